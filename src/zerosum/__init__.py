@@ -1,0 +1,44 @@
+"""zerosum: training dynamics of language models.
+
+Names are loaded when first used, so that `import zerosum` stays fast and loads neither torch nor matplotlib.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zerosum.curves import LossCurve, read_curve
+    from zerosum.deceleration import fit
+    from zerosum.errors import InputError
+    from zerosum.interference import InterferenceSums, destructive_interference
+
+__version__ = "0.1.0"
+
+_ROOM_OF = {
+    "InputError": "errors",
+    "InterferenceSums": "interference",
+    "LossCurve": "curves",
+    "destructive_interference": "interference",
+    "fit": "deceleration",
+    "read_curve": "curves",
+}
+
+__all__ = [
+    "InputError",
+    "InterferenceSums",
+    "LossCurve",
+    "__version__",
+    "destructive_interference",
+    "fit",
+    "read_curve",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'zerosum' has no attribute {name!r}")
+    return getattr(import_module(f"zerosum.{_ROOM_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,56 @@
+"""Files and folders that appear under their final name only when they are complete."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Yield `path` + ".part" to write to; on success it is flushed to disk and takes the name `path`.
+
+    An older file of that name is replaced. On an error the half-written part is removed and `path` stays as it was.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        yield part
+        _flush(part)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder `path` + ".part" to fill; on success its files are flushed and it takes the name `path`.
+
+    What a killed process left under the part's name is removed first; an older folder of the final name is replaced.
+    """
+    part = path.with_name(path.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        for file in part.rglob("*"):
+            if file.is_file():
+                _flush(file)
+        if path.exists():
+            shutil.rmtree(path)
+        part.rename(path)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text to `path`, all or nothing."""
+    with new_file(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def _flush(file: Path) -> None:
+    with file.open("rb") as handle:
+        os.fsync(handle.fileno())

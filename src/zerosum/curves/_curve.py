@@ -1,0 +1,40 @@
+"""The loss curve: what every reader returns and every fit takes."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+from zerosum.errors import InputError
+
+
+@dataclass(frozen=True)
+class LossCurve:
+    """A training loss curve, sorted by step, every value finite.
+
+    name: what to call it in tables and figures.
+    step: [n] optimizer steps, strictly increasing unless the source says otherwise (see `cleaning`).
+    loss: [n] cross-entropy in nats per token, positive.
+    tokens: [n] training tokens seen, where the source carries them.
+    lr: [n] learning rate, where the source carries it.
+    source, format: where it was read from, and as what.
+    cleaning: one sentence for each thing the reader changed, with counts.
+    """
+
+    name: str
+    step: Float[np.ndarray, " n"]
+    loss: Float[np.ndarray, " n"]
+    tokens: Float[np.ndarray, " n"] | None = None
+    lr: Float[np.ndarray, " n"] | None = None
+    source: str = ""
+    format: str = "array"
+    cleaning: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if len(self.step) == 0:
+            raise InputError(f"{self.name}: the curve has no points. Give a log with at least one finite loss.")
+        if not (np.isfinite(self.step).all() and np.isfinite(self.loss).all()):
+            raise InputError(f"{self.name}: steps or losses that are not finite. Drop those rows first.")
+
+    def __len__(self) -> int:
+        return len(self.step)
