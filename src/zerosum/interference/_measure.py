@@ -1,0 +1,77 @@
+"""From changes or their sums to one complete record."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from zerosum.errors import InputError
+from zerosum.interference._array import as_float64
+from zerosum.interference._interval import interval, no_interval_reason
+from zerosum.interference._null import expected_abs_sum, gaussian_abs_sum
+from zerosum.interference._record import Interference
+from zerosum.interference._sums import InterferenceSums
+
+
+def measure(x: Any, unit: Any = None, where: Any = None, *, level: float = 0.95, seed: int = 0) -> Interference:
+    """Interference of signed changes x, with N, both nulls and an interval.
+
+    x: signed changes (nats for losses), any shape. unit, where: as in `InterferenceSums.of`; by default each row of
+    the first axis is one resampling unit. level: of the interval. seed: of the bootstrap and the Monte Carlo null.
+
+    >>> rng = np.random.default_rng(0)
+    >>> found = measure(rng.normal(-0.5, 1.0, (100, 64)))
+    >>> round(found.R, 2), round(found.D, 2), found.N
+    (-0.56, 0.44, 6400)
+    """
+    x = np.atleast_1d(as_float64(x))
+    kept = x if where is None else x[np.broadcast_to(np.asarray(where, dtype=bool), x.shape)]
+    return summarize(InterferenceSums.of(x, unit, where), kept.ravel(), level=level, seed=seed)
+
+
+def summarize(
+    sums: InterferenceSums, x: Float[np.ndarray, " N"] | None = None, *, level: float = 0.95, seed: int = 0
+) -> Interference:
+    """The same record from merged sums; the token null is better than its Gaussian form only where x is given too."""
+    if sums.N == 0:
+        raise InputError("no changes to measure: N is 0. Check the mask or the selection of tokens.")
+    mass, square = float(sums.mass.sum()), float(sums.square.sum())
+    why = {}
+    if mass == 0:
+        null = null_unit = float("nan")
+        null_method = unit_method = "undefined"
+        why = dict.fromkeys(("R", "D", "harmful_share", "null", "null_unit", "excess"), "every change is zero")
+    else:
+        rng = np.random.default_rng(seed)
+        by_token, null_method = gaussian_abs_sum(mass, square) if x is None else expected_abs_sum(x, rng)
+        by_unit, unit_method = expected_abs_sum(sums.net, rng) if sums.net.any() else (0.0, "exact: every unit nets 0")
+        null, null_unit = 1.0 - by_token / mass, 1.0 - by_unit / mass
+    return Interference(
+        R=sums.R,
+        D=sums.D,
+        M=sums.M,
+        delta_L=sums.delta_L,
+        harmful_share=sums.harmful_share,
+        N=sums.N,
+        null=null,
+        null_method=null_method,
+        null_unit=null_unit,
+        null_unit_method=unit_method,
+        excess=sums.D - null_unit,
+        interval=interval(sums, level=level, seed=seed),
+        interval_reason=no_interval_reason(sums),
+        reasons=why,
+    )
+
+
+def difference_in_D(a: Interference, b: Interference) -> float:
+    """D of b minus D of a, for measurements of the same number of tokens.
+
+    Raises InputError where N differs: D grows with N by chance alone, so such a difference means nothing.
+    """
+    if a.N != b.N:
+        raise InputError(
+            f"N = {a.N} and N = {b.N}: D of different N is not comparable, it grows with N by chance alone. "
+            "Measure both on the same number of tokens, or read each against its own null."
+        )
+    return b.D - a.D
