@@ -1,0 +1,28 @@
+"""What a suite of runs says, shown: figures, one HTML page, a terminal table, JSON.
+
+Knows how to show numbers and nothing of how they were measured; never imports torch.
+"""
+
+from zerosum.report.seeds import across_seeds
+from zerosum.report.summary import (
+    AcrossSeeds,
+    CutoffFit,
+    DoubleStep,
+    Estimate,
+    OneStep,
+    RunSummary,
+    SeedD,
+    SuiteSummary,
+)
+
+__all__ = [
+    "AcrossSeeds",
+    "CutoffFit",
+    "DoubleStep",
+    "Estimate",
+    "OneStep",
+    "RunSummary",
+    "SeedD",
+    "SuiteSummary",
+    "across_seeds",
+]
