@@ -1,0 +1,54 @@
+"""Our training loop: recipes in, run directories out. Knows models, data and optimizers; knows nothing of measurements.
+
+    from zerosum.training import Recipe, train
+    train(Recipe(name="100k", steps=2048), "runs/100k")
+
+`zerosum.training.recipe` and `.text` need no torch; the other modules load it, so names are imported when first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zerosum.training.batches import batch
+    from zerosum.training.loop import train
+    from zerosum.training.recipe import Recipe
+    from zerosum.training.state import TrainingState, restore
+    from zerosum.training.step import StepResult, optimizer_step
+    from zerosum.training.text import HeldOut, held_out_tokens, read_text
+
+_MODULE_OF = {
+    "HeldOut": "text",
+    "Recipe": "recipe",
+    "StepResult": "step",
+    "TrainingState": "state",
+    "batch": "batches",
+    "held_out_tokens": "text",
+    "optimizer_step": "step",
+    "read_text": "text",
+    "restore": "state",
+    "train": "loop",
+}
+
+__all__ = [
+    "HeldOut",
+    "Recipe",
+    "StepResult",
+    "TrainingState",
+    "batch",
+    "held_out_tokens",
+    "optimizer_step",
+    "read_text",
+    "restore",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'zerosum.training' has no attribute {name!r}")
+    return getattr(import_module(f"zerosum.training.{_MODULE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

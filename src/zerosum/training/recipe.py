@@ -1,0 +1,182 @@
+"""What a training run is, in full: every number that decides its result. Needs no torch.
+
+A recipe is built by a function in `zerosum.recipes`, never from flags, and is saved beside the run as `recipe.yaml`.
+"""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+
+from zerosum.atomic import write_text
+from zerosum.errors import InputError
+
+
+class _Part(BaseModel):
+    """Frozen, so that a recipe can be a dictionary key; unknown names are errors, so that no typo is ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ModelRecipe(_Part):
+    """A Llama-style decoder: RMSNorm, rotary positions, SwiGLU, no biases.
+
+    hidden_size: width of the residual stream. layers, heads: counts; heads divide the width into even parts.
+    intermediate_size: width inside the MLP. vocabulary: number of token ids. context: longest sequence, in tokens.
+    tied_embeddings: the head is the embedding matrix.
+
+    >>> ModelRecipe(hidden_size=64, layers=2, heads=2, intermediate_size=132).n_parameters
+    100224
+    """
+
+    hidden_size: PositiveInt = 64
+    layers: PositiveInt = 2
+    heads: PositiveInt = 2
+    intermediate_size: PositiveInt = 132
+    vocabulary: PositiveInt = 257
+    context: PositiveInt = 64
+    tied_embeddings: bool = True
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> Self:
+        if self.hidden_size % (2 * self.heads):
+            raise ValueError(f"hidden_size {self.hidden_size} is not an even multiple of heads {self.heads}")
+        return self
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of trainable parameters, embeddings and head included (a tied matrix counts once)."""
+        width = self.hidden_size
+        layer = 4 * width * width + 3 * width * self.intermediate_size + 2 * width
+        embeddings = self.vocabulary * width * (1 if self.tied_embeddings else 2)
+        return embeddings + self.layers * layer + width
+
+
+class DataRecipe(_Part):
+    """Which text, and how it is split by file.
+
+    folder: where the `.py` files are; None means the standard library of the running Python.
+    held_out_share: share of the files that is never trained on, in (0, 1).
+    """
+
+    folder: str | None = None
+    held_out_share: float = Field(default=0.15, gt=0, lt=1)
+
+
+class BatchRecipe(_Part):
+    """One batch: `sequences` windows of `length` predicted tokens each.
+
+    >>> BatchRecipe().tokens
+    2048
+    """
+
+    sequences: PositiveInt = 32
+    length: PositiveInt = 64
+
+    @property
+    def tokens(self) -> int:
+        """Predicted tokens in one batch."""
+        return self.sequences * self.length
+
+
+class OptimizerRecipe(_Part):
+    """AdamW. weight_decay: per step and unit of lr, on matrices only, never on norms. clip: largest gradient norm."""
+
+    lr: PositiveFloat = 5e-4
+    betas: tuple[float, float] = (0.9, 0.95)
+    eps: PositiveFloat = 1e-8
+    weight_decay: float = Field(default=0.1, ge=0)
+    clip: PositiveFloat = 1.0
+
+
+class ScheduleRecipe(_Part):
+    """Warm-up, then constant. warmup_steps: how many updates run below the full rate."""
+
+    warmup_steps: int = Field(default=1, ge=0)
+
+    def factor(self, step: int) -> float:
+        """Share of the full learning rate at update `step` (1 is the first): rises in equal parts, never 0, then 1.
+
+        >>> [ScheduleRecipe(warmup_steps=1).factor(step) for step in (1, 2, 3)]
+        [0.5, 1.0, 1.0]
+        """
+        return min(1.0, step / (self.warmup_steps + 1))
+
+
+class Recipe(_Part):
+    """A full training run. The same recipe on the same machine gives the same numbers, bit for bit.
+
+    name: what tables and figures call the run. seed: of initial weights and of batches. steps: optimizer updates.
+    resume_every: a run killed at any moment loses at most so many steps. threads: CPU threads of each process;
+    recorded, because the order in which threads add numbers shows in the last digits.
+    device: "cpu", or "auto" for what accelerate finds. mixed_precision: forward pass in float32 ("no") or bfloat16.
+    """
+
+    name: str = Field(min_length=1)
+    seed: int = Field(default=0, ge=0)
+    steps: PositiveInt
+    model: ModelRecipe = ModelRecipe()
+    data: DataRecipe = DataRecipe()
+    batch: BatchRecipe = BatchRecipe()
+    optimizer: OptimizerRecipe = OptimizerRecipe()
+    schedule: ScheduleRecipe = ScheduleRecipe()
+    resume_every: PositiveInt = 256
+    threads: PositiveInt = 2
+    device: Literal["cpu", "auto"] = "cpu"
+    mixed_precision: Literal["no", "bf16"] = "no"
+
+    @model_validator(mode="after")
+    def _batch_fits_model(self) -> Self:
+        if self.batch.length > self.model.context:
+            raise ValueError(f"batch.length {self.batch.length} is longer than model.context {self.model.context}")
+        if self.model.vocabulary < 257:
+            raise ValueError(f"model.vocabulary {self.model.vocabulary} is below 257 (256 bytes and end of document)")
+        return self
+
+    @property
+    def checkpoint_steps(self) -> tuple[int, ...]:
+        """Steps with a checkpoint: 0, the powers of two, and the last.
+
+        >>> Recipe(name="a", steps=6).checkpoint_steps
+        (0, 1, 2, 4, 6)
+        """
+        powers = {1 << k for k in range(self.steps.bit_length())}
+        return tuple(sorted({0, *powers, self.steps}))
+
+    def learning_rate(self, step: int) -> float:
+        """Learning rate of update `step`, 1 being the first."""
+        return self.optimizer.lr * self.schedule.factor(step)
+
+    def save(self, path: Path) -> None:
+        """Write every value, defaults included, as YAML."""
+        write_text(path, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote. Raises InputError where the file is no recipe."""
+        try:
+            return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "the file"
+            raise InputError(f"{path}: not a recipe: {place}: {first['msg']}. Choose another run folder.") from error
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            cause = " ".join(str(error).split())
+            raise InputError(f"{path}: cannot be read as a recipe ({cause}). Choose another run folder.") from error
+
+    def differences(self, other: "Recipe") -> list[str]:
+        """Each value in which two recipes differ, as "name: ours, not theirs".
+
+        >>> Recipe(name="a", steps=6).differences(Recipe(name="a", steps=8))
+        ['steps: 6, not 8']
+        """
+        ours, theirs = _flat(self.model_dump()), _flat(other.model_dump())
+        return [f"{name}: {ours[name]}, not {theirs[name]}" for name in ours if ours[name] != theirs[name]]
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat

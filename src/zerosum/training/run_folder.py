@@ -1,0 +1,138 @@
+"""The run directory: whose it is, where to continue in it, and what a killed process left behind.
+
+checkpoint-<s>/   weights after s updates, at 0, powers of two and the last step; kept
+resume-<s>/       the same, every `resume_every` steps; only the newest is kept, none when the run is finished
+metrics.jsonl     one row per update (see `metrics`)
+recipe.yaml       the recipe in full
+data.json         which text this was
+"""
+
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from zerosum.atomic import write_text
+from zerosum.errors import InputError
+from zerosum.training import metrics
+from zerosum.training.recipe import Recipe
+from zerosum.training.text import Text
+
+METRICS = "metrics.jsonl"
+RECIPE = "recipe.yaml"
+DATA = "data.json"
+_SAVED = re.compile(r"(checkpoint|resume)-(0|[1-9][0-9]*)")
+
+
+def claim(run: Path, recipe: Recipe) -> None:
+    """Make the existing run directory this recipe's, or make sure that it is.
+
+    Raises InputError where it holds something else or a run of another recipe.
+    """
+    file = run / RECIPE
+    if file.exists():
+        differences = Recipe.load(file).differences(recipe)
+        if differences:
+            raise InputError(
+                f"{run}: holds a run of another recipe ({'; '.join(differences[:3])}"
+                f"{'; ...' if len(differences) > 3 else ''}). Choose another folder, or delete this one."
+            )
+    elif any(path.name != RECIPE + ".part" for path in run.iterdir()):
+        raise InputError(f"{run}: exists and holds something that is not a run. Choose another folder.")
+    else:
+        recipe.save(file)
+
+
+def is_finished(run: Path, recipe: Recipe) -> bool:
+    """Whether the last checkpoint and every row of the log are there."""
+    return (run / f"checkpoint-{recipe.steps}").is_dir() and metrics.count_rows(run / METRICS) == recipe.steps
+
+
+def newest(run: Path) -> Path | None:
+    """The newest saved state that the log reaches; None where the run has to begin."""
+    rows = metrics.count_rows(run / METRICS)
+    steps = {folder: int(folder.name.split("-")[1]) for folder in _saved(run)}
+    return max((folder for folder in steps if steps[folder] <= rows), key=steps.__getitem__, default=None)
+
+
+def describe_text(run: Path, text: Text) -> None:
+    """Record which text the run is trained on. Raises InputError where the run began with another."""
+    facts = {
+        "sha256": text.sha256,
+        "train_tokens": len(text.train),
+        "train_documents": len(text.train_names),
+        "held_out_documents": len(text.held_out_names),
+    }
+    file = run / DATA
+    if file.exists():
+        try:
+            before = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{file}: not JSON. Choose another run folder, or delete this one.") from error
+        if before != facts:
+            raise InputError(
+                f"{run}: began with another text than the one here now (another Python?). "
+                "Continue with that Python, or choose another folder."
+            )
+    else:
+        write_text(file, json.dumps(facts, indent=2) + "\n")
+
+
+def drop_resume_states(run: Path, *, before: int) -> None:
+    """Remove rolling states of steps below `before`."""
+    for folder in _saved(run):
+        kind, at = folder.name.split("-")
+        if kind == "resume" and int(at) < before:
+            shutil.rmtree(folder)
+
+
+def sweep(run: Path) -> None:
+    """Remove what a killed process was writing."""
+    for path in run.glob("*.part"):
+        name = path.name.removesuffix(".part")
+        if path.is_dir() and _SAVED.fullmatch(name):
+            shutil.rmtree(path)
+        elif name in (METRICS, RECIPE, DATA):
+            path.unlink()
+
+
+@contextmanager
+def writing(run: Path) -> Iterator[None]:
+    """Full disks and missing permissions become an InputError of one line; what is written so far stays usable."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        cause = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"{run}: cannot be written ({cause}). Free disk space or make it writable, then start the same command "
+            "again: it continues."
+        ) from error
+
+
+@contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Only one process trains in a run directory; the system frees the lock when the process ends, however it ends."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    handle = os.open(run, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(f"{run}: another process is training here. Wait for it or stop it.") from error
+        yield
+    finally:
+        os.close(handle)
+
+
+def _saved(run: Path) -> list[Path]:
+    return [path for path in run.iterdir() if _SAVED.fullmatch(path.name) and path.is_dir()]

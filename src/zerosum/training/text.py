@@ -1,0 +1,147 @@
+"""Text that every user has: the source files of the Python standard library, split by file, one token per byte.
+
+Token ids 0 to 255 are the bytes; 256 ends a document. Needs no torch. Axes: S sequences, T predicted positions.
+"""
+
+import hashlib
+import os
+import sysconfig
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64, UInt16
+
+from zerosum.errors import InputError
+from zerosum.training.recipe import DataRecipe
+
+END_OF_DOCUMENT = 256
+VOCABULARY = 257
+_NOT_OURS = {"site-packages", "dist-packages", "__pycache__"}
+
+
+@dataclass(frozen=True)
+class Text:
+    """A corpus, split by file.
+
+    train: [n] token ids of all training documents, each followed by 256, in the order of their names.
+    train_names, held_out_names: paths relative to the corpus folder. held_out: the bytes of each held-out document.
+    sha256: of the train tokens and then the held-out tokens, each document followed by 256, as 16-bit little-endian.
+    """
+
+    train: UInt16[np.ndarray, " n"]
+    train_names: tuple[str, ...]
+    held_out: tuple[bytes, ...]
+    held_out_names: tuple[str, ...]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Windows of text that is never trained on.
+
+    tokens: [S, T+1] token ids; position t+1 is predicted from positions 0..t, and no position is predicted twice.
+    document_index: [S] which document each window is from, 0, 1, ...: the resampling unit. document: its names, [S].
+    sha256: of the tokens.
+    """
+
+    tokens: Int64[np.ndarray, "S T1"]
+    document_index: Int64[np.ndarray, " S"]
+    document: tuple[str, ...]
+    sha256: str
+
+
+def encode(text: bytes) -> UInt16[np.ndarray, " n"]:
+    """Token ids of one document, its end marked.
+
+    >>> encode(b"ab").tolist()
+    [97, 98, 256]
+    """
+    return np.append(np.frombuffer(text, np.uint8).astype("<u2"), np.uint16(END_OF_DOCUMENT))
+
+
+def is_held_out(name: str, share: float) -> bool:
+    """Whether the document of this relative path is held out: decided by its path alone, so on every machine alike."""
+    return _hash_number(name) < share * 2**64
+
+
+def source_files(folder: Path) -> list[Path]:
+    """The `.py` files under `folder`, sorted by relative path, without installed packages and links leading out."""
+    root = folder.resolve()
+    found = []
+    for parent, folders, files in os.walk(root, followlinks=False):
+        folders[:] = [name for name in folders if name not in _NOT_OURS]
+        found += [Path(parent, name) for name in files if name.endswith(".py")]
+    inside = [path for path in found if path.is_file() and path.resolve().is_relative_to(root)]
+    return sorted(inside, key=lambda path: path.relative_to(root).as_posix())
+
+
+@lru_cache(maxsize=4)
+def read_text(data: DataRecipe = DataRecipe()) -> Text:  # noqa: B008 (frozen)
+    """Read the corpus of a recipe; empty files and exact copies are left out (a copy could sit on both sides).
+
+    Raises InputError where there is no folder, or not enough text for both sides.
+    """
+    folder = Path(data.folder or sysconfig.get_path("stdlib"))
+    sides: dict[bool, dict[str, bytes]] = {False: {}, True: {}}
+    seen: set[bytes] = {hashlib.sha256(b"").digest()}
+    for path in source_files(folder):
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror}). Make it readable.") from error
+        digest = hashlib.sha256(content).digest()
+        if digest not in seen:
+            seen.add(digest)
+            name = path.relative_to(folder.resolve()).as_posix()
+            sides[is_held_out(name, data.held_out_share)][name] = content
+    if not (sides[False] and sides[True]):
+        raise InputError(f"{folder}: not enough .py files to train on some and hold out others. Give another folder.")
+    train = np.concatenate([encode(content) for content in sides[False].values()])
+    train.flags.writeable = False
+    digest_all = hashlib.sha256(train.tobytes())
+    for content in sides[True].values():
+        digest_all.update(encode(content).tobytes())
+    names, held_out_names = tuple(sides[False]), tuple(sides[True])
+    return Text(train, names, tuple(sides[True].values()), held_out_names, digest_all.hexdigest())
+
+
+def held_out_tokens(n_sequences: int, length: int, data: DataRecipe = DataRecipe()) -> HeldOut:  # noqa: B008 (frozen)
+    """`n_sequences` windows of `length` predicted tokens from held-out documents: the same ones every time.
+
+    Each document gives one window before any gives a second; documents come in an order decided by their names, and
+    so do the windows inside a document (the head of a source file is not typical of it).
+    Raises InputError where the held-out text is too short.
+    """
+    if n_sequences < 1 or length < 1:
+        raise InputError(f"{n_sequences} sequences of {length} tokens: both must be at least 1.")
+    text = read_text(data)
+    by_name = sorted(zip(text.held_out_names, text.held_out, strict=True), key=lambda pair: _hash_number(pair[0]))
+    places = [(name, encode(content)[:-1], _window_starts(name, len(content), length)) for name, content in by_name]
+    most = max(len(starts) for _, _, starts in places)
+    windows = [
+        (name, tokens[starts[turn] : starts[turn] + length + 1])
+        for turn in range(most)
+        for name, tokens, starts in places
+        if turn < len(starts)
+    ][:n_sequences]
+    if len(windows) < n_sequences:
+        raise InputError(
+            f"{n_sequences} sequences of {length} tokens: the held-out text has only {len(windows)}. Ask for fewer."
+        )
+    names = tuple(name for name, _ in windows)
+    number_of = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    tokens = np.stack([window for _, window in windows]).astype(np.int64)
+    index = np.array([number_of[name] for name in names], dtype=np.int64)
+    return HeldOut(tokens, index, names, hashlib.sha256(tokens.astype("<i8").tobytes()).hexdigest())
+
+
+def _window_starts(name: str, n_tokens: int, length: int) -> list[int]:
+    """Starts of windows that share no predicted position, in a random order that the name decides."""
+    starts = np.arange(0, n_tokens - length, length)
+    return np.random.default_rng(_hash_number(name)).permutation(starts).tolist()
+
+
+def _hash_number(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:8], "big")
