@@ -1,5 +1,6 @@
 """The loss curve: what every reader returns and every fit takes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +20,9 @@ class LossCurve:
     lr: [n] learning rate, where the source carries it.
     source, format: where it was read from, and as what.
     cleaning: one sentence for each thing the reader changed, with counts.
+    columns: what each axis is called in the source, e.g. {"step": "_step", "loss": "train/loss"}.
+
+    Raises InputError where the arrays contradict this. `zerosum.curves.clean_curve` makes a curve of untidy arrays.
     """
 
     name: str
@@ -29,12 +33,24 @@ class LossCurve:
     source: str = ""
     format: str = "array"
     cleaning: tuple[str, ...] = field(default=())
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.step) == 0:
             raise InputError(f"{self.name}: the curve has no points. Give a log with at least one finite loss.")
+        if len(self.step) != len(self.loss):
+            raise InputError(
+                f"{self.name}: {len(self.step)} steps but {len(self.loss)} losses. Give one loss for each step."
+            )
         if not (np.isfinite(self.step).all() and np.isfinite(self.loss).all()):
             raise InputError(f"{self.name}: steps or losses that are not finite. Drop those rows first.")
+        if (self.loss <= 0).any():
+            raise InputError(
+                f"{self.name}: {int((self.loss <= 0).sum())} losses are not positive. "
+                "Give cross-entropies in nats per token, or drop those rows."
+            )
+        if (np.diff(self.step) < 0).any():
+            raise InputError(f"{self.name}: steps go back. Sort the rows by step first.")
 
     def __len__(self) -> int:
         return len(self.step)

@@ -1,0 +1,154 @@
+"""Untidy rows -> a `LossCurve`. Everything that is changed is said, with counts."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy.typing import ArrayLike
+
+from zerosum.curves._curve import LossCurve
+from zerosum.curves.grid import already_thinned
+from zerosum.errors import InputError
+
+OnResume = Literal["last", "first", "error"]
+ROWS_PER_PIECE = 20  # a log that goes back more often than every 20 rows is unsorted, not resumed
+
+
+@dataclass
+class _Rows:
+    """The rows that are left, by axis, and what was done to them so far."""
+
+    axes: dict[str, Float[np.ndarray, " n"]]
+    said: list[str]
+
+    def keep(self, mask: Bool[np.ndarray, " n"], sentence: Callable[[int], str]) -> None:
+        """Drop the rows outside `mask`, and say `sentence(how many)` where there are any."""
+        dropped = int((~mask).sum())
+        if dropped:
+            self.axes = {axis: values[mask] for axis, values in self.axes.items()}
+            self.said.append(sentence(dropped))
+
+    @property
+    def step(self) -> Float[np.ndarray, " n"]:
+        return self.axes["step"]
+
+
+def clean_curve(
+    name: str,
+    step: ArrayLike,
+    loss: ArrayLike,
+    *,
+    tokens: ArrayLike | None = None,
+    lr: ArrayLike | None = None,
+    source: str = "",
+    format: str = "array",
+    said: tuple[str, ...] = (),
+    columns: Mapping[str, str] | None = None,
+    on_resume: OnResume = "last",
+) -> LossCurve:
+    """Make a curve of rows in the order they were written.
+
+    step, loss, tokens, lr: [n] numbers; NaN where a row lacks one. said: what the reader already changed.
+    Dropped: rows without step or loss, infinite or non-positive losses, negative steps. Where a step goes back, a
+    resumed run is assumed, and of the steps trained twice the last (or `on_resume` first) stays; a log that goes back
+    all the time is sorted. Of rows with the same step the last stays. A log on the published grid stays as it is.
+
+    Raises InputError when nothing is left, or when steps go back and `on_resume` is "error".
+    """
+    given = {"step": step, "loss": loss, "tokens": tokens, "lr": lr}
+    axes = {axis: np.asarray(values, dtype=np.float64) for axis, values in given.items() if values is not None}
+    rows = _Rows(axes, list(said))
+    label = source or name
+    if len({len(values) for values in axes.values()}) > 1:
+        raise InputError(
+            f"{label}: {', '.join(f'{len(v)} {k}' for k, v in axes.items())}. Give one of each for each row."
+        )
+    _drop_unusable(rows)
+    if len(rows.step) == 0:
+        why = "; ".join(rows.said) or "there are no rows"
+        raise InputError(f"{label}: no row has a step and a positive, finite loss ({why}). Check the columns chosen.")
+    if already_thinned(rows.step):
+        repeated = ", its repeated last row included" if rows.step[-1] == rows.step[-2] else ""
+        rows.said.append(f"steps lie on the published fits' grid (already smoothed and thinned): kept as is{repeated}")
+    else:
+        _untangle(rows, on_resume, label)
+        _drop_repeated(rows)
+    _drop_partial_axes(rows)
+    return LossCurve(
+        name=name,
+        step=rows.step,
+        loss=rows.axes["loss"],
+        tokens=rows.axes.get("tokens"),
+        lr=rows.axes.get("lr"),
+        source=source,
+        format=format,
+        cleaning=tuple(rows.said),
+        columns=dict(columns or {}),
+    )
+
+
+def _drop_unusable(rows: _Rows) -> None:
+    rows.keep(~np.isnan(rows.step), lambda k: f"{_count(k)} without a step dropped")
+    rows.keep(
+        np.isfinite(rows.step) & (rows.step >= 0), lambda k: f"{_count(k)} with a negative or infinite step dropped"
+    )
+    rows.keep(~np.isnan(rows.axes["loss"]), lambda k: f"{_count(k)} without a loss (empty or NaN) dropped")
+    rows.keep(np.isfinite(rows.axes["loss"]), lambda k: f"{_count(k)} with an infinite loss dropped")
+    rows.keep(rows.axes["loss"] > 0, lambda k: f"{_count(k)} with a loss that is not positive dropped")
+
+
+def _untangle(rows: _Rows, on_resume: OnResume, label: str) -> None:
+    back = np.flatnonzero(np.diff(rows.step) < 0) + 1
+    if len(back) == 0:
+        return
+    if on_resume == "error":
+        at = int(back[0])
+        raise InputError(
+            f"{label}: step goes back from {rows.step[at - 1]:g} to {rows.step[at]:g} at row {at + 1} "
+            "(a resumed run?). Keep the later part with on_resume='last' (--on-resume last)."
+        )
+    pieces = np.diff(back, prepend=0, append=len(rows.step))
+    # A piece of one row is a stray row (a summary, an evaluation), which must not cut off the run before it.
+    if len(pieces) * ROWS_PER_PIECE > len(rows.step) or pieces.min() == 1:
+        order = np.argsort(rows.step, kind="stable")
+        rows.axes = {axis: values[order] for axis, values in rows.axes.items()}
+        rows.said.append(f"sorted by step (it went back {_times(len(back))})")
+        return
+    first = on_resume == "first"
+    if first:  # keep what goes beyond everything before it
+        keep = rows.step > np.append(-np.inf, np.maximum.accumulate(rows.step)[:-1])
+    else:  # keep what nothing after it starts below
+        keep = rows.step <= np.minimum.accumulate(rows.step[::-1])[::-1]
+    where = ", ".join(f"{rows.step[i - 1]:g} to {rows.step[i]:g}" for i in back[:3]) + (
+        ", ..." if len(back) > 3 else ""
+    )
+    which = "first" if first else "last"
+    rows.keep(
+        keep,
+        lambda k: f"resumed {_times(len(back))} (step {where}): {_count(k)} dropped, the {which} of each step kept",
+    )
+
+
+def _drop_repeated(rows: _Rows) -> None:
+    rows.keep(
+        np.append(np.diff(rows.step) > 0, True),
+        lambda k: f"{_count(k)} with a repeated step dropped, the last of each kept",
+    )
+
+
+def _drop_partial_axes(rows: _Rows) -> None:
+    for axis in [axis for axis in ("tokens", "lr") if axis in rows.axes]:
+        missing = int((~np.isfinite(rows.axes[axis])).sum())
+        if missing:
+            rows.said.append(f"{axis} left out: missing in {missing} of {_count(len(rows.step))}")
+            del rows.axes[axis]
+
+
+def _count(k: int) -> str:
+    return f"{k} row" if k == 1 else f"{k} rows"
+
+
+def _times(k: int) -> str:
+    return "once" if k == 1 else f"{k} times"

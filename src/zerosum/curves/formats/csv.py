@@ -1,0 +1,136 @@
+"""Tables with a header: comma, tab, semicolon, bar or blank between the columns."""
+
+import csv
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from zerosum.curves._format import Choose, Columns, Format
+from zerosum.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DELIMITERS = (",", "\t", ";", "|")
+HEAD_BYTES = 65_536
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How the table is written. skip: lines before the first row. header: None where the first row holds numbers."""
+
+    encoding: str
+    delimiter: str
+    skip: int
+    header: list[str] | None
+    width: int
+
+
+def _matches(head: bytes) -> bool:
+    return _layout(head) is not None
+
+
+def _layout(head: bytes) -> _Layout | None:
+    encoding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    if encoding == "utf-8-sig" and b"\0" in head:
+        return None
+    text = head.decode(encoding, errors="replace")
+    lines = text.splitlines()
+    skip = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), None)
+    if skip is None:
+        return None
+    delimiter = max(DELIMITERS, key=lines[skip].count)
+    if delimiter not in lines[skip]:
+        delimiter = " "
+    first = _fields(lines[skip], delimiter)
+    numeric = sum(map(_is_number, first))
+    if delimiter == " " and 0 < numeric < len(first):  # "step 1 loss 8.05": a text log, not a header
+        return None
+    # One line alone is no table, and prose has no second row of the same width with a number in it.
+    rows = [_fields(line, delimiter) for line in lines[skip + 1 : skip + 6] if line.strip()]
+    if len(first) < 2 or not rows or len(rows[0]) != len(first) or not any(map(_is_number, rows[0])):
+        return None
+    header = None if all(_is_number(field) or not field.strip() for field in first) else first
+    return _Layout(encoding, delimiter, skip, header, len(first))
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    if delimiter == " ":
+        return line.split()
+    try:
+        return next(csv.reader(io.StringIO(line), delimiter=delimiter), [])
+    except csv.Error:
+        return []
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
+
+
+def _read(path: Path, choose: Choose) -> Columns:
+    with path.open("rb") as handle:
+        layout = _layout(handle.read(HEAD_BYTES))
+    if layout is None:
+        raise InputError(f"{path}: no table with a header and rows of numbers. Check the file.")
+    # Without a header the columns are called by their place, so that they can be chosen but are never guessed.
+    names = layout.header or [f"column {k + 1}" for k in range(layout.width)]
+    chosen = choose(names)
+    for axis, name in chosen.items():
+        if names.count(name) > 1:
+            raise InputError(f"{path}: {names.count(name)} columns are called {name!r} ({axis}). Rename all but one.")
+    frame = _frame(path, layout)
+    said: list[str] = []
+    axes = {}
+    for axis, name in chosen.items():
+        axes[axis] = _numbers(frame.iloc[:, names.index(name)], name, path, said)
+    return Columns(axes, chosen, tuple(said), {",": "csv", "\t": "tsv"}.get(layout.delimiter, "csv"))
+
+
+def _frame(path: Path, layout: _Layout) -> "pd.DataFrame":
+    import pandas as pd
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                path,
+                sep=r"\s+" if layout.delimiter == " " else layout.delimiter,
+                encoding=layout.encoding,
+                encoding_errors="replace",
+                skiprows=layout.skip + (layout.header is not None),
+                header=None,
+                names=list(range(layout.width)),
+                index_col=False,
+                low_memory=False,
+            )
+    except (ValueError, OverflowError, pd.errors.ParserWarning, UnicodeError) as error:
+        cause = str(error).strip().splitlines()[0].removeprefix("Error tokenizing data. C error: ")
+        raise InputError(f"{path}: not a regular table ({cause}). Mend or remove that row.") from None
+
+
+def _numbers(column: "pd.Series", name: str, path: Path, said: list[str]) -> Float[np.ndarray, " n"]:
+    import pandas as pd
+
+    if pd.api.types.is_bool_dtype(column):
+        raise InputError(f"{path}: column {name!r} holds true and false, not numbers. Choose another column.")
+    if pd.api.types.is_numeric_dtype(column):
+        return column.to_numpy(dtype=np.float64)
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    words = column[np.isnan(numbers) & column.notna().to_numpy()].astype(str).str.strip()
+    words = words[~words.str.lower().isin(["", "nan", "none", "null"])]
+    if len(words):
+        shown = words.iloc[0][:30]
+        said.append(f"{len(words)} value{'s' * (len(words) > 1)} of {name!r} not a number (first: {shown!r})")
+    return numbers
+
+
+FORMAT = Format(name="CSV or TSV", suffixes=(".csv", ".tsv", ".txt", ".dat"), matches=_matches, read=_read, rank=90)
