@@ -1,0 +1,114 @@
+"""The labelled store of per-token losses of one run: an xarray Dataset in a zarr folder.
+
+Dims: checkpoint, sequence, position (held-out tokens) and batch_sequence (the training batch of the step). Losses are
+float32, in nats. Coordinates: step, tokens_seen (checkpoint); document (sequence); token (sequence, position).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float, Int
+
+from zerosum.atomic import new_folder
+from zerosum.checkpoints import Checkpoint, Run, load_model
+from zerosum.errors import InputError
+from zerosum.losses._token_losses import token_losses
+
+STORE = "losses.zarr"
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Tokens that no model of the suite was trained on.
+
+    tokens: [S sequences, L = T + 1] ids, T of them predicted. document: [sequence] index of the document it was cut from.
+    data_hash: SHA-256 of what they were drawn from.
+    """
+
+    tokens: Int[np.ndarray, "S L"]
+    document: Int[np.ndarray, " S"]
+    data_hash: str
+
+
+@dataclass(frozen=True)
+class StepLosses:
+    """Losses around one real optimizer step: the training batch before and after it, held-out tokens after it."""
+
+    batch_before: Float[np.ndarray, "s T"]
+    batch_after: Float[np.ndarray, "s T"]
+    held_out_after: Float[np.ndarray, "S T"]
+
+
+OneStep = Callable[[Checkpoint, Int[np.ndarray, "S L"]], StepLosses]
+
+
+def measure_losses(run: Run, held_out: HeldOut, one_step: OneStep, on_checkpoint: Callable[[int], None]) -> xr.Dataset:
+    """Per-token losses at every checkpoint of a run, and around one optimizer step from each but step 0.
+
+    The store appears under its name only when it is complete; one that was made from the same weights and tokens is
+    opened instead of measured again. on_checkpoint: called with each step that is done.
+    """
+    path = run.measured / STORE
+    hashes = [checkpoint.weight_hash() for checkpoint in run.checkpoints]
+    if path.is_dir():
+        store = open_store(path)
+        if store.attrs.get("weight_sha256") == hashes and store.attrs.get("data_sha256") == held_out.data_hash:
+            return store
+    pieces = []
+    for checkpoint in run.checkpoints:
+        pieces.append(_measure_checkpoint(checkpoint, held_out, one_step))
+        on_checkpoint(checkpoint.step)
+    store = xr.concat(pieces, dim="checkpoint", join="exact").assign_coords(
+        document=("sequence", held_out.document),
+        token=(("sequence", "position"), held_out.tokens[:, 1:].astype(np.int32)),
+    )
+    store.attrs = _provenance(hashes, held_out)
+    chunks = {name: {"chunks": (1, *store[name].shape[1:])} for name in store.data_vars}
+    with new_folder(path) as part:
+        store.to_zarr(part, mode="w", consolidated=False, encoding=chunks)
+    return open_store(path)
+
+
+def open_store(path: str | Path) -> xr.Dataset:
+    """A store of per-token losses as a plain xarray Dataset, read lazily.
+
+    Raises InputError where `path` is not such a store.
+    """
+    try:
+        store: xr.Dataset = xr.open_zarr(path, consolidated=False, chunks=None)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: not a store of losses ({error}). Give a folder called {STORE}.") from error
+    if "loss" not in store:
+        raise InputError(f"{path}: this store holds no per-token losses. Give a folder called {STORE}.")
+    return store
+
+
+def _measure_checkpoint(checkpoint: Checkpoint, held_out: HeldOut, one_step: OneStep) -> xr.Dataset:
+    loss = token_losses(load_model(checkpoint), held_out.tokens)
+    variables: dict[str, Any] = {"loss": (("sequence", "position"), loss)}
+    if checkpoint.step > 0:
+        around = one_step(checkpoint, held_out.tokens)
+        variables["loss_after_step"] = (("sequence", "position"), around.held_out_after)
+        variables["batch_loss"] = (("batch_sequence", "position"), around.batch_before)
+        variables["batch_loss_after_step"] = (("batch_sequence", "position"), around.batch_after)
+    tokens_seen = np.nan if checkpoint.tokens_seen is None else float(checkpoint.tokens_seen)
+    return (
+        xr.Dataset(variables)
+        .expand_dims("checkpoint")
+        .assign_coords(step=("checkpoint", [checkpoint.step]), tokens_seen=("checkpoint", [tokens_seen]))
+    )
+
+
+def _provenance(hashes: list[str], held_out: HeldOut) -> dict[str, Any]:
+    return {
+        "unit": "nats per token",
+        "dtype": "float32",
+        "weight_sha256": hashes,
+        "data_sha256": held_out.data_hash,
+        "versions": {name: version(name) for name in ("zerosum", "torch", "transformers", "numpy")},
+    }
