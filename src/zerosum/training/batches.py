@@ -29,4 +29,5 @@ def windows(
         raise InputError(f"{len(stream)} training tokens: too few for windows of {length} and the token after them.")
     generator = np.random.default_rng(np.random.SeedSequence([seed, step]))
     starts = generator.integers(0, len(stream) - length, size=sequences)
-    return stream[starts[:, None] + np.arange(length + 1)].astype(np.int64)
+    tokens: Int64[np.ndarray, "sequence window"] = stream[starts[:, None] + np.arange(length + 1)].astype(np.int64)
+    return tokens

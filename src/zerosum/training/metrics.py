@@ -5,7 +5,6 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 from zerosum.atomic import new_file
 
@@ -50,7 +49,7 @@ class MetricsLog:
         """Rows are on disk when this returns: a checkpoint must never outlive the rows before it."""
         os.fsync(self._file.fileno())
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "MetricsLog":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

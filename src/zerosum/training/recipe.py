@@ -4,7 +4,7 @@ A recipe is built by a function in `zerosum.recipes`, never from flags, and is s
 """
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
@@ -39,7 +39,7 @@ class ModelRecipe(_Part):
     tied_embeddings: bool = True
 
     @model_validator(mode="after")
-    def _heads_divide_width(self) -> Self:
+    def _heads_divide_width(self) -> "ModelRecipe":
         if self.hidden_size % (2 * self.heads):
             raise ValueError(f"hidden_size {self.hidden_size} is not an even multiple of heads {self.heads}")
         return self
@@ -127,7 +127,7 @@ class Recipe(_Part):
     mixed_precision: Literal["no", "bf16"] = "no"
 
     @model_validator(mode="after")
-    def _batch_fits_model(self) -> Self:
+    def _batch_fits_model(self) -> "Recipe":
         if self.batch.length > self.model.context:
             raise ValueError(f"batch.length {self.batch.length} is longer than model.context {self.model.context}")
         if self.model.vocabulary < 257:
@@ -153,7 +153,7 @@ class Recipe(_Part):
         write_text(path, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path) -> "Recipe":
         """Read what `save` wrote. Raises InputError where the file is no recipe."""
         try:
             return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))

@@ -140,7 +140,7 @@ def held_out_tokens(n_sequences: int, length: int, data: DataRecipe = DataRecipe
 def _window_starts(name: str, n_tokens: int, length: int) -> list[int]:
     """Starts of windows that share no predicted position, in a random order that the name decides."""
     starts = np.arange(0, n_tokens - length, length)
-    return np.random.default_rng(_hash_number(name)).permutation(starts).tolist()
+    return [int(start) for start in np.random.default_rng(_hash_number(name)).permutation(starts)]
 
 
 def _hash_number(name: str) -> int:
