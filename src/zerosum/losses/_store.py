@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int64
 
 from zerosum.atomic import new_folder
 from zerosum.checkpoints import Checkpoint, Run, load_model
@@ -24,15 +24,16 @@ STORE = "losses.zarr"
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Tokens that no model of the suite was trained on.
+    """Tokens that no model of the suite is trained on; no position is predicted twice.
 
-    tokens: [S sequences, L = T + 1] ids, T of them predicted. document: [sequence] index of the document it was cut from.
-    data_hash: SHA-256 of what they were drawn from.
+    tokens: [S sequences, L = T + 1] ids, T of them predicted. document_index: [S] which document each sequence is
+    from, 0, 1, ...: the resampling unit. document: its name, for each sequence. sha256: of the tokens.
     """
 
-    tokens: Int[np.ndarray, "S L"]
-    document: Int[np.ndarray, " S"]
-    data_hash: str
+    tokens: Int64[np.ndarray, "S L"]
+    document_index: Int64[np.ndarray, " S"]
+    document: tuple[str, ...]
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,14 @@ def measure_losses(run: Run, held_out: HeldOut, one_step: OneStep, on_checkpoint
     hashes = [checkpoint.weight_hash() for checkpoint in run.checkpoints]
     if path.is_dir():
         store = open_store(path)
-        if store.attrs.get("weight_sha256") == hashes and store.attrs.get("data_sha256") == held_out.data_hash:
+        if store.attrs.get("weight_sha256") == hashes and store.attrs.get("data_sha256") == held_out.sha256:
             return store
     pieces = []
     for checkpoint in run.checkpoints:
         pieces.append(_measure_checkpoint(checkpoint, held_out, one_step))
         on_checkpoint(checkpoint.step)
     store = xr.concat(pieces, dim="checkpoint", join="exact").assign_coords(
-        document=("sequence", held_out.document),
+        document=("sequence", held_out.document_index),
         token=(("sequence", "position"), held_out.tokens[:, 1:].astype(np.int32)),
     )
     store.attrs = _provenance(hashes, held_out)
@@ -109,6 +110,6 @@ def _provenance(hashes: list[str], held_out: HeldOut) -> dict[str, Any]:
         "unit": "nats per token",
         "dtype": "float32",
         "weight_sha256": hashes,
-        "data_sha256": held_out.data_hash,
+        "data_sha256": held_out.sha256,
         "versions": {name: version(name) for name in ("zerosum", "torch", "transformers", "numpy")},
     }

@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zerosum.training.batches import batch
     from zerosum.training.loop import train
+    from zerosum.training.one_step import one_step_losses
     from zerosum.training.recipe import Recipe
     from zerosum.training.state import TrainingState, restore
     from zerosum.training.step import StepResult, optimizer_step
-    from zerosum.training.text import HeldOut, held_out_tokens, read_text
+    from zerosum.training.text import held_out_tokens, read_text
 
 _MODULE_OF = {
-    "HeldOut": "text",
     "Recipe": "recipe",
     "StepResult": "step",
     "TrainingState": "state",
     "batch": "batches",
     "held_out_tokens": "text",
+    "one_step_losses": "one_step",
     "optimizer_step": "step",
     "read_text": "text",
     "restore": "state",
@@ -31,12 +32,12 @@ _MODULE_OF = {
 }
 
 __all__ = [
-    "HeldOut",
     "Recipe",
     "StepResult",
     "TrainingState",
     "batch",
     "held_out_tokens",
+    "one_step_losses",
     "optimizer_step",
     "read_text",
     "restore",

@@ -11,9 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64, UInt16
+from jaxtyping import UInt16
 
 from zerosum.errors import InputError
+from zerosum.losses import HeldOut
 from zerosum.training.recipe import DataRecipe
 
 END_OF_DOCUMENT = 256
@@ -34,21 +35,6 @@ class Text:
     train_names: tuple[str, ...]
     held_out: tuple[bytes, ...]
     held_out_names: tuple[str, ...]
-    sha256: str
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Windows of text that is never trained on.
-
-    tokens: [S, T+1] token ids; position t+1 is predicted from positions 0..t, and no position is predicted twice.
-    document_index: [S] which document each window is from, 0, 1, ...: the resampling unit. document: its names, [S].
-    sha256: of the tokens.
-    """
-
-    tokens: Int64[np.ndarray, "S T1"]
-    document_index: Int64[np.ndarray, " S"]
-    document: tuple[str, ...]
     sha256: str
 
 

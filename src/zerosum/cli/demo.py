@@ -1,0 +1,168 @@
+"""`zerosum demo`: train a suite of tiny models on this machine, measure it, and explain it on one page."""
+
+import json
+import platform
+import shutil
+import sys
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zerosum.atomic import write_text
+from zerosum.cli.progress import progress
+from zerosum.errors import InputError, MissingExtra
+
+if TYPE_CHECKING:
+    from zerosum.losses import HeldOut
+    from zerosum.report import RunSummary, SuiteSummary
+    from zerosum.training import Recipe
+
+HELD_OUT_SEQUENCES = 256
+# The published cut-off of 100 steps would leave out most of what precedes the break of these short runs.
+CUTOFF = 30
+CUTOFFS = (10, 20, 30, 40, 60)
+_EXTRA = ("torch", "transformers", "tokenizers", "safetensors", "accelerate")
+_MARKER = "demo.json"
+_BYTES_PER_PARAMETER = 12  # float32 weights and AdamW's two moments
+
+
+def demo(
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for runs and report; one that a demo began is continued.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of initial weights and batches.")] = 0,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Repeat the suite with so many seeds; adds intervals over them.")
+    ] = 1,
+    quick: Annotated[bool, typer.Option("--quick", help="256 steps: under a minute, too short for a break.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON document on stdout.")] = False,
+) -> None:
+    """Train three tiny language models, measure deceleration and zero-sum learning, and write a report.
+
+    Takes about six minutes on two CPU cores for each seed and needs no download: the text is the source code of
+    Python's standard library. OUT is runs/demo, or runs/demo-quick with --quick. Stopped at any moment and started
+    again, it continues.
+    """
+    for package in _EXTRA:
+        if find_spec(package) is None:
+            raise MissingExtra(package, "lm")
+    folder = out or Path("runs") / ("demo-quick" if quick else "demo")
+    from zerosum.training.run_folder import writing
+
+    with writing(folder):
+        _claim(folder, {"seed": seed, "quick": quick})
+        summary = _run_suite(folder, seed, seeds, quick)
+        _show(summary, folder, as_json)
+
+
+def _run_suite(folder: Path, seed: int, seeds: int, quick: bool) -> "SuiteSummary":
+    from zerosum.recipes import demo_suite
+    from zerosum.report import SuiteSummary, across_seeds
+    from zerosum.training import held_out_tokens
+
+    recipes = [recipe for number in range(seed, seed + seeds) for recipe in demo_suite(number, quick)]
+    _require_disk(folder, recipes)
+    first = recipes[0]
+    held_out = held_out_tokens(HELD_OUT_SEQUENCES, first.batch.length, first.data)
+    runs = tuple(_run_one(folder / f"{recipe.name}-seed{recipe.seed}", recipe, held_out) for recipe in recipes)
+    over_seeds = across_seeds(runs)
+    return SuiteSummary(
+        title="zerosum demo",
+        runs=runs,
+        across_seeds=over_seeds,
+        across_seeds_reason=None if over_seeds else "one seed; run with --seeds 3 or more for intervals over seeds",
+        provenance=_provenance(recipes, held_out),
+    )
+
+
+def _run_one(folder: Path, recipe: "Recipe", held_out: "HeldOut") -> "RunSummary":
+    """Train or continue one run, then measure it."""
+    import torch
+
+    from zerosum.checkpoints import open_run
+    from zerosum.losses import measure_losses
+    from zerosum.report import summarize_run
+    from zerosum.training import one_step_losses, train
+
+    torch.set_num_threads(recipe.threads)  # the last digits of a loss depend on it
+    with progress(f"{recipe.name}, seed {recipe.seed}: training", recipe.steps) as show:
+        train(recipe, folder, on_step=lambda step, loss: show(step, f"loss {loss:.3f}"))
+    run = open_run(folder)
+    done = [checkpoint.step for checkpoint in run.checkpoints]
+    with progress(f"{recipe.name}, seed {recipe.seed}: per-token losses", len(done)) as show:
+        store = measure_losses(
+            run,
+            held_out,
+            lambda checkpoint, tokens: one_step_losses(recipe, checkpoint, tokens),
+            on_checkpoint=lambda step: show(done.index(step) + 1, f"step {step}"),
+        )
+    return summarize_run(run, recipe, store, cutoff=CUTOFF, cutoffs=CUTOFFS)
+
+
+def _show(summary: "SuiteSummary", folder: Path, as_json: bool) -> None:
+    from rich.console import Console
+
+    from zerosum.report import terminal_table, to_json, write_report
+
+    page = write_report(summary, folder)
+    document = json.dumps(to_json(summary), indent=2, allow_nan=False, ensure_ascii=False)
+    write_text(folder / "summary.json", document + "\n")
+    if as_json:
+        print(document)
+    else:
+        console = Console()
+        console.print(terminal_table(summary))
+        console.print(f"Report: {page}", highlight=False, soft_wrap=True)
+
+
+def _claim(folder: Path, settings: dict[str, Any]) -> None:
+    """Make the folder this demo's, or make sure that it is: nothing of somebody else is ever written to."""
+    marker = folder / _MARKER
+    if marker.is_file():
+        try:
+            found = json.loads(marker.read_text(encoding="utf-8"))
+        except ValueError:
+            found = None
+        if found != settings:
+            raise InputError(
+                f"{folder}: holds a demo of other settings ({found}, not {settings}). Choose another --out."
+            )
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder}: exists and was not made by the demo. Choose another --out; nothing was touched.")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(marker, json.dumps(settings) + "\n")
+
+
+def _require_disk(folder: Path, recipes: list["Recipe"]) -> None:
+    """Refuse to begin what cannot be finished: checkpoints of every run that is not there yet, and room for reports."""
+    missing = [recipe for recipe in recipes if not (folder / f"{recipe.name}-seed{recipe.seed}").exists()]
+    saved = (recipe.model.n_parameters * (len(recipe.checkpoint_steps) + 2) for recipe in missing)
+    needed = int(1.2 * _BYTES_PER_PARAMETER * sum(saved)) + 50_000_000
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise InputError(
+            f"{folder}: {free / 1e6:.0f} MB free, about {needed / 1e6:.0f} MB needed. "
+            "Free some space or choose another --out."
+        )
+
+
+def _provenance(recipes: list["Recipe"], held_out: "HeldOut") -> dict[str, Any]:
+    return {
+        "command": " ".join(["zerosum", *sys.argv[1:]]),
+        "seeds": sorted({recipe.seed for recipe in recipes}),
+        "cutoff": CUTOFF,
+        "threads": recipes[0].threads,
+        "machine": platform.platform(),
+        "versions": {"python": platform.python_version(), **{p: version(p) for p in ("zerosum", "numpy", *_EXTRA)}},
+        "held_out": {
+            "tokens": int(held_out.tokens[:, 1:].size),
+            "sequences": len(held_out.tokens),
+            "documents": len(set(held_out.document)),
+            "sha256": held_out.sha256,
+        },
+        "recipes": {recipe.name: recipe.model_dump(mode="json", exclude={"seed", "name"}) for recipe in recipes},
+    }
