@@ -3,6 +3,7 @@
 Knows how to show numbers and nothing of how they were measured; never imports torch.
 """
 
+from zerosum.report._json import to_json
 from zerosum.report.seeds import across_seeds
 from zerosum.report.summary import (
     AcrossSeeds,
@@ -14,6 +15,8 @@ from zerosum.report.summary import (
     SeedD,
     SuiteSummary,
 )
+from zerosum.report.terminal import terminal_table
+from zerosum.report.write import write_report
 
 __all__ = [
     "AcrossSeeds",
@@ -25,4 +28,7 @@ __all__ = [
     "SeedD",
     "SuiteSummary",
     "across_seeds",
+    "terminal_table",
+    "to_json",
+    "write_report",
 ]

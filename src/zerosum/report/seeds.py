@@ -55,7 +55,9 @@ def over_seeds(values: Sequence[float]) -> Estimate:
     n = len(known)
     if n < 2:
         value = known[0] if known else math.nan
-        return Estimate(value, None, n, "seeds", LEVEL, reason=f"{n} of {len(values)} seeds give it; an interval needs 2")
+        return Estimate(
+            value, None, n, "seeds", LEVEL, reason=f"{n} of {len(values)} seeds give it; an interval needs 2"
+        )
     mean = fmean(known)
     half = float(student.ppf((1 + LEVEL) / 2, n - 1)) * stdev(known) / math.sqrt(n)
     return Estimate(mean, (mean - half, mean + half), n, "seeds", LEVEL, f"Student's t over {n} seeds")

@@ -1,0 +1,149 @@
+"""The D-M plane: how much losses move against how much of it cancels; what is left is the progress |ΔL| = M (1 - D)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from zerosum.report.figures import interference_steps as steps
+from zerosum.report.figures._axes import legend_below, log_axis, note_above, panels, plain, say_empty
+from zerosum.report.figures._style import INK, MUTED, PAPER, Layout, RunStyle, run_styles, style
+from zerosum.report.names import printable
+from zerosum.report.numbers import number
+from zerosum.report.summary import SuiteSummary
+from zerosum.report.words import ends_of, label
+
+TITLE = "Movement against cancelling"
+HOW_TO_READ = (
+    "The same measurements with the steps taken out of the axes. What training achieves between two checkpoints is "
+    "movement times what does not cancel: |ΔL| = M (1 − D). Along each grey line that progress is the same; its size in "
+    "nats per token stands at its right end. A path that drops straight down slows because tokens move less; one that "
+    "goes to the right slows because they cancel. Hollow points are the first step, arrows show the direction of "
+    "training, and the numbers at points are steps t."
+)
+
+
+def plot(summary: SuiteSummary, layout: Layout = "wide") -> Figure:
+    """One panel for each kind of change; each run a path from its first to its last step."""
+    with style():
+        looks = run_styles(summary.runs)
+        fig, axes = panels(len(steps.CHANGES), layout, height=3.6)
+        for ax, change in zip(axes, steps.CHANGES, strict=True):
+            _panel(ax, summary, looks, change)
+        text = steps.warning(summary)
+        if text:
+            note_above(fig, text, layout)
+        legend_below(fig, _legend(looks), layout)
+    return fig
+
+
+def _panel(ax: Axes, summary: SuiteSummary, looks: Sequence[RunStyle], change: steps.Change) -> None:
+    ax.set_title(steps.titled(summary, change))
+    paths = []
+    for run, look in zip(summary.runs, looks, strict=True):
+        rows = [row for row in steps.measured(run, change) if row[2].M > 0 and np.isfinite(row[2].D)]
+        if rows:
+            paths.append(([row[0] for row in rows], [row[2].D for row in rows], [row[2].M for row in rows], look))
+    if not paths:
+        return say_empty(ax, "not measured in this suite")
+    ax.grid(visible=False)
+    log_axis(ax, "y", [m for _, _, ms, _ in paths for m in ms], pad=1.5)
+    right = max(d for _, ds, _, _ in paths for d in ds)
+    ax.set_xlim(-0.03, min(1.0, right + 0.16))
+    _equal_progress(ax)
+    labelled = len({look.colour for *_, look in paths})
+    for k, (step, d, m, look) in enumerate(paths):
+        _path(ax, d, m, look)
+        if look.label:
+            _step_labels(ax, step, d, m, look, every=k == labelled - 1)
+    ax.set_xlabel("destructive interference D")
+    ax.set_ylabel("movement M (nats per token)")
+    return None
+
+
+def _equal_progress(ax: Axes) -> None:
+    """Lines of equal |ΔL| = M (1 - D), a factor 10 or sqrt(10) apart, named where they leave on the right."""
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    right = min(right, 0.999)
+    d = np.linspace(left, right, 80)
+    smallest, largest = np.log10(low * (1 - right)), np.log10(high * (1 - left))
+    per_decade = 2 if largest - smallest < 2.5 else 1
+    for k in range(int(np.floor(per_decade * smallest)), int(np.ceil(per_decade * largest)) + 1):
+        progress = float(f"{10 ** (k / per_decade):.1g}")
+        m = progress / (1 - d)
+        inside = (m >= low) & (m <= high)
+        if inside.any():
+            ax.plot(d[inside], m[inside], color=MUTED, linewidth=0.8, alpha=0.45, zorder=0.5)
+        if inside[-1]:
+            ax.text(right, m[-1], f" {plain(progress)}", color=MUTED, fontsize=8, va="center")
+    ax.text(1.0, 1.01, "|ΔL|", color=MUTED, fontsize=8, transform=ax.transAxes, va="bottom", ha="left")
+
+
+def _path(ax: Axes, d: list[float], m: list[float], look: RunStyle) -> None:
+    """The path with its points; an arrow in the middle of each longer piece says which way training went."""
+    ax.plot(d, m, color=look.colour, marker=look.marker, markersize=4, linestyle="-", alpha=look.strength, zorder=3)
+    ax.plot(d[0], m[0], marker=look.marker, color=PAPER, markeredgecolor=look.colour, markersize=6, zorder=4)
+    x, y = ax.transData.transform(np.column_stack([d, m])).T
+    for k in np.flatnonzero(np.hypot(np.diff(x), np.diff(y)) > 22):
+        middle = ((d[k] + d[k + 1]) / 2, float(np.sqrt(m[k] * m[k + 1])))
+        start = (0.55 * d[k] + 0.45 * d[k + 1], float(m[k] ** 0.55 * m[k + 1] ** 0.45))
+        arrow = {"arrowstyle": "-|>", "color": look.colour, "alpha": look.strength, "mutation_scale": 9, "linewidth": 0}
+        ax.annotate("", xy=middle, xytext=start, arrowprops=arrow, zorder=3)
+
+
+def _step_labels(ax: Axes, step: list[int], d: list[float], m: list[float], look: RunStyle, every: bool) -> None:
+    """Name the last step of every run and, of one run, about five more."""
+    named = {len(step) - 1}
+    if every:
+        named |= set(np.linspace(0, len(step) - 1, 6).round().astype(int).tolist())
+    for k in sorted(named):
+        ax.annotate(
+            f"{step[k]:,}",
+            (d[k], m[k]),
+            xytext=(6, 3),
+            textcoords="offset points",
+            fontsize=8,
+            color=look.colour,
+            zorder=5,
+        )
+
+
+def _legend(looks: Sequence[RunStyle]) -> list[Line2D]:
+    handles = [
+        Line2D([], [], color=look.colour, marker=look.marker, linestyle="-", label=look.label)
+        for look in looks
+        if look.label
+    ]
+    handles.append(
+        Line2D(
+            [], [], color=INK, marker="o", markerfacecolor="none", linestyle="", label="first step; numbers are steps t"
+        )
+    )
+    handles.append(
+        Line2D([], [], color=MUTED, alpha=0.6, linewidth=0.8, label="equal progress |ΔL| = M (1 − D), nats per token")
+    )
+    return handles
+
+
+def alt(summary: SuiteSummary) -> str:
+    """What the figure shows, for who cannot see it."""
+    ends = "; ".join(
+        f"{printable(label(run, summary))} from D {number(a.D, 3)}, M {number(a.M, 3)} to D {number(b.D, 3)}, M {number(b.M, 3)}"
+        for run in summary.runs
+        if run.double
+        for a, b in [[pair.interference for pair in ends_of(run)]]
+    )
+    return f"Movement M against destructive interference D with lines of equal progress. From t to 2t, first to last: {ends}."
+
+
+def table(summary: SuiteSummary) -> pd.DataFrame:
+    """The coordinates of every point, with the progress |ΔL| of the line it lies on."""
+    every = steps.table(summary)
+    if every.empty:
+        return every
+    kept = every[["run", "seed", "change", "split", "from_step", "to_step", "N", "D", "M", "delta_L"]].copy()
+    kept["progress"] = kept["M"] * (1 - kept["D"])
+    return kept

@@ -1,0 +1,179 @@
+"""Destructive interference D and movement M against step, for every kind of loss change, with intervals and nulls."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from zerosum.interference import Interference
+from zerosum.report.figures._axes import legend_below, log_axis, note_above, panels, say_empty
+from zerosum.report.figures._style import INK, MUTED, Layout, RunStyle, run_styles, style
+from zerosum.report.names import printable
+from zerosum.report.summary import RunSummary, SuiteSummary
+from zerosum.report.words import label, zero_sum
+
+TITLE = "Tokens begin to cancel"
+HOW_TO_READ = (
+    "Above, the share D of all movement in single-token losses that cancels: 0 when every token moves the same way, 1 "
+    "when what some gain others lose. Below, the movement itself: M is how far the average token's loss moved, in either "
+    "direction. Left, between checkpoints at t and 2t; middle and right, over the single optimizer step after t, on text "
+    "the model never trains on and on the very batch of that step. Bands are 95 % intervals. The grey lines are what D "
+    "would be if each token, or each whole text, moved up or down by chance: a D at its null means that nothing "
+    "systematic is left. Short bars on the axis mark t_d of each run, where its loss bends."
+)
+
+TOKEN_NULL, UNIT_NULL = (0, (1, 1.5)), (0, (6, 2))
+
+
+@dataclass(frozen=True)
+class Change:
+    """One kind of loss change. key: in tables. split: on which tokens. words: what it is, for titles."""
+
+    key: str
+    split: str
+    words: str
+
+
+CHANGES = (
+    Change("t->2t", "heldout", "t → 2t, held-out tokens"),
+    Change("t->t+1", "heldout", "t → t+1, held-out tokens"),
+    Change("t->t+1", "batch", "t → t+1, training batch"),
+)
+
+
+def measured(run: RunSummary, change: Change) -> list[tuple[int, int, Interference]]:
+    """(from step, to step, interference) of one run for one kind of change, in order of step."""
+    if change.key == "t->2t":
+        found = [(pair.from_step, pair.to_step, pair.interference) for pair in run.double]
+    else:
+        found = [(one.step, one.step + 1, one.interference) for one in run.one_step if one.split == change.split]
+    return sorted(found, key=lambda row: row[:2])
+
+
+def tokens(summary: SuiteSummary, change: Change) -> set[int]:
+    """The numbers of tokens N that one kind of change was measured on."""
+    return {found.N for run in summary.runs for _, _, found in measured(run, change)}
+
+
+def titled(summary: SuiteSummary, change: Change) -> str:
+    """The kind of change with its N, for panel titles."""
+    n = sorted(tokens(summary, change))
+    if not n:
+        return change.words
+    return f"{change.words} (N = {n[0]:,})" if len(n) == 1 else f"{change.words} (N from {n[0]:,} to {n[-1]:,})"
+
+
+def warning(summary: SuiteSummary) -> str | None:
+    """What to say where N differs, since D grows with N by chance alone; None where all N are equal."""
+    n = set().union(*(tokens(summary, change) for change in CHANGES))
+    if len(n) < 2:
+        return None
+    return (
+        "N differs between panels: D of different N cannot be compared, because D grows with N by chance alone. "
+        "Read each curve against the nulls of its own panel."
+    )
+
+
+def plot(summary: SuiteSummary, layout: Layout = "wide") -> Figure:
+    """D above and M below, one column for each kind of change."""
+    with style():
+        looks = run_styles(summary.runs)
+        fig, axes = panels(6, layout, height=2.55)
+        order = range(6) if layout == "wide" else (0, 3, 1, 4, 2, 5)  # on phones M follows its own D
+        for place, panel in zip(range(6), order, strict=True):
+            change = CHANGES[panel % 3]
+            _panel(axes[place], summary, looks, change, "D" if panel < 3 else "M")
+        text = warning(summary)
+        if text:
+            note_above(fig, text, layout)
+        legend_below(fig, _legend(looks, summary), layout, columns=4)
+    return fig
+
+
+def _panel(ax: Axes, summary: SuiteSummary, looks: Sequence[RunStyle], change: Change, quantity: str) -> None:
+    ax.set_title(titled(summary, change))
+    if not tokens(summary, change):
+        return say_empty(ax, "not measured in this suite")
+    values, steps = [], []
+    for run, look in zip(summary.runs, looks, strict=True):
+        rows = measured(run, change)
+        if rows:
+            steps += [float(start) for start, _, _ in rows]
+            values += _one(ax, [float(s) for s, _, _ in rows], [found for _, _, found in rows], look, quantity)
+            if run.fit.verdict == "decelerates":
+                ax.axvline(run.fit.t_d, 0, 0.055, color=look.colour, linewidth=2.2, linestyle="-", zorder=4)
+    log_axis(ax, "x", steps, pad=1.25)
+    ax.set_xlabel("step t")
+    if quantity == "D":
+        ax.set_ylim(-0.02, 1.04)
+        ax.set_ylabel("destructive interference D")
+    else:
+        log_axis(ax, "y", values, pad=1.3)
+        ax.set_ylabel("movement M (nats per token)")
+    return None
+
+
+def _one(ax: Axes, step: list[float], found: list[Interference], look: RunStyle, quantity: str) -> list[float]:
+    """Draw one run and return the values that the axis has to reach."""
+    value = [getattr(one, quantity) for one in found]
+    ends = [getattr(one.interval, quantity) if one.interval else (np.nan, np.nan) for one in found]
+    low, high = [end[0] for end in ends], [end[1] for end in ends]
+    if quantity == "D":
+        ax.plot(step, [one.null for one in found], color=MUTED, linestyle=TOKEN_NULL, linewidth=1, zorder=1.5)
+        ax.plot(step, [one.null_unit for one in found], color=MUTED, linestyle=UNIT_NULL, linewidth=1, zorder=1.5)
+    if np.isfinite(low).any():
+        ax.fill_between(step, low, high, color=look.colour, alpha=0.2 * look.strength, linewidth=0)
+    ax.plot(step, value, color=look.colour, marker=look.marker, linestyle=look.line, alpha=look.strength, zorder=3)
+    return value
+
+
+def _legend(looks: Sequence[RunStyle], summary: SuiteSummary) -> list[Line2D]:
+    handles = [
+        Line2D([], [], color=look.colour, marker=look.marker, linestyle=look.line, label=look.label)
+        for look in looks
+        if look.label
+    ]
+    handles.append(Line2D([], [], color=MUTED, linestyle=TOKEN_NULL, label="null: random sign per token"))
+    handles.append(Line2D([], [], color=MUTED, linestyle=UNIT_NULL, label="null_unit: random sign per text"))
+    if any(run.fit.verdict == "decelerates" for run in summary.runs):
+        handles.append(
+            Line2D(
+                [], [], color=INK, marker="|", markersize=8, markeredgewidth=2.2, linestyle="", label="t_d of the run"
+            )
+        )
+    return handles
+
+
+def alt(summary: SuiteSummary) -> str:
+    """What the figure shows, for who cannot see it."""
+    runs = " ".join(f"{printable(label(run, summary))}: {zero_sum(run)}" for run in summary.runs)
+    return f"Destructive interference D and movement M against step, for three kinds of loss change. {runs}"
+
+
+def table(summary: SuiteSummary) -> pd.DataFrame:
+    """Every measurement: one row for each run, kind of change and step, with N, nulls and intervals."""
+    rows = []
+    for run in summary.runs:
+        for change in CHANGES:
+            for start, end, found in measured(run, change):
+                head = {"run": run.name, "seed": run.seed, "change": change.key, "split": change.split}
+                rows.append(head | {"from_step": start, "to_step": end} | _columns(found))
+    return pd.DataFrame(rows)
+
+
+def _columns(found: Interference) -> dict[str, object]:
+    row: dict[str, object] = {name: getattr(found, name) for name in ("R", "D", "M", "delta_L", "harmful_share")}
+    row |= {
+        name: getattr(found, name) for name in ("N", "null", "null_method", "null_unit", "null_unit_method", "excess")
+    }
+    for name in ("R", "D", "M", "delta_L", "harmful_share"):
+        low, high = getattr(found.interval, name) if found.interval else (np.nan, np.nan)
+        row |= {f"{name}_low": low, f"{name}_high": high}
+    row["level"] = found.interval.level if found.interval else np.nan
+    row["n_units"] = found.interval.n_units if found.interval else np.nan
+    row["interval_method"] = found.interval.method if found.interval else f"none: {found.interval_reason}"
+    return row

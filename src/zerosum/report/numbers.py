@@ -1,0 +1,92 @@
+"""How a number is written for people: rounded to what its interval supports, its interval beside it.
+
+JSON and CSV carry full precision; this is only for pages, figures and the terminal.
+"""
+
+import math
+from dataclasses import dataclass
+
+Ends = tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Form:
+    """How one quantity is written. symbol: its name in JSON. unit: "" for a ratio. digits: significant, without interval."""
+
+    symbol: str
+    unit: str
+    digits: int = 3
+
+
+L_D = Form("L_d", "nats per token")
+T_D = Form("t_d", "steps")
+R_D = Form("r_d", "")
+LOSS = Form("final_loss", "nats per token")
+D = Form("D", "")
+M = Form("M", "nats per token")
+R = Form("R", "")
+DELTA_L = Form("delta_L", "nats per token")
+SHARE = Form("harmful_share", "")
+
+
+def decimals(value: float, ends: Ends, digits: int) -> int:
+    """Decimal places: two significant digits of the interval's half width, or `digits` of the value without one.
+
+    >>> decimals(2.5858, (2.53, 2.64), 3), decimals(176.3, (150.0, 210.0), 3), decimals(0.0123, None, 3)
+    (3, 0, 4)
+    """
+    half = (ends[1] - ends[0]) / 2 if ends and math.isfinite(ends[1] - ends[0]) else 0.0
+    if half > 0:
+        return max(0, min(6, 1 - math.floor(math.log10(half))))
+    if value == 0 or not math.isfinite(value):
+        return digits - 1
+    return max(0, min(8, digits - 1 - math.floor(math.log10(abs(value)))))
+
+
+def number(value: float, places: int) -> str:
+    """One number with a true minus sign and thousands separators; a dash where it is not known.
+
+    >>> number(-1234.5, 1), number(float("nan"), 2)
+    ('−1,234.5', '—')
+    """
+    return f"{value:,.{places}f}".replace("-", "−") if math.isfinite(value) else "—"
+
+
+def bracket(ends: Ends, places: int) -> str:
+    """An interval, or nothing where there is none.
+
+    >>> bracket((2.531, 2.644), 2), bracket(None, 2)
+    ('[2.53, 2.64]', '')
+    """
+    return f"[{number(ends[0], places)}, {number(ends[1], places)}]" if ends else ""
+
+
+def text(value: float, ends: Ends, form: Form, unit: bool = True) -> str:
+    """Value, interval and unit in one line.
+
+    >>> text(2.5858, (2.53, 2.64), L_D), text(0.0123, None, D)
+    ('2.586 [2.530, 2.640] nats per token', '0.0123')
+    """
+    places = decimals(value, ends, form.digits)
+    parts = (number(value, places), bracket(ends, places), form.unit if unit else "")
+    return " ".join(part for part in parts if part)
+
+
+def count(n: float) -> str:
+    """A count with thousands separators.
+
+    >>> count(16384)
+    '16,384'
+    """
+    return f"{n:,.0f}"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage, one digit more where it is small.
+
+    >>> percent(0.2486), percent(0.0123), percent(float("nan"))
+    ('25 %', '1.2 %', '—')
+    """
+    if not math.isfinite(share):
+        return "—"
+    return f"{100 * share:.{0 if abs(share) >= 0.0995 else 1 if abs(share) >= 0.00995 else 2}f} %"

@@ -1,0 +1,197 @@
+"""The tables of the page: each cell a number with its interval below it, or the reason why there is none."""
+
+import math
+from dataclasses import dataclass
+
+from zerosum.interference import Interference
+from zerosum.report import numbers as n
+from zerosum.report.figures.interference_steps import CHANGES, measured
+from zerosum.report.summary import AcrossSeeds, CutoffFit, Estimate, RunSummary, SuiteSummary
+from zerosum.report.words import ends_of, label
+
+VERDICTS = {
+    "decelerates": "decelerates",
+    "no-break": "no break",
+    "accelerates": "accelerates",
+    "cannot-tell": "cannot tell",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell. main: the number or word. below: its interval. note: N, or why something is missing."""
+
+    main: str
+    below: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """columns: (heading, unit). rows: the first cell of each is its heading."""
+
+    caption: str
+    columns: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+def _measured(value: float, ends: tuple[float, float] | None, form: n.Form, note: str = "") -> Cell:
+    places = n.decimals(value, ends, form.digits)
+    return Cell(n.number(value, places), n.bracket(ends, places), note)
+
+
+def _estimate(found: Estimate, form: n.Form) -> Cell:
+    note = f"N = {n.count(found.N)} {found.N_of}" + ("" if found.interval else f"; no interval: {found.reason}")
+    return _measured(found.value, found.interval, form, note)
+
+
+def _fitted(run: RunSummary, form: n.Form) -> Cell:
+    ends = run.fit.intervals.get(form.symbol)
+    value = getattr(run.fit, form.symbol)
+    if run.fit.verdict in ("cannot-tell", "no-break"):
+        return Cell("—", note="cannot tell" if run.fit.verdict == "cannot-tell" else "no break")
+    return _measured(
+        value, ends, form, "" if ends else f"no interval: {run.fit.interval_reasons.get(form.symbol, 'not given')}"
+    )
+
+
+def _interfering(found: Interference, name: str, form: n.Form) -> Cell:
+    ends = getattr(found.interval, name) if found.interval else None
+    why = found.reasons.get(name) or found.interval_reason
+    return _measured(getattr(found, name), ends, form, "" if ends else f"no interval: {why}")
+
+
+def sizes(summary: SuiteSummary) -> Table:
+    """Every run with what the page is about."""
+    columns = (
+        ("Run", ""),
+        ("Parameters", ""),
+        ("Seed", ""),
+        ("Verdict", ""),
+        ("t_d", "steps"),
+        ("L_d", "nats per token"),
+        ("r_d", "log-log slope"),
+        ("L_T_hat", "predicted at the end, nats"),
+        ("L_T", "reached at the end, nats"),
+        ("Held-out loss", "nats per token"),
+        ("D, first doubling", ""),
+        ("D, last doubling", ""),
+        ("Harmful share, last", ""),
+    )
+    return Table("Every run", columns, tuple(_size(run, summary) for run in summary.runs))
+
+
+def _size(run: RunSummary, summary: SuiteSummary) -> tuple[Cell, ...]:
+    fit = run.fit
+    points = f"{n.count(fit.n_points)} points fitted"
+    why = "; ".join(reason.message for reason in fit.reasons)
+    row = [
+        Cell(label(run, summary)),
+        Cell(n.count(run.n_params)),
+        Cell(str(run.seed)),
+        Cell(VERDICTS.get(fit.verdict, fit.verdict), note=why or points),
+        _fitted(run, n.T_D),
+        _fitted(run, n.L_D),
+        _fitted(run, n.R_D),
+        Cell(n.text(fit.L_T_hat, None, n.LOSS, unit=False), note="the fit's line, no interval"),
+        Cell(n.text(fit.L_T, None, n.LOSS, unit=False), note="smoothed training loss, no interval"),
+        _estimate(run.final_loss, n.LOSS),
+    ]
+    if not run.double:
+        return (*row, *[Cell("—", note="not measured")] * 3)
+    for pair, name, form in zip(
+        (*ends_of(run), ends_of(run)[1]), ("D", "D", "harmful_share"), (n.D, n.D, n.SHARE), strict=True
+    ):
+        cell = _interfering(pair.interference, name, form)
+        steps = f"{n.count(pair.from_step)} → {n.count(pair.to_step)}, N = {n.count(pair.interference.N)}"
+        row.append(Cell(cell.main, cell.below, f"{steps}; {cell.note}" if cell.note else steps))
+    return tuple(row)
+
+
+def seeds(sizes: tuple[AcrossSeeds, ...]) -> Table:
+    """Means over seeds; D over the last doubling."""
+    columns = (
+        ("Size", ""),
+        ("Seeds", ""),
+        ("t_d", "steps"),
+        ("L_d", "nats per token"),
+        ("r_d", "log-log slope"),
+        ("Held-out loss", "nats per token"),
+        ("D, first doubling", ""),
+        ("D, last doubling", ""),
+    )
+    rows = []
+    for size in sizes:
+        cells = [Cell(size.name, note=f"{n.count(size.n_params)} parameters"), Cell(", ".join(map(str, size.seeds)))]
+        cells += [_estimate(getattr(size, form.symbol), form) for form in (n.T_D, n.L_D, n.R_D, n.LOSS)]
+        cells += [_estimate(pair.D, n.D) for pair in (size.D[:1] + size.D[-1:])] or [Cell("—", note="not measured")] * 2
+        rows.append(tuple(cells))
+    return Table("Means over seeds with 95 % t-intervals", columns, tuple(rows))
+
+
+def cutoffs(summary: SuiteSummary) -> Table:
+    """How the three numbers move with the cut-off."""
+    columns = (
+        ("Run", ""),
+        ("Cut-off", "steps left out"),
+        ("t_d", "steps"),
+        ("L_d", "nats per token"),
+        ("r_d", "log-log slope"),
+        ("RSLE", "misfit of log loss"),
+        ("Points", "fitted"),
+        ("Verdict", ""),
+    )
+    rows = [
+        _cutoff(label(run, summary), row, used=row.cutoff == run.fit.cutoff)
+        for run in summary.runs
+        for row in run.cutoffs
+    ]
+    return Table("How the break moves with the cut-off (point estimates)", columns, tuple(rows))
+
+
+def _cutoff(name: str, row: CutoffFit, used: bool) -> tuple[Cell, ...]:
+    return (
+        Cell(name),
+        Cell(n.count(row.cutoff), note="used in this report" if used else ""),
+        Cell(n.number(row.t_d, 0)),
+        Cell(n.text(row.L_d, None, n.L_D, unit=False)),
+        Cell(n.text(row.r_d, None, n.R_D, unit=False)),
+        Cell(n.text(row.rsle, None, n.Form("rsle", ""))),
+        Cell(n.count(row.n_points)),
+        Cell(VERDICTS.get(row.verdict, row.verdict), note=row.reason or ""),
+    )
+
+
+def changes(summary: SuiteSummary) -> Table:
+    """Every measured loss change with N, nulls and intervals."""
+    columns = (
+        ("Run", ""),
+        ("Change", ""),
+        ("Steps", ""),
+        ("N", "tokens"),
+        ("D", ""),
+        ("M", "nats per token"),
+        ("delta_L", "nats per token"),
+        ("Harmful share", ""),
+        ("null", "D, a sign per token"),
+        ("null_unit", "D, a sign per text"),
+        ("excess", "D − null_unit"),
+    )
+    rows = [
+        (
+            Cell(label(run, summary)),
+            Cell(change.words.split(",")[0], note=change.words.split(", ")[1]),
+            Cell(f"{n.count(start)} → {n.count(end)}"),
+            Cell(n.count(found.N)),
+            *(_interfering(found, form.symbol, form) for form in (n.D, n.M, n.DELTA_L, n.SHARE)),
+            *(_null(value) for value in (found.null, found.null_unit, found.excess)),
+        )
+        for run in summary.runs
+        for change in CHANGES
+        for start, end, found in measured(run, change)
+    ]
+    return Table("Every measured loss change", columns, tuple(rows))
+
+
+def _null(value: float) -> Cell:
+    return Cell(n.number(value, 3)) if math.isfinite(value) else Cell("—", note="every change is zero")

@@ -1,0 +1,212 @@
+"""What happened, in sentences built from the numbers. Plain text: names in it are escaped by whoever shows it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from zerosum.deceleration import Fit
+from zerosum.interference import Interference
+from zerosum.report import numbers as n
+from zerosum.report.summary import DoubleStep, RunSummary, SuiteSummary
+
+_SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+@dataclass(frozen=True)
+class Story:
+    """What one run did. name: as the user gave it, untrusted. sentences: about its loss, then about its tokens."""
+
+    name: str
+    n_params: int
+    deceleration: str
+    zero_sum: str
+
+
+def stories(summary: SuiteSummary) -> list[Story]:
+    """One story per run, in order."""
+    return [Story(label(run, summary), run.n_params, deceleration(run), zero_sum(run)) for run in summary.runs]
+
+
+def label(run: RunSummary, summary: SuiteSummary) -> str:
+    """The run's name, with its seed where other seeds share the name."""
+    shared = sum(other.name == run.name for other in summary.runs) > 1
+    return f"{run.name} · seed {run.seed}" if shared else run.name
+
+
+def few(count: int) -> str:
+    """A small count as a word.
+
+    >>> few(3), few(12)
+    ('three', '12')
+    """
+    return _SMALL[count] if count < len(_SMALL) else n.count(count)
+
+
+def span(values: Sequence[float], places: int | None = None) -> str:
+    """The range that values cover, or the one value they share.
+
+    >>> span([26000, 240000], 0), span([0.4712, 0.523]), span([2048.0], 0)
+    ('26,000 to 240,000', '0.471 to 0.523', '2,048')
+    """
+    known = [value for value in values if math.isfinite(value)]
+    if not known:
+        return "an unknown value"
+    low, high = min(known), max(known)
+    texts = [n.number(v, n.decimals(v, None, 3) if places is None else places) for v in (low, high)]
+    return texts[0] if texts[0] == texts[1] else f"{texts[0]} to {texts[1]}"
+
+
+def opening(summary: SuiteSummary) -> list[str]:
+    """The whole suite in three paragraphs: what was trained, how the loss slowed, how tokens came to cancel."""
+    runs = summary.runs
+    if not runs:
+        return ["No run finished, so there is nothing to show."]
+    models = "one language model" if len(runs) == 1 else f"{few(len(runs))} language models"
+    each = "" if len(runs) == 1 else " each"
+    trained = (
+        f"{models[0].upper()}{models[1:]} of {span([run.n_params for run in runs], 0)} parameters "
+        f"{'was' if len(runs) == 1 else 'were'} trained for {span([run.steps for run in runs], 0)} steps{each}, "
+        f"with {span([run.tokens_per_step for run in runs], 0)} tokens of text in every step."
+    )
+    return [trained, _slowed(runs), _cancelled(runs)]
+
+
+def _slowed(runs: Sequence[RunSummary]) -> str:
+    broken = [run.fit for run in runs if run.fit.verdict == "decelerates"]
+    if not broken:
+        return (
+            f"Loss deceleration could not be established in any of {few(len(runs))} runs; why is said for each below."
+            if len(runs) > 1
+            else "Loss deceleration could not be established; why is said below."
+        )
+    who = "In every run" if len(broken) == len(runs) > 1 else f"In {few(len(broken))} of {few(len(runs))} runs"
+    start = "The" if len(runs) == 1 else f"{who} the"
+    rest = "" if len(broken) == len(runs) else " For the others, what can and cannot be said follows below."
+    return (
+        f"{start} loss first fell steeply and then much more slowly. The change came at step "
+        f"{span([fit.t_d for fit in broken], 0)}, at a loss of {span([fit.L_d for fit in broken], 2)} nats per token. "
+        f"Before it, twice the training lowered the loss by {_gains([fit.params.c0 for fit in broken])}; "
+        f"after it, by {_gains([fit.r_d for fit in broken])}. This is loss deceleration.{rest}"
+    )
+
+
+def _gains(slopes: Sequence[float]) -> str:
+    low, high = (n.percent(1 - 2.0**-slope) for slope in (min(slopes), max(slopes)))
+    return low if low == high else f"{low.removesuffix(' %')} to {high}"
+
+
+def _cancelled(runs: Sequence[RunSummary]) -> str:
+    ends = [ends_of(run) for run in runs if run.double]
+    if not ends:
+        return "Loss changes between checkpoints were not measured, so nothing can be said about zero-sum learning."
+    first, last = zip(*ends, strict=True)
+    before, after = ([pair.interference.D for pair in pairs] for pairs in (first, last))
+    rose = all(apart(a.interference, b.interference) == "rose" for a, b in ends)
+    meaning = (
+        "In the beginning nearly all tokens improved together; by the end much of what training gains on some tokens "
+        "it loses on others. This is zero-sum learning."
+        if rose and max(before) < 0.15
+        else "Whether that is more than the measurement's own uncertainty is said for each run below."
+    )
+    return (
+        f"Destructive interference D, the share of all movement in the losses of single tokens that cancels, was "
+        f"{span(before)} over the first doubling of training and {span(after)} over the last "
+        f"({_n_tokens([pair.interference for pair in (*first, *last)])}). {meaning}"
+    )
+
+
+def _n_tokens(found: Sequence[Interference]) -> str:
+    return f"N = {span([one.N for one in found], 0)} held-out tokens"
+
+
+def ends_of(run: RunSummary) -> tuple[DoubleStep, DoubleStep]:
+    """The first and the last pair of checkpoints that were compared."""
+    ordered = sorted(run.double, key=lambda pair: pair.from_step)
+    return ordered[0], ordered[-1]
+
+
+def apart(a: Interference, b: Interference) -> str:
+    """How D changed from a to b: "rose" or "fell" where intervals do not overlap, else why it cannot be said."""
+    if a.N != b.N:
+        return "the two were measured on different N, and D of different N cannot be compared"
+    if a.interval is None or b.interval is None:
+        return f"without intervals it cannot be said whether D changed ({a.interval_reason or b.interval_reason})"
+    if a.interval.D[1] < b.interval.D[0]:
+        return "rose"
+    return "fell" if b.interval.D[1] < a.interval.D[0] else "the intervals overlap, so no change of D is claimed"
+
+
+def deceleration(run: RunSummary) -> str:
+    """The loss of one run: its break with intervals, or why there is none to report."""
+    fit = run.fit
+    fitted = f"steps {n.count(fit.first_step)} to {n.count(fit.last_step)}"
+    why = "; ".join(reason.message.rstrip(". ") for reason in fit.reasons)
+    if fit.verdict == "cannot-tell":
+        return f"Whether the loss slowed down cannot be told from {fitted}, because {why or 'the fit gives no reason'}."
+    if fit.verdict == "no-break":
+        return f"The loss shows no break within {fitted}: one straight line is enough{f' ({why})' if why else ''}."
+    verb = "slowed down" if fit.verdict == "decelerates" else "began to fall faster, not slower,"
+    caveat = f" To keep in mind: {why}." if why else ""
+    return (
+        f"The loss {verb} at step t_d = {_of(fit, n.T_D, unit=False)}, where the two straight lines cross at "
+        f"L_d = {_of(fit, n.L_D)}. Twice the training lowered the loss by {_gains([fit.params.c0])} before that step "
+        f"and by {_gains([fit.r_d])} after it (r_d = {_of(fit, n.R_D)}). The line after the break ends at "
+        f"{n.text(fit.L_T_hat, None, n.LOSS)}; training reached {n.text(fit.L_T, None, n.LOSS)}.{caveat}"
+    )
+
+
+def _of(fit: Fit, form: n.Form, unit: bool = True) -> str:
+    ends = fit.intervals.get(form.symbol)
+    missing = "" if ends else f" (no interval: {fit.interval_reasons.get(form.symbol, 'not given')})"
+    return n.text(getattr(fit, form.symbol), ends, form, unit) + missing
+
+
+def zero_sum(run: RunSummary) -> str:
+    """The tokens of one run: D over the first and the last doubling, what it means, and what chance would give."""
+    if not run.double:
+        return "Loss changes between checkpoints were not measured."
+    first, last = ends_of(run)
+    found = last.interference
+    if first is last:
+        return f"Between {_pair(last)} {_d(found)}. {_chance(found)}"
+    change = apart(first.interference, found)
+    verb = {"rose": "rose to", "fell": "fell to"}.get(change, "was")
+    doubt = "" if change in ("rose", "fell") else f" But {change}."
+    return (
+        f"Between {_pair(first)} {_d(first.interference)}. Between {_pair(last)} it {verb} "
+        f"{n.text(found.D, found.interval.D if found.interval else None, n.D)}: {_harm(found)}.{doubt} {_chance(found)}"
+    )
+
+
+def _pair(pair: DoubleStep) -> str:
+    return f"steps {n.count(pair.from_step)} and {n.count(pair.to_step)}"
+
+
+def _d(found: Interference) -> str:
+    ends = found.interval.D if found.interval else None
+    missing = "" if ends else f" (no interval: {found.interval_reason})"
+    return f"D was {n.text(found.D, ends, n.D)}{missing} on N = {n.count(found.N)} tokens: {_harm(found)}"
+
+
+def _harm(found: Interference) -> str:
+    if not math.isfinite(found.harmful_share):
+        return "no loss changed at all"
+    falls = found.delta_L <= 0
+    share = f"{n.percent(found.harmful_share)} of all movement made tokens worse ({'D/2' if falls else '1 − D/2'})"
+    moved = f"the average token moved by {n.text(found.M, None, n.M)}"
+    return f"{share}; {moved}, the mean loss {'fell' if falls else 'rose'} by {n.number(abs(found.delta_L), 3)}"
+
+
+def _chance(found: Interference) -> str:
+    if not math.isfinite(found.null_unit):
+        return ""
+    if found.excess <= -0.05:
+        verdict = "so tokens still move together far more than chance"
+    elif found.excess < 0.05:
+        verdict = "so what is left of the common movement is close to chance"
+    else:
+        verdict = "so tokens cancel more than chance alone explains"
+    return (
+        f"Signs drawn at random for each token would give D = {n.number(found.null, 3)}, for each whole text "
+        f"{n.number(found.null_unit, 3)} (excess {n.number(found.excess, 3)}), {verdict}."
+    )

@@ -1,0 +1,28 @@
+"""The report as files: one page, and each figure as SVG, PDF and CSV."""
+
+import json
+from pathlib import Path
+
+from zerosum.atomic import write_text
+from zerosum.report._json import to_json
+from zerosum.report.figures import FIGURES, write_figure
+from zerosum.report.page import html
+from zerosum.report.summary import SuiteSummary
+
+
+def write_report(summary: SuiteSummary, out_dir: str | Path) -> Path:
+    """Write `report.html`, `summary.json` and `figures/` into a folder; return the path of the page.
+
+    Every file appears only when it is complete and replaces an older one of its name; other files stay. The page comes
+    last, so that a page that is there finds its figures.
+    """
+    folder = Path(out_dir)
+    figures = folder / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    for stem, module in FIGURES.items():
+        write_figure(module.plot(summary), module.table(summary), figures, stem)
+    document = json.dumps(to_json(summary), indent=2, allow_nan=False, ensure_ascii=False)
+    write_text(folder / "summary.json", document + "\n")
+    page = folder / "report.html"
+    write_text(page, html(summary))
+    return page
