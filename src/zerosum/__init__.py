@@ -7,10 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zerosum.checkpoints import open_run
     from zerosum.curves import LossCurve, read_curve
     from zerosum.deceleration import fit
     from zerosum.errors import InputError
     from zerosum.interference import InterferenceSums, destructive_interference
+    from zerosum.losses import open_store, token_losses
 
 __version__ = "0.1.0"
 
@@ -20,7 +22,10 @@ _ROOM_OF = {
     "LossCurve": "curves",
     "destructive_interference": "interference",
     "fit": "deceleration",
+    "open_run": "checkpoints",
+    "open_store": "losses",
     "read_curve": "curves",
+    "token_losses": "losses",
 }
 
 __all__ = [
@@ -30,7 +35,10 @@ __all__ = [
     "__version__",
     "destructive_interference",
     "fit",
+    "open_run",
+    "open_store",
     "read_curve",
+    "token_losses",
 ]
 
 

@@ -11,7 +11,7 @@ from zerosum.errors import InputError
 app = typer.Typer(
     name="zerosum",
     help="Training dynamics of language models: loss deceleration and zero-sum learning, measured with error bars.",
-    no_args_is_help=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     add_completion=False,
 )
@@ -24,20 +24,28 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _options(
+    context: typer.Context,
     version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
 ) -> None:
-    """Options of the program itself; a callback also keeps a single verb from becoming the whole program."""
+    """Options of the program itself; without a verb, the help."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def main() -> None:
-    """Run a verb; an InputError is one line on stderr and exit code 2."""
+    """Run a verb; what is wrong with the input or the call is one line on stderr and exit code 2."""
     try:
-        app()
-    except InputError as error:
-        print(f"zerosum: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
+        sys.exit(app(standalone_mode=False))
+    except (KeyboardInterrupt, typer.Abort):
         print("zerosum: stopped. Start the same command again: it continues.", file=sys.stderr)
         sys.exit(130)
+    except InputError as error:
+        message = str(error)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # typer's errors of usage have it, whichever click they stand on
+            raise
+        message = f"{error.format_message()} See zerosum --help."
+    print(f"zerosum: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)
