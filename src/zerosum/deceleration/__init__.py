@@ -1,0 +1,11 @@
+"""Where a loss curve slows down: the one-break law, its fit, intervals, and a verdict. numpy and scipy only.
+
+Knows nothing of models or files: a `LossCurve` comes in, a `Fit` goes out. Two ways to make points of a curve
+(`robust.py`, `paper.py`), one least-squares search for both (`varpro.py`).
+"""
+
+from zerosum.deceleration._fit import cutoff_table, fit
+from zerosum.deceleration._record import CutoffRow, Fit, Reason
+from zerosum.deceleration.bnsl import BNSL, asymptote
+
+__all__ = ["BNSL", "CutoffRow", "Fit", "Reason", "asymptote", "cutoff_table", "fit"]

@@ -1,0 +1,140 @@
+"""`fit`: a loss curve -> where it decelerates, how sure that is, and whether to believe it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+from jaxtyping import Float
+
+from zerosum.curves import LossCurve
+from zerosum.deceleration import jackknife, paper, robust
+from zerosum.deceleration._record import CutoffRow, Fit, ProcedureName
+from zerosum.deceleration.bnsl import asymptote
+from zerosum.deceleration.points import Points
+from zerosum.deceleration.procedures import Procedure
+from zerosum.deceleration.varpro import Solutions, solve
+from zerosum.deceleration.verdict import Evidence, verdict
+from zerosum.errors import InputError
+
+PROCEDURES: dict[str, Procedure] = {one.PROCEDURE.name: one.PROCEDURE for one in (robust, paper)}
+
+
+def fit(
+    curve: LossCurve, *, procedure: ProcedureName = "robust", cutoff: float | None = None, level: float = 0.95
+) -> Fit:
+    """Fit the one-break law to a loss curve.
+
+    procedure: "robust" (log bins), or "paper" (the published smoothing, thinning and least squares).
+    cutoff: drop steps up to here. None: 100 for "paper"; for "robust" 1 % of the run, at most 100.
+    level: nominal coverage of the intervals.
+    A curve that cannot be fitted gives NaN numbers and the verdict "cannot-tell", not an error.
+
+    Raises InputError for an unknown procedure, or for a cut-off or level out of range.
+    """
+    how = _procedure(procedure)
+    if not 0 < level < 1:
+        raise InputError(f"level {level!r}: not between 0 and 1. Give the coverage of the intervals, e.g. 0.95.")
+    start = how.default_cutoff(curve) if cutoff is None else _checked(cutoff)
+    return _assemble(curve, how, _search(how.points(curve), start, float(curve.step[-1])), level)
+
+
+@dataclass(frozen=True)
+class _Search:
+    """All least-squares fits of one call. weight, block: [n] of the main one. gain: see `jackknife.power_law_error`."""
+
+    points: Points
+    cutoff: float
+    weight: Float[np.ndarray, " n"]
+    best: Solutions
+    refits: Solutions
+    gain: float
+    table: tuple[CutoffRow, ...]
+
+
+def _search(points: Points, cutoff: float, last_step: float) -> _Search:
+    weight = points.after(cutoff)
+    block = points.blocks(weight, jackknife.BLOCKS)
+    others = nearby_cutoffs(cutoff, last_step)
+    left_out = jackknife.leave_out(weight, block)
+    every = solve(points.x, points.y, np.stack([weight, *left_out, *(points.after(c) for c in others)]))
+    best, refits = every.rows(slice(0, 1)), every.rows(slice(1, 1 + jackknife.BLOCKS))
+    gain = jackknife.power_law_error(points.x, points.y, weight, block, refits)
+    table = _table(others, every.rows(slice(1 + jackknife.BLOCKS, None)))
+    return _Search(points, cutoff, weight, best, refits, gain, table)
+
+
+def cutoff_table(
+    curve: LossCurve, cutoffs: Sequence[float], *, procedure: ProcedureName = "robust"
+) -> tuple[CutoffRow, ...]:
+    """How L_d, t_d and r_d move when steps up to each cut-off are dropped. NaN where too few points are left."""
+    points = _procedure(procedure).points(curve)
+    weights = [points.after(_checked(cutoff)) for cutoff in cutoffs]
+    return _table(list(cutoffs), solve(points.x, points.y, np.stack(weights))) if weights else ()
+
+
+def nearby_cutoffs(cutoff: float, last_step: float) -> list[float]:
+    """Half, once, one and a half, twice and four times the cut-off; of a cut-off of 0, those of 1 % of the run."""
+    base = cutoff or np.floor(last_step / 100)
+    factors = (0.5, 1.0, 1.5, 2.0, 4.0) if cutoff else (0.0, 0.5, 1.0, 2.0)
+    return sorted({float(np.floor(base * factor)) for factor in factors})
+
+
+def _procedure(name: str) -> Procedure:
+    if name not in PROCEDURES:
+        raise InputError(f"procedure {name!r}: not known. Choose one of {', '.join(sorted(PROCEDURES))}.")
+    return PROCEDURES[name]
+
+
+def _checked(cutoff: float) -> float:
+    if not (isfinite(cutoff) and cutoff >= 0):
+        raise InputError(f"cut-off {cutoff!r}: not a step. Give 0 or a positive number of steps.")
+    return float(cutoff)
+
+
+def _table(cutoffs: Sequence[float], found: Solutions) -> tuple[CutoffRow, ...]:
+    L_d, t_d = np.exp(found.log_L_d), np.exp(found.log_t_d)
+    return tuple(
+        CutoffRow(float(c), float(L), float(t), float(r))
+        for c, L, t, r in zip(cutoffs, L_d, t_d, found.r_d, strict=True)
+    )
+
+
+def _assemble(curve: LossCurve, how: Procedure, found: _Search, level: float) -> Fit:
+    kept = found.weight > 0
+    x, y = found.points.x, found.points.y
+    estimate = how.estimate(found.points, found.weight, found.best.law(0))
+    law = estimate.params
+    first = float(found.points.first_step[kept][0]) if kept.any() else float("nan")
+    last = float(curve.step[-1])
+    n_points, n_bins = int((curve.step >= first).sum()), int(kept.sum())
+    residual = law.log_loss(np.exp(x[kept])) - y[kept]
+    intervals, interval_reasons = jackknife.intervals(found.best, found.refits, level)
+    evidence = Evidence(n_points, n_bins, float(curve.step[0]), first, last, found.cutoff, law, found.best,
+                        found.refits, found.gain, found.table)  # fmt: skip
+    word, reasons = verdict(evidence)
+    return Fit(
+        curve=curve,
+        procedure=how.name,
+        params=law,
+        errors=estimate.errors,
+        L_d=estimate.L_d,
+        t_d=estimate.t_d,
+        r_d=law.r_d,
+        L_T=float(np.exp(y[-1])) if len(y) else float(curve.loss[-1]),
+        L_T_hat=asymptote(estimate.L_d, estimate.t_d, law.r_d, last),
+        rsle=float(np.sqrt(np.mean(residual**2))) if n_bins else float("nan"),
+        n_points=n_points,
+        n_bins=n_bins,
+        first_step=first,
+        last_step=last,
+        cutoff=found.cutoff,
+        intervals=intervals,
+        interval_level=level,
+        interval_method=jackknife.METHOD,
+        interval_reasons=interval_reasons,
+        verdict=word,
+        reasons=reasons + estimate.notes,
+        cutoffs=found.table,
+        power_law_error=found.gain,
+    )

@@ -1,0 +1,135 @@
+"""What a fit says: the numbers, how sure they are, and whether they may be believed."""
+
+from dataclasses import asdict, dataclass, field
+from math import isfinite
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+from zerosum.curves import LossCurve
+from zerosum.deceleration.bnsl import BNSL
+
+ProcedureName = Literal["robust", "paper"]
+VerdictWord = Literal["decelerates", "no-break", "accelerates", "cannot-tell"]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Something to know about a fit. "blocking": the numbers must not be used; "note": they may, with this in mind.
+
+    code: stable, for scripts and for the page that explains it. message: one sentence with the numbers in it.
+    """
+
+    code: str
+    level: Literal["blocking", "note"]
+    message: str
+
+
+@dataclass(frozen=True)
+class CutoffRow:
+    """What the fit gives when steps up to `cutoff` are dropped; NaN where too few points are left."""
+
+    cutoff: float
+    L_d: float
+    t_d: float
+    r_d: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One-break fit of a loss curve. Losses in nats, t_d in steps, r_d a log-log rate without unit.
+
+    params: the law itself. errors: standard errors in the published parameters (b, c0, c1, log_d1, f1), procedure
+    "paper" only: they assume independent residuals, which those of loss curves are not; prefer `intervals`.
+    L_T: loss reached (last smoothed loss, or mean of the last log bin); L_T_hat: the asymptote at the last step.
+    rsle: root mean squared difference of log losses over the points fitted.
+    n_points: rows of the curve in the fitted range; n_bins: points that the least squares saw.
+    first_step, last_step: the fitted range. cutoff: steps up to here were dropped.
+    intervals: "L_d", "t_d", "r_d" -> (low, high), or None with the cause in `interval_reasons`.
+    verdict: "decelerates", "no-break", "accelerates" or "cannot-tell"; reasons: why, and what else to know.
+    cutoffs: how the numbers move with the cut-off. power_law_error: blocked cross-validation error of a plain power
+    law as a multiple of this fit's; about 1 or less where there is no break.
+    Numbers that cannot be given are NaN.
+    """
+
+    curve: LossCurve
+    procedure: ProcedureName
+    params: BNSL
+    errors: dict[str, float] | None
+    L_d: float
+    t_d: float
+    r_d: float
+    L_T: float
+    L_T_hat: float
+    rsle: float
+    n_points: int
+    n_bins: int
+    first_step: float
+    last_step: float
+    cutoff: float
+    intervals: dict[str, tuple[float, float] | None]
+    interval_level: float
+    interval_method: str
+    interval_reasons: dict[str, str]
+    verdict: VerdictWord
+    reasons: tuple[Reason, ...]
+    cutoffs: tuple[CutoffRow, ...] = field(default=())
+    power_law_error: float = float("nan")
+
+    def predict(self, step: ArrayLike) -> Float[np.ndarray, "..."]:
+        """Loss in nats that the fitted law gives at each step. NaN where the step is not above 0."""
+        return self.params.predict(step)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fit as a JSON document; a number that cannot be given is null with "<name>_reason" beside it."""
+        why = next((reason.message for reason in self.reasons if reason.level == "blocking"), "not identified")
+        out: dict[str, Any] = {
+            "name": self.curve.name,
+            "source": self.curve.source,
+            "format": self.curve.format,
+            "columns": dict(self.curve.columns),
+            "n_points": self.n_points,
+            "procedure": self.procedure,
+            "cutoff": self.cutoff,
+        }
+        for name in ("first_step", "last_step", "L_d", "t_d", "r_d", "L_T", "L_T_hat", "rsle", "power_law_error"):
+            out |= number_or_reason(name, getattr(self, name), why)
+        params: dict[str, Any] = {}
+        for name in ("b", "c0", "c1", "d1", "f1"):
+            params |= number_or_reason(name, getattr(self.params, name), why)
+        intervals: dict[str, Any] = {"level": self.interval_level, "method": self.interval_method}
+        for name, interval in self.intervals.items():
+            intervals[name] = list(interval) if interval else None
+            if interval is None:
+                intervals[f"{name}_reason"] = self.interval_reasons[name]
+        rows = [
+            {"cutoff": row.cutoff, **{k: v for n in ("L_d", "t_d", "r_d") for k, v in _cell(row, n).items()}}
+            for row in self.cutoffs
+        ]
+        return out | {
+            "params": params,
+            "errors": self.errors,
+            "n_bins": self.n_bins,
+            "intervals": intervals,
+            "verdict": self.verdict,
+            "reasons": [asdict(reason) for reason in self.reasons],
+            "cutoffs": rows,
+            "cleaning": list(self.curve.cleaning),
+        }
+
+
+def _cell(row: CutoffRow, name: str) -> dict[str, Any]:
+    return number_or_reason(name, getattr(row, name), "too few points above this cut-off")
+
+
+def number_or_reason(name: str, value: float, reason: str) -> dict[str, Any]:
+    """{name: value}, or {name: null, name_reason: reason} where the value is not a finite number.
+
+    >>> number_or_reason("t_d", float("nan"), "too few points")
+    {'t_d': None, 't_d_reason': 'too few points'}
+    """
+    if isfinite(value):
+        return {name: value}
+    return {name: None, f"{name}_reason": reason}

@@ -1,0 +1,43 @@
+"""What a fitting procedure has to say: which points, from which step on, and how the best law becomes an estimate."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from zerosum.curves import LossCurve
+from zerosum.deceleration._record import ProcedureName, Reason
+from zerosum.deceleration.bnsl import BNSL, line_loss
+from zerosum.deceleration.points import Points
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The law a procedure settles on, and the numbers it reads off it.
+
+    t_d: steps. errors: standard errors by parameter, where the procedure gives any. notes: what to know about them.
+    """
+
+    params: BNSL
+    t_d: float
+    errors: dict[str, float] | None = None
+    notes: tuple[Reason, ...] = ()
+
+    @property
+    def L_d(self) -> float:
+        """Nats, on the first line at the step the procedure calls t_d."""
+        return line_loss(self.params.b, self.params.c0, self.t_d)
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """name: what the caller asks for. points: curve -> points. default_cutoff: curve -> steps.
+
+    estimate: (points, weights, the least-squares optimum of these points) -> `Estimate`.
+    """
+
+    name: ProcedureName
+    points: Callable[[LossCurve], Points]
+    default_cutoff: Callable[[LossCurve], float]
+    estimate: Callable[[Points, Float[np.ndarray, " n"], BNSL], Estimate]

@@ -1,0 +1,137 @@
+"""Does this curve decelerate? The answer in one word, and every reason that bears on it.
+
+"cannot-tell" is an answer: it is given where the numbers would be an accident of the fitted range.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from zerosum.deceleration._record import CutoffRow, Reason, VerdictWord
+from zerosum.deceleration.bnsl import BNSL
+from zerosum.deceleration.varpro import Solutions
+
+FEWEST_BINS, FEWEST_POINTS = 25, 60
+LATEST_START = 300.0  # step; a later log has lost most of what lies before the break
+ROOM_BEFORE, ROOM_AFTER = 2.0, 3.0  # t_d / first step, last step / t_d
+NEEDED_GAIN = 1.5  # cross-validation error of a power law over the one-break law's
+T_D_MOVES, T_D_LOST = 1.5, 3.0  # factor by which t_d moves when the cut-off is doubled
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the verdict may look at. start: first step of the log itself; first_step, last_step: fitted range.
+
+    best, refits: the fit (one row) and the leave-a-stretch-out refits. gain: see `jackknife.power_law_error`.
+    """
+
+    n_points: int
+    n_bins: int
+    start: float
+    first_step: float
+    last_step: float
+    cutoff: float
+    params: BNSL
+    best: Solutions
+    refits: Solutions
+    gain: float
+    cutoffs: tuple[CutoffRow, ...]
+
+
+def verdict(e: Evidence) -> tuple[VerdictWord, tuple[Reason, ...]]:
+    """One word, and the reasons, blocking ones first.
+
+    A range too short or too late blocks everything. Then a plain power law that predicts left-out stretches about as
+    well means that there is no break. Only then it matters where the break is and how sure its rates are.
+    """
+    blocking = [reason for check in RANGE_CHECKS for reason in check(e)]
+    if blocking:
+        return "cannot-tell", tuple(blocking)
+    if e.gain < NEEDED_GAIN:
+        text = f"a plain power law predicts left-out stretches as well: error {e.gain:.2f} times the one-break law's"
+        return "no-break", (Reason("power-law-suffices", "note", text),)
+    found = sorted((reason for check in BREAK_CHECKS for reason in check(e)), key=lambda reason: reason.level)
+    if any(reason.level == "blocking" for reason in found):
+        return "cannot-tell", tuple(found)
+    return ("decelerates" if e.params.c1 < 0 else "accelerates"), tuple(found)
+
+
+def _too_few_points(e: Evidence) -> Iterator[Reason]:
+    if e.n_bins < FEWEST_BINS or e.n_points < FEWEST_POINTS or not np.isfinite(e.gain):
+        text = (
+            f"{e.n_points} rows in {e.n_bins} points are left after step {e.cutoff:g}; {FEWEST_POINTS} rows in "
+            f"{FEWEST_BINS} points are needed. Log more often, train longer, or lower the cut-off"
+        )
+        yield Reason("too-few-points", "blocking", text)
+
+
+def _starts_too_late(e: Evidence) -> Iterator[Reason]:
+    if e.start > LATEST_START:
+        text = (
+            f"the log starts at step {e.start:g}; what lies before the break is lost. A log from step {LATEST_START:g} "
+            "or earlier is needed"
+        )
+        yield Reason("starts-too-late", "blocking", text)
+
+
+def _break_at_edge(e: Evidence) -> Iterator[Reason]:
+    if e.params.t_d < ROOM_BEFORE * e.first_step:
+        text = (
+            f"the break at step {e.params.t_d:.0f} is less than {ROOM_BEFORE:g} times the first fitted step "
+            f"{e.first_step:g}: the rate before it is not measured. Lower the cut-off"
+        )
+        yield Reason("break-at-edge", "blocking", text)
+    if e.params.t_d > e.last_step / ROOM_AFTER:
+        text = (
+            f"the break at step {e.params.t_d:.0f} is later than a third of the last step {e.last_step:g}: "
+            "the rate after it is not measured. Train longer"
+        )
+        yield Reason("break-at-edge", "blocking", text)
+
+
+def _width_at_bound(e: Evidence) -> Iterator[Reason]:
+    if e.best.f_at_edge[0] > 0:
+        text = f"the bend spreads over more than the fit allows (width {e.params.f1:.2g}): this is a curve, not a break"
+        yield Reason("width-at-bound", "blocking", text)
+    if e.best.f_at_edge[0] < 0:
+        text = (
+            f"the bend is sharper than the log bins can show (width {e.params.f1:.2g}): a kink, as a change of the "
+            "learning rate makes it"
+        )
+        yield Reason("width-at-bound", "note", text)
+
+
+def _rates_overlap(e: Evidence) -> Iterator[Reason]:
+    falls = e.refits.r_d < e.refits.r_before
+    wrong = int((falls != (e.params.c1 < 0)).sum())
+    if wrong:
+        text = (
+            f"in {wrong} of {len(falls)} refits with a stretch left out the rates before and after change places: "
+            "one stretch decides"
+        )
+        yield Reason("rates-overlap", "blocking", text)
+
+
+def _unstable_cutoff(e: Evidence) -> Iterator[Reason]:
+    """Only cut-offs that leave room in front of the break are held against the fit."""
+    judged = [
+        row
+        for row in e.cutoffs
+        if e.cutoff < row.cutoff <= 2 * e.cutoff and row.cutoff * ROOM_BEFORE <= e.params.t_d and np.isfinite(row.t_d)
+    ]
+    moves = [(max(row.t_d / e.params.t_d, e.params.t_d / row.t_d), row) for row in judged]
+    if not moves:
+        return
+    factor, row = max(moves, key=lambda move: move[0])
+    if factor > T_D_MOVES:
+        text = (
+            f"t_d moves from {e.params.t_d:.0f} to {row.t_d:.0f} when the cut-off goes from {e.cutoff:g} to "
+            f"{row.cutoff:g}: what comes before the break is not a straight line"
+        )
+        yield Reason("unstable-cutoff", "blocking" if factor > T_D_LOST else "note", text)
+
+
+Check = Callable[[Evidence], Iterator[Reason]]
+RANGE_CHECKS: tuple[Check, ...] = (_too_few_points, _starts_too_late)
+BREAK_CHECKS: tuple[Check, ...] = (_break_at_edge, _width_at_bound, _rates_overlap, _unstable_cutoff)
