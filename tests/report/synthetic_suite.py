@@ -23,10 +23,10 @@ def curve_of(name: str, L_d: float, t_d: float, r_d: float, seed: int) -> LossCu
     return LossCurve(name=name, step=step, loss=loss, source="synthetic")
 
 
-def changes(step: int, size: float, shape: tuple[int, int], seed: int) -> Interference:
+def changes(step: float, size: float, shape: tuple[int, int], seed: int) -> Interference:
     """Loss changes that cancel little before step 128 and about half at 1,024."""
-    rng = np.random.default_rng([seed, step, shape[0]])
-    spread = 0.45 if step < 128 else 0.45 + 0.42 * np.log2(step / 64)
+    rng = np.random.default_rng([seed, int(step), shape[0]])
+    spread = 0.5 + 0.42 * max(0.0, np.log2(step / 64))
     of_sequence = rng.normal(0, 0.2 * spread, (shape[0], 1))
     return measure(size * (rng.normal(-1, spread, shape) + of_sequence))
 
@@ -34,9 +34,9 @@ def changes(step: int, size: float, shape: tuple[int, int], seed: int) -> Interf
 def run_of(name: str, seed: int = 0) -> RunSummary:
     n_params, L_d, t_d, r_d = SIZES[name]
     curve = curve_of(name, L_d, t_d * (1 + 0.03 * seed), r_d, seed)
-    fits = [fit(curve, cutoff=cutoff) for cutoff in (10, 20, 30, 40, 60)]
     held_out = np.random.default_rng(seed).gamma(2.0, curve.loss[-1] / 2, (128, 128))
-    heldout_move = [0.05 + 0.9 * np.exp(-(((np.log2(step) - 4.5) / 3) ** 2)) for step in LOG2]
+    lag = {"26k": 0.75, "100k": 1.0, "240k": 1.3}[name]  # smaller models come to cancel earlier
+    moves = [(0.05 + 0.9 * np.exp(-(((np.log2(step) - 4.5) / 3) ** 2))) * lag**0.5 for step in LOG2]
     return RunSummary(
         name=name,
         n_params=n_params,
@@ -45,17 +45,17 @@ def run_of(name: str, seed: int = 0) -> RunSummary:
         tokens_per_step=2048,
         final_loss=Estimate.mean_loss(measure(held_out)),
         curve=curve,
-        fit=fits[1],
-        cutoffs=tuple(CutoffFit.of(one) for one in fits),
+        fit=fit(curve, cutoff=20),
+        cutoffs=tuple(CutoffFit.of(fit(curve, cutoff=cutoff)) for cutoff in (10, 20, 30, 40, 60)),
         double=tuple(
-            DoubleStep(step, 2 * step, changes(step, move, (128, 128), seed))
-            for step, move in zip(LOG2[:-1], heldout_move, strict=False)
+            DoubleStep(step, 2 * step, changes(step / lag, move, (128, 128), seed))
+            for step, move in zip(LOG2[:-1], moves, strict=False)
         ),
         unpaired=(STEPS,),
         one_step=tuple(
-            OneStep(step, split, changes(4 * step, move / max(step, 2), shape, seed))
+            OneStep(step, split, changes(4 * step / lag, move / max(step, 2), shape, seed))
             for split, shape in (("heldout", (128, 128)), ("batch", (16, 128)))
-            for step, move in zip(LOG2[:-1], heldout_move, strict=False)
+            for step, move in zip(LOG2[:-1], moves, strict=False)
         ),
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from zerosum.interference import Interference, Interval
-from zerosum.report.summary import AcrossSeeds, Estimate, RunSummary, SuiteSummary
+from zerosum.report.summary import AcrossSeeds, CutoffFit, Estimate, RunSummary, SuiteSummary
 
 _MEASURED = ("R", "D", "M", "delta_L", "harmful_share")
 
@@ -56,7 +56,7 @@ def _run(run: RunSummary) -> dict[str, Any]:
         "tokens_per_step": run.tokens_per_step,
         **_estimate("final_loss", run.final_loss),
         "fit": plain(run.fit.to_json()),
-        "cutoffs": [_cutoff(dataclasses.asdict(row)) for row in run.cutoffs],
+        "cutoffs": [_cutoff(row) for row in run.cutoffs],
         "double": [
             {"from_step": pair.from_step, "to_step": pair.to_step, **interference(pair.interference)}
             for pair in run.double
@@ -66,14 +66,12 @@ def _run(run: RunSummary) -> dict[str, Any]:
     }
 
 
-def _cutoff(row: dict[str, Any]) -> dict[str, Any]:
-    reason = row.pop("reason") or "not a number"
-    numbers = {name: row.pop(name) for name in ("L_d", "t_d", "r_d", "rsle")}
-    return {
-        "cutoff": plain(row.pop("cutoff")),
-        **_with_reasons(numbers, dict.fromkeys(numbers, reason)),
-        **plain(row),
-    } | ({"verdict_reason": reason} if row["verdict"] != "decelerates" else {})
+def _cutoff(row: CutoffFit) -> dict[str, Any]:
+    numbers = {name: getattr(row, name) for name in ("L_d", "t_d", "r_d", "rsle")}
+    why = row.reason or "not identified"
+    document = {"cutoff": plain(row.cutoff), **_with_reasons(numbers, dict.fromkeys(numbers, why))}
+    document |= {"n_points": row.n_points, "verdict": row.verdict}
+    return document | ({"verdict_reason": row.reason} if row.reason else {})
 
 
 def interference(found: Interference) -> dict[str, Any]:

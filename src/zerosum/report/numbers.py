@@ -11,36 +11,42 @@ Ends = tuple[float, float] | None
 
 @dataclass(frozen=True)
 class Form:
-    """How one quantity is written. symbol: its name in JSON. unit: "" for a ratio. digits: significant, without interval."""
+    """How one quantity is written.
+
+    symbol: its name in JSON. unit: "" for a ratio. digits: significant ones where no interval says how many.
+    most: decimal places never exceeded.
+    """
 
     symbol: str
     unit: str
     digits: int = 3
+    most: int = 6
 
 
 L_D = Form("L_d", "nats per token")
 T_D = Form("t_d", "steps")
 R_D = Form("r_d", "")
+RSLE = Form("rsle", "")
 LOSS = Form("final_loss", "nats per token")
-D = Form("D", "")
+D = Form("D", "", most=3)
 M = Form("M", "nats per token")
-R = Form("R", "")
+R = Form("R", "", most=3)
 DELTA_L = Form("delta_L", "nats per token")
-SHARE = Form("harmful_share", "")
+SHARE = Form("harmful_share", "", most=3)
 
 
-def decimals(value: float, ends: Ends, digits: int) -> int:
+def decimals(value: float, ends: Ends, form: Form) -> int:
     """Decimal places: two significant digits of the interval's half width, or `digits` of the value without one.
 
-    >>> decimals(2.5858, (2.53, 2.64), 3), decimals(176.3, (150.0, 210.0), 3), decimals(0.0123, None, 3)
+    >>> decimals(2.5858, (2.53, 2.64), L_D), decimals(176.3, (150.0, 210.0), T_D), decimals(0.0123, None, M)
     (3, 0, 4)
     """
     half = (ends[1] - ends[0]) / 2 if ends and math.isfinite(ends[1] - ends[0]) else 0.0
     if half > 0:
-        return max(0, min(6, 1 - math.floor(math.log10(half))))
+        return max(0, min(form.most, 1 - math.floor(math.log10(half))))
     if value == 0 or not math.isfinite(value):
-        return digits - 1
-    return max(0, min(8, digits - 1 - math.floor(math.log10(abs(value)))))
+        return form.digits - 1
+    return max(0, min(form.most, form.digits - 1 - math.floor(math.log10(abs(value)))))
 
 
 def number(value: float, places: int) -> str:
@@ -65,9 +71,9 @@ def text(value: float, ends: Ends, form: Form, unit: bool = True) -> str:
     """Value, interval and unit in one line.
 
     >>> text(2.5858, (2.53, 2.64), L_D), text(0.0123, None, D)
-    ('2.586 [2.530, 2.640] nats per token', '0.0123')
+    ('2.586 [2.530, 2.640] nats per token', '0.012')
     """
-    places = decimals(value, ends, form.digits)
+    places = decimals(value, ends, form)
     parts = (number(value, places), bracket(ends, places), form.unit if unit else "")
     return " ".join(part for part in parts if part)
 

@@ -30,7 +30,7 @@ class Estimate:
 
     @classmethod
     def mean_loss(cls, losses: Interference) -> "Estimate":
-        """Mean loss with its interval, from `interference.measure(per_token_losses)`: losses are positive, so M is it."""
+        """Mean loss with its interval, from `measure(per_token_losses)`: losses are positive, so M is their mean."""
         found = losses.interval
         return cls(
             value=losses.M,

@@ -36,7 +36,7 @@ class Table:
 
 
 def _measured(value: float, ends: tuple[float, float] | None, form: n.Form, note: str = "") -> Cell:
-    places = n.decimals(value, ends, form.digits)
+    places = n.decimals(value, ends, form)
     return Cell(n.number(value, places), n.bracket(ends, places), note)
 
 
@@ -130,7 +130,7 @@ def seeds(sizes: tuple[AcrossSeeds, ...]) -> Table:
 
 
 def cutoffs(summary: SuiteSummary) -> Table:
-    """How the three numbers move with the cut-off."""
+    """How the three numbers move with the cut-off, and whether each of these fits would be believed."""
     columns = (
         ("Run", ""),
         ("Cut-off", "steps left out"),
@@ -138,15 +138,15 @@ def cutoffs(summary: SuiteSummary) -> Table:
         ("L_d", "nats per token"),
         ("r_d", "log-log slope"),
         ("RSLE", "misfit of log loss"),
-        ("Points", "fitted"),
+        ("N", "losses fitted"),
         ("Verdict", ""),
     )
-    rows = [
+    rows = tuple(
         _cutoff(label(run, summary), row, used=row.cutoff == run.fit.cutoff)
         for run in summary.runs
         for row in run.cutoffs
-    ]
-    return Table("How the break moves with the cut-off (point estimates)", columns, tuple(rows))
+    )
+    return Table("How the break moves with the cut-off (values of the fit, without intervals)", columns, rows)
 
 
 def _cutoff(name: str, row: CutoffFit, used: bool) -> tuple[Cell, ...]:
@@ -156,7 +156,7 @@ def _cutoff(name: str, row: CutoffFit, used: bool) -> tuple[Cell, ...]:
         Cell(n.number(row.t_d, 0)),
         Cell(n.text(row.L_d, None, n.L_D, unit=False)),
         Cell(n.text(row.r_d, None, n.R_D, unit=False)),
-        Cell(n.text(row.rsle, None, n.Form("rsle", ""))),
+        Cell(n.text(row.rsle, None, n.RSLE)),
         Cell(n.count(row.n_points)),
         Cell(VERDICTS.get(row.verdict, row.verdict), note=row.reason or ""),
     )

@@ -42,7 +42,7 @@ def few(count: int) -> str:
     return _SMALL[count] if count < len(_SMALL) else n.count(count)
 
 
-def span(values: Sequence[float], places: int | None = None) -> str:
+def span(values: Sequence[float], places: int | None = None, form: n.Form = n.M) -> str:
     """The range that values cover, or the one value they share.
 
     >>> span([26000, 240000], 0), span([0.4712, 0.523]), span([2048.0], 0)
@@ -52,7 +52,7 @@ def span(values: Sequence[float], places: int | None = None) -> str:
     if not known:
         return "an unknown value"
     low, high = min(known), max(known)
-    texts = [n.number(v, n.decimals(v, None, 3) if places is None else places) for v in (low, high)]
+    texts = [n.number(v, n.decimals(v, None, form) if places is None else places) for v in (low, high)]
     return texts[0] if texts[0] == texts[1] else f"{texts[0]} to {texts[1]}"
 
 
@@ -110,7 +110,7 @@ def _cancelled(runs: Sequence[RunSummary]) -> str:
     )
     return (
         f"Destructive interference D, the share of all movement in the losses of single tokens that cancels, was "
-        f"{span(before)} over the first doubling of training and {span(after)} over the last "
+        f"{span(before, form=n.D)} over the first doubling of training and {span(after, form=n.D)} over the last "
         f"({_n_tokens([pair.interference for pair in (*first, *last)])}). {meaning}"
     )
 

@@ -8,20 +8,27 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from zerosum.report.figures._style import MUTED, Layout
+from zerosum.report.figures._style import MUTED, Layout, RunStyle
 
 WIDTH = {"wide": 11.0, "narrow": 4.6}  # inches; at 72 points each a phone shows "narrow" at its true size
 
 
-def panels(count: int, layout: Layout, height: float, columns: int = 3, **shared: bool) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels, `columns` side by side when wide and one below the other when narrow."""
+def panels(
+    count: int, layout: Layout, height: float, columns: int = 3, share: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` panels, `columns` side by side when wide and one below the other when narrow.
+
+    height: inches of one panel. share: one scale for all panels.
+    """
     across = min(count, columns) if layout == "wide" else 1
     down = math.ceil(count / across)
-    fig = Figure(figsize=(WIDTH[layout], down * height + 0.6), layout="constrained")
-    fig.get_layout_engine().set(w_pad=0.08, h_pad=0.06)  # type: ignore[union-attr]
-    axes = list(fig.subplots(down, across, squeeze=False, **shared).flat)
+    engine = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
+    fig = Figure(figsize=(WIDTH[layout], down * height + 0.6), layout=engine)
+    axes = list(fig.subplots(down, across, squeeze=False, sharex=share, sharey=share).flat)
     for unused in axes[count:]:
         unused.set_visible(False)
     return fig, axes[:count]
@@ -52,11 +59,11 @@ def log_ticks(low: float, high: float) -> list[float]:
         return [10.0**k for k in decades][::every]
     if high / low > 8:
         return [m * 10.0**k for k in range(-9, 12) for m in (1, 2, 5) if low <= m * 10.0**k <= high]
-    return [float(tick) for tick in MaxNLocator(6).tick_values(low, high) if low <= tick <= high]
+    return [float(tick) for tick in MaxNLocator(7, steps=[1, 2, 5, 10]).tick_values(low, high) if low <= tick <= high]
 
 
 def log_axis(axes: Axes, which: str, values: Sequence[float], pad: float = 1.05) -> None:
-    """Make an axis logarithmic, reaching `pad` beyond the values; step 0, which has no logarithm, gets its own place."""
+    """Make an axis logarithmic, reaching `pad` beyond the values; step 0 has no logarithm and gets its own place."""
     finite = [value for value in values if math.isfinite(value) and value >= 0]
     positive = [value for value in finite if value > 0]
     if not positive:
@@ -76,14 +83,33 @@ def log_axis(axes: Axes, which: str, values: Sequence[float], pad: float = 1.05)
     axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
 
 
-def legend_below(fig: Figure, handles: Sequence[Artist], layout: Layout, columns: int = 4) -> None:
-    """One legend under all panels, where it hides nothing."""
-    fig.legend(handles=handles, loc="outside lower center", ncols=columns if layout == "wide" else 1, handlelength=2.8)
+def run_handles(looks: Sequence[RunStyle]) -> list[Line2D]:
+    """Legend entries of the runs, one for each size."""
+    return [
+        Line2D([], [], color=look.colour, marker=look.marker, linestyle=look.line, label=look.label)
+        for look in looks
+        if look.label
+    ]
+
+
+def legend_below(fig: Figure, handles: Sequence[Artist], layout: Layout) -> None:
+    """One legend under all panels, where it hides nothing; as many columns as fit."""
+    columns = len(handles) if layout == "wide" else 2
+    while columns > 1 and _legend_width(handles, columns) > WIDTH[layout]:
+        columns -= 1
+    fig.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=2.8, columnspacing=1.8)
+
+
+def _legend_width(handles: Sequence[Artist], columns: int) -> float:
+    """Inches, estimated: a legend fills its columns from top to bottom."""
+    rows = math.ceil(len(handles) / columns)
+    longest = [max(len(str(h.get_label())) for h in handles[k : k + rows]) for k in range(0, len(handles), rows)]
+    return sum(0.072 * length + 0.72 for length in longest)
 
 
 def note_above(fig: Figure, text: str, layout: Layout) -> None:
     """A sentence the reader must see together with the figure."""
-    wrapped = textwrap.fill(text, 140 if layout == "wide" else 58)
+    wrapped = textwrap.fill(text, 160 if layout == "wide" else 62)
     fig.suptitle(wrapped, x=0.01, ha="left", fontsize=8.5, color=MUTED)
 
 

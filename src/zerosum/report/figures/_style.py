@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib as mpl
 
@@ -20,14 +20,16 @@ Layout = Literal["wide", "narrow"]
 INK, MUTED, GRID, RANGE, PAPER = "#1f2328", "#6a737d", "#e3e5e8", "#f3f1ea", "#fffffe"
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-LINES = ("-", (0, (5, 1.5)), (0, (4, 1.5, 1, 1.5)), (0, (2, 1)), (0, (7, 2, 2, 2)))
+Line = Literal["-"] | tuple[float, tuple[float, ...]]
+
+LINES: tuple[Line, ...] = ("-", (0, (5, 1.5)), (0, (4, 1.5, 1, 1.5)), (0, (2, 1)), (0, (7, 2, 2, 2)))
 
 ROLES = {INK: "ink", MUTED: "muted", GRID: "grid", RANGE: "range", PAPER: "paper"} | {
     colour: f"series-{k}" for k, colour in enumerate(SERIES)
 }
 """Colour in the figure -> name of the page's CSS variable `--fig-<name>`."""
 
-_RC = {
+_RC: dict[str, Any] = {
     "font.family": ["sans-serif"],
     "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib, and is wide: other fonts take no more room
     "font.size": 9,
@@ -68,7 +70,8 @@ _RC = {
 @contextmanager
 def style() -> Iterator[None]:
     """Settings under which figures are drawn and written; the caller's own come back afterwards."""
-    with mpl.rc_context({**mpl.rcParamsDefault, "backend": mpl.rcParams["backend"], **_RC}):
+    settings: dict[Any, Any] = {**mpl.rcParamsDefault, "backend": mpl.rcParams["backend"], **_RC}
+    with mpl.rc_context(settings):
         yield
 
 
@@ -78,7 +81,7 @@ class RunStyle:
 
     colour: str
     marker: str
-    line: str | tuple[int, tuple[float, ...]]
+    line: Line
     label: str | None
     strength: float  # of the line, 1 for the first seed of a size and less for the others
 

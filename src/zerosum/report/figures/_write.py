@@ -29,22 +29,23 @@ def inline_svg(fig: Figure, prefix: str, label: str) -> Markup:
     """The figure as an element to put into an HTML page.
 
     prefix: put before every id, so that several figures live in one page. label: the text alternative. Colours become
-    CSS variables with the figure's own as fallback, the background is left to the page, and the size is its container's.
+    the page's CSS variables, the background is left to the page, and the size is that of the container.
     """
-    with style(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        buffer = io.BytesIO()
-        fig.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
-    root = ElementTree.fromstring(buffer.getvalue())  # noqa: S314 - our own bytes, from the line above
+    root = ElementTree.fromstring(_saved(fig, "svg"))  # noqa: S314 - our own bytes, made on this line
     for parent in list(root.iter()):
         for child in list(parent):
-            if child.tag.endswith(("metadata", "}style")):
+            if child.tag.endswith(("metadata", "}style")) or child.get("id") == "patch_1":  # patch_1: white paper
                 parent.remove(child)
     for element in root.iter():
         element.tag = element.tag.removeprefix(f"{{{_SVG}}}")
-        for key, value in list(element.attrib.items()):
-            del element.attrib[key]
-            element.set(key.replace(f"{{{_XLINK}}}", ""), _page_value(key, value, prefix))
+        attributes = {key.removeprefix(f"{{{_XLINK}}}"): value for key, value in element.attrib.items()}
+        element.attrib.clear()
+        element.attrib.update({key: _for_page(key, value, prefix) for key, value in attributes.items()})
+        if element.tag == "g":  # groups are never referred to
+            element.attrib.pop("id", None)
+        if element.tag != "text":
+            element.text = None
+        element.tail = None
     for size in ("width", "height", "version"):
         root.attrib.pop(size, None)
     root.set("role", "img")
@@ -52,17 +53,20 @@ def inline_svg(fig: Figure, prefix: str, label: str) -> Markup:
     return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704 - serialised, so text is escaped
 
 
-def _page_value(key: str, value: str, prefix: str) -> str:
+def _for_page(key: str, value: str, prefix: str) -> str:
+    """One attribute: ids made unique, colours made the page's, coordinates cut to a hundredth of a point."""
     if key == "id":
         return f"{prefix}-{value}"
-    if key.endswith("href"):
+    if key == "href":
         return value.replace("#", f"#{prefix}-", 1)
-    value = re.sub(r"url\(#", f"url(#{prefix}-", value)
-    return re.sub("#[0-9a-f]{6}", lambda hit: _themed(hit[0]), value) if key in ("style", "fill", "stroke") else value
+    if key in ("d", "x", "y", "transform", "points"):
+        return re.sub(r"\d+\.\d{3,}", lambda hit: f"{float(hit[0]):.2f}", value)
+    value = value.replace("url(#", f"url(#{prefix}-")
+    return re.sub("#[0-9a-f]{6}", lambda hit: _themed(hit[0]), value)
 
 
 def _themed(colour: str) -> str:
-    return f"var(--fig-{ROLES[colour]}, {colour})" if colour in ROLES else colour
+    return f"var(--fig-{ROLES[colour]})" if colour in ROLES else colour
 
 
 def write_figure(fig: Figure, table: pd.DataFrame, folder: Path, stem: str) -> None:

@@ -2,28 +2,29 @@
 
 import dataclasses
 
-import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import Transform, offset_copy
 
-from zerosum.report.figures._axes import legend_below, panels, say_empty
-from zerosum.report.figures._style import INK, PAPER, Layout, run_styles, style
+from zerosum.report.figures._axes import legend_below, panels, run_handles, say_empty
+from zerosum.report.figures._style import INK, PAPER, Layout, RunStyle, run_styles, style
 from zerosum.report.names import printable
 from zerosum.report.numbers import L_D, R_D, T_D
-from zerosum.report.summary import SuiteSummary
+from zerosum.report.summary import RunSummary, SuiteSummary
 from zerosum.report.words import label, span
 
 TITLE = "How much the cut-off matters"
 HOW_TO_READ = (
-    "The first steps of training follow no power law, so a fit leaves some of them out; how many is a choice. These are "
-    "the three numbers of the break under different choices. Where they stay within their intervals, the choice does not "
-    "matter. The ring marks the one used everywhere else on this page."
+    "The first steps of training follow no power law, so a fit leaves some of them out; how many is a choice. These "
+    "are the three numbers of the break under other choices. The ring marks the one used everywhere else on this page, "
+    "with its 95 % interval: where the other points stay inside, the choice does not matter."
 )
 
 
 def plot(summary: SuiteSummary, layout: Layout = "wide") -> Figure:
-    """One panel for each number; hollow points are fits whose verdict is not "decelerates"."""
+    """One panel for each number, one line for each run."""
     with style():
         looks = run_styles(summary.runs)
         fig, axes = panels(3, layout, height=2.4)
@@ -32,36 +33,31 @@ def plot(summary: SuiteSummary, layout: Layout = "wide") -> Figure:
             if not any(run.cutoffs for run in summary.runs):
                 say_empty(ax, "fitted with one cut-off only")
                 continue
-            for run, look in zip(summary.runs, looks, strict=True):
-                rows = [row for row in sorted(run.cutoffs, key=lambda row: row.cutoff)]
-                x, y = [row.cutoff for row in rows], [getattr(row, form.symbol) for row in rows]
-                ax.plot(x, y, color=look.colour, marker=look.marker, linestyle=look.line, alpha=look.strength)
-                unsure = [
-                    (row.cutoff, value) for row, value in zip(rows, y, strict=True) if row.verdict != "decelerates"
-                ]
-                if unsure:
-                    ax.plot(*np.transpose(unsure), look.marker, color=PAPER, markeredgecolor=look.colour, zorder=4)
-                if run.fit.cutoff in x:
-                    ax.plot(
-                        run.fit.cutoff,
-                        y[x.index(run.fit.cutoff)],
-                        "o",
-                        markersize=10,
-                        color="none",
-                        markeredgecolor=INK,
-                    )
+            for k, (run, look) in enumerate(zip(summary.runs, looks, strict=True)):
+                aside = 4 * (k - (len(looks) - 1) / 2)  # points, so that intervals stand beside each other
+                _line(ax, run, look, form.symbol, offset_copy(ax.transData, fig, x=aside, units="points"))
             ax.set_xlabel("cut-off (steps left out at the start)")
             ax.margins(x=0.08, y=0.15)
-        handles = [
-            Line2D([], [], color=look.colour, marker=look.marker, linestyle=look.line, label=look.label)
-            for look in looks
-            if look.label
-        ]
-        ring = {"color": INK, "linestyle": "", "marker": "o", "markerfacecolor": "none"}
-        handles.append(Line2D([], [], markersize=9, label="the cut-off used in this report", **ring))
-        handles.append(Line2D([], [], markersize=4.5, label="hollow: the verdict is not “decelerates”", **ring))
-        legend_below(fig, handles, layout, columns=5)
+        ring = Line2D([], [], color=INK, linestyle="", marker="o", markersize=9, markerfacecolor="none")
+        ring.set_label("the cut-off used in this report, with 95 % interval")
+        hollow = Line2D([], [], color=INK, linestyle="", marker="o", markerfacecolor="none")
+        hollow.set_label("hollow: this fit alone would not show deceleration")
+        legend_below(fig, [*run_handles(looks), ring, hollow], layout)
     return fig
+
+
+def _line(ax: Axes, run: RunSummary, look: RunStyle, symbol: str, aside: Transform) -> None:
+    rows = sorted(run.cutoffs, key=lambda row: row.cutoff)
+    y = [getattr(row, symbol) for row in rows]
+    ax.plot([row.cutoff for row in rows], y, look.marker, linestyle=look.line, color=look.colour, alpha=look.strength)
+    unsure = [(row.cutoff, getattr(row, symbol)) for row in rows if row.verdict != "decelerates"]
+    if unsure:
+        ax.plot(*zip(*unsure, strict=True), look.marker, color=PAPER, markeredgecolor=look.colour, zorder=4)
+    if run.fit.cutoff in {row.cutoff for row in rows}:
+        used, ends = getattr(run.fit, symbol), run.fit.intervals.get(symbol)
+        ax.plot(run.fit.cutoff, used, "o", markersize=9, color="none", markeredgecolor=INK)
+        if ends is not None:
+            ax.vlines(run.fit.cutoff, *ends, color=look.colour, linewidth=1.2, alpha=look.strength, transform=aside)
 
 
 def alt(summary: SuiteSummary) -> str:
@@ -76,7 +72,7 @@ def alt(summary: SuiteSummary) -> str:
 
 
 def table(summary: SuiteSummary) -> pd.DataFrame:
-    """One row for each run and cut-off, with the verdict of that fit and why."""
+    """One row for each run and cut-off, with the verdict of that fit. used: the one this report shows."""
     return pd.DataFrame(
         [
             {"run": run.name, "seed": run.seed} | dataclasses.asdict(row) | {"used": row.cutoff == run.fit.cutoff}

@@ -1,6 +1,7 @@
 """The D-M plane: how much losses move against how much of it cancels; what is left is the progress |ΔL| = M (1 - D)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from zerosum.report.figures import interference_steps as steps
-from zerosum.report.figures._axes import legend_below, log_axis, note_above, panels, plain, say_empty
+from zerosum.report.figures._axes import legend_below, log_axis, note_above, panels, plain, run_handles, say_empty
 from zerosum.report.figures._style import INK, MUTED, PAPER, Layout, RunStyle, run_styles, style
 from zerosum.report.names import printable
 from zerosum.report.numbers import number
@@ -18,11 +19,11 @@ from zerosum.report.words import ends_of, label
 
 TITLE = "Movement against cancelling"
 HOW_TO_READ = (
-    "The same measurements with the steps taken out of the axes. What training achieves between two checkpoints is "
-    "movement times what does not cancel: |ΔL| = M (1 − D). Along each grey line that progress is the same; its size in "
-    "nats per token stands at its right end. A path that drops straight down slows because tokens move less; one that "
-    "goes to the right slows because they cancel. Hollow points are the first step, arrows show the direction of "
-    "training, and the numbers at points are steps t."
+    "The same measurements with the steps taken out of the axes. What training achieves between two checkpoints "
+    "is movement times what does not cancel: |ΔL| = M (1 − D). Along each grey line that progress is the same; "
+    "its size in nats per token stands at its right end. A path that drops straight down slows because tokens "
+    "move less; one that goes to the right slows because they cancel. Hollow points are the first step, arrows "
+    "show the direction of training, and the numbers at the points of one run are its steps t."
 )
 
 
@@ -52,13 +53,13 @@ def _panel(ax: Axes, summary: SuiteSummary, looks: Sequence[RunStyle], change: s
     ax.grid(visible=False)
     log_axis(ax, "y", [m for _, _, ms, _ in paths for m in ms], pad=1.5)
     right = max(d for _, ds, _, _ in paths for d in ds)
-    ax.set_xlim(-0.03, min(1.0, right + 0.16))
+    ax.set_xlim(-0.13 * right - 0.01, min(1.0, 1.12 * right + 0.02))
     _equal_progress(ax)
-    labelled = len({look.colour for *_, look in paths})
-    for k, (step, d, m, look) in enumerate(paths):
-        _path(ax, d, m, look)
-        if look.label:
-            _step_labels(ax, step, d, m, look, every=k == labelled - 1)
+    named = max((path for path in paths if path[3].label), key=lambda path: len(path[0]), default=paths[0])
+    for path in paths:
+        _path(ax, *path[1:])
+        if path is named or path[0][-1] != named[0][-1]:
+            _step_labels(ax, *path, every=path is named)
     ax.set_xlabel("destructive interference D")
     ax.set_ylabel("movement M (nats per token)")
     return None
@@ -95,7 +96,7 @@ def _path(ax: Axes, d: list[float], m: list[float], look: RunStyle) -> None:
 
 
 def _step_labels(ax: Axes, step: list[int], d: list[float], m: list[float], look: RunStyle, every: bool) -> None:
-    """Name the last step of every run and, of one run, about five more."""
+    """Name about six steps of one run; of any other only the last."""
     named = {len(step) - 1}
     if every:
         named |= set(np.linspace(0, len(step) - 1, 6).round().astype(int).tolist())
@@ -103,8 +104,10 @@ def _step_labels(ax: Axes, step: list[int], d: list[float], m: list[float], look
         ax.annotate(
             f"{step[k]:,}",
             (d[k], m[k]),
-            xytext=(6, 3),
+            xytext=(-6, -4),
             textcoords="offset points",
+            ha="right",
+            va="top",
             fontsize=8,
             color=look.colour,
             zorder=5,
@@ -112,31 +115,27 @@ def _step_labels(ax: Axes, step: list[int], d: list[float], m: list[float], look
 
 
 def _legend(looks: Sequence[RunStyle]) -> list[Line2D]:
-    handles = [
-        Line2D([], [], color=look.colour, marker=look.marker, linestyle="-", label=look.label)
-        for look in looks
-        if look.label
-    ]
-    handles.append(
+    return [
+        *run_handles([replace(look, line="-") for look in looks]),
         Line2D(
-            [], [], color=INK, marker="o", markerfacecolor="none", linestyle="", label="first step; numbers are steps t"
-        )
-    )
-    handles.append(
-        Line2D([], [], color=MUTED, alpha=0.6, linewidth=0.8, label="equal progress |ΔL| = M (1 − D), nats per token")
-    )
-    return handles
+            [], [], color=INK, marker="o", markerfacecolor="none", linestyle="", label="first step; numbers: step t"
+        ),
+        Line2D([], [], color=MUTED, alpha=0.6, linewidth=0.8, label="equal |ΔL| = M (1 − D), nats per token"),
+    ]
 
 
 def alt(summary: SuiteSummary) -> str:
     """What the figure shows, for who cannot see it."""
     ends = "; ".join(
-        f"{printable(label(run, summary))} from D {number(a.D, 3)}, M {number(a.M, 3)} to D {number(b.D, 3)}, M {number(b.M, 3)}"
+        f"{printable(label(run, summary))} from D {number(a.D, 3)}, M {number(a.M, 3)} "
+        f"to D {number(b.D, 3)}, M {number(b.M, 3)}"
         for run in summary.runs
         if run.double
         for a, b in [[pair.interference for pair in ends_of(run)]]
     )
-    return f"Movement M against destructive interference D with lines of equal progress. From t to 2t, first to last: {ends}."
+    return (
+        f"Movement M against destructive interference D, with lines of equal progress. First to last doubling: {ends}."
+    )
 
 
 def table(summary: SuiteSummary) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from zerosum.interference import Interference
-from zerosum.report.figures._axes import legend_below, log_axis, note_above, panels, say_empty
+from zerosum.report.figures._axes import legend_below, log_axis, note_above, panels, run_handles, say_empty
 from zerosum.report.figures._style import INK, MUTED, Layout, RunStyle, run_styles, style
 from zerosum.report.names import printable
 from zerosum.report.summary import RunSummary, SuiteSummary
@@ -18,9 +18,9 @@ from zerosum.report.words import label, zero_sum
 
 TITLE = "Tokens begin to cancel"
 HOW_TO_READ = (
-    "Above, the share D of all movement in single-token losses that cancels: 0 when every token moves the same way, 1 "
-    "when what some gain others lose. Below, the movement itself: M is how far the average token's loss moved, in either "
-    "direction. Left, between checkpoints at t and 2t; middle and right, over the single optimizer step after t, on text "
+    "D is the share of all movement in single-token losses that cancels: 0 when every token moves the same way, 1 "
+    "when some lose all that others gain. M is the movement itself: how far the average token's loss moved, in either "
+    "direction. Three kinds of change: between checkpoints at t and 2t; over the single optimizer step after t, on text "
     "the model never trains on and on the very batch of that step. Bands are 95 % intervals. The grey lines are what D "
     "would be if each token, or each whole text, moved up or down by chance: a D at its null means that nothing "
     "systematic is left. Short bars on the axis mark t_d of each run, where its loss bends."
@@ -39,8 +39,8 @@ class Change:
 
 
 CHANGES = (
-    Change("t->2t", "heldout", "t → 2t, held-out tokens"),
-    Change("t->t+1", "heldout", "t → t+1, held-out tokens"),
+    Change("t->2t", "heldout", "t → 2t, held-out text"),
+    Change("t->t+1", "heldout", "t → t+1, held-out text"),
     Change("t->t+1", "batch", "t → t+1, training batch"),
 )
 
@@ -90,7 +90,7 @@ def plot(summary: SuiteSummary, layout: Layout = "wide") -> Figure:
         text = warning(summary)
         if text:
             note_above(fig, text, layout)
-        legend_below(fig, _legend(looks, summary), layout, columns=4)
+        legend_below(fig, _legend(looks, summary), layout)
     return fig
 
 
@@ -132,19 +132,12 @@ def _one(ax: Axes, step: list[float], found: list[Interference], look: RunStyle,
 
 
 def _legend(looks: Sequence[RunStyle], summary: SuiteSummary) -> list[Line2D]:
-    handles = [
-        Line2D([], [], color=look.colour, marker=look.marker, linestyle=look.line, label=look.label)
-        for look in looks
-        if look.label
-    ]
-    handles.append(Line2D([], [], color=MUTED, linestyle=TOKEN_NULL, label="null: random sign per token"))
-    handles.append(Line2D([], [], color=MUTED, linestyle=UNIT_NULL, label="null_unit: random sign per text"))
+    handles = run_handles(looks)
+    handles.append(Line2D([], [], color=MUTED, linestyle=TOKEN_NULL, label="null: a random sign per token"))
+    handles.append(Line2D([], [], color=MUTED, linestyle=UNIT_NULL, label="null_unit: a random sign per text"))
     if any(run.fit.verdict == "decelerates" for run in summary.runs):
-        handles.append(
-            Line2D(
-                [], [], color=INK, marker="|", markersize=8, markeredgewidth=2.2, linestyle="", label="t_d of the run"
-            )
-        )
+        bar = {"color": INK, "linestyle": "", "marker": "|", "markersize": 8, "markeredgewidth": 2.2}
+        handles.append(Line2D([], [], label="t_d, where the loss bends", **bar))  # type: ignore[arg-type]
     return handles
 
 

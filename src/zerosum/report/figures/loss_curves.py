@@ -21,9 +21,9 @@ from zerosum.report.words import deceleration, label
 
 TITLE = "The loss bends"
 HOW_TO_READ = (
-    "Both axes are logarithmic, so that a constant rate of improvement is a straight line. Dots are the training loss of "
-    "single steps, the dark line is the fit, and the shaded steps are those it was fitted to. The dashed and the dotted "
-    "line are its two straight segments. The diamond marks where they cross: this is t_d and L_d, its arms are their "
+    "Both axes are logarithmic, so that a constant rate of improvement is a straight line. Dots are the training loss "
+    "of single steps, the dark line is the fit, and the shaded steps are those it was fitted to. The dashed and the "
+    "dotted line are its two straight segments. The diamond marks where they cross: this is t_d and L_d, its arms are their "
     "intervals. The curve itself turns smoothly and passes the same step somewhat higher, at the circle. r_d is how "
     "steep the line is after the break: larger is better."
 )
@@ -38,7 +38,7 @@ def plot(summary: SuiteSummary, layout: Layout = "wide") -> Figure:
         sizes: dict[str, list[RunSummary]] = {}
         for run in summary.runs:
             sizes.setdefault(run.name, []).append(run)
-        fig, axes = panels(len(sizes), layout, height=3.3, sharex=True, sharey=True)
+        fig, axes = panels(len(sizes), layout, height=3.5, share=True)
         for ax, runs in zip(axes, sizes.values(), strict=True):
             for other in summary.runs:
                 if other.name != runs[0].name:
@@ -91,9 +91,8 @@ def _break(ax: Axes, fit: Fit, look: RunStyle) -> None:
         ends = fit.intervals.get(name)
         if ends is not None:
             draw(fit.L_d if name == "t_d" else fit.t_d, *ends, color=look.colour, linewidth=1.2, zorder=4)
-    ax.plot(fit.t_d, fit.L_d, "D", color=look.colour, markersize=6.5, markeredgecolor=PAPER, zorder=5)
-    at_break = float(np.asarray(fit.predict(np.array([fit.t_d])))[0])
-    ax.plot(fit.t_d, at_break, "o", color=PAPER, markersize=6.5, markeredgecolor=look.colour, zorder=5)
+    ax.plot(fit.t_d, float(fit.predict(fit.t_d)), "o", color=PAPER, markersize=7, markeredgecolor=INK, zorder=5)
+    ax.plot(fit.t_d, fit.L_d, "D", color=look.colour, markersize=6, markeredgecolor=PAPER, zorder=5.5)
 
 
 def _inset(fit: Fit) -> str:
@@ -115,7 +114,7 @@ def _scales(axes: list[Axes], summary: SuiteSummary) -> None:
     log_axis(axes[0], "x", steps, pad=1.3)
     low = min([*losses, *crossings])
     high = max(losses)
-    room = (high / low) ** 0.35  # below the curves, for the numbers of the break
+    room = (high / low) ** 0.12  # below the curves, for the numbers of the break
     log_axis(axes[0], "y", [low / room, high], pad=1.04)
 
 
