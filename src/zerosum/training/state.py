@@ -1,7 +1,6 @@
 """Everything a training run is at one step: build it, save it, restore it."""
 
 import io
-import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,22 +112,32 @@ def restore(folder: Path, recipe: Recipe) -> TrainingState:
     The random generators of torch come last, so that nothing done here moves them; they are global to the process.
     Raises InputError where the folder does not hold a state of this recipe.
     """
-    model = build_model(recipe)
     try:
+        model = build_model(recipe)
         # Copied into memory that torch allocated: tensors left in the mapped file are aligned differently, and the
         # last digits of a matrix product depend on that.
         load_model(model, str(folder / "model.safetensors"))
-        # Never anything but tensors and plain containers: a checkpoint from elsewhere must not run code.
-        saved = torch.load(folder / RESUME_FILE, map_location="cpu", weights_only=True)
+        saved = _read_resume_file(folder / RESUME_FILE)
         state = _prepared(recipe, model, step=saved["step"])
         state.optimizer.load_state_dict(saved["optimizer"])
         _restore_generators(state.accelerator, saved["generators"])
-    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
+    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
         cause = " ".join(str(error).split())[:300]
         raise InputError(
             f"{folder}: cannot be continued from ({cause}). Give a checkpoint of this recipe, or delete the folder."
         ) from error
     return state
+
+
+def _read_resume_file(file: Path) -> dict[str, Any]:
+    try:
+        # Never anything but tensors and plain containers: a checkpoint from elsewhere must not run code.
+        saved = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # noqa: BLE001 (torch's reader raises whatever the damage happens to lead to)
+        raise ValueError(f"{file.name}: {str(error) or type(error).__name__}") from error
+    if not (isinstance(saved, dict) and isinstance(saved.get("step"), int)):
+        raise ValueError(f"{file.name}: no training state")
+    return saved
 
 
 def _prepared(recipe: Recipe, model: nn.Module, step: int) -> TrainingState:
