@@ -122,7 +122,7 @@ class Recipe(_Part):
     optimizer: OptimizerRecipe = OptimizerRecipe()
     schedule: ScheduleRecipe = ScheduleRecipe()
     resume_every: PositiveInt = 256
-    threads: PositiveInt = 2
+    threads: PositiveInt = 1
     device: Literal["cpu", "auto"] = "cpu"
     mixed_precision: Literal["no", "bf16"] = "no"
 
