@@ -84,7 +84,7 @@ def _run_one(folder: Path, recipe: "Recipe", held_out: "HeldOut") -> "RunSummary
 
     from zerosum.checkpoints import open_run
     from zerosum.losses import measure_losses
-    from zerosum.report import summarize_run
+    from zerosum.report.measured import summarize_run
     from zerosum.training import one_step_losses, train
 
     torch.set_num_threads(recipe.threads)  # the last digits of a loss depend on it
