@@ -59,19 +59,19 @@ def number(value: float, places: int) -> str:
 
 
 def bracket(ends: Ends, places: int) -> str:
-    """An interval, or nothing where there is none.
+    """An interval, or nothing where there is none. It does not break over two lines.
 
     >>> bracket((2.531, 2.644), 2), bracket(None, 2)
-    ('[2.53, 2.64]', '')
+    ('[2.53,\xa02.64]', '')
     """
-    return f"[{number(ends[0], places)}, {number(ends[1], places)}]" if ends else ""
+    return f"[{number(ends[0], places)},\xa0{number(ends[1], places)}]" if ends else ""
 
 
 def text(value: float, ends: Ends, form: Form, unit: bool = True) -> str:
     """Value, interval and unit in one line.
 
     >>> text(2.5858, (2.53, 2.64), L_D), text(0.0123, None, D)
-    ('2.586 [2.530, 2.640] nats per token', '0.012')
+    ('2.586 [2.530,\xa02.640] nats per token', '0.012')
     """
     places = decimals(value, ends, form)
     parts = (number(value, places), bracket(ends, places), form.unit if unit else "")
@@ -87,12 +87,14 @@ def count(n: float) -> str:
     return f"{n:,.0f}"
 
 
-def percent(share: float) -> str:
-    """A share as a percentage, one digit more where it is small.
+def percent(share: float, ends: Ends = None) -> str:
+    """A share as a percentage with its interval, with more digits where it is small.
 
-    >>> percent(0.2486), percent(0.0123), percent(float("nan"))
-    ('25 %', '1.2 %', '—')
+    >>> percent(0.2486), percent(0.0123, (0.0101, 0.0149)), percent(float("nan"))
+    ('25\xa0%', '1.2\xa0% [1.0,\xa01.5]', '—')
     """
     if not math.isfinite(share):
         return "—"
-    return f"{100 * share:.{0 if abs(share) >= 0.0995 else 1 if abs(share) >= 0.00995 else 2}f} %"
+    places = 0 if abs(share) >= 0.0995 else 1 if abs(share) >= 0.00995 else 2
+    low_high = (100 * ends[0], 100 * ends[1]) if ends else None
+    return f"{100 * share:.{places}f}\xa0% {bracket(low_high, places)}".rstrip(" ")

@@ -66,13 +66,11 @@ def sizes(summary: SuiteSummary) -> Table:
     columns = (
         ("Run", ""),
         ("Parameters", ""),
-        ("Seed", ""),
         ("Verdict", ""),
         ("t_d", "steps"),
         ("L_d", "nats per token"),
         ("r_d", "log-log slope"),
-        ("L_T_hat", "predicted at the end, nats"),
-        ("L_T", "reached at the end, nats"),
+        ("L_T", "training loss at the end, nats; L_T_hat: predicted"),
         ("Held-out loss", "nats per token"),
         ("D, first doubling", ""),
         ("D, last doubling", ""),
@@ -83,18 +81,17 @@ def sizes(summary: SuiteSummary) -> Table:
 
 def _size(run: RunSummary, summary: SuiteSummary) -> tuple[Cell, ...]:
     fit = run.fit
-    points = f"{n.count(fit.n_points)} points fitted"
+    points = f"N = {n.count(fit.n_points)} losses fitted"
+    reached, predicted = (n.text(value, None, n.LOSS, unit=False) for value in (fit.L_T, fit.L_T_hat))
     why = "; ".join(reason.message for reason in fit.reasons)
     row = [
         Cell(label(run, summary)),
-        Cell(n.count(run.n_params)),
-        Cell(str(run.seed)),
+        Cell(n.count(run.n_params), note=f"seed {run.seed}"),
         Cell(VERDICTS.get(fit.verdict, fit.verdict), note=why or points),
         _fitted(run, n.T_D),
         _fitted(run, n.L_D),
         _fitted(run, n.R_D),
-        Cell(n.text(fit.L_T_hat, None, n.LOSS, unit=False), note="the fit's line, no interval"),
-        Cell(n.text(fit.L_T, None, n.LOSS, unit=False), note="smoothed training loss, no interval"),
+        Cell(reached, f"L_T_hat {predicted}", "no intervals"),
         _estimate(run.final_loss, n.LOSS),
     ]
     if not run.double:

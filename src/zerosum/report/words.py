@@ -14,17 +14,21 @@ _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", 
 
 @dataclass(frozen=True)
 class Story:
-    """What one run did. name: as the user gave it, untrusted. sentences: about its loss, then about its tokens."""
+    """What one run did. name: as the user gave it, untrusted. sentences: paragraphs on its loss, its tokens, chance."""
 
     name: str
     n_params: int
-    deceleration: str
-    zero_sum: str
+    sentences: tuple[str, ...]
 
 
 def stories(summary: SuiteSummary) -> list[Story]:
     """One story per run, in order."""
-    return [Story(label(run, summary), run.n_params, deceleration(run), zero_sum(run)) for run in summary.runs]
+    return [Story(label(run, summary), run.n_params, _paragraphs(run)) for run in summary.runs]
+
+
+def _paragraphs(run: RunSummary) -> tuple[str, ...]:
+    last = [chance(ends_of(run)[1].interference)] if run.double else []
+    return tuple(text for text in (deceleration(run), zero_sum(run), *last) if text)
 
 
 def label(run: RunSummary, summary: SuiteSummary) -> str:
@@ -92,7 +96,7 @@ def _slowed(runs: Sequence[RunSummary]) -> str:
 
 def _gains(slopes: Sequence[float]) -> str:
     low, high = (n.percent(1 - 2.0**-slope) for slope in (min(slopes), max(slopes)))
-    return low if low == high else f"{low.removesuffix(' %')} to {high}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _cancelled(runs: Sequence[RunSummary]) -> str:
@@ -116,7 +120,7 @@ def _cancelled(runs: Sequence[RunSummary]) -> str:
 
 
 def _n_tokens(found: Sequence[Interference]) -> str:
-    return f"N = {span([one.N for one in found], 0)} held-out tokens"
+    return f"N\xa0=\xa0{span([one.N for one in found], 0)} held-out tokens"
 
 
 def ends_of(run: RunSummary) -> tuple[DoubleStep, DoubleStep]:
@@ -148,9 +152,9 @@ def deceleration(run: RunSummary) -> str:
     verb = "slowed down" if fit.verdict == "decelerates" else "began to fall faster, not slower,"
     caveat = f" To keep in mind: {why}." if why else ""
     return (
-        f"The loss {verb} at step t_d = {_of(fit, n.T_D, unit=False)}, where the two straight lines cross at "
-        f"L_d = {_of(fit, n.L_D)}. Twice the training lowered the loss by {_gains([fit.params.c0])} before that step "
-        f"and by {_gains([fit.r_d])} after it (r_d = {_of(fit, n.R_D)}). The line after the break ends at "
+        f"The loss {verb} at step t_d\xa0=\xa0{_of(fit, n.T_D, unit=False)}, where the two straight lines cross at "
+        f"L_d\xa0=\xa0{_of(fit, n.L_D)}. Twice the training lowered the loss by {_gains([fit.params.c0])} before that "
+        f"step and by {_gains([fit.r_d])} after it (r_d\xa0=\xa0{_of(fit, n.R_D)}). The line after the break ends at "
         f"{n.text(fit.L_T_hat, None, n.LOSS)}; training reached {n.text(fit.L_T, None, n.LOSS)}.{caveat}"
     )
 
@@ -162,51 +166,61 @@ def _of(fit: Fit, form: n.Form, unit: bool = True) -> str:
 
 
 def zero_sum(run: RunSummary) -> str:
-    """The tokens of one run: D over the first and the last doubling, what it means, and what chance would give."""
+    """The tokens of one run: D over the first and the last doubling, and what it means."""
     if not run.double:
         return "Loss changes between checkpoints were not measured."
     first, last = ends_of(run)
-    found = last.interference
     if first is last:
-        return f"Between {_pair(last)} {_d(found)}. {_chance(found)}"
-    change = apart(first.interference, found)
-    verb = {"rose": "rose to", "fell": "fell to"}.get(change, "was")
+        return (
+            f"Over the only doubling, steps {_pair(last)}, D was {_d(last.interference)}. {_moved(last.interference)}"
+        )
+    change = apart(first.interference, last.interference)
+    verb = {"rose": "it rose to", "fell": "it fell to"}.get(change, "it was")
     doubt = "" if change in ("rose", "fell") else f" But {change}."
     return (
-        f"Between {_pair(first)} {_d(first.interference)}. Between {_pair(last)} it {verb} "
-        f"{n.text(found.D, found.interval.D if found.interval else None, n.D)}: {_harm(found)}.{doubt} {_chance(found)}"
+        f"Over the first doubling, steps {_pair(first)}, D was {_d(first.interference)}. Over the last, steps "
+        f"{_pair(last)}, {verb} {_d(last.interference, said=first.interference.N)}.{doubt} {_moved(last.interference)}"
     )
 
 
 def _pair(pair: DoubleStep) -> str:
-    return f"steps {n.count(pair.from_step)} and {n.count(pair.to_step)}"
+    return f"{n.count(pair.from_step)} to {n.count(pair.to_step)}"
 
 
-def _d(found: Interference) -> str:
-    ends = found.interval.D if found.interval else None
-    missing = "" if ends else f" (no interval: {found.interval_reason})"
-    return f"D was {n.text(found.D, ends, n.D)}{missing} on N = {n.count(found.N)} tokens: {_harm(found)}"
-
-
-def _harm(found: Interference) -> str:
+def _d(found: Interference, said: int | None = None) -> str:
+    """D with its interval, N unless it was just said, and what D means for tokens that got worse."""
+    ends, share = (found.interval.D, found.interval.harmful_share) if found.interval else (None, None)
+    about = [] if found.N == said else [f"N\xa0=\xa0{n.count(found.N)} held-out tokens"]
+    about += [] if found.interval else [f"no interval: {found.interval_reason}"]
+    measured = n.text(found.D, ends, n.D) + (f" ({'; '.join(about)})" if about else "")
     if not math.isfinite(found.harmful_share):
-        return "no loss changed at all"
+        return f"{measured}: no loss changed at all"
+    half = "D/2" if found.delta_L <= 0 else "1 − D/2, as the mean loss rose"
+    return f"{measured}: {n.percent(found.harmful_share, share)} of all movement made tokens worse ({half})"
+
+
+def _moved(found: Interference) -> str:
+    m, change = (found.interval.M, found.interval.delta_L) if found.interval else (None, None)
     falls = found.delta_L <= 0
-    share = f"{n.percent(found.harmful_share)} of all movement made tokens worse ({'D/2' if falls else '1 − D/2'})"
-    moved = f"the average token moved by {n.text(found.M, None, n.M)}"
-    return f"{share}; {moved}, the mean loss {'fell' if falls else 'rose'} by {n.number(abs(found.delta_L), 3)}"
+    down = (-change[1], -change[0]) if change and falls else change
+    return (
+        f"The average token moved by M = {n.text(found.M, m, n.M)} there, while the mean loss "
+        f"{'fell' if falls else 'rose'} by {n.text(abs(found.delta_L), down, n.DELTA_L, unit=False)}."
+    )
 
 
-def _chance(found: Interference) -> str:
+def chance(found: Interference) -> str:
+    """D against what random signs would give."""
     if not math.isfinite(found.null_unit):
         return ""
     if found.excess <= -0.05:
-        verdict = "so tokens still move together far more than chance"
+        verdict = "tokens still move together far more than by chance"
     elif found.excess < 0.05:
-        verdict = "so what is left of the common movement is close to chance"
+        verdict = "what is left of the common movement is close to chance"
     else:
-        verdict = "so tokens cancel more than chance alone explains"
+        verdict = "tokens cancel more than chance alone explains"
     return (
-        f"Signs drawn at random for each token would give D = {n.number(found.null, 3)}, for each whole text "
-        f"{n.number(found.null_unit, 3)} (excess {n.number(found.excess, 3)}), {verdict}."
+        f"Chance would give D = {n.number(found.null, 3)} with a random sign for each token and "
+        f"{n.number(found.null_unit, 3)} with one for each whole text. Against the latter the last doubling has an "
+        f"excess of {n.number(found.excess, 3)}: {verdict}."
     )

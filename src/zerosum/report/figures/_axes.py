@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from zerosum.report.figures._style import MUTED, Layout, RunStyle
 
-WIDTH = {"wide": 11.0, "narrow": 4.6}  # inches; at 72 points each a phone shows "narrow" at its true size
+WIDTH = {"wide": 11.0, "narrow": 4.0}  # inches; a phone of 360 points shows "narrow" a little larger than that
 
 
 def panels(
@@ -93,23 +93,20 @@ def run_handles(looks: Sequence[RunStyle]) -> list[Line2D]:
 
 
 def legend_below(fig: Figure, handles: Sequence[Artist], layout: Layout) -> None:
-    """One legend under all panels, where it hides nothing; as many columns as fit."""
-    columns = len(handles) if layout == "wide" else 2
-    while columns > 1 and _legend_width(handles, columns) > WIDTH[layout]:
-        columns -= 1
-    fig.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=2.8, columnspacing=1.8)
-
-
-def _legend_width(handles: Sequence[Artist], columns: int) -> float:
-    """Inches, estimated: a legend fills its columns from top to bottom."""
-    rows = math.ceil(len(handles) / columns)
-    longest = [max(len(str(h.get_label())) for h in handles[k : k + rows]) for k in range(0, len(handles), rows)]
-    return sum(0.072 * length + 0.72 for length in longest)
+    """One legend under all panels, where it hides nothing: as few rows as fit, read from left to right."""
+    for rows in range(1, len(handles) + 1):
+        columns = math.ceil(len(handles) / rows)
+        filled = [handles[k::columns] for k in range(columns)]
+        longest = [max(len(str(handle.get_label())) for handle in column) for column in filled]
+        if sum(0.072 * length + 0.72 for length in longest) <= WIDTH[layout]:  # inches, estimated
+            break
+    ordered = [handle for column in filled for handle in column]  # matplotlib fills column by column
+    fig.legend(handles=ordered, loc="outside lower center", ncols=columns, handlelength=2.8, columnspacing=1.8)
 
 
 def note_above(fig: Figure, text: str, layout: Layout) -> None:
     """A sentence the reader must see together with the figure."""
-    wrapped = textwrap.fill(text, 160 if layout == "wide" else 62)
+    wrapped = textwrap.fill(text, 160 if layout == "wide" else 54)
     fig.suptitle(wrapped, x=0.01, ha="left", fontsize=8.5, color=MUTED)
 
 

@@ -17,9 +17,9 @@ from zerosum.report.words import label, span
 
 TITLE = "How much the cut-off matters"
 HOW_TO_READ = (
-    "The first steps of training follow no power law, so a fit leaves some of them out; how many is a choice. These "
-    "are the three numbers of the break under other choices. The ring marks the one used everywhere else on this page, "
-    "with its 95 % interval: where the other points stay inside, the choice does not matter."
+    "The first steps of training follow no power law, so a fit leaves some of them out; how many is a choice. "
+    "These are the three numbers of the break under other choices. The ring marks the one used everywhere else on "
+    "this page, with its 95 % interval: where the other points stay inside, the choice does not matter."
 )
 
 
@@ -58,6 +58,7 @@ def _line(ax: Axes, run: RunSummary, look: RunStyle, symbol: str, aside: Transfo
         ax.plot(run.fit.cutoff, used, "o", markersize=9, color="none", markeredgecolor=INK)
         if ends is not None:
             ax.vlines(run.fit.cutoff, *ends, color=look.colour, linewidth=1.2, alpha=look.strength, transform=aside)
+            ax.update_datalim([(run.fit.cutoff, end) for end in ends])  # what is set aside does not scale the axis
 
 
 def alt(summary: SuiteSummary) -> str:

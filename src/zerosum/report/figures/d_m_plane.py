@@ -20,7 +20,7 @@ from zerosum.report.words import ends_of, label
 TITLE = "Movement against cancelling"
 HOW_TO_READ = (
     "The same measurements with the steps taken out of the axes. What training achieves between two checkpoints "
-    "is movement times what does not cancel: |ΔL| = M (1 − D). Along each grey line that progress is the same; "
+    "is movement times what does not cancel: |⁠ΔL| = M (1 − D). Along each grey line that progress is the same; "
     "its size in nats per token stands at its right end. A path that drops straight down slows because tokens "
     "move less; one that goes to the right slows because they cancel. Hollow points are the first step, arrows "
     "show the direction of training, and the numbers at the points of one run are its steps t."
@@ -55,7 +55,7 @@ def _panel(ax: Axes, summary: SuiteSummary, looks: Sequence[RunStyle], change: s
     right = max(d for _, ds, _, _ in paths for d in ds)
     ax.set_xlim(-0.13 * right - 0.01, min(1.0, 1.12 * right + 0.02))
     _equal_progress(ax)
-    named = max((path for path in paths if path[3].label), key=lambda path: len(path[0]), default=paths[0])
+    named = min(paths, key=lambda path: path[1][-1])  # the leftmost end: on its left there is room for labels
     for path in paths:
         _path(ax, *path[1:])
         if path is named or path[0][-1] != named[0][-1]:

@@ -19,11 +19,12 @@ from zerosum.report.words import label, zero_sum
 TITLE = "Tokens begin to cancel"
 HOW_TO_READ = (
     "D is the share of all movement in single-token losses that cancels: 0 when every token moves the same way, 1 "
-    "when some lose all that others gain. M is the movement itself: how far the average token's loss moved, in either "
-    "direction. Three kinds of change: between checkpoints at t and 2t; over the single optimizer step after t, on text "
-    "the model never trains on and on the very batch of that step. Bands are 95 % intervals. The grey lines are what D "
-    "would be if each token, or each whole text, moved up or down by chance: a D at its null means that nothing "
-    "systematic is left. Short bars on the axis mark t_d of each run, where its loss bends."
+    "when some lose all that others gain. M is the movement itself: how far the average token's loss moved, in "
+    "either direction. Three kinds of change: between checkpoints at t and 2t; over the single optimizer step "
+    "after t, on text the model never trains on and on the very batch of that step. Bands are 95 % intervals. The "
+    "grey lines are what D would be if each token, or each whole text, moved up or down by chance: a D at its "
+    "null means that nothing systematic is left. Short bars on the axis mark t_d of each run, where its loss "
+    "bends."
 )
 
 TOKEN_NULL, UNIT_NULL = (0, (1, 1.5)), (0, (6, 2))

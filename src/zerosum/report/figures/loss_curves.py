@@ -21,11 +21,11 @@ from zerosum.report.words import deceleration, label
 
 TITLE = "The loss bends"
 HOW_TO_READ = (
-    "Both axes are logarithmic, so that a constant rate of improvement is a straight line. Dots are the training loss "
-    "of single steps, the dark line is the fit, and the shaded steps are those it was fitted to. The dashed and the "
-    "dotted line are its two straight segments. The diamond marks where they cross: this is t_d and L_d, its arms are their "
-    "intervals. The curve itself turns smoothly and passes the same step somewhat higher, at the circle. r_d is how "
-    "steep the line is after the break: larger is better."
+    "Both axes are logarithmic, so that a constant rate of improvement is a straight line. Dots are the training "
+    "loss of single steps, the dark line is the fit, and the shaded steps are those it was fitted to. The dashed "
+    "and the dotted line are its two straight segments. The diamond marks where they cross: this is t_d and L_d, "
+    "its arms are their intervals. The curve itself turns smoothly and passes the same step somewhat higher, at "
+    "the circle. r_d is how steep the line is after the break: larger is better."
 )
 
 BEFORE, AFTER = (0, (4, 2)), (0, (1, 1.4))
@@ -91,8 +91,8 @@ def _break(ax: Axes, fit: Fit, look: RunStyle) -> None:
         ends = fit.intervals.get(name)
         if ends is not None:
             draw(fit.L_d if name == "t_d" else fit.t_d, *ends, color=look.colour, linewidth=1.2, zorder=4)
-    ax.plot(fit.t_d, float(fit.predict(fit.t_d)), "o", color=PAPER, markersize=7, markeredgecolor=INK, zorder=5)
-    ax.plot(fit.t_d, fit.L_d, "D", color=look.colour, markersize=6, markeredgecolor=PAPER, zorder=5.5)
+    ax.plot(fit.t_d, float(fit.predict(fit.t_d)), "o", color=PAPER, markersize=6, markeredgecolor=INK, zorder=5)
+    ax.plot(fit.t_d, fit.L_d, "D", color=look.colour, markersize=5.5, markeredgecolor=PAPER, zorder=5.5)
 
 
 def _inset(fit: Fit) -> str:
@@ -102,8 +102,8 @@ def _inset(fit: Fit) -> str:
     if fit.verdict == "no-break":
         return "no break in the fitted range"
     return "\n".join(
-        f"{form.symbol} = {text(getattr(fit, form.symbol), fit.intervals.get(form.symbol), form)}"
-        for form in (L_D, T_D, R_D)
+        f"{form.symbol} = {text(getattr(fit, form.symbol), fit.intervals.get(form.symbol), form, unit=False)} {unit}"
+        for form, unit in ((L_D, "nats"), (T_D, "steps"), (R_D, ""))
     )
 
 
@@ -131,7 +131,7 @@ def _legend(backdrop: bool, seeds: bool) -> list[Line2D | Patch]:
             marker="D",
             markersize=6,
             linestyle="-",
-            label="L_d at t_d: segments cross (95 % interval)",
+            label="t_d, L_d: segments cross (95 % interval)",
         ),
         Line2D(
             [], [], color=INK, marker="o", markerfacecolor="none", linestyle="", label="the curve's own value at t_d"
