@@ -158,7 +158,8 @@ def _generator_states(accelerator: Accelerator) -> dict[str, Tensor]:
 
 def _restore_generators(accelerator: Accelerator, states: dict[str, Tensor]) -> None:
     def own(name: str) -> Tensor:  # a run may be continued, or one step measured, with other processes than it had
-        return states[name][accelerator.process_index % len(states[name])]
+        # A copy: torch 2.13 crashes on a state that lies inside a larger tensor.
+        return states[name][accelerator.process_index % len(states[name])].clone()
 
     torch.set_rng_state(own("cpu"))
     if accelerator.device.type == "cuda" and "cuda" in states:
