@@ -1,17 +1,17 @@
 """Untidy rows -> a `LossCurve`. Everything that is changed is said, with counts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float
-from numpy.typing import ArrayLike
+from jaxtyping import Bool, Float, Shaped
 
 from zerosum.curves._curve import LossCurve
 from zerosum.curves.grid import already_thinned
 from zerosum.errors import InputError
 
+Values = Shaped[np.ndarray, " n"] | Sequence[float | int]
 OnResume = Literal["last", "first", "error"]
 ROWS_PER_PIECE = 20  # a log that goes back more often than every 20 rows is unsorted, not resumed
 
@@ -37,11 +37,11 @@ class _Rows:
 
 def clean_curve(
     name: str,
-    step: ArrayLike,
-    loss: ArrayLike,
+    step: Values,
+    loss: Values,
     *,
-    tokens: ArrayLike | None = None,
-    lr: ArrayLike | None = None,
+    tokens: Values | None = None,
+    lr: Values | None = None,
     source: str = "",
     format: str = "array",
     said: tuple[str, ...] = (),
@@ -119,8 +119,8 @@ def _untangle(rows: _Rows, on_resume: OnResume, label: str) -> None:
     first = on_resume == "first"
     if first:  # keep what goes beyond everything before it
         keep = rows.step > np.append(-np.inf, np.maximum.accumulate(rows.step)[:-1])
-    else:  # keep what nothing after it starts below
-        keep = rows.step <= np.minimum.accumulate(rows.step[::-1])[::-1]
+    else:  # keep what everything after it goes beyond
+        keep = rows.step < np.append(np.minimum.accumulate(rows.step[::-1])[::-1][1:], np.inf)
     where = ", ".join(f"{rows.step[i - 1]:g} to {rows.step[i]:g}" for i in back[:3]) + (
         ", ..." if len(back) > 3 else ""
     )

@@ -21,7 +21,7 @@ PROCEDURES: dict[str, Procedure] = {one.PROCEDURE.name: one.PROCEDURE for one in
 
 
 def fit(
-    curve: LossCurve, *, procedure: ProcedureName = "robust", cutoff: float | None = None, level: float = 0.95
+    curve: LossCurve, *, procedure: ProcedureName = "robust", cutoff: float | int | None = None, level: float = 0.95
 ) -> Fit:
     """Fit the one-break law to a loss curve.
 
@@ -65,7 +65,7 @@ def _search(points: Points, cutoff: float, last_step: float) -> _Search:
 
 
 def cutoff_table(
-    curve: LossCurve, cutoffs: Sequence[float], *, procedure: ProcedureName = "robust"
+    curve: LossCurve, cutoffs: Sequence[float | int], *, procedure: ProcedureName = "robust"
 ) -> tuple[CutoffRow, ...]:
     """How L_d, t_d and r_d move when steps up to each cut-off are dropped. NaN where too few points are left."""
     points = _procedure(procedure).points(curve)
@@ -86,14 +86,15 @@ def _procedure(name: str) -> Procedure:
     return PROCEDURES[name]
 
 
-def _checked(cutoff: float) -> float:
+def _checked(cutoff: float | int) -> float:
     if not (isfinite(cutoff) and cutoff >= 0):
         raise InputError(f"cut-off {cutoff!r}: not a step. Give 0 or a positive number of steps.")
     return float(cutoff)
 
 
-def _table(cutoffs: Sequence[float], found: Solutions) -> tuple[CutoffRow, ...]:
-    L_d, t_d = np.exp(found.log_L_d), np.exp(found.log_t_d)
+def _table(cutoffs: Sequence[float | int], found: Solutions) -> tuple[CutoffRow, ...]:
+    with np.errstate(over="ignore", under="ignore"):
+        L_d, t_d = np.exp(found.log_L_d), np.exp(found.log_t_d)
     return tuple(
         CutoffRow(float(c), float(L), float(t), float(r))
         for c, L, t, r in zip(cutoffs, L_d, t_d, found.r_d, strict=True)
@@ -113,6 +114,9 @@ def _assemble(curve: LossCurve, how: Procedure, found: _Search, level: float) ->
     evidence = Evidence(n_points, n_bins, float(curve.step[0]), first, last, found.cutoff, law, found.best,
                         found.refits, found.gain, found.table)  # fmt: skip
     word, reasons = verdict(evidence)
+    if word == "no-break":
+        placeless = dict.fromkeys(("L_d", "t_d"), "there is no break to place: " + reasons[0].message)
+        intervals, interval_reasons = intervals | dict.fromkeys(placeless), interval_reasons | placeless
     return Fit(
         curve=curve,
         procedure=how.name,

@@ -6,10 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 
 from zerosum.curves import LossCurve
-from zerosum.deceleration.bnsl import BNSL
+from zerosum.deceleration.bnsl import BNSL, Steps
 
 ProcedureName = Literal["robust", "paper"]
 VerdictWord = Literal["decelerates", "no-break", "accelerates", "cannot-tell"]
@@ -78,7 +77,7 @@ class Fit:
     cutoffs: tuple[CutoffRow, ...] = field(default=())
     power_law_error: float = float("nan")
 
-    def predict(self, step: ArrayLike) -> Float[np.ndarray, "..."]:
+    def predict(self, step: Steps) -> Float[np.ndarray, "..."]:
         """Loss in nats that the fitted law gives at each step. NaN where the step is not above 0."""
         return self.params.predict(step)
 
@@ -99,6 +98,9 @@ class Fit:
         params: dict[str, Any] = {}
         for name in ("b", "c0", "c1", "d1", "f1"):
             params |= number_or_reason(name, getattr(self.params, name), why)
+        errors: dict[str, Any] | None = None if self.errors is None else {}
+        for name, value in (self.errors or {}).items():
+            errors = (errors or {}) | number_or_reason(name, value, "not identified by this curve")
         intervals: dict[str, Any] = {"level": self.interval_level, "method": self.interval_method}
         for name, interval in self.intervals.items():
             intervals[name] = list(interval) if interval else None
@@ -110,7 +112,7 @@ class Fit:
         ]
         return out | {
             "params": params,
-            "errors": self.errors,
+            "errors": errors,
             "n_bins": self.n_bins,
             "intervals": intervals,
             "verdict": self.verdict,

@@ -3,22 +3,21 @@
 x = log step, y = log loss; everything is computed in these, so that no power of a step can overflow.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
-from numpy.typing import ArrayLike
+from jaxtyping import Float, Shaped
+
+Steps = Shaped[np.ndarray, "..."] | Sequence[float | int] | float | int
 
 
-def hinge(
-    x: Float[np.ndarray, "*shape"], at: Float[np.ndarray, "*#shape"], width: Float[np.ndarray, "*#shape"]
-) -> Float[np.ndarray, "*shape"]:
+def hinge(x: Float[np.ndarray, "*shape"], at: float, width: float) -> Float[np.ndarray, "*shape"]:
     """A line that bends smoothly from slope 0 to slope 1 where x = at: width * log(1 + exp((x - at)/width)).
 
     x, at: log steps. width: of the bend, in log steps, above 0. Stable for any finite arguments.
     """
-    bend: Float[np.ndarray, "*shape"] = width * np.logaddexp(0.0, (x - at) / width)
-    return bend
+    return np.asarray(width * np.logaddexp(0.0, (x - at) / width))
 
 
 @dataclass(frozen=True)
@@ -66,20 +65,20 @@ class BNSL:
         """Log-log rate of improvement after the break; larger is better."""
         return self.c0 + self.c1
 
-    def log_loss(self, step: ArrayLike) -> Float[np.ndarray, "..."]:
+    def log_loss(self, step: Steps) -> Float[np.ndarray, "..."]:
         """Log of the loss in nats at each step. NaN where the step is not above 0."""
         step = np.asarray(step, dtype=np.float64)
-        x = np.log(np.where(step > 0, step, np.nan))
-        with np.errstate(divide="ignore"):
+        x = np.asarray(np.log(np.where(step > 0, step, np.nan)))
+        with np.errstate(divide="ignore", invalid="ignore"):
             log_b, log_d1 = np.log([self.b, self.d1])
-        return np.asarray(log_b - self.c0 * x - self.c1 * hinge(x, log_d1, np.asarray(self.f1)))
+            return np.asarray(log_b - self.c0 * x - self.c1 * hinge(x, float(log_d1), self.f1))
 
-    def predict(self, step: ArrayLike) -> Float[np.ndarray, "..."]:
+    def predict(self, step: Steps) -> Float[np.ndarray, "..."]:
         """Loss in nats at each step. NaN where the step is not above 0."""
         with np.errstate(over="ignore", under="ignore"):
             return np.asarray(np.exp(self.log_loss(step)))
 
-    def asymptote(self, T: float) -> float:
+    def asymptote(self, T: float | int) -> float:
         """L_hat(T) = L_d (T/t_d)^(-r_d), nats: the second line at step T, which the curve approaches."""
         return asymptote(self.L_d, self.t_d, self.r_d, T)
 
@@ -90,7 +89,7 @@ def line_loss(b: float, c0: float, step: float) -> float:
         return float(np.exp(np.log(b) - c0 * np.log(step)))
 
 
-def asymptote(L_d: float, t_d: float, r_d: float, T: float) -> float:
+def asymptote(L_d: float | int, t_d: float | int, r_d: float | int, T: float | int) -> float:
     """Loss in nats at step T on the line after the break: L_d (T/t_d)^(-r_d).
 
     >>> round(asymptote(4.05, 5877, 0.0125, 262153), 2)

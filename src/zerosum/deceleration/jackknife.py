@@ -100,6 +100,6 @@ def power_law_error(
 
 
 def _law(s: Solutions, k: int, x: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    bend = hinge(x, s.log_t_d[k], np.exp(s.log_f[k]))
+    bend = hinge(x, float(s.log_t_d[k]), float(np.exp(s.log_f[k])))
     line: Float[np.ndarray, " n"] = s.log_L_d[k] - s.r_before[k] * (x - s.log_t_d[k]) - (s.r_d - s.r_before)[k] * bend
     return line

@@ -15,7 +15,7 @@ from zerosum.curves import LossCurve
 from zerosum.deceleration._record import Reason
 from zerosum.deceleration.bnsl import BNSL, hinge
 from zerosum.deceleration.points import Points, thinned_points
-from zerosum.deceleration.procedures import Estimate, Procedure
+from zerosum.deceleration.procedures import Estimate, Procedure, smoothing_notes
 
 CUTOFF = 100.0
 START_STEP, START_WIDTH = 6_000.0, 0.3
@@ -35,12 +35,12 @@ def estimate(points: Points, weight: Float[np.ndarray, " n"], best: BNSL) -> Est
     """
     kept = weight > 0
     x, y = points.x[kept], points.y[kept]
-    if not np.isfinite(best.b):
+    if not (np.isfinite(best.b) and best.b > 0):
         return Estimate(best, float("nan"))
     theta, covariance = _published(x, y)
     notes = [
         Reason("covariance-errors", "note", "standard errors assume independent residuals; intervals do not"),
-        *(Reason("already-smoothed", "note", note) for note in points.notes),
+        *smoothing_notes(points),
     ]
     at_best = _theta(best)
     if not _rsle(theta, x, y) <= _rsle(at_best, x, y) * (1 + AS_GOOD):
@@ -49,7 +49,8 @@ def estimate(points: Points, weight: Float[np.ndarray, " n"], best: BNSL) -> Est
         notes.append(Reason("published-start-fails", "note", text))
     b, c0, c1, log_d1, f1 = (float(value) for value in theta)
     law = BNSL(b=b, c0=c0, c1=c1, d1=float(np.exp(log_d1)), f1=f1)
-    errors = dict(zip(PARAMETERS, np.sqrt(np.diag(covariance)).tolist(), strict=True))
+    with np.errstate(invalid="ignore"):  # rounding may make the variance of what is not identified negative
+        errors = dict(zip(PARAMETERS, np.sqrt(np.diag(covariance)).tolist(), strict=True))
     # A break inside the first step has no whole step to be cut to.
     t_d = float(np.floor(law.d1)) if law.d1 >= 1 else law.d1
     return Estimate(law, t_d, errors, tuple(notes))
@@ -95,8 +96,9 @@ def _start(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> Float[np.n
 def _model(
     x: Float[np.ndarray, " n"], b: float, c0: float, c1: float, log_d1: float, f1: float
 ) -> Float[np.ndarray, " n"]:
-    line: Float[np.ndarray, " n"] = np.log(b) - c0 * x
-    return line - c1 * hinge(x, np.asarray(log_d1), np.asarray(f1))
+    with np.errstate(divide="ignore", invalid="ignore"):  # the search may try b <= 0
+        line: Float[np.ndarray, " n"] = np.log(b) - c0 * x
+    return line - c1 * hinge(x, log_d1, f1)
 
 
 def _theta(law: BNSL) -> Float[np.ndarray, "5"]:
@@ -116,7 +118,7 @@ def _covariance(
     b, _, c1, log_d1, f1 = theta
     u = (x - log_d1) / f1
     slope = 0.5 * (1 + np.tanh(u / 2))
-    bend = hinge(x, np.asarray(log_d1), np.asarray(f1))
+    bend = hinge(x, log_d1, f1)
     J = np.stack([np.full_like(x, 1 / b), -x, -bend, c1 * slope, -c1 * (bend / f1 - u * slope)], axis=-1)
     variance = len(x) * _rsle(theta, x, y) ** 2 / max(len(x) - 5, 1)
     covariance: Float[np.ndarray, "5 5"] = np.linalg.pinv(J.T @ J) * variance

@@ -41,3 +41,8 @@ class Procedure:
     points: Callable[[LossCurve], Points]
     default_cutoff: Callable[[LossCurve], float]
     estimate: Callable[[Points, Float[np.ndarray, " n"], BNSL], Estimate]
+
+
+def smoothing_notes(points: Points) -> tuple[Reason, ...]:
+    """What was special about the source of the points, as reasons."""
+    return tuple(Reason("already-smoothed", "note", note) for note in points.notes)

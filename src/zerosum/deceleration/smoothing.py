@@ -20,16 +20,18 @@ def log_moving_average(loss: Float[np.ndarray, " n"], base: float = WINDOW_BASE)
     k = np.arange(len(loss))
     start = np.floor_divide(k, base).astype(np.int64)
     total = np.concatenate([[0.0], np.cumsum(loss)])
-    mean: Float[np.ndarray, " n"] = (total[k + 1] - total[start]) / (k + 1 - start)
-    return mean
+    mean = (total[k + 1] - total[start]) / (k + 1 - start)
+    # Differences of sums can cancel where losses differ by many orders; no mean lies below the least value.
+    floored: Float[np.ndarray, " n"] = np.maximum(mean, loss.min())
+    return floored
 
 
-def smooth_and_thin(curve: LossCurve) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"], bool]:
-    """Steps and losses that the published procedure fits, and whether the curve already was on its grid.
+def smooth_and_thin(curve: LossCurve) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+    """Steps and losses that the published procedure fits; those of a curve already on its grid stay as they are.
 
     The grid: every step below 100, every 10th below 1,000, every 100th below 10,000, every 1,000th after, the last.
     """
     if already_thinned(curve.step):
-        return curve.step, curve.loss, True
+        return curve.step, curve.loss
     keep = on_grid(curve.step)
-    return curve.step[keep], log_moving_average(curve.loss)[keep], False
+    return curve.step[keep], log_moving_average(curve.loss)[keep]

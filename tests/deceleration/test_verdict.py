@@ -1,0 +1,108 @@
+"""The verdict in one word, and its reasons."""
+
+import numpy as np
+import pytest
+from simulated import LONG_RUN, POWER_LAW, SHORT_RUN, simulated_curve
+
+from zerosum.curves import LossCurve, read_curve
+from zerosum.deceleration import BNSL, fit
+
+
+def reasons(found, level="blocking"):
+    return {reason.code for reason in found.reasons if reason.level == level}
+
+
+@pytest.mark.parametrize(("misfit", "least"), [(0.0, 39), (0.005, 38), (0.01, 32)])
+def test_short_runs_with_a_break_decelerate(misfit, least):
+    """The larger the wander beside the law, the more often "cannot tell"; but never the opposite."""
+    found = [fit(simulated_curve(SHORT_RUN, 2_048, noise=0.015, misfit=misfit, seed=k), cutoff=30) for k in range(40)]
+    assert sum(one.verdict == "decelerates" for one in found) >= least
+    assert not any(one.verdict in ("no-break", "accelerates") for one in found)
+
+
+@pytest.mark.parametrize("misfit", [0.0, 0.005, 0.01])
+def test_power_laws_do_not_decelerate(misfit):
+    found = [fit(simulated_curve(POWER_LAW, 2_048, noise=0.015, misfit=misfit, seed=k)) for k in range(40)]
+    assert sum(one.verdict == "no-break" for one in found) >= 37
+    assert sum(one.verdict in ("decelerates", "accelerates") for one in found) <= 1
+    assert all(one.intervals["t_d"] is None for one in found if one.verdict == "no-break")
+
+
+def test_exact_power_law_has_no_break():
+    found = fit(simulated_curve(POWER_LAW, 5_000))
+    assert found.verdict == "no-break"
+    assert reasons(found, "note") == {"power-law-suffices"}
+
+
+def test_faster_after_the_break_accelerates():
+    law = BNSL.from_rates(np.log(3.0), 0.1, 0.3, np.log(200.0), np.log(0.3))
+    assert fit(simulated_curve(law, 3_000, noise=0.01)).verdict == "accelerates"
+
+
+def test_too_few_points():
+    curve = simulated_curve(LONG_RUN, 50_000, every=1_000)
+    found = fit(curve, cutoff=0)
+    assert found.verdict == "cannot-tell"
+    assert "too-few-points" in reasons(found)
+
+
+def test_log_that_starts_late():
+    whole = simulated_curve(LONG_RUN, 50_000, noise=0.01)
+    found = fit(LossCurve("late", whole.step[2_000:], whole.loss[2_000:]))
+    assert found.verdict == "cannot-tell"
+    assert "starts-too-late" in reasons(found)
+    assert "step 2001" in found.reasons[0].message
+
+
+@pytest.mark.parametrize(("last_step", "cutoff"), [(400, 20), (20_000, 140)])
+def test_break_near_an_end_of_the_range(last_step, cutoff):
+    found = fit(simulated_curve(SHORT_RUN, last_step, noise=0.001), cutoff=cutoff)
+    assert found.verdict == "cannot-tell"
+    assert "break-at-edge" in reasons(found)
+
+
+def test_curve_without_a_place_where_it_bends():
+    step = np.arange(1.0, 100_000)
+    parabola = np.exp(3 - 0.5 * np.log(step) + 0.02 * np.log(step) ** 2)
+    found = fit(LossCurve("parabola", step, parabola), cutoff=10)
+    assert found.verdict == "cannot-tell"
+    assert "width-at-bound" in reasons(found)
+
+
+def test_kink_is_noted():
+    law = BNSL.from_rates(np.log(3.0), 0.3, 0.1, np.log(300.0), np.log(0.001))
+    found = fit(simulated_curve(law, 5_000, noise=0.001))
+    assert found.verdict == "decelerates"
+    assert "width-at-bound" in reasons(found, "note")
+
+
+@pytest.mark.parametrize(
+    ("decay", "cutoff", "level"), [(60.0, 50, "blocking"), (100.0, 100, "note"), (30.0, 200, None)]
+)
+def test_transient_above_the_cutoff(decay, cutoff, level):
+    """An initial transient is a second bend: t_d depends on how much of it the cut-off leaves."""
+    law = BNSL.from_rates(np.log(3.2), 0.15, 0.05, np.log(3_000.0), np.log(0.3))
+    step = np.arange(1.0, 60_001)
+    found = fit(LossCurve("transient", step, law.predict(step) * (1 + 0.3 * np.exp(-step / decay))), cutoff=cutoff)
+    levels = [reason.level for reason in found.reasons if reason.code == "unstable-cutoff"]
+    assert levels == ([level] if level else [])
+    assert (found.verdict == "cannot-tell") == (level == "blocking")
+
+
+def test_blocking_reasons_come_first():
+    found = fit(simulated_curve(SHORT_RUN, 400, noise=0.001), cutoff=20)
+    levels = [reason.level for reason in found.reasons]
+    assert levels == sorted(levels)
+
+
+def test_log_from_after_the_break_cannot_tell(reference_data):
+    found = fit(read_curve(reference_data / "curves" / "teaching" / "mpl_100M_constant_72000.csv"))
+    assert found.verdict == "cannot-tell"
+    assert reasons(found) == {"starts-too-late"}
+
+
+@pytest.mark.parametrize("name", ["nanogpt_124M_adamw", "nanogpt_124M_muon"])
+def test_real_runs_decelerate(reference_data, name):
+    found = fit(read_curve(reference_data / "curves" / "teaching" / f"{name}.csv"))
+    assert found.verdict == "decelerates"
+    assert all(found.intervals.values())
