@@ -1,8 +1,8 @@
 """A corpus of a few files and a model that trains in milliseconds."""
 
-import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from zerosum.training.recipe import BatchRecipe, DataRecipe, ModelRecipe, Recipe
@@ -12,7 +12,7 @@ from zerosum.training.recipe import BatchRecipe, DataRecipe, ModelRecipe, Recipe
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Forty small documents of different lengths, some with bytes that are not ASCII."""
     folder = tmp_path_factory.mktemp("corpus")
-    generator = random.Random(0)
+    generator = np.random.default_rng(0)
     for number in range(40):
         words = [generator.choice(["def ", "return ", "x = 1\n", "café ", "λ "]) for _ in range(10 + 5 * number)]
         (folder / f"document_{number:02}.py").write_text("".join(words), encoding="utf-8")

@@ -2,13 +2,13 @@
 
 import multiprocessing
 import os
-import random
 import signal
 import sys
 import time
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -56,10 +56,10 @@ def exit_code(process: multiprocessing.process.BaseProcess) -> int | None:
 def test_killed_before_any_file_operation(recipe: Recipe, tmp_path: Path, processes: ForkServerContext) -> None:
     train(recipe, tmp_path / "whole")
     run = tmp_path / "killed"
-    generator = random.Random(0)
+    generator = np.random.default_rng(0)
     kills = 0
     for _ in range(12):
-        process = processes.Process(target=train_and_die, args=(recipe, run, generator.randrange(1, 90)))
+        process = processes.Process(target=train_and_die, args=(recipe, run, int(generator.integers(1, 90))))
         process.start()
         if exit_code(process) == 0:
             break
@@ -74,7 +74,7 @@ def test_killed_at_random_times(recipe: Recipe, tmp_path: Path, processes: ForkS
     longer = recipe.model_copy(update={"steps": 120, "resume_every": 5})
     train(longer, tmp_path / "whole")
     run = tmp_path / "killed"
-    generator = random.Random(1)
+    generator = np.random.default_rng(1)
     log = run / "metrics.jsonl"
     lives = []
     for target in (5, 40, 70, 110):

@@ -24,7 +24,7 @@ def rows(run: Path) -> list[dict[str, float]]:
 
 
 def contents(run: Path) -> dict[str, bytes]:
-    """Every byte that a run directory says; of resume states the values, for torch numbers equal pickles differently."""
+    """Every byte of a run directory; of resume states the values, for equal ones can be pickled differently."""
     files = {str(path.relative_to(run)): path for path in run.rglob("*") if path.is_file()}
     return {name: values(path) if path.suffix == ".pt" else path.read_bytes() for name, path in files.items()}
 

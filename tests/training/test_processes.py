@@ -1,89 +1,103 @@
-"""Two processes on the CPU (gloo), as torchrun would start them, train what one process trains."""
-
-import json
-import multiprocessing
 import os
-import socket
-from multiprocessing.context import ForkServerContext
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 
 from zerosum.errors import InputError
-from zerosum.training import batch, optimizer_step, restore, train
-from zerosum.training.recipe import Recipe
+from zerosum.training.processes import Report, side_by_side
 
 
-def one_of_two(recipe: Recipe, run: Path, rank: int, port: int, stop_at: int) -> None:
-    torch.set_num_threads(1)
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+def square(job: int, report: Report) -> int:
+    report("begun", os.getpid())
+    return job * job
 
-    def on_step(step: int, loss: float) -> None:
-        (run.parent / f"told-{rank}").write_text(str(step))
-        if step == stop_at:
-            os._exit(7)
 
+def meet(job: tuple[Path, str, str], report: Report) -> bool:
+    """Leave a sign and wait for the other's: succeeds only where both run at the same time."""
+    folder, mine, other = job
+    (folder / mine).touch()
+    end = time.monotonic() + 30
+    while not (folder / other).exists() and time.monotonic() < end:
+        time.sleep(0.005)
+    return (folder / other).exists()
+
+
+def refuse(job: str, report: Report) -> None:
+    if job == "bad":
+        raise InputError("bad: cannot be used. Give a good one.")
+    time.sleep(60)
+
+
+def crash(job: int, report: Report) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def report_for_ever(job: Path, report: Report) -> None:
+    job.write_text(str(os.getpid()))
+    while True:
+        report(0)
+        time.sleep(0.01)
+
+
+def test_results_come_in_order_and_reports_say_whose_they_are() -> None:
+    told: list[tuple[int, str, int]] = []
+    result = side_by_side(square, [3, 1, 2], workers=2, on_report=lambda *values: told.append(values))
+    assert result == [9, 1, 4]
+    assert {number for number, _, _ in told} == {0, 1, 2}
+    assert len({process for _, _, process in told} | {os.getpid()}) == 4
+
+
+def test_jobs_run_at_the_same_time(tmp_path: Path) -> None:
+    assert side_by_side(meet, [(tmp_path, "a", "b"), (tmp_path, "b", "a")], workers=2) == [True, True]
+
+
+def test_refusal_ends_all_and_arrives_as_it_was() -> None:
+    begun = time.monotonic()
+    with pytest.raises(InputError, match=r"^bad: cannot be used\. Give a good one\.$"):
+        side_by_side(refuse, ["slow", "bad"], workers=2)
+    assert time.monotonic() - begun < 30
+
+
+def test_worker_that_is_killed_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match="job 0: its process ended with code -9"):
+        side_by_side(crash, [0], workers=1)
+
+
+def test_no_jobs_no_results() -> None:
+    assert side_by_side(square, [], workers=2) == []
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from test_processes import report_for_ever, side_by_side\n"
+        "if __name__ == '__main__': side_by_side(report_for_ever, [Path(sys.argv[1])], workers=1)\n"
+    )
+    (tmp_path / "parent.py").write_text(code)
+    paths = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
+    parent = subprocess.Popen(
+        [sys.executable, str(tmp_path / "parent.py"), str(pid_file)], env=os.environ | {"PYTHONPATH": paths}
+    )
+    end = time.monotonic() + 30
+    while not (pid_file.exists() and pid_file.read_text()) and parent.poll() is None and time.monotonic() < end:
+        time.sleep(0.01)
+    worker = int(pid_file.read_text())
+    parent.kill()
+    parent.wait()
+    while _alive(worker) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not _alive(worker)
+
+
+def _alive(process: int) -> bool:
     try:
-        train(recipe, run, on_step=on_step)
-    except InputError as error:
-        (run.parent / f"refused-{rank}").write_text(str(error))
-
-
-@pytest.fixture(scope="module")
-def processes() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["zerosum.training.loop"])
-    return context
-
-
-def train_in_two(processes: ForkServerContext, recipe: Recipe, run: Path, stop_at: int = 0) -> list[int | None]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    both = [processes.Process(target=one_of_two, args=(recipe, run, rank, port, stop_at)) for rank in (0, 1)]
-    for process in both:
-        process.start()
-    both[0].join(timeout=60)
-    if stop_at:
-        both[1].kill()  # as torchrun does when one process is lost
-    both[1].join(timeout=60)
-    assert not any(process.is_alive() for process in both)
-    return [process.exitcode for process in both]
-
-
-def rows(run: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-
-
-def test_two_processes_train_what_one_trains(recipe: Recipe, tmp_path: Path, processes: ForkServerContext) -> None:
-    train(recipe, tmp_path / "one")
-    assert train_in_two(processes, recipe, tmp_path / "two") == [0, 0]
-    one, two = rows(tmp_path / "one"), rows(tmp_path / "two")
-    assert [row["step"] for row in two] == [row["step"] for row in one]
-    for name in ("loss", "grad_norm", "lr", "tokens_seen"):
-        np.testing.assert_allclose([row[name] for row in two], [row[name] for row in one], atol=1e-5, rtol=1e-5)
-    assert {p.name for p in (tmp_path / "two").iterdir()} == {p.name for p in (tmp_path / "one").iterdir()}
-    assert not (tmp_path / "told-1").exists()  # only the main process reports
-
-    state = restore(tmp_path / "two" / "checkpoint-4", recipe)  # one process measures what two have trained
-    assert optimizer_step(state, batch(recipe, 4)).loss == pytest.approx(two[4]["loss"], abs=1e-5)
-
-
-def test_two_processes_continue_together(recipe: Recipe, tmp_path: Path, processes: ForkServerContext) -> None:
-    assert train_in_two(processes, recipe, tmp_path / "whole") == [0, 0]
-    assert train_in_two(processes, recipe, tmp_path / "cut", stop_at=7)[0] == 7
-    assert train_in_two(processes, recipe, tmp_path / "cut") == [0, 0]
-    for name in ("metrics.jsonl", "checkpoint-12/model.safetensors"):
-        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-
-
-def test_refusal_reaches_both_processes(recipe: Recipe, tmp_path: Path, processes: ForkServerContext) -> None:
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "thesis.tex").touch()
-    assert train_in_two(processes, recipe, tmp_path / "run") == [0, 0]
-    told = [(tmp_path / f"refused-{rank}").read_text() for rank in (0, 1)]
-    assert told[0] == told[1]
-    assert "is not a run" in told[0]
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process}/status")
+    return not (status.exists() and "\nState:\tZ" in status.read_text())  # a zombie has ended

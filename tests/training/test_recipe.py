@@ -48,7 +48,7 @@ def test_unknown_names_and_impossible_models_are_errors() -> None:
         Recipe.model_validate({"name": "a", "steps": 3, "learning_rate": 1.0})
     with pytest.raises(ValidationError, match="not an even multiple of heads"):
         ModelRecipe(hidden_size=20, heads=3)
-    with pytest.raises(ValidationError, match="longer than model.context"):
+    with pytest.raises(ValidationError, match=r"longer than model\.context"):
         Recipe(name="a", steps=1, batch=BatchRecipe(length=65))
     with pytest.raises(ValidationError, match="below 257"):
         Recipe(name="a", steps=1, model=ModelRecipe(vocabulary=256))
@@ -61,7 +61,9 @@ def test_recipe_cannot_be_changed() -> None:
     assert recipe in {Recipe(name="a", steps=3)}
 
 
-@pytest.mark.parametrize(("steps", "expected"), [(1, (0, 1)), (2, (0, 1, 2)), (8, (0, 1, 2, 4, 8)), (5, (0, 1, 2, 4, 5))])
+@pytest.mark.parametrize(
+    ("steps", "expected"), [(1, (0, 1)), (2, (0, 1, 2)), (8, (0, 1, 2, 4, 8)), (5, (0, 1, 2, 4, 5))]
+)
 def test_checkpoint_steps(steps: int, expected: tuple[int, ...]) -> None:
     assert Recipe(name="a", steps=steps).checkpoint_steps == expected
 

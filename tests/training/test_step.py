@@ -100,9 +100,11 @@ def test_restore_sets_the_random_generator_last(recipe: Recipe, tmp_path: Path) 
 
 def test_threads_are_put_back() -> None:
     before = torch.get_num_threads()
-    with pytest.raises(ZeroDivisionError), cpu_threads(before + 1):
+    with cpu_threads(before + 1):
         assert torch.get_num_threads() == before + 1
-        _ = 1 / 0
+    assert torch.get_num_threads() == before
+    with pytest.raises(ZeroDivisionError), cpu_threads(before + 1):
+        raise ZeroDivisionError
     assert torch.get_num_threads() == before
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from zerosum.training.batches import batch
     from zerosum.training.loop import train
     from zerosum.training.one_step import one_step_losses
+    from zerosum.training.processes import side_by_side
     from zerosum.training.recipe import Recipe
     from zerosum.training.state import TrainingState, restore
     from zerosum.training.step import StepResult, optimizer_step
@@ -28,6 +29,7 @@ _MODULE_OF = {
     "optimizer_step": "step",
     "read_text": "text",
     "restore": "state",
+    "side_by_side": "processes",
     "train": "loop",
 }
 
@@ -41,6 +43,7 @@ __all__ = [
     "optimizer_step",
     "read_text",
     "restore",
+    "side_by_side",
     "train",
 ]
 

@@ -109,7 +109,8 @@ class Recipe(_Part):
 
     name: what tables and figures call the run. seed: of initial weights and of batches. steps: optimizer updates.
     resume_every: a run killed at any moment loses at most so many steps. threads: CPU threads of each process;
-    recorded, because the order in which threads add numbers shows in the last digits.
+    recorded, because the order in which threads add numbers shows in the last digits. Where several runs are to be
+    trained, one thread each side by side is faster than more threads one after the other (see `side_by_side`).
     device: "cpu", or "auto" for what accelerate finds. mixed_precision: forward pass in float32 ("no") or bfloat16.
     """
 

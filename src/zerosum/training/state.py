@@ -131,9 +131,10 @@ def restore(folder: Path, recipe: Recipe) -> TrainingState:
 
 def _read_resume_file(file: Path) -> dict[str, Any]:
     try:
-        # Never anything but tensors and plain containers: a checkpoint from elsewhere must not run code.
+        # Never anything but tensors and plain containers: a checkpoint from elsewhere must not run code. A damaged one
+        # makes torch's reader raise whatever the damage happens to lead to.
         saved = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 (torch's reader raises whatever the damage happens to lead to)
+    except Exception as error:
         raise ValueError(f"{file.name}: {str(error) or type(error).__name__}") from error
     if not (isinstance(saved, dict) and isinstance(saved.get("step"), int)):
         raise ValueError(f"{file.name}: no training state")

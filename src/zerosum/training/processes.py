@@ -1,0 +1,106 @@
+"""Several runs at once, each in a process of its own.
+
+Tiny models gain little from a second thread, and lose very much where another program wants the core: a thread that
+waits for its turn stops the other one at each of some hundred small operations. Two runs of one thread each fill two
+cores and do not wait for each other.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from zerosum.errors import InputError
+
+Report = Callable[..., None]
+
+
+@dataclass
+class _Worker:
+    number: int
+    process: BaseProcess
+    messages: Connection
+
+
+def side_by_side(
+    work: Callable[[Any, Report], Any],
+    jobs: Sequence[Any],
+    *,
+    workers: int | None = None,
+    on_report: Callable[..., None] | None = None,
+) -> list[Any]:
+    """`[work(job, report) for job in jobs]`, computed in `workers` processes at a time, begun in the order given.
+
+    work: a function that another process can import; jobs and results are pickled on their way.
+    workers: None means one for each CPU core this process may use.
+    on_report: called in this process as `on_report(number, *values)` for each `report(*values)` of job `number`.
+    The first error ends all processes and is raised: an InputError as it is, anything else as RuntimeError with the
+    worker's traceback on stderr. Processes end by themselves when this one is killed.
+    """
+    context = multiprocessing.get_context("spawn")
+    waiting = list(enumerate(jobs))
+    running: list[_Worker] = []
+    results: dict[int, Any] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < (workers or _usable_cores()):
+                number, job = waiting.pop(0)
+                ours, theirs = context.Pipe(duplex=False)
+                process = context.Process(target=_work, args=(work, job, theirs), daemon=True)
+                process.start()
+                theirs.close()  # so that the end of the worker ends the messages
+                running.append(_Worker(number, process, ours))
+            for worker in _with_news(running):
+                if not _take(worker, results, on_report):
+                    worker.process.join()
+                    worker.messages.close()
+                    running.remove(worker)
+    finally:
+        for worker in running:
+            worker.process.terminate()
+            worker.process.join()
+    return [results[number] for number in range(len(jobs))]
+
+
+def _with_news(running: list[_Worker]) -> list[_Worker]:
+    ready = wait([worker.messages for worker in running])
+    return [worker for worker in running if worker.messages in ready]
+
+
+def _take(worker: _Worker, results: dict[int, Any], on_report: Callable[..., None] | None) -> bool:
+    """Take one message; False once the job is done."""
+    try:
+        kind, content = worker.messages.recv()
+    except EOFError:
+        worker.process.join()
+        raise RuntimeError(f"job {worker.number}: its process ended with code {worker.process.exitcode}") from None
+    if kind == "error":
+        raise InputError(content)
+    if kind == "result":
+        results[worker.number] = content
+        return False
+    if on_report:
+        on_report(worker.number, *content)
+    return True
+
+
+def _work(work: Callable[[Any, Report], Any], job: Any, messages: Connection) -> None:
+    """What a worker process does."""
+    try:
+        try:
+            result = work(job, lambda *values: messages.send(("report", values)))
+        except InputError as error:
+            messages.send(("error", str(error)))
+        else:
+            messages.send(("result", result))
+    except (BrokenPipeError, KeyboardInterrupt):
+        pass  # the process that wanted this is gone, or was interrupted and says so itself
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
