@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -40,3 +41,17 @@ class Format:
     matches: Callable[[bytes], bool]
     read: Callable[[Path, Choose], Columns]
     rank: int
+
+
+def as_number(value: Any) -> float:
+    """A logged value as a number; NaN where it is none. Strings count ("nan", "inf"), truth values do not.
+
+    >>> as_number("3.5"), as_number(True), as_number("diverged")
+    (3.5, nan, nan)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return float("nan")
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return float("nan")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from zerosum.curves._format import Choose, Columns, Format
+from zerosum.curves._format import Choose, Columns, Format, as_number
 from zerosum.errors import InputError
 
 if TYPE_CHECKING:
@@ -124,7 +124,10 @@ def _numbers(column: "pd.Series", name: str, path: Path, said: list[str]) -> Flo
         raise InputError(f"{path}: column {name!r} holds true and false, not numbers. Choose another column.")
     if pd.api.types.is_numeric_dtype(column):
         return column.to_numpy(dtype=np.float64)
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    try:
+        numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    except OverflowError:  # whole numbers of more than 308 digits
+        numbers = np.array([as_number(value) for value in column])
     words = column[np.isnan(numbers) & column.notna().to_numpy()].astype(str).str.strip()
     words = words[~words.str.lower().isin(["", "nan", "none", "null"])]
     if len(words):

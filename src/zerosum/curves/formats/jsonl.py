@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from zerosum.curves._format import Choose, Columns, Format
+from zerosum.curves._format import Choose, Columns, Format, as_number
 from zerosum.errors import InputError
 
 
@@ -29,7 +29,7 @@ def _read(path: Path, choose: Choose) -> Columns:
         raise InputError(f"{path}: no complete line of JSON. Give a log with at least one logged step.")
     names = list(dict.fromkeys(key for row in rows for key in row))
     chosen = choose(names)
-    axes = {axis: np.array([_number(row.get(name)) for row in rows]) for axis, name in chosen.items()}
+    axes = {axis: np.array([as_number(row.get(name)) for row in rows]) for axis, name in chosen.items()}
     return Columns(axes, chosen, tuple(said), "jsonl")
 
 
@@ -68,16 +68,6 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
         inner = {f"{key}.{name}": entry for name, entry in value.items()} if isinstance(value, dict) else {key: value}
         flat.update(inner)
     return flat
-
-
-def _number(value: Any) -> float:
-    """A logged value as a number; NaN where it is none. Strings count ("nan", "inf"), truth values do not."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return float("nan")
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return float("nan")
 
 
 FORMAT = Format(name="JSON lines", suffixes=(".jsonl", ".ndjson"), matches=_matches, read=_read, rank=10)
