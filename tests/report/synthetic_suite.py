@@ -34,7 +34,7 @@ def changes(step: float, size: float, shape: tuple[int, int], seed: int) -> Inte
 def run_of(name: str, seed: int = 0) -> RunSummary:
     n_params, L_d, t_d, r_d = SIZES[name]
     curve = curve_of(name, L_d, t_d * (1 + 0.03 * seed), r_d, seed)
-    held_out = np.random.default_rng(seed).gamma(2.0, curve.loss[-1] / 2, (128, 128))
+    held_out = np.random.default_rng(seed).gamma(2.0, curve.loss[-1] / 2, (64, 64))
     lag = {"26k": 0.75, "100k": 1.0, "240k": 1.3}[name]  # smaller models come to cancel earlier
     moves = [(0.05 + 0.9 * np.exp(-(((np.log2(step) - 4.5) / 3) ** 2))) * lag**0.5 for step in LOG2]
     return RunSummary(
@@ -48,13 +48,13 @@ def run_of(name: str, seed: int = 0) -> RunSummary:
         fit=fit(curve, cutoff=20),
         cutoffs=tuple(CutoffFit.of(fit(curve, cutoff=cutoff)) for cutoff in (10, 20, 30, 40, 60)),
         double=tuple(
-            DoubleStep(step, 2 * step, changes(step / lag, move, (128, 128), seed))
+            DoubleStep(step, 2 * step, changes(step / lag, move, (64, 64), seed))
             for step, move in zip(LOG2[:-1], moves, strict=False)
         ),
         unpaired=(STEPS,),
         one_step=tuple(
             OneStep(step, split, changes(4 * step / lag, move / max(step, 2), shape, seed))
-            for split, shape in (("heldout", (128, 128)), ("batch", (16, 128)))
+            for split, shape in (("heldout", (64, 64)), ("batch", (16, 64)))
             for step, move in zip(LOG2[:-1], moves, strict=False)
         ),
     )
@@ -70,7 +70,7 @@ def suite(names: tuple[str, ...] = tuple(SIZES), seeds: int = 1) -> SuiteSummary
         provenance={
             "command": "zerosum demo --seed 0",
             "versions": {"zerosum": "0.1.0", "torch": "2.13.0", "python": "3.11.7"},
-            "data": {"text": "Python standard library", "sha256": "9f2c" * 16, "held-out tokens": 16384},
+            "data": {"text": "Python standard library", "sha256": "9f2c" * 16, "held-out tokens": 4096},
             "seeds": list(range(seeds)),
         },
     )

@@ -35,7 +35,7 @@ DELTA_L = Form("delta_L", "nats per token")
 SHARE = Form("harmful_share", "", most=3)
 
 
-def decimals(value: float, ends: Ends, form: Form) -> int:
+def decimals(value: int | float, ends: Ends, form: Form) -> int:
     """Decimal places: two significant digits of the interval's half width, or `digits` of the value without one.
 
     >>> decimals(2.5858, (2.53, 2.64), L_D), decimals(176.3, (150.0, 210.0), T_D), decimals(0.0123, None, M)
@@ -49,7 +49,7 @@ def decimals(value: float, ends: Ends, form: Form) -> int:
     return max(0, min(form.most, form.digits - 1 - math.floor(math.log10(abs(value)))))
 
 
-def number(value: float, places: int) -> str:
+def number(value: int | float, places: int) -> str:
     """One number with a true minus sign and thousands separators; a dash where it is not known.
 
     >>> number(-1234.5, 1), number(float("nan"), 2)
@@ -78,7 +78,7 @@ def text(value: float, ends: Ends, form: Form, unit: bool = True) -> str:
     return " ".join(part for part in parts if part)
 
 
-def count(n: float) -> str:
+def count(n: int | float) -> str:
     """A count with thousands separators.
 
     >>> count(16384)

@@ -9,7 +9,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from zerosum.report import tables, words
-from zerosum.report.figures import FIGURES, inline_svg
+from zerosum.report.figures import FIGURES, Drawing, inline_svg
 from zerosum.report.figures._style import ROLES, run_styles
 from zerosum.report.names import printable
 from zerosum.report.numbers import count
@@ -27,19 +27,21 @@ class FigureOnPage:
     narrow: Markup
 
 
-def html(summary: SuiteSummary) -> str:
-    """The whole page."""
+def html(summary: SuiteSummary, drawings: dict[str, Drawing]) -> str:
+    """The whole page. drawings: of the figures that it shows, by their stem."""
     room = files("zerosum.report")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["printable"] = printable
     colours = [ROLES[look.colour] for look in run_styles(summary.runs)]
+    colour_of = {run.name: colour for run, colour in zip(summary.runs, colours, strict=True)}
     return environment.from_string((room / "page.html.j2").read_text(encoding="utf-8")).render(
         css=Markup((room / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
         title=summary.title,
         opening=words.opening(summary),
         stories=list(zip(words.stories(summary), summary.runs, colours, strict=True)),
+        over_seeds=[(size, words.over_seeds(size), colour_of[size.name]) for size in summary.across_seeds or ()],
         verdicts=tables.VERDICTS,
-        figures=[_figure(summary, stem) for stem in FIGURES],
+        figures=[_figure(summary, stem, drawing) for stem, drawing in drawings.items()],
         sizes=tables.sizes(summary),
         seeds=tables.seeds(summary.across_seeds) if summary.across_seeds else None,
         no_seeds=summary.across_seeds_reason or "there is one seed",
@@ -50,10 +52,10 @@ def html(summary: SuiteSummary) -> str:
     )
 
 
-def _figure(summary: SuiteSummary, stem: str) -> FigureOnPage:
+def _figure(summary: SuiteSummary, stem: str, drawing: Drawing) -> FigureOnPage:
     module = FIGURES[stem]
-    wide = inline_svg(module.plot(summary, "wide"), f"{stem}-wide", module.alt(summary))
-    narrow = inline_svg(module.plot(summary, "narrow"), f"{stem}-narrow", module.alt(summary))
+    text = printable(module.alt(summary), longest=4_000)
+    wide, narrow = inline_svg(drawing.wide, f"{stem}-wide", text), inline_svg(drawing.narrow, f"{stem}-narrow", text)
     return FigureOnPage(stem, module.TITLE, module.HOW_TO_READ, wide, narrow)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from zerosum.deceleration import Fit
 from zerosum.interference import Interference
 from zerosum.report import numbers as n
-from zerosum.report.summary import DoubleStep, RunSummary, SuiteSummary
+from zerosum.report.summary import AcrossSeeds, DoubleStep, Estimate, RunSummary, SuiteSummary
 
 _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -31,6 +31,26 @@ def _paragraphs(run: RunSummary) -> tuple[str, ...]:
     return tuple(text for text in (deceleration(run), zero_sum(run), *last) if text)
 
 
+def over_seeds(size: AcrossSeeds) -> str:
+    """One size over its seeds, with intervals over the seeds."""
+    many = len(size.seeds)
+    cancelled = ""
+    if size.D:
+        first, last = (_mean(pair.D, n.D, many) for pair in (size.D[0], size.D[-1]))
+        cancelled = f" D was {first} over the first doubling and {last} over the last."
+    return (
+        f"Over N\xa0=\xa0{many} seeds the loss bent at t_d\xa0=\xa0{_mean(size.t_d, n.T_D, many)} and "
+        f"L_d\xa0=\xa0{_mean(size.L_d, n.L_D, many)}, and fell on at r_d\xa0=\xa0{_mean(size.r_d, n.R_D, many)}."
+        f"{cancelled} The last held-out loss was {_mean(size.final_loss, n.LOSS, many)}."
+    )
+
+
+def _mean(found: Estimate, form: n.Form, many: int) -> str:
+    about = [] if many == found.N else [f"N\xa0=\xa0{found.N} {found.N_of}"]
+    about += [] if found.interval else [f"no interval: {found.reason}"]
+    return n.text(found.value, found.interval, form) + (f" ({'; '.join(about)})" if about else "")
+
+
 def label(run: RunSummary, summary: SuiteSummary) -> str:
     """The run's name, with its seed where other seeds share the name."""
     shared = sum(other.name == run.name for other in summary.runs) > 1
@@ -46,7 +66,7 @@ def few(count: int) -> str:
     return _SMALL[count] if count < len(_SMALL) else n.count(count)
 
 
-def span(values: Sequence[float], places: int | None = None, form: n.Form = n.M) -> str:
+def span(values: Sequence[int | float], places: int | None = None, form: n.Form = n.M) -> str:
     """The range that values cover, or the one value they share.
 
     >>> span([26000, 240000], 0), span([0.4712, 0.523]), span([2048.0], 0)
@@ -65,14 +85,19 @@ def opening(summary: SuiteSummary) -> list[str]:
     runs = summary.runs
     if not runs:
         return ["No run finished, so there is nothing to show."]
-    models = "one language model" if len(runs) == 1 else f"{few(len(runs))} language models"
+    return [_trained(runs), _slowed(runs), _cancelled(runs)]
+
+
+def _trained(runs: Sequence[RunSummary]) -> str:
+    sizes, seeds = len({run.name for run in runs}), len({run.seed for run in runs})
+    models = "one language model" if sizes == 1 else f"{few(sizes)} language models"
+    repeated = f", from {few(seeds)} random seeds," if len(runs) > sizes else ""
     each = "" if len(runs) == 1 else " each"
-    trained = (
+    return (
         f"{models[0].upper()}{models[1:]} of {span([run.n_params for run in runs], 0)} parameters "
-        f"{'was' if len(runs) == 1 else 'were'} trained for {span([run.steps for run in runs], 0)} steps{each}, "
+        f"{'was' if sizes == 1 else 'were'} trained{repeated} for {span([run.steps for run in runs], 0)} steps{each}, "
         f"with {span([run.tokens_per_step for run in runs], 0)} tokens of text in every step."
     )
-    return [trained, _slowed(runs), _cancelled(runs)]
 
 
 def _slowed(runs: Sequence[RunSummary]) -> str:
@@ -190,7 +215,7 @@ def _pair(pair: DoubleStep) -> str:
 def _d(found: Interference, said: int | None = None) -> str:
     """D with its interval, N unless it was just said, and what D means for tokens that got worse."""
     ends, share = (found.interval.D, found.interval.harmful_share) if found.interval else (None, None)
-    about = [] if found.N == said else [f"N\xa0=\xa0{n.count(found.N)} held-out tokens"]
+    about = [] if said == found.N else [f"N\xa0=\xa0{n.count(found.N)} held-out tokens"]
     about += [] if found.interval else [f"no interval: {found.interval_reason}"]
     measured = n.text(found.D, ends, n.D) + (f" ({'; '.join(about)})" if about else "")
     if not math.isfinite(found.harmful_share):

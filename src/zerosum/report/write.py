@@ -5,7 +5,7 @@ from pathlib import Path
 
 from zerosum.atomic import write_text
 from zerosum.report._json import to_json
-from zerosum.report.figures import FIGURES, write_figure
+from zerosum.report.figures import FIGURES, draw, write_figure
 from zerosum.report.page import html
 from zerosum.report.summary import SuiteSummary
 
@@ -19,10 +19,11 @@ def write_report(summary: SuiteSummary, out_dir: str | Path) -> Path:
     folder = Path(out_dir)
     figures = folder / "figures"
     figures.mkdir(parents=True, exist_ok=True)
-    for stem, module in FIGURES.items():
-        write_figure(module.plot(summary), module.table(summary), figures, stem)
+    drawings = {stem: draw(module, summary) for stem, module in FIGURES.items()}
+    for stem, drawing in drawings.items():
+        write_figure(drawing, FIGURES[stem].table(summary), figures, stem)
     document = json.dumps(to_json(summary), indent=2, allow_nan=False, ensure_ascii=False)
     write_text(folder / "summary.json", document + "\n")
     page = folder / "report.html"
-    write_text(page, html(summary))
+    write_text(page, html(summary, drawings))
     return page

@@ -3,35 +3,10 @@
 Stems name the files that are written; they never contain anything that a user chose.
 """
 
-from typing import Protocol
-
-import pandas as pd
-from matplotlib.figure import Figure
-
 from zerosum.report.figures import cutoffs, d_m_plane, interference_steps, loss_curves
+from zerosum.report.figures._module import FigureModule
 from zerosum.report.figures._style import Layout
-from zerosum.report.figures._write import inline_svg, write_figure
-from zerosum.report.summary import SuiteSummary
-
-
-class FigureModule(Protocol):
-    """What a figure's file has: a title, how to read it, and the three functions."""
-
-    TITLE: str
-    HOW_TO_READ: str
-
-    def plot(self, summary: SuiteSummary, layout: Layout = "wide") -> Figure:
-        """The figure, for a desktop or a phone."""
-        ...
-
-    def table(self, summary: SuiteSummary) -> pd.DataFrame:
-        """Its numbers at full precision."""
-        ...
-
-    def alt(self, summary: SuiteSummary) -> str:
-        """What it shows, for who cannot see it."""
-        ...
-
+from zerosum.report.figures._write import Drawing, draw, inline_svg, write_figure
 
 FIGURES: dict[str, FigureModule] = {
     "loss-curves": loss_curves,
@@ -41,14 +16,4 @@ FIGURES: dict[str, FigureModule] = {
 }
 """File stem -> module, in the order of the page."""
 
-__all__ = [
-    "FIGURES",
-    "FigureModule",
-    "Layout",
-    "cutoffs",
-    "d_m_plane",
-    "inline_svg",
-    "interference_steps",
-    "loss_curves",
-    "write_figure",
-]
+__all__ = ["FIGURES", "Drawing", "FigureModule", "Layout", "draw", "inline_svg", "write_figure"]

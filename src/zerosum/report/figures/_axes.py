@@ -37,7 +37,7 @@ def panels(
 def plain(value: float) -> str:
     """A tick label: no powers, no exponents while they can be avoided.
 
-    >>> plain(1000), plain(2.5), plain(0.002), plain(3e-7)
+    >>> plain(1000.0), plain(2.5), plain(0.002), plain(3e-7)
     ('1,000', '2.5', '0.002', '3e-07')
     """
     if value == 0:
@@ -50,7 +50,7 @@ def plain(value: float) -> str:
 def log_ticks(low: float, high: float) -> list[float]:
     """Ticks of a logarithmic axis: decades where there are some, round numbers inside a decade where there are not.
 
-    >>> log_ticks(1, 2000), log_ticks(1.8, 6)
+    >>> log_ticks(1.0, 2000.0), log_ticks(1.8, 6.0)
     ([1.0, 10.0, 100.0, 1000.0], [2.0, 3.0, 4.0, 5.0, 6.0])
     """
     decades = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)

@@ -22,7 +22,13 @@ SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 Line = Literal["-"] | tuple[float, tuple[float, ...]]
 
-LINES: tuple[Line, ...] = ("-", (0, (5, 1.5)), (0, (4, 1.5, 1, 1.5)), (0, (2, 1)), (0, (7, 2, 2, 2)))
+LINES: tuple[Line, ...] = (
+    "-",
+    (0.0, (5.0, 1.5)),
+    (0.0, (4.0, 1.5, 1.0, 1.5)),
+    (0.0, (2.0, 1.0)),
+    (0.0, (7.0, 2.0, 2.0, 2.0)),
+)
 
 ROLES = {INK: "ink", MUTED: "muted", GRID: "grid", RANGE: "range", PAPER: "paper"} | {
     colour: f"series-{k}" for k, colour in enumerate(SERIES)
@@ -98,7 +104,7 @@ def run_styles(runs: Sequence[RunSummary]) -> list[RunStyle]:
         first = run.name not in seen
         more = f" ({seeds[run.name]} seeds)" if seeds[run.name] > 1 else ""
         styles.append(
-            RunStyle(colour, marker, line, printable(run.name, 28) + more if first else None, 1 if first else 0.45)
+            RunStyle(colour, marker, line, printable(run.name, 28) + more if first else None, 1.0 if first else 0.45)
         )
         seen.add(run.name)
     return styles

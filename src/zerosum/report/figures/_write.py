@@ -4,6 +4,7 @@ import io
 import re
 import warnings
 import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -11,9 +12,28 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from zerosum.atomic import new_file, write_text
+from zerosum.report.figures._module import FigureModule
 from zerosum.report.figures._style import ROLES, style
+from zerosum.report.summary import SuiteSummary
 
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure, drawn: SVG in both layouts, and a PDF of the wide one."""
+
+    wide: bytes
+    narrow: bytes
+    pdf: bytes
+
+
+def draw(module: FigureModule, summary: SuiteSummary) -> Drawing:
+    """Draw a figure once for all the places it goes to."""
+    fig = module.plot(summary, "wide")
+    wide = _saved(fig, "svg")
+    fig.set_layout_engine("none")  # the layout is found; finding it again takes as long as drawing
+    return Drawing(wide, _saved(module.plot(summary, "narrow"), "svg"), _saved(fig, "pdf"))
 
 
 def _saved(fig: Figure, kind: str) -> bytes:
@@ -25,13 +45,13 @@ def _saved(fig: Figure, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def inline_svg(fig: Figure, prefix: str, label: str) -> Markup:
-    """The figure as an element to put into an HTML page.
+def inline_svg(svg: bytes, prefix: str, label: str) -> Markup:
+    """A drawn figure as an element to put into an HTML page.
 
     prefix: put before every id, so that several figures live in one page. label: the text alternative. Colours become
     the page's CSS variables, the background is left to the page, and the size is that of the container.
     """
-    root = ElementTree.fromstring(_saved(fig, "svg"))  # noqa: S314 - our own bytes, made on this line
+    root = ElementTree.fromstring(svg)  # noqa: S314 - our own bytes, see `draw`
     for parent in list(root.iter()):
         for child in list(parent):
             if child.tag.endswith(("metadata", "}style")) or child.get("id") == "patch_1":  # patch_1: white paper
@@ -69,11 +89,11 @@ def _themed(colour: str) -> str:
     return f"var(--fig-{ROLES[colour]})" if colour in ROLES else colour
 
 
-def write_figure(fig: Figure, table: pd.DataFrame, folder: Path, stem: str) -> None:
+def write_figure(drawing: Drawing, table: pd.DataFrame, folder: Path, stem: str) -> None:
     """Write `stem`.svg, .pdf and .csv into the folder, each complete or not at all."""
-    for kind in ("svg", "pdf"):
+    for kind, content in (("svg", drawing.wide), ("pdf", drawing.pdf)):
         with new_file(folder / f"{stem}.{kind}") as part:
-            part.write_bytes(_saved(fig, kind))
+            part.write_bytes(content)
     write_text(folder / f"{stem}.csv", inert(table).to_csv(index=False, lineterminator="\n"))
 
 

@@ -33,9 +33,12 @@ def plot(summary: SuiteSummary, layout: Layout = "wide") -> Figure:
             if not any(run.cutoffs for run in summary.runs):
                 say_empty(ax, "fitted with one cut-off only")
                 continue
-            for k, (run, look) in enumerate(zip(summary.runs, looks, strict=True)):
-                aside = 4 * (k - (len(looks) - 1) / 2)  # points, so that intervals stand beside each other
-                _line(ax, run, look, form.symbol, offset_copy(ax.transData, fig, x=aside, units="points"))
+            for run, look in zip(summary.runs, looks, strict=True):
+                _line(ax, run, look, form.symbol)
+            first = [(run, look) for run, look in zip(summary.runs, looks, strict=True) if look.label]
+            for k, (run, look) in enumerate(first):
+                aside = 4 * (k - (len(first) - 1) / 2)  # points, so that intervals stand beside each other
+                _used(ax, run, look, form.symbol, offset_copy(ax.transData, fig, x=aside, units="points"))
             ax.set_xlabel("cut-off (steps left out at the start)")
             ax.margins(x=0.08, y=0.15)
         ring = Line2D([], [], color=INK, linestyle="", marker="o", markersize=9, markerfacecolor="none")
@@ -46,19 +49,22 @@ def plot(summary: SuiteSummary, layout: Layout = "wide") -> Figure:
     return fig
 
 
-def _line(ax: Axes, run: RunSummary, look: RunStyle, symbol: str, aside: Transform) -> None:
+def _line(ax: Axes, run: RunSummary, look: RunStyle, symbol: str) -> None:
     rows = sorted(run.cutoffs, key=lambda row: row.cutoff)
     y = [getattr(row, symbol) for row in rows]
     ax.plot([row.cutoff for row in rows], y, look.marker, linestyle=look.line, color=look.colour, alpha=look.strength)
     unsure = [(row.cutoff, getattr(row, symbol)) for row in rows if row.verdict != "decelerates"]
     if unsure:
         ax.plot(*zip(*unsure, strict=True), look.marker, color=PAPER, markeredgecolor=look.colour, zorder=4)
-    if run.fit.cutoff in {row.cutoff for row in rows}:
-        used, ends = getattr(run.fit, symbol), run.fit.intervals.get(symbol)
-        ax.plot(run.fit.cutoff, used, "o", markersize=9, color="none", markeredgecolor=INK)
-        if ends is not None:
-            ax.vlines(run.fit.cutoff, *ends, color=look.colour, linewidth=1.2, alpha=look.strength, transform=aside)
-            ax.update_datalim([(run.fit.cutoff, end) for end in ends])  # what is set aside does not scale the axis
+
+
+def _used(ax: Axes, run: RunSummary, look: RunStyle, symbol: str, aside: Transform) -> None:
+    """Ring and interval of the fit that the rest of the report shows."""
+    ax.plot(run.fit.cutoff, getattr(run.fit, symbol), "o", markersize=9, color="none", markeredgecolor=INK)
+    ends = run.fit.intervals.get(symbol)
+    if ends is not None:
+        ax.vlines(run.fit.cutoff, *ends, color=look.colour, linewidth=1.2, transform=aside)
+        ax.update_datalim([(run.fit.cutoff, end) for end in ends])  # what is set aside does not scale the axis
 
 
 def alt(summary: SuiteSummary) -> str:

@@ -55,11 +55,13 @@ def _panel(ax: Axes, summary: SuiteSummary, looks: Sequence[RunStyle], change: s
     right = max(d for _, ds, _, _ in paths for d in ds)
     ax.set_xlim(-0.13 * right - 0.01, min(1.0, 1.12 * right + 0.02))
     _equal_progress(ax)
-    named = min(paths, key=lambda path: path[1][-1])  # the leftmost end: on its left there is room for labels
+    named = min(
+        [path for path in paths if path[3].label] or paths, key=lambda path: path[1][-1]
+    )  # the leftmost end: on its left there is room for labels
     for path in paths:
         _path(ax, *path[1:])
         if path is named or path[0][-1] != named[0][-1]:
-            _step_labels(ax, *path, every=path is named)
+            _step_labels(ax, *path[:3], every=path is named)
     ax.set_xlabel("destructive interference D")
     ax.set_ylabel("movement M (nats per token)")
     return None
@@ -95,7 +97,7 @@ def _path(ax: Axes, d: list[float], m: list[float], look: RunStyle) -> None:
         ax.annotate("", xy=middle, xytext=start, arrowprops=arrow, zorder=3)
 
 
-def _step_labels(ax: Axes, step: list[int], d: list[float], m: list[float], look: RunStyle, every: bool) -> None:
+def _step_labels(ax: Axes, step: list[int], d: list[float], m: list[float], every: bool) -> None:
     """Name about six steps of one run; of any other only the last."""
     named = {len(step) - 1}
     if every:
@@ -109,7 +111,6 @@ def _step_labels(ax: Axes, step: list[int], d: list[float], m: list[float], look
             ha="right",
             va="top",
             fontsize=8,
-            color=look.colour,
             zorder=5,
         )
 

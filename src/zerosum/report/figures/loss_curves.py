@@ -1,6 +1,5 @@
 """Training loss against step on logarithmic axes, with the fit, its two straight segments and the break."""
 
-import math
 import textwrap
 
 import numpy as np
@@ -40,9 +39,9 @@ def plot(summary: SuiteSummary, layout: Layout = "wide") -> Figure:
             sizes.setdefault(run.name, []).append(run)
         fig, axes = panels(len(sizes), layout, height=3.5, share=True)
         for ax, runs in zip(axes, sizes.values(), strict=True):
-            for other in summary.runs:
-                if other.name != runs[0].name:
-                    _line(ax, other, MUTED, "-", 0.9, 0.35)
+            for other in sizes.values():
+                if other is not runs:
+                    _line(ax, other[0], MUTED, "-", 0.9, 0.35)
             for run in runs[1:]:
                 _line(ax, run, styles[id(run)].colour, "-", 1.0, 0.5)
             _panel(ax, runs[0], styles[id(runs[0])])
@@ -73,8 +72,7 @@ def _panel(ax: Axes, run: RunSummary, look: RunStyle) -> None:
     kept = kept[curve.step[kept] > 0]
     ax.plot(curve.step[kept], curve.loss[kept], ".", color=look.colour, markersize=2.6, alpha=0.45, zorder=2)
     _line(ax, run, INK, "-", 1.4, 1.0)
-    known = math.isfinite(fit.L_d) and math.isfinite(fit.t_d)
-    if known and fit.verdict != "no-break":
+    if fit.verdict in ("decelerates", "accelerates"):
         _break(ax, fit, look)
     title = f"{printable(run.name, 24)} · {run.n_params:,} parameters"
     ax.set_title(title)
