@@ -96,7 +96,7 @@ def test_table_without_header_needs_both_names(write):
         (b"step,loss,loss\n1,2,3\n", "could be any of 'loss', 'loss'"),
         (b'step,loss\n1,"2,5"\n2,"2,4"\n', "no row has a step and a positive, finite loss"),
         (b"step,loss\n1,1e999\n", "infinite loss"),
-        (b"step,loss\n1," + b"9" * 400 + b"\n2,x\n", "2 values of 'loss' not a number"),
+        (b"step,loss\n1," + b"9" * 400 + b"\n2," + b"9" * 400 + b"\n", "2 rows with an infinite loss"),
     ],
 )
 def test_files_that_are_no_curve(write, content, message):

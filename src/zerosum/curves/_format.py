@@ -46,6 +46,8 @@ class Format:
 def as_number(value: Any) -> float:
     """A logged value as a number; NaN where it is none. Strings count ("nan", "inf"), truth values do not.
 
+    Whole numbers beyond the range of floating point are infinite.
+
     >>> as_number("3.5"), as_number(True), as_number("diverged")
     (3.5, nan, nan)
     """
@@ -53,5 +55,7 @@ def as_number(value: Any) -> float:
         return float("nan")
     try:
         return float(value)
-    except (ValueError, OverflowError):
+    except ValueError:
         return float("nan")
+    except OverflowError:
+        return float("-inf") if isinstance(value, int) and value < 0 else float("inf")

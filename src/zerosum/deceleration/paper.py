@@ -84,13 +84,12 @@ def _start(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> Float[np.n
     The first parameter is b, yet it starts at a value of log b, as published: it decides where the optimizer stops.
     """
     at = int(np.abs(x - np.log(START_STEP)).argmin())
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope = -np.diff(y) / np.diff(x)
-    before, after = slope[:at], slope[at:-1]
-    if len(before) == 0 or len(after) == 0:
+    if at == 0 or at + 1 >= len(x) - 1:
         return np.full(5, np.nan)
-    c0 = before.mean()
-    return np.array([y[0] + c0 * x[0], c0, after.mean() - c0, np.log(START_STEP), START_WIDTH])
+    with np.errstate(divide="ignore", invalid="ignore"):  # repeated steps have no slope
+        slope = -np.diff(y) / np.diff(x)
+        c0, rate = slope[:at].mean(), slope[at:-1].mean()
+        return np.array([y[0] + c0 * x[0], c0, rate - c0, np.log(START_STEP), START_WIDTH])
 
 
 def _model(
@@ -119,9 +118,12 @@ def _covariance(
     u = (x - log_d1) / f1
     slope = 0.5 * (1 + np.tanh(u / 2))
     bend = hinge(x, log_d1, f1)
-    J = np.stack([np.full_like(x, 1 / b), -x, -bend, c1 * slope, -c1 * (bend / f1 - u * slope)], axis=-1)
+    J = np.stack([np.ones_like(x), -x, -bend, c1 * slope, -c1 * (bend / f1 - u * slope)], axis=-1)
     variance = len(x) * _rsle(theta, x, y) ** 2 / max(len(x) - 5, 1)
-    covariance: Float[np.ndarray, "5 5"] = np.linalg.pinv(J.T @ J) * variance
+    of_log_b = np.linalg.pinv(J.T @ J) * variance
+    scale = np.array([b, 1.0, 1.0, 1.0, 1.0])
+    with np.errstate(over="ignore", under="ignore"):
+        covariance: Float[np.ndarray, "5 5"] = scale[:, None] * of_log_b * scale
     return covariance
 
 
