@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
 from accelerate.utils import broadcast_object_list
 
 from zerosum.errors import InputError
@@ -18,7 +17,7 @@ from zerosum.training import run_folder
 from zerosum.training.batches import batch
 from zerosum.training.metrics import MetricsLog, Row, cut
 from zerosum.training.recipe import Recipe
-from zerosum.training.state import TrainingState, new_accelerator, new_state, restore, save
+from zerosum.training.state import TrainingState, generators_put_back, new_accelerator, new_state, restore, save
 from zerosum.training.step import optimizer_step
 from zerosum.training.text import read_text
 
@@ -34,8 +33,7 @@ def train(recipe: Recipe, run_dir: Path | str, *, on_step: OnStep | None = None)
     """
     run = Path(run_dir)
     with ExitStack() as stack:
-        # Seeding and restoring torch's global generators must not show outside of the run.
-        stack.enter_context(torch.random.fork_rng(devices=range(torch.cuda.device_count())))
+        stack.enter_context(generators_put_back(recipe))
         start = _open(run, recipe, stack)
         if start == "finished":
             return
@@ -45,7 +43,8 @@ def train(recipe: Recipe, run_dir: Path | str, *, on_step: OnStep | None = None)
         with ExitStack() as files:
             log = None
             if state.accelerator.is_main_process:
-                log = files.enter_context(MetricsLog(run / run_folder.METRICS))
+                with run_folder.writing(run):
+                    log = files.enter_context(MetricsLog(run / run_folder.METRICS))
             _continue(state, run, log, on_step)
 
 

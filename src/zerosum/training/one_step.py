@@ -5,14 +5,13 @@ that the run took, bit for bit; from the last checkpoint it is the step that the
 """
 
 import numpy as np
-import torch
 from jaxtyping import Int
 
 from zerosum.checkpoints import Checkpoint
 from zerosum.losses import StepLosses, token_losses
 from zerosum.training.batches import batch
 from zerosum.training.recipe import Recipe
-from zerosum.training.state import restore
+from zerosum.training.state import generators_put_back, restore
 from zerosum.training.step import optimizer_step
 
 
@@ -21,7 +20,7 @@ def one_step_losses(recipe: Recipe, checkpoint: Checkpoint, held_out: Int[np.nda
 
     held_out: token ids, L = T + 1 of them to predict T. Losses are in nats.
     """
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    with generators_put_back(recipe):
         state = restore(checkpoint.path, recipe)
         tokens = batch(recipe, state.step)
         before = token_losses(state.plain_model, tokens)

@@ -24,7 +24,7 @@ class ModelRecipe(_Part):
 
     hidden_size: width of the residual stream. layers, heads: counts; heads divide the width into even parts.
     intermediate_size: width inside the MLP. vocabulary: number of token ids. context: longest sequence, in tokens.
-    tied_embeddings: the head is the embedding matrix.
+    tied_embeddings: the head is the embedding matrix. initial_std: of the random matrices and embeddings.
 
     >>> ModelRecipe(hidden_size=64, layers=2, heads=2, intermediate_size=132).n_parameters
     100224
@@ -37,6 +37,7 @@ class ModelRecipe(_Part):
     vocabulary: PositiveInt = 257
     context: PositiveInt = 64
     tied_embeddings: bool = True
+    initial_std: PositiveFloat = 0.02
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> "ModelRecipe":

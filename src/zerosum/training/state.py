@@ -52,6 +52,14 @@ def new_accelerator(recipe: Recipe) -> Accelerator:
     return accelerator
 
 
+@contextmanager
+def generators_put_back(recipe: Recipe) -> Iterator[None]:
+    """Afterwards torch's global random generators are as they were: a run seeds them, and restores them to its own."""
+    device = new_accelerator(recipe).device
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):  # all devices would be woken up
+        yield
+
+
 def build_model(recipe: Recipe) -> nn.Module:
     """The model with random weights, drawn from torch's global generator."""
     part = recipe.model
@@ -64,6 +72,7 @@ def build_model(recipe: Recipe) -> nn.Module:
         num_key_value_heads=part.heads,
         max_position_embeddings=part.context,
         tie_word_embeddings=part.tied_embeddings,
+        initializer_range=part.initial_std,
         bos_token_id=None,
         eos_token_id=END_OF_DOCUMENT,
         attn_implementation="sdpa",
