@@ -74,6 +74,7 @@ def test_a_fit_that_cannot_tell_marks_no_break(three_sizes: SuiteSummary, short_
     ax = loss_curves.plot(dataclasses.replace(three_sizes, runs=(short_run,))).axes[0]
     assert "D" not in {line.get_marker() for line in ax.lines}
     assert any(text.get_text().startswith("cannot tell:") for text in ax.texts)
+    assert not any("segment" in text.get_text() for text in ax.figure.legends[0].get_texts())
 
 
 def test_both_nulls_and_N_are_shown(three_sizes: SuiteSummary) -> None:

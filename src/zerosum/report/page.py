@@ -48,7 +48,7 @@ def html(summary: SuiteSummary, drawings: dict[str, Drawing]) -> str:
         cutoffs=tables.cutoffs(summary),
         changes=tables.changes(summary),
         made=[(words.label(run, summary), list(how_made(run))) for run in summary.runs],
-        provenance=list(flat(summary.provenance)),
+        provenance=[(name, list(flat(value))) for name, value in summary.provenance.items()],
     )
 
 

@@ -83,6 +83,7 @@ def _size(run: RunSummary, summary: SuiteSummary) -> tuple[Cell, ...]:
     fit = run.fit
     points = f"N = {n.count(fit.n_points)} losses fitted"
     reached, predicted = (n.text(value, None, n.LOSS, unit=False) for value in (fit.L_T, fit.L_T_hat))
+    believed = fit.verdict in ("decelerates", "accelerates")
     why = "; ".join(reason.message for reason in fit.reasons)
     row = [
         Cell(label(run, summary)),
@@ -91,7 +92,7 @@ def _size(run: RunSummary, summary: SuiteSummary) -> tuple[Cell, ...]:
         _fitted(run, n.T_D),
         _fitted(run, n.L_D),
         _fitted(run, n.R_D),
-        Cell(reached, f"L_T_hat {predicted}", "no intervals"),
+        Cell(reached, f"L_T_hat {predicted if believed else '—'}", "no intervals"),
         _estimate(run.final_loss, n.LOSS),
     ]
     if not run.double:

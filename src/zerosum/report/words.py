@@ -130,18 +130,19 @@ def _cancelled(runs: Sequence[RunSummary]) -> str:
         return "Loss changes between checkpoints were not measured, so nothing can be said about zero-sum learning."
     first, last = zip(*ends, strict=True)
     before, after = ([pair.interference.D for pair in pairs] for pairs in (first, last))
-    rose = all(apart(a.interference, b.interference) == "rose" for a, b in ends)
-    meaning = (
-        "In the beginning nearly all tokens improved together; by the end much of what training gains on some tokens "
-        "it loses on others. This is zero-sum learning."
-        if rose and max(before) < 0.15
-        else "Whether that is more than the measurement's own uncertainty is said for each run below."
-    )
+    meaning = _meaning(all(apart(a.interference, b.interference) == "rose" for a, b in ends), max(before))
     return (
         f"Destructive interference D, the share of all movement in the losses of single tokens that cancels, was "
         f"{span(before, form=n.D)} over the first doubling of training and {span(after, form=n.D)} over the last "
         f"({_n_tokens([pair.interference for pair in (*first, *last)])}). {meaning}"
     )
+
+
+def _meaning(rose: bool, before: float) -> str:
+    if not rose:
+        return "Whether that is a change, and not the measurement's own uncertainty, is said for each run below."
+    start = "In the beginning nearly all tokens improved together; by" if before < 0.2 else "By"
+    return f"{start} the end more of what training gains on some tokens it loses on others. This is zero-sum learning."
 
 
 def _n_tokens(found: Sequence[Interference]) -> str:

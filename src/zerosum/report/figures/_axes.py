@@ -37,14 +37,14 @@ def panels(
 def plain(value: float) -> str:
     """A tick label: no powers, no exponents while they can be avoided.
 
-    >>> plain(1000.0), plain(2.5), plain(0.002), plain(3e-7)
-    ('1,000', '2.5', '0.002', '3e-07')
+    >>> plain(1000.0), plain(2.5), plain(0.00002), plain(3e-7)
+    ('1,000', '2.5', '0.00002', '3e-07')
     """
     if value == 0:
         return "0"
     if abs(value) >= 1:
         return f"{value:,.6g}" if abs(value) < 1e6 else f"{value:.3g}"
-    return f"{value:.4f}".rstrip("0") if abs(value) >= 1e-4 else f"{value:.0e}"
+    return f"{value:.6f}".rstrip("0") if abs(value) >= 1e-6 else f"{value:.0e}"
 
 
 def log_ticks(low: float, high: float) -> list[float]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,9 +22,9 @@ TITLE = "Movement against cancelling"
 HOW_TO_READ = (
     "The same measurements with the steps taken out of the axes. What training achieves between two checkpoints "
     "is movement times what does not cancel: |⁠ΔL| = M (1 − D). Along each grey line that progress is the same; "
-    "its size in nats per token stands at its right end. A path that drops straight down slows because tokens "
-    "move less; one that goes to the right slows because they cancel. Hollow points are the first step, arrows "
-    "show the direction of training, and the numbers at the points of one run are its steps t."
+    "its size in nats per token stands at its end. A path that drops straight down slows because tokens move "
+    "less; one that goes to the right slows because they cancel. Hollow points are the first step, arrows show "
+    "the direction of training, and the numbers at the points of one run are its steps t."
 )
 
 
@@ -68,7 +69,7 @@ def _panel(ax: Axes, summary: SuiteSummary, looks: Sequence[RunStyle], change: s
 
 
 def _equal_progress(ax: Axes) -> None:
-    """Lines of equal |ΔL| = M (1 - D), a factor 10 or sqrt(10) apart, named where they leave on the right."""
+    """Lines of equal |ΔL| = M (1 - D), a factor 10 or sqrt(10) apart, named where they leave the panel."""
     (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
     right = min(right, 0.999)
     d = np.linspace(left, right, 80)
@@ -80,8 +81,11 @@ def _equal_progress(ax: Axes) -> None:
         inside = (m >= low) & (m <= high)
         if inside.any():
             ax.plot(d[inside], m[inside], color=MUTED, linewidth=0.8, alpha=0.45, zorder=0.5)
+        name: dict[str, Any] = {"text": plain(progress), "color": MUTED, "fontsize": 8, "textcoords": "offset points"}
         if inside[-1]:
-            ax.text(right, m[-1], f" {plain(progress)}", color=MUTED, fontsize=8, va="center")
+            ax.annotate(xy=(right, m[-1]), xytext=(3, 0), va="center", **name)
+        elif inside.any():  # it leaves at the top
+            ax.annotate(xy=(d[inside][-1], high), xytext=(4, -3), ha="left", va="top", **name)
     ax.text(1.0, 1.01, "|ΔL|", color=MUTED, fontsize=8, transform=ax.transAxes, va="bottom", ha="left")
 
 
@@ -98,21 +102,18 @@ def _path(ax: Axes, d: list[float], m: list[float], look: RunStyle) -> None:
 
 
 def _step_labels(ax: Axes, step: list[int], d: list[float], m: list[float], every: bool) -> None:
-    """Name about six steps of one run; of any other only the last."""
-    named = {len(step) - 1}
-    if every:
-        named |= set(np.linspace(0, len(step) - 1, 6).round().astype(int).tolist())
-    for k in sorted(named):
-        ax.annotate(
-            f"{step[k]:,}",
-            (d[k], m[k]),
-            xytext=(-6, -4),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            fontsize=8,
-            zorder=5,
-        )
+    """Name steps of one run where there is room for it; of any other only the last."""
+    last = len(step) - 1
+    wanted = [last, 0, *range(last - 2, 0, -2), *range(last - 1, 0, -2)] if every and last else [last]
+    at = ax.transData.transform(np.column_stack([d, m]))
+    placed: list[int] = []
+    for k in wanted:
+        if all(abs(at[k] - at[other])[1] > 16 or abs(at[k] - at[other])[0] > 40 for other in placed):
+            placed.append(k)
+            point = (d[k], m[k])
+            ax.annotate(
+                f"{step[k]:,}", point, (-6, -4), textcoords="offset points", ha="right", va="top", fontsize=8, zorder=5
+            )
 
 
 def _legend(looks: Sequence[RunStyle]) -> list[Line2D]:

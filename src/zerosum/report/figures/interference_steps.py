@@ -16,7 +16,7 @@ from zerosum.report.names import printable
 from zerosum.report.summary import RunSummary, SuiteSummary
 from zerosum.report.words import label, zero_sum
 
-TITLE = "Tokens begin to cancel"
+TITLE = "Cancelling over training"
 HOW_TO_READ = (
     "D is the share of all movement in single-token losses that cancels: 0 when every token moves the same way, 1 "
     "when some lose all that others gain. M is the movement itself: how far the average token's loss moved, in "

@@ -18,7 +18,7 @@ from zerosum.report.numbers import L_D, R_D, T_D, text
 from zerosum.report.summary import RunSummary, SuiteSummary
 from zerosum.report.words import deceleration, label
 
-TITLE = "The loss bends"
+TITLE = "Loss over training"
 HOW_TO_READ = (
     "Both axes are logarithmic, so that a constant rate of improvement is a straight line. Dots are the training "
     "loss of single steps, the dark line is the fit, and the shaded steps are those it was fitted to. The dashed "
@@ -26,6 +26,9 @@ HOW_TO_READ = (
     "its arms are their intervals. The curve itself turns smoothly and passes the same step somewhat higher, at "
     "the circle. r_d is how steep the line is after the break: larger is better."
 )
+
+BREAKS = ("decelerates", "accelerates")
+"""Verdicts of a fit whose break may be shown."""
 
 BEFORE, AFTER = (0, (4, 2)), (0, (1, 1.4))
 
@@ -52,7 +55,7 @@ def plot(summary: SuiteSummary, layout: Layout = "wide") -> Figure:
             ax.tick_params(labelbottom=True)
         for ax in axes if layout == "narrow" else axes[::3]:
             ax.set_ylabel("training loss (nats per token)")
-        legend_below(fig, _legend(len(sizes) > 1, len(summary.runs) > len(sizes)), layout)
+        legend_below(fig, _legend(summary, len(sizes)), layout)
     return fig
 
 
@@ -72,7 +75,7 @@ def _panel(ax: Axes, run: RunSummary, look: RunStyle) -> None:
     kept = kept[curve.step[kept] > 0]
     ax.plot(curve.step[kept], curve.loss[kept], ".", color=look.colour, markersize=2.6, alpha=0.45, zorder=2)
     _line(ax, run, INK, "-", 1.4, 1.0)
-    if fit.verdict in ("decelerates", "accelerates"):
+    if fit.verdict in BREAKS:
         _break(ax, fit, look)
     title = f"{printable(run.name, 24)} · {run.n_params:,} parameters"
     ax.set_title(title)
@@ -116,29 +119,25 @@ def _scales(axes: list[Axes], summary: SuiteSummary) -> None:
     log_axis(axes[0], "y", [low / room, high], pad=1.04)
 
 
-def _legend(backdrop: bool, seeds: bool) -> list[Line2D | Patch]:
+def _legend(summary: SuiteSummary, sizes: int) -> list[Line2D | Patch]:
+    """Only what is drawn."""
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=INK, marker=".", linestyle="", markersize=4, alpha=0.6, label="loss of a step (thinned)"),
         Line2D([], [], color=INK, linewidth=1.4, label="fit"),
-        Line2D([], [], color=INK, linestyle=BEFORE, linewidth=1.3, label="straight segment before the break"),
-        Line2D([], [], color=INK, linestyle=AFTER, linewidth=1.8, label="straight segment after the break"),
-        Line2D(
-            [],
-            [],
-            color=INK,
-            marker="D",
-            markersize=6,
-            linestyle="-",
-            label="t_d, L_d: segments cross (95 % interval)",
-        ),
-        Line2D(
-            [], [], color=INK, marker="o", markerfacecolor="none", linestyle="", label="the curve's own value at t_d"
-        ),
         Patch(facecolor=RANGE, edgecolor=MUTED, linewidth=0.4, label="fitted range"),
     ]
-    if backdrop:
+    if any(run.fit.verdict in BREAKS for run in summary.runs):
+        handles += [
+            Line2D([], [], color=INK, linestyle=BEFORE, linewidth=1.3, label="straight segment before the break"),
+            Line2D([], [], color=INK, linestyle=AFTER, linewidth=1.8, label="straight segment after the break"),
+            Line2D([], [], color=INK, marker="D", markersize=6, label="t_d, L_d: segments cross (95 % interval)"),
+            Line2D(
+                [], [], color=INK, marker="o", markerfacecolor="none", linestyle="", label="the curve's value at t_d"
+            ),
+        ]
+    if sizes > 1:
         handles.append(Line2D([], [], color=MUTED, linewidth=0.9, alpha=0.5, label="fits of the other sizes"))
-    if seeds:
+    if len(summary.runs) > sizes:
         handles.append(Line2D([], [], color=INK, linewidth=1, alpha=0.5, label="fits of the other seeds"))
     return handles
 
