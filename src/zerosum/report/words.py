@@ -112,7 +112,7 @@ def _slowed(runs: Sequence[RunSummary]) -> str:
     start = "The" if len(runs) == 1 else f"{who} the"
     rest = "" if len(broken) == len(runs) else " For the others, what can and cannot be said follows below."
     return (
-        f"{start} loss first fell steeply and then much more slowly. The change came at step "
+        f"{start} loss first fell steeply and then more slowly. The change came at step "
         f"{span([fit.t_d for fit in broken], 0)}, at a loss of {span([fit.L_d for fit in broken], 2)} nats per token. "
         f"Before it, twice the training lowered the loss by {_gains([fit.params.c0 for fit in broken])}; "
         f"after it, by {_gains([fit.r_d for fit in broken])}. This is loss deceleration.{rest}"
@@ -230,7 +230,7 @@ def _moved(found: Interference) -> str:
     falls = found.delta_L <= 0
     down = (-change[1], -change[0]) if change and falls else change
     return (
-        f"The average token moved by M = {n.text(found.M, m, n.M)} there, while the mean loss "
+        f"The average token moved by M\xa0=\xa0{n.text(found.M, m, n.M)} there, while the mean loss "
         f"{'fell' if falls else 'rose'} by {n.text(abs(found.delta_L), down, n.DELTA_L, unit=False)}."
     )
 

@@ -6,9 +6,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
 from matplotlib.transforms import Transform, offset_copy
 
-from zerosum.report.figures._axes import legend_below, panels, run_handles, say_empty
+from zerosum.report.figures._axes import legend_below, panels, plain, run_handles, say_empty
 from zerosum.report.figures._style import INK, PAPER, Layout, RunStyle, run_styles, style
 from zerosum.report.names import printable
 from zerosum.report.numbers import L_D, R_D, T_D
@@ -40,6 +41,7 @@ def plot(summary: SuiteSummary, layout: Layout = "wide") -> Figure:
                 aside = 4 * (k - (len(first) - 1) / 2)  # points, so that intervals stand beside each other
                 _used(ax, run, look, form.symbol, offset_copy(ax.transData, fig, x=aside, units="points"))
             ax.set_xlabel("cut-off (steps left out at the start)")
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
             ax.margins(x=0.08, y=0.15)
         ring = Line2D([], [], color=INK, linestyle="", marker="o", markersize=9, markerfacecolor="none")
         ring.set_label("the cut-off used in this report, with 95 % interval")

@@ -84,7 +84,7 @@ def _equal_progress(ax: Axes) -> None:
         name: dict[str, Any] = {"text": plain(progress), "color": MUTED, "fontsize": 8, "textcoords": "offset points"}
         if inside[-1]:
             ax.annotate(xy=(right, m[-1]), xytext=(3, 0), va="center", **name)
-        elif inside.any():  # it leaves at the top
+        elif inside.any() and d[inside][-1] < left + 0.8 * (right - left):  # at the top; further right they crowd
             ax.annotate(xy=(d[inside][-1], high), xytext=(4, -3), ha="left", va="top", **name)
     ax.text(1.0, 1.01, "|ΔL|", color=MUTED, fontsize=8, transform=ax.transAxes, va="bottom", ha="left")
 

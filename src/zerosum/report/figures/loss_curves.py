@@ -111,7 +111,7 @@ def _inset(fit: Fit) -> str:
 def _scales(axes: list[Axes], summary: SuiteSummary) -> None:
     steps = [float(step) for run in summary.runs for step in run.curve.step[run.curve.step > 0]]
     losses = [float(loss) for run in summary.runs for loss in run.curve.loss]
-    crossings = [run.fit.L_d for run in summary.runs if run.fit.L_d > 0]
+    crossings = [run.fit.L_d for run in summary.runs if run.fit.verdict in BREAKS]
     log_axis(axes[0], "x", steps, pad=1.3)
     low = min([*losses, *crossings])
     high = max(losses)
