@@ -1,6 +1,7 @@
 """The terminal shows the page's numbers, in the width there is, and no name is markup."""
 
 import dataclasses
+import io
 
 import pytest
 from rich.console import Console
@@ -9,7 +10,7 @@ from zerosum.report import RunSummary, SuiteSummary, terminal_table
 
 
 def shown(summary: SuiteSummary, width: int) -> list[str]:
-    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    console = Console(width=width, record=True, file=io.StringIO())
     console.print(terminal_table(summary))
     return console.export_text().splitlines()
 
