@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 import shutil
 import sys
 from importlib.metadata import version
@@ -16,14 +17,16 @@ from zerosum.cli.progress import progress
 from zerosum.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from zerosum.losses import HeldOut
     from zerosum.report import RunSummary, SuiteSummary
     from zerosum.training import Recipe
 
 HELD_OUT_SEQUENCES = 256
 # The published cut-off of 100 steps would leave out most of what precedes the break of these short runs.
-CUTOFF = 30
-CUTOFFS = (10, 20, 30, 40, 60)
+CUTOFF = 40
+CUTOFFS = (20, 30, 40, 60, 80)
 _EXTRA = ("torch", "transformers", "tokenizers", "safetensors", "accelerate")
 _MARKER = "demo.json"
 _BYTES_PER_PARAMETER = 12  # float32 weights and AdamW's two moments
@@ -61,13 +64,16 @@ def demo(
 def _run_suite(folder: Path, seed: int, seeds: int, quick: bool) -> "SuiteSummary":
     from zerosum.recipes import demo_suite
     from zerosum.report import SuiteSummary, across_seeds
-    from zerosum.training import held_out_tokens
+    from zerosum.training import held_out_tokens, side_by_side
 
     recipes = [recipe for number in range(seed, seed + seeds) for recipe in demo_suite(number, quick)]
     _require_disk(folder, recipes)
-    first = recipes[0]
-    held_out = held_out_tokens(HELD_OUT_SEQUENCES, first.batch.length, first.data)
-    runs = tuple(_run_one(folder / f"{recipe.name}-seed{recipe.seed}", recipe, held_out) for recipe in recipes)
+    held_out = held_out_tokens(HELD_OUT_SEQUENCES, recipes[0].batch.length, recipes[0].data)
+    # The largest first: so the cores run out of work at nearly the same time.
+    jobs = [(_run_folder(folder, r), r, held_out) for r in sorted(recipes, key=lambda r: -r.model.n_parameters)]
+    with progress() as show:
+        found = side_by_side(_train_and_measure, jobs, on_report=lambda number, *news: show(*news))
+    runs = tuple(sorted(found, key=lambda run: (run.seed, run.n_params)))
     over_seeds = across_seeds(runs)
     return SuiteSummary(
         title="zerosum demo",
@@ -78,8 +84,13 @@ def _run_suite(folder: Path, seed: int, seeds: int, quick: bool) -> "SuiteSummar
     )
 
 
-def _run_one(folder: Path, recipe: "Recipe", held_out: "HeldOut") -> "RunSummary":
-    """Train or continue one run, then measure it."""
+def _run_folder(folder: Path, recipe: "Recipe") -> Path:
+    """A name is free text; a folder's name is not, and never leads out of the folder."""
+    return folder / f"{re.sub('[^A-Za-z0-9]+', '-', recipe.name)}-seed{recipe.seed}"
+
+
+def _train_and_measure(job: "tuple[Path, Recipe, HeldOut]", show: "Callable[..., None]") -> "RunSummary":
+    """Train or continue one run, then measure it; in a process of its own."""
     import torch
 
     from zerosum.checkpoints import open_run
@@ -87,18 +98,20 @@ def _run_one(folder: Path, recipe: "Recipe", held_out: "HeldOut") -> "RunSummary
     from zerosum.report.measured import summarize_run
     from zerosum.training import one_step_losses, train
 
+    folder, recipe, held_out = job
+    label, total = f"{recipe.name}, seed {recipe.seed}: ", recipe.steps
     torch.set_num_threads(recipe.threads)  # the last digits of a loss depend on it
-    with progress(f"{recipe.name}, seed {recipe.seed}: training", recipe.steps) as show:
-        train(recipe, folder, on_step=lambda step, loss: show(step, f"loss {loss:.3f}"))
+    show(label + "training", total, 0, "")
+    train(recipe, folder, on_step=lambda step, loss: show(label + "training", total, step, f"loss {loss:.2f}"))
+    show(label + "training", total, total, "")
     run = open_run(folder)
-    done = [checkpoint.step for checkpoint in run.checkpoints]
-    with progress(f"{recipe.name}, seed {recipe.seed}: per-token losses", len(done)) as show:
-        store = measure_losses(
-            run,
-            held_out,
-            lambda checkpoint, tokens: one_step_losses(recipe, checkpoint, tokens),
-            on_checkpoint=lambda step: show(done.index(step) + 1, f"step {step}"),
-        )
+    steps = [checkpoint.step for checkpoint in run.checkpoints]
+    store = measure_losses(
+        run,
+        held_out,
+        lambda checkpoint, tokens: one_step_losses(recipe, checkpoint, tokens),
+        on_checkpoint=lambda step: show(label + "token losses", len(steps), steps.index(step) + 1, f"step {step}"),
+    )
     return summarize_run(run, recipe, store, cutoff=CUTOFF, cutoffs=CUTOFFS)
 
 
@@ -108,10 +121,8 @@ def _show(summary: "SuiteSummary", folder: Path, as_json: bool) -> None:
     from zerosum.report import terminal_table, to_json, write_report
 
     page = write_report(summary, folder)
-    document = json.dumps(to_json(summary), indent=2, allow_nan=False, ensure_ascii=False)
-    write_text(folder / "summary.json", document + "\n")
     if as_json:
-        print(document)
+        print(json.dumps(to_json(summary), indent=2, allow_nan=False, ensure_ascii=False))
     else:
         console = Console()
         console.print(terminal_table(summary))
@@ -139,7 +150,7 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
 
 def _require_disk(folder: Path, recipes: list["Recipe"]) -> None:
     """Refuse to begin what cannot be finished: checkpoints of every run that is not there yet, and room for reports."""
-    missing = [recipe for recipe in recipes if not (folder / f"{recipe.name}-seed{recipe.seed}").exists()]
+    missing = [recipe for recipe in recipes if not _run_folder(folder, recipe).exists()]
     saved = (recipe.model.n_parameters * (len(recipe.checkpoint_steps) + 2) for recipe in missing)
     needed = int(1.2 * _BYTES_PER_PARAMETER * sum(saved)) + 50_000_000
     free = shutil.disk_usage(folder).free

@@ -1,30 +1,43 @@
-"""Progress of long work: a live bar on a terminal, one line per piece of work elsewhere. Always on stderr."""
+"""Progress of long work: live bars on a terminal, one line for each finished piece elsewhere. Always on stderr."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
+from typing import TYPE_CHECKING
 
-Show = Callable[[int, str], None]
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+Show = Callable[[str, int, int, str], None]
 
 
 @contextmanager
-def progress(label: str, total: int) -> Iterator[Show]:
-    """Yield `show(done, note)`, to be called as the work goes on; `done` of `total` pieces, `note` a few words."""
+def progress() -> Iterator[Show]:
+    """Yield `show(label, total, done, note)`, to be called as each labelled piece of work goes on.
+
+    A label seen for the first time begins a bar; `done` of `total` fills it, `note` is a few words beside it.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, highlight=False)
     columns = (
-        TextColumn("{task.description:<32}"),
-        BarColumn(bar_width=24),
+        TextColumn("{task.description:<34}", markup=False),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[note]:<12}"),
+        TextColumn("{task.fields[note]}", markup=False),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
-    began = monotonic()
+    tasks: dict[str, TaskID] = {}
+    began: dict[str, float] = {}
+
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        task = bars.add_task(label, total=total, note="")
-        yield lambda done, note: bars.update(task, completed=done, note=note)
-        bars.update(task, completed=total)
-    if not console.is_terminal:
-        console.print(f"{label}: done in {monotonic() - began:.0f} s", highlight=False)
+
+        def show(label: str, total: int, done: int, note: str) -> None:
+            if label not in tasks:
+                tasks[label], began[label] = bars.add_task(label, total=total, note=note), monotonic()
+            bars.update(tasks[label], completed=done, note=note)
+            if done == total and not console.is_terminal:
+                console.print(f"{label}: done in {monotonic() - began[label]:.0f} s", markup=False, soft_wrap=True)
+
+        yield show

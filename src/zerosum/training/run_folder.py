@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 
 from safetensors import SafetensorError
 
@@ -116,8 +117,11 @@ def writing(run: Path) -> Iterator[None]:
 
 
 @contextmanager
-def locked(run: Path) -> Iterator[None]:
-    """Only one process trains in a run directory; the system frees the lock when the process ends, however it ends."""
+def locked(run: Path, patience: float = 10.0) -> Iterator[None]:
+    """Only one process trains in a run directory; the system frees the lock when the process ends, however it ends.
+
+    Waits a little first: the worker of a command that was killed notices it only at its next report.
+    """
     if sys.platform == "win32":
         yield
         return
@@ -125,10 +129,15 @@ def locked(run: Path) -> Iterator[None]:
 
     handle = os.open(run, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(f"{run}: another process is training here. Wait for it or stop it.") from error
+        until = monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if monotonic() > until:
+                    raise InputError(f"{run}: another process is training here. Wait for it or stop it.") from error
+                sleep(0.1)
         yield
     finally:
         os.close(handle)

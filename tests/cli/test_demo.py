@@ -1,0 +1,212 @@
+"""The demo as a user runs it: a process that is started, killed, started again; its folder, its JSON, its refusals."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+TINY = [sys.executable, str(Path(__file__).with_name("tiny_demo.py"))]
+DEMO = [*TINY, "demo"]
+
+
+def run(*arguments, **options):
+    return subprocess.run([*DEMO, *map(str, arguments)], capture_output=True, text=True, timeout=300, **options)
+
+
+def numbers(text):
+    """The summary without what rightly differs between calls: how the command was typed."""
+    summary = json.loads(text)
+    summary["provenance"].pop("command")
+    return summary
+
+
+def written(folder):
+    return numbers((folder / "summary.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo") / "out"
+    process = run("--out", folder, "--json")
+    assert process.returncode == 0, process.stderr
+    return folder, process
+
+
+def test_json_is_one_document_and_nothing_else(finished):
+    folder, process = finished
+    document = json.loads(process.stdout)
+    assert document == json.loads((folder / "summary.json").read_text())
+    assert "training: done in" in process.stderr
+
+
+def test_json_has_the_promised_names(finished):
+    runs = json.loads(finished[1].stdout)["runs"]
+    assert len(runs) == 2
+    interference = {"R", "D", "M", "delta_L", "harmful_share", "N", "null", "null_unit", "excess", "interval"}
+    for one in runs:
+        assert {"name", "n_params", "steps", "final_loss", "fit", "double", "one_step"} <= one.keys()
+        assert {"L_d", "t_d", "r_d", "L_T", "L_T_hat", "rsle"} <= one["fit"].keys()
+        assert [(p["from_step"], p["to_step"]) for p in one["double"]] == [(2**k, 2 ** (k + 1)) for k in range(6)]
+        assert all(interference <= pair.keys() for pair in one["double"])
+        assert {(s["step"], s["split"]) for s in one["one_step"]} == {
+            (2**k, split) for k in range(7) for split in ("heldout", "batch")
+        }
+        assert all(interference <= step.keys() for step in one["one_step"])
+
+
+def test_identities_hold_in_what_is_printed(finished):
+    for one in json.loads(finished[1].stdout)["runs"]:
+        for found in one["double"] + one["one_step"]:
+            assert found["D"] == pytest.approx(1 - abs(found["R"]), abs=1e-12)
+            assert found["delta_L"] == pytest.approx(found["M"] * found["R"], abs=1e-12)
+            assert found["harmful_share"] == pytest.approx((1 + found["R"]) / 2, abs=1e-12)
+            assert found["excess"] == pytest.approx(found["D"] - found["null_unit"], abs=1e-12)
+            low, high = found["interval"]["D"]
+            assert 0 <= low <= found["D"] <= high <= 1
+
+
+def test_no_null_without_its_reason(finished):
+    def check(value, path=""):
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                if inner is None and path != ".provenance":
+                    assert value[f"{name}_reason"], f"{path}.{name}"
+                check(inner, f"{path}.{name}")
+        elif isinstance(value, list):
+            for inner in value:
+                check(inner, path)
+
+    document = json.loads(finished[1].stdout)
+    document.pop("provenance")
+    check(document)
+
+
+def test_the_store_is_labelled(finished):
+    import zerosum
+
+    run_folder = next(path for path in finished[0].iterdir() if (path / "metrics.jsonl").is_file())
+    store = zerosum.open_store(run_folder / "zerosum" / "losses.zarr")
+    assert store["loss"].dims == ("checkpoint", "sequence", "position")
+    assert store["loss"].dtype == "float32"
+    assert store["step"].values.tolist() == [0, 1, 2, 4, 8, 16, 32, 64]
+    assert store["tokens_seen"].values.tolist() == [step * 24 * 32 for step in store["step"].values]
+    assert store["loss"].size == 8 * 256 * 32
+    assert len(store.attrs["weight_sha256"]) == 8
+
+
+def test_again_is_quick_and_the_same(finished):
+    folder, _ = finished
+    before = written(folder)
+    weights = {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
+    again = run("--out", folder)
+    assert again.returncode == 0
+    assert written(folder) == before
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")} == weights
+    assert "Report:" in again.stdout
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_numbers(finished, tmp_path):
+    """Five kills at random moments of the whole job, a folder of its own, then one call that finishes."""
+    folder = tmp_path / "out"
+    for _ in range(5):
+        process = subprocess.Popen([*DEMO, "--out", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(random.uniform(2.0, 9.0))  # noqa: S311 - not for cryptography
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    last = run("--out", folder)
+    assert last.returncode == 0, last.stderr
+    assert written(folder) == numbers(finished[1].stdout)
+    assert not list(folder.rglob("*.part"))
+
+
+def test_more_seeds_keep_the_runs_and_add_intervals(finished):
+    folder, _ = finished
+    before = written(folder)["runs"]
+    process = run("--out", folder, "--seeds", 2)
+    assert process.returncode == 0, process.stderr
+    after = written(folder)
+    assert [one for one in after["runs"] if one["seed"] == 0] == before
+    assert len(after["runs"]) == 4
+    size = after["across_seeds"][0]
+    assert size["seeds"] == [0, 1]
+    assert size["final_loss_interval"][0] < size["final_loss"] < size["final_loss_interval"][1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seeds", "0"], "Invalid value for '--seeds'"),
+        (["--seed", "-1"], "Invalid value for '--seed'"),
+        (["--out", "/dev/null/demo"], "/dev/null/demo: cannot be written"),
+        (["--out", "/dev/null"], "/dev/null: exists and was not made by the demo"),
+    ],
+)
+def test_a_wrong_call_is_one_line(arguments, message):
+    process = run(*arguments)
+    assert process.returncode == 2
+    assert process.stdout == ""
+    assert process.stderr.startswith("zerosum: ")
+    assert message in process.stderr
+    assert process.stderr.count("\n") == 1
+
+
+def refused(folder, *arguments, **options):
+    process = run("--out", folder, *arguments, **options)
+    assert process.returncode == 2
+    assert process.stderr.count("\n") == 1
+    return process.stderr
+
+
+def test_a_foreign_folder_is_not_touched(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    assert "was not made by the demo" in refused(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_demo_of_other_settings_is_not_mixed(finished):
+    assert "holds a demo of other settings" in refused(finished[0], "--seed", 5)
+    assert "holds a demo of other settings" in refused(finished[0], "--quick")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_no_permission(tmp_path):
+    tmp_path.chmod(0o500)
+    assert "cannot be written (Permission denied)" in refused(tmp_path / "out")
+
+
+PATCHED = "import shutil, sys, tiny_demo; {patch}; sys.argv = ['zerosum', 'demo', '--out', {out!r}]; tiny_demo.main()"
+
+
+def patched(patch, out):
+    code = PATCHED.format(patch=patch, out=str(out))
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parent, timeout=120
+    )
+    assert process.returncode == 2, process.stderr
+    assert process.stderr.count("\n") == 1
+    return process.stderr
+
+
+def test_too_little_disk(tmp_path):
+    full = "shutil.disk_usage = lambda folder: shutil._ntuple_diskusage(10**9, 10**9 - 10**6, 10**6)"
+    assert "1 MB free, about" in patched(full, tmp_path / "out")
+
+
+@pytest.mark.parametrize("package", ["torch", "accelerate"])
+def test_a_missing_extra(tmp_path, package):
+    hidden = (
+        "verb = sys.modules['zerosum.cli.demo']; real = verb.find_spec; "
+        f"verb.find_spec = lambda name: None if name == {package!r} else real(name)"
+    )
+    message = patched(hidden, tmp_path / "out")
+    assert f"{package}: not installed" in message
+    assert "pip install 'zerosum[lm]'" in message
+    assert not (tmp_path / "out").exists()
