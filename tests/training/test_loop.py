@@ -1,6 +1,9 @@
 import json
 import resource
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pytest
@@ -9,10 +12,9 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from zerosum.errors import InputError
-from zerosum.training import batch, held_out_tokens, train
+from zerosum.training import batch, held_out_tokens, run_folder, train
 from zerosum.training.loop import OnStep
 from zerosum.training.recipe import OptimizerRecipe, Recipe
-from zerosum.training.run_folder import locked
 
 
 def names(run: Path) -> set[str]:
@@ -181,10 +183,19 @@ def test_other_text_is_refused(recipe: Recipe, tmp_path: Path) -> None:
         train(recipe, tmp_path)
 
 
-def test_second_process_is_kept_out(recipe: Recipe, tmp_path: Path) -> None:
-    with locked(tmp_path), pytest.raises(InputError, match="another process is training here"):
+def test_second_process_is_kept_out(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_folder, "locked", partial(run_folder.locked, patience=0.2))
+    with run_folder.locked(tmp_path), pytest.raises(InputError, match="another process is training here"):
         train(recipe, tmp_path)
     train(recipe, tmp_path)
+
+
+def test_run_begins_once_the_other_process_has_ended(recipe: Recipe, tmp_path: Path) -> None:
+    first = ExitStack()
+    first.enter_context(run_folder.locked(tmp_path))
+    Timer(0.3, first.close).start()
+    train(recipe, tmp_path)
+    assert (tmp_path / "checkpoint-12").is_dir()
 
 
 def test_place_that_cannot_be_written_is_one_line(recipe: Recipe, tmp_path: Path) -> None:

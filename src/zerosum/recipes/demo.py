@@ -16,8 +16,8 @@ _RATE_TIMES_WIDTH = 0.0224
 def demo_suite(seed: int = 0, quick: bool = False) -> list[Recipe]:
     """Three sizes of about 25k, 100k and 250k parameters, named after their true count.
 
-    They differ in their widths and learning rate alone. The loss breaks near step 150 to 250, at about 2.6 nats. quick: 256
-    steps instead of 2,048, enough to see every part work.
+    They differ in their widths and learning rate alone. The loss breaks near step 150 to 250, at about 2.6 nats.
+    quick: 256 steps instead of 2,048, enough to see every part work.
 
     >>> [(recipe.name, recipe.optimizer.lr) for recipe in demo_suite(seed=0, quick=True)]
     [('25k', 0.0007), ('100k', 0.000233), ('250k', 0.00014)]
