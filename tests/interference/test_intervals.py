@@ -42,6 +42,15 @@ def test_95_percent_intervals_cover(n_sequences, R):
     assert 0.92 <= covered_D / repeats <= 0.98
 
 
+def test_one_odd_unit_does_not_stretch_the_interval_without_end():
+    """31 sequences improve throughout, one has harm in it: most draws miss it or hold it once."""
+    x = -np.ones((32, 64))
+    x[0, :40] = 1.0
+    found = interval(InterferenceSums.of(x))
+    share_of_one = 2 * 40 / (32 * 64)
+    assert found.D[0] < share_of_one < found.D[1] < 5 * share_of_one
+
+
 def test_D_reaches_one_where_R_may_be_zero():
     found = measure(np.random.default_rng(1).normal(size=(50, 20)))
     assert found.interval.R[0] < 0 < found.interval.R[1]

@@ -101,9 +101,7 @@ def _train_and_measure(job: "tuple[Path, Recipe, HeldOut]", show: "Callable[...,
     folder, recipe, held_out = job
     label, total = f"{recipe.name}, seed {recipe.seed}: ", recipe.steps
     torch.set_num_threads(recipe.threads)  # the last digits of a loss depend on it
-    show(label + "training", total, 0, "")
     train(recipe, folder, on_step=lambda step, loss: show(label + "training", total, step, f"loss {loss:.2f}"))
-    show(label + "training", total, total, "")
     run = open_run(folder)
     steps = [checkpoint.step for checkpoint in run.checkpoints]
     store = measure_losses(

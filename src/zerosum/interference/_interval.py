@@ -2,7 +2,9 @@
 
 R, M and delta_L are ratios of sums over units, so one bootstrap serves all: units are drawn with replacement and each
 drawn ratio is divided by its own linearised standard error (bootstrap-t; Efron & Tibshirani 1993, section 12.5), which
-keeps the coverage with as few as 20 units. D is folded from R: bootstrapping D itself covers nothing where D is 1.
+keeps the coverage with as few as 20 units. That error is taken to be at least half of the whole sample's: a draw that
+misses the few units that vary would otherwise count as certain, and one such draw stretches the interval without end.
+D is folded from R: bootstrapping D itself covers nothing where D is 1.
 
 Letters: B bootstrap draws, U units.
 """
@@ -15,6 +17,7 @@ from zerosum.interference._sums import InterferenceSums
 
 FEWEST_UNITS = 20
 DRAWS = 2_000
+SMALLEST_ERROR = 0.5  # of a draw, as a share of the whole sample's
 _BLOCK = 4_000_000  # drawn counts held at a time, 32 MB
 
 
@@ -66,14 +69,18 @@ Pair = tuple[Float[np.ndarray, " U"], Float[np.ndarray, " U"]]
 def _bootstrap_t(ratios: list[Pair], level: float, draws: int, rng: np.random.Generator) -> list[tuple[float, float]]:
     """Equal-tailed intervals of sum a / sum b for each pair (a, b), all from the same drawn units."""
     n_units = len(ratios[0][0])
+    whole = [_ratio_and_error(np.ones((1, n_units)), a, b) for a, b in ratios]
     t: list[list[Float[np.ndarray, " B"]]] = [[] for _ in ratios]
     for size in _block_sizes(draws, n_units):
         drawn = rng.multinomial(n_units, np.full(n_units, 1.0 / n_units), size).astype(np.float64)
-        for (a, b), t_of_ratio in zip(ratios, t, strict=True):
+        for (a, b), (centre, spread), t_of_ratio in zip(ratios, whole, t, strict=True):
             ratio, error = _ratio_and_error(drawn, a, b)
-            with np.errstate(invalid="ignore", divide="ignore"):  # a draw without spread is left out below
-                t_of_ratio.append((ratio - a.sum() / b.sum()) / error)
-    return [_from_t(a, b, np.concatenate(values), level) for (a, b), values in zip(ratios, t, strict=True)]
+            with np.errstate(invalid="ignore"):  # 0 / 0 where nothing varies; see `_from_t`
+                t_of_ratio.append((ratio - centre) / np.maximum(error, SMALLEST_ERROR * spread))
+    return [
+        _from_t(float(centre[0]), float(spread[0]), np.concatenate(values), level)
+        for (centre, spread), values in zip(whole, t, strict=True)
+    ]
 
 
 def _block_sizes(draws: int, n_units: int) -> list[int]:
@@ -92,12 +99,8 @@ def _ratio_and_error(
     return ratio, np.sqrt(variance)
 
 
-def _from_t(
-    a: Float[np.ndarray, " U"], b: Float[np.ndarray, " U"], t: Float[np.ndarray, " B"], level: float
-) -> tuple[float, float]:
-    (ratio,), (error,) = _ratio_and_error(np.ones((1, len(a))), a, b)
-    usable = t[np.isfinite(t)]
-    if error == 0 or usable.size == 0:  # every unit has the same ratio: nothing varies between them
-        return float(ratio), float(ratio)
-    low, high = np.quantile(usable, [(1 - level) / 2, (1 + level) / 2])
+def _from_t(ratio: float, error: float, t: Float[np.ndarray, " B"], level: float) -> tuple[float, float]:
+    if error == 0:  # every unit has the same ratio: nothing varies between them
+        return ratio, ratio
+    low, high = np.quantile(t, [(1 - level) / 2, (1 + level) / 2])
     return float(ratio - high * error), float(ratio - low * error)
