@@ -1,0 +1,41 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from zerosum.checkpoints import load_model, open_run
+from zerosum.losses import token_losses
+from zerosum.training import batch, held_out_tokens, one_step_losses, train
+from zerosum.training.recipe import Recipe
+
+
+def test_losses_around_the_step_are_those_of_the_run(recipe: Recipe, tmp_path: Path) -> None:
+    train(recipe, tmp_path)
+    before, after = (checkpoint for checkpoint in open_run(tmp_path).checkpoints if checkpoint.step in (1, 2))
+    files = {path.name: path.read_bytes() for path in before.path.iterdir()}
+    held_out = held_out_tokens(6, 8, recipe.data).tokens
+    generator = torch.get_rng_state()
+
+    measured = one_step_losses(recipe, before, held_out)
+
+    tokens = batch(recipe, 1)
+    np.testing.assert_array_equal(measured.batch_before, token_losses(load_model(before), tokens))
+    np.testing.assert_array_equal(measured.batch_after, token_losses(load_model(after), tokens))
+    np.testing.assert_array_equal(measured.held_out_after, token_losses(load_model(after), held_out))
+    row = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[1])
+    assert measured.batch_before.mean() == pytest.approx(row["loss"], abs=1e-5)
+    assert measured.batch_after.mean() < measured.batch_before.mean()
+    assert torch.equal(torch.get_rng_state(), generator)
+    assert {path.name: path.read_bytes() for path in before.path.iterdir()} == files
+
+
+def test_the_step_after_the_last_checkpoint_is_the_one_a_longer_run_takes(recipe: Recipe, tmp_path: Path) -> None:
+    train(recipe, tmp_path / "short")
+    train(recipe.model_copy(update={"steps": 13}), tmp_path / "longer")
+    last = open_run(tmp_path / "short").checkpoints[-1]
+    next_one = open_run(tmp_path / "longer").checkpoints[-1]
+    held_out = held_out_tokens(6, 8, recipe.data).tokens
+    after = one_step_losses(recipe, last, held_out).held_out_after
+    np.testing.assert_array_equal(after, token_losses(load_model(next_one), held_out))
