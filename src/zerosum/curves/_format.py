@@ -1,6 +1,6 @@
 """What a file format has to offer to be read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-# Reads numbers of the columns that `choose` picks from the names it is given.
-Choose = Callable[[list[str]], dict[str, str]]
+# Which of the names a reader found are the step, the loss, ...: axis -> the source's own name.
+Choose = Callable[[Sequence[str]], dict[str, str]]
+# The files of a folder that a format knows -> runs, each the files it is written in, in order.
+Runs = Callable[[Sequence[Path]], list[tuple[Path, ...]]]
 
 
 @dataclass(frozen=True)
@@ -17,30 +19,61 @@ class Columns:
     """What a reader found. axes: "step", "loss", ... -> [n] numbers, NaN where missing, in the order written.
 
     names: axis -> the source's own column name. said: one sentence for each thing the reader had to work around.
-    format: as what the file was read.
+    format: as what the file was read. title: what the source itself calls the run, where it does.
     """
 
     axes: dict[str, Float[np.ndarray, " n"]]
     names: dict[str, str]
     said: tuple[str, ...]
     format: str
+    title: str = ""
+
+
+def each_its_own(files: Sequence[Path]) -> list[tuple[Path, ...]]:
+    """Every file is a run."""
+    return [(file,) for file in files]
 
 
 @dataclass(frozen=True)
 class Format:
     """A reader of one file format.
 
-    name: for messages. suffixes: file endings, used only when no format recognises the content.
-    matches: whether the file's first bytes look like this format; it must not raise.
-    read: path and column chooser -> `Columns`; raises InputError, whatever the file holds.
+    name: for messages. named: lower-case file names, used only when no format recognises the content.
+    matches: whether a file of these first bytes and this name looks like the format; it must not raise.
+    read: files of one run and column chooser -> `Columns`; raises InputError, whatever the files hold.
     rank: lower is asked first; the format with the more particular signature goes first.
+    places: where in a folder such files lie. runs: which of them belong together.
+    anywhere: the signature is a line that may come late in the file, after what else was printed.
     """
 
     name: str
-    suffixes: tuple[str, ...]
-    matches: Callable[[bytes], bool]
-    read: Callable[[Path, Choose], Columns]
+    named: tuple[str, ...]
+    matches: Callable[[bytes, str], bool]
+    read: Callable[[tuple[Path, ...], Choose], Columns]
     rank: int
+    places: tuple[str, ...] = ()
+    runs: Runs = each_its_own
+    anywhere: bool = False
+
+
+def columns_of_rows(
+    rows: Sequence[dict[str, Any]], choose: Choose, *, said: Iterable[str], format: str, title: str = ""
+) -> Columns:
+    """Logged objects, one for each row, as `Columns`."""
+    chosen = choose(list(dict.fromkeys(key for row in rows for key in row)))
+    axes = {axis: np.array([as_number(row.get(name)) for row in rows]) for axis, name in chosen.items()}
+    return Columns(axes, chosen, tuple(said), format, title)
+
+
+def flat(row: dict[str, Any]) -> dict[str, Any]:
+    """Nested objects as dotted names, the way W&B names them; one level, which is all that trainers write."""
+    if not any(isinstance(value, dict) for value in row.values()):
+        return row
+    flat: dict[str, Any] = {}
+    for key, value in row.items():
+        inner = {f"{key}.{name}": entry for name, entry in value.items()} if isinstance(value, dict) else {key: value}
+        flat.update(inner)
+    return flat
 
 
 def as_number(value: Any) -> float:

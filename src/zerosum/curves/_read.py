@@ -1,80 +1,145 @@
 """`read_curve`: a path -> a `LossCurve`, whatever wrote the file."""
 
+import re
+from fnmatch import fnmatch
 from os import PathLike
 from pathlib import Path
 
 from zerosum.curves._curve import LossCurve
-from zerosum.curves._format import Format
+from zerosum.curves._format import Columns, Format
 from zerosum.curves.cleaning import OnResume, clean_curve
-from zerosum.curves.columns import choose_columns
+from zerosum.curves.columns import Chooser
+from zerosum.curves.folders import Log, find_log
 from zerosum.curves.formats import known_formats
+from zerosum.curves.units import in_nats
+from zerosum.curves.wandb_online import is_online, read_online
 from zerosum.errors import InputError
 
 HEAD_BYTES = 65_536  # how much of a file a format sees to recognise it
-NAMELESS = {"metrics", "loss", "losses", "log", "logs", "history", "train", "curve"}
+LATE_BYTES = 1 << 26  # how far into a text the first line of a log may come, after a script's source or warnings
+NAMELESS = {"metrics", "loss", "losses", "log", "logs", "history", "train", "curve", "trainer_state", "main", "output"}
+NAMELESS_FOLDER = re.compile(r"checkpoint-\d+")
+COMPRESSED = {
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
 
 
 def read_curve(
-    path: str | PathLike[str], *, loss: str | None = None, step: str | None = None, on_resume: OnResume = "last"
+    source: str | PathLike[str],
+    *,
+    loss: str | None = None,
+    step: str | None = None,
+    tokens: str | None = None,
+    lr: str | None = None,
+    on_resume: OnResume = "last",
+    bytes_per_token: float | int | None = None,
 ) -> LossCurve:
-    """Read the training loss curve in a file.
+    """Read the training loss curve that a file, a run's folder or a W&B run holds.
 
-    path: CSV, TSV or JSON lines; the format is told by the content, else by the name.
-    loss, step: column names, where the usual ones are not used or several fit.
+    source: CSV, TSV, Parquet, JSON lines, a JSON table, `trainer_state.json`, Lightning's `metrics.csv`, a TensorBoard
+    event file, a `.wandb` file, Megatron's golden values, a text log of nanoGPT, build-nanogpt, llm.c, modded-nanogpt,
+    nanochat, torchtitan or Megatron; a folder with one of them in the place its trainer puts it; or
+    `wandb:entity/project/run_id`. The format is told by the content, else by the name.
+    loss, step, tokens, lr: column names, where the usual ones are not used or several fit.
     on_resume: which of the steps trained twice stays when a run was resumed, or "error".
-    What was changed on the way is in the curve's `cleaning`.
+    bytes_per_token: says that the loss is in bits per byte, and converts it.
+    What was changed on the way is in the curve's `cleaning`; the format and columns in `format` and `columns`.
 
-    Raises InputError, one line, when the file cannot be read, or when a column could not be told for sure.
+    Raises InputError, one line, when the source cannot be read, or when a column could not be told for sure.
     """
-    path = Path(path)
-    form = _format_of(path, _head(path))
-    columns = form.read(
-        path, lambda names: choose_columns(names, source=str(path), overrides={"loss": loss, "step": step})
-    )
+    overrides = {"loss": loss, "step": step, "tokens": tokens, "lr": lr}
+    if isinstance(source, str) and is_online(source):
+        choose = Chooser(source, overrides)
+        label, name, log = source, source.rstrip("/").rsplit("/", 1)[-1], Log((), None)
+        columns = read_online(source, choose)
+    else:
+        path = Path(source)
+        log, form = _log_at(path)
+        label = str(log.files[-1] if len(log.files) == 1 else path)
+        choose = Chooser(label, overrides)
+        name = _name_of(path)
+        columns = _read_files(form, log, choose)
+    losses, converted = in_nats(columns.axes["loss"], columns.names["loss"], bytes_per_token, label)
     return clean_curve(
-        _name_of(path),
+        columns.title or name,
         columns.axes["step"],
-        columns.axes["loss"],
+        losses,
         tokens=columns.axes.get("tokens"),
         lr=columns.axes.get("lr"),
-        source=str(path),
+        source=label,
         format=columns.format,
-        said=columns.said,
+        said=(*log.said, *columns.said, *choose.said, *converted),
         columns=columns.names,
         on_resume=on_resume,
     )
 
 
-def _head(path: Path) -> bytes:
+def _read_files(form: Format, log: Log, choose: Chooser) -> Columns:
     try:
-        if path.is_dir():
-            raise InputError(f"{path}: a folder. Name the log file inside it.")
+        return form.read(log.files, choose)
+    except OSError as error:
+        raise _unreadable(log.files[-1], error) from None
+
+
+def _log_at(path: Path) -> tuple[Log, Format]:
+    try:
+        is_folder = path.is_dir()
+    except ValueError as error:  # a name that no file can have
+        raise _unreadable(path, error) from None
+    log = find_log(path, known_formats()) if is_folder else Log((path,), None)
+    form = log.format or _format_of(log.files[0], _head(log.files[0]))
+    return log, form
+
+
+def _head(path: Path, size: int = HEAD_BYTES) -> bytes:
+    try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: a pipe or device, not a file. Write it to a file first.")
         with path.open("rb") as handle:
-            head = handle.read(HEAD_BYTES)
+            head = handle.read(size)
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        cause = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{path}: cannot be read ({cause}). Check the path and its permissions.") from None
+        raise _unreadable(path, error) from None
     if not head.strip():
         raise InputError(f"{path}: the file is empty. Give a log with at least one loss.")
     return head
 
 
+def _unreadable(path: Path, error: Exception) -> InputError:
+    cause = getattr(error, "strerror", None) or str(error)
+    return InputError(f"{path}: cannot be read ({cause}). Check the path and its permissions.")
+
+
 def _format_of(path: Path, head: bytes) -> Format:
     formats = known_formats()
     for form in formats:
-        if form.matches(head):
+        if form.matches(head, path.name):
             return form
+    binary = b"\0" in head
+    if not binary:
+        more = _head(path, LATE_BYTES) if len(head) == HEAD_BYTES else head
+        for form in formats:
+            if form.anywhere and form.matches(more, path.name):
+                return form
     for form in formats:
-        if path.suffix.lower() in form.suffixes and b"\0" not in head:
+        if not binary and any(fnmatch(path.name.lower(), name) for name in form.named):
             return form
     names = ", ".join(form.name for form in formats)
-    kind = "binary" if b"\0" in head else "text of a kind not known"
+    packed = next((kind for magic, kind in COMPRESSED.items() if head.startswith(magic)), None)
+    kind = f"{packed}: unpack it first" if packed else "binary" if binary else "text of a kind not known"
     raise InputError(f"{path}: not a loss log ({kind}). Known formats: {names}.")
 
 
 def _name_of(path: Path) -> str:
-    stem = path.stem
-    parent = path.resolve().parent.name
-    return parent if stem.lower() in NAMELESS and parent else stem
+    """The file's name, unless every run's log is called so: then its folder's."""
+    path = path.resolve()
+    if path.is_dir():
+        return path.name or str(path)
+    folders = [folder.name for folder in path.parents if folder.name and not NAMELESS_FOLDER.fullmatch(folder.name)]
+    nameless = path.stem.lower() in NAMELESS or "tfevents" in path.name
+    return folders[0] if nameless and folders else path.stem

@@ -8,7 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from zerosum.curves._curve import LossCurve
+from zerosum.curves.gaps import describe_gaps
 from zerosum.curves.grid import already_thinned
+from zerosum.curves.side_axes import between, from_same_step
 from zerosum.errors import InputError
 
 Values = Shaped[np.ndarray, " n"] | Sequence[float | int]
@@ -51,9 +53,12 @@ def clean_curve(
     """Make a curve of rows in the order they were written.
 
     step, loss, tokens, lr: [n] numbers; NaN where a row lacks one. said: what the reader already changed.
+    Tokens or learning rates in rows of their own are joined to the loss of the same step; where they are logged more
+    seldom than the loss they are interpolated, or left out where they are too far apart for that.
     Dropped: rows without step or loss, infinite or non-positive losses, negative steps. Where a step goes back, a
     resumed run is assumed, and of the steps trained twice the last (or `on_resume` first) stays; a log that goes back
     all the time is sorted. Of rows with the same step the last stays. A log on the published grid stays as it is.
+    Gaps in the steps are told, not filled.
 
     Raises InputError when nothing is left, or when steps go back and `on_resume` is "error".
     """
@@ -65,6 +70,7 @@ def clean_curve(
         raise InputError(
             f"{label}: {', '.join(f'{len(v)} {k}' for k, v in axes.items())}. Give one of each for each row."
         )
+    _join_by_step(rows, on_resume)
     _drop_unusable(rows)
     if len(rows.step) == 0:
         why = "; ".join(rows.said) or "there are no rows"
@@ -75,7 +81,8 @@ def clean_curve(
     else:
         _untangle(rows, on_resume, label)
         _drop_repeated(rows)
-    _drop_partial_axes(rows)
+        rows.said.extend(describe_gaps(rows.step))
+    _complete_side_axes(rows)
     return LossCurve(
         name=name,
         step=rows.step,
@@ -87,6 +94,15 @@ def clean_curve(
         cleaning=tuple(rows.said),
         columns=dict(columns or {}),
     )
+
+
+def _join_by_step(rows: _Rows, on_resume: OnResume) -> None:
+    for axis in _side_axes(rows):
+        has_loss = ~np.isnan(rows.axes["loss"])
+        filled, count = from_same_step(rows.step, rows.axes[axis], has_loss, first=on_resume == "first")
+        if count:
+            rows.axes[axis] = filled
+            rows.said.append(f"{axis} of {_count(count)} taken from other rows of the same step")
 
 
 def _drop_unusable(rows: _Rows) -> None:
@@ -138,12 +154,20 @@ def _drop_repeated(rows: _Rows) -> None:
     )
 
 
-def _drop_partial_axes(rows: _Rows) -> None:
-    for axis in [axis for axis in ("tokens", "lr") if axis in rows.axes]:
+def _complete_side_axes(rows: _Rows) -> None:
+    for axis in _side_axes(rows):
+        logged = int(np.isfinite(rows.axes[axis]).sum())
+        rows.axes[axis], count = between(rows.step, rows.axes[axis], hold=axis == "lr")
+        if count:
+            rows.said.append(f"{axis} of {_count(count)} interpolated between the {logged} that have it")
         missing = int((~np.isfinite(rows.axes[axis])).sum())
         if missing:
             rows.said.append(f"{axis} left out: missing in {missing} of {_count(len(rows.step))}")
             del rows.axes[axis]
+
+
+def _side_axes(rows: _Rows) -> list[str]:
+    return [axis for axis in ("tokens", "lr") if axis in rows.axes]
 
 
 def _count(k: int) -> str:

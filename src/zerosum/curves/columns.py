@@ -1,6 +1,6 @@
 """Which column is the step, the loss, the tokens, the learning rate. One table of names, no guessing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from zerosum.errors import InputError
 
@@ -8,14 +8,15 @@ ALIASES: dict[str, tuple[str, ...]] = {
     # Names as the trainers write them, lower case. Validation and averaged losses are left out on purpose.
     "step": (
         "step",
-        "_step",
         "steps",
         "global_step",
+        "global step",
         "train/global_step",
         "trainer/global_step",
         "iter",
         "iteration",
         "iterations",
+        "iteration_step",
     ),
     "loss": (
         "loss",
@@ -24,30 +25,75 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "train/loss",
         "training_loss",
         "training loss",
-        "train/train_loss",
         "train_loss_step",
         "train/loss_step",
         "train/crossentropyloss",
         "train/ce loss",
+        "loss/train/total",
         "loss_metrics/global_avg_loss",
+        "reduced_train_loss",
         "lm loss",
+        "lm_loss",
+        "train/lm_loss",
         "trl",
     ),
     "tokens": (
         "tokens",
         "tokens_seen",
+        "tokens seen",
+        "total_tokens",
+        "consumed_tokens",
         "num_input_tokens_seen",
         "train/num_input_tokens_seen",
         "throughput/total_tokens",
         "throughput/total tokens",
+        "n_tokens_seen",
+        "time/token",
         "d",
     ),
-    "lr": ("lr", "learning_rate", "learning rate", "train/lr", "train/learning_rate", "optim/learning_rate_group0"),
+    "lr": (
+        "lr",
+        "learning_rate",
+        "learning rate",
+        "learning-rate",
+        "train/lr",
+        "train/learning_rate",
+        "optim/learning_rate",
+        "optim/learning_rate_group0",
+        "optim/lr (group 0)",
+        "lr-adam",
+        "lr-adamw",
+        "lr-adamw/pg1",
+    ),
 }
+# Names that stand for an axis only where no other does: W&B's `_step` counts calls of its logger, which is the
+# optimizer step unless the run logs that beside it; `train/train_loss` is, from Hugging Face, an average at the end.
+STAND_INS: dict[str, tuple[str, ...]] = {"step": ("_step",), "loss": ("train/train_loss",)}
 NEEDED = ("step", "loss")
 
 
-def choose_columns(names: Sequence[str], source: str, overrides: dict[str, str | None]) -> dict[str, str]:
+class Chooser:
+    """Picks the columns of one source, as `choose_columns` does, and keeps in `said` what a user should know of it."""
+
+    def __init__(self, source: str, overrides: Mapping[str, str | None]):
+        self.source, self.overrides = source, overrides
+        self.said: list[str] = []
+
+    def __call__(self, names: Sequence[str]) -> dict[str, str]:
+        """Map each axis to the source's own name for it."""
+        chosen = choose_columns(names, self.source, self.overrides)
+        for axis, name in chosen.items():
+            others = [other for other in names if _plain(other) in STAND_INS.get(axis, ()) and other != name]
+            if others and self.overrides.get(axis) is None:
+                self.said.append(f"the {axis} is {name!r}; {others[0]!r} is there too and was not used")
+        for axis in set(ALIASES) - set(chosen) - set(NEEDED):
+            found = _matching(axis, names)
+            if found:
+                self.said.append(f"{axis} left out: it could be any of {_listed(found)}; choose one with {axis}=NAME")
+        return chosen
+
+
+def choose_columns(names: Sequence[str], source: str, overrides: Mapping[str, str | None]) -> dict[str, str]:
     """Map "step", "loss" and, where there, "tokens" and "lr" to the source's own column names.
 
     names: the columns as the source spells them. overrides: what the caller chose, by axis, or None.
@@ -78,14 +124,17 @@ def _named(wanted: str, names: Sequence[str], source: str, axis: str) -> str:
     exact = [name for name in names if name == wanted]
     found = exact or [name for name in names if name.strip() == wanted.strip()]
     if not found:
-        raise InputError(f"{source}: no column {wanted!r} for the {axis}; there are {_listed(names)}. Choose one.")
+        raise InputError(
+            f"{source}: no column {_short(wanted)} for the {axis}; there are {_listed(names)}. Choose one."
+        )
     if len(found) > 1:
-        raise InputError(f"{source}: {len(found)} columns are called {wanted!r}. Rename all but one of them.")
+        raise InputError(f"{source}: {len(found)} columns are called {_short(wanted)}. Rename all but one of them.")
     return found[0]
 
 
 def _matching(axis: str, names: Sequence[str]) -> list[str]:
-    return [name for name in names if _plain(name) in ALIASES[axis]]
+    own = [name for name in names if _plain(name) in ALIASES[axis]]
+    return own or [name for name in names if _plain(name) in STAND_INS.get(axis, ())]
 
 
 def _plain(name: str) -> str:
@@ -93,6 +142,10 @@ def _plain(name: str) -> str:
     return name.rsplit(" - ", 1)[-1].strip().lower()
 
 
+def _short(name: str) -> str:
+    return repr(name if len(name) <= 60 else name[:57] + "...")
+
+
 def _listed(names: Sequence[str], most: int = 20) -> str:
-    shown = ", ".join(repr(name if len(name) <= 60 else name[:57] + "...") for name in names[:most])
+    shown = ", ".join(_short(name) for name in names[:most])
     return shown + (f" and {len(names) - most} more" if len(names) > most else "") if names else "none"

@@ -21,7 +21,7 @@ HEAD_BYTES = 65_536
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """How the table is written. skip: lines before the first row. header: None where the first row holds numbers."""
 
     encoding: str
@@ -31,11 +31,12 @@ class _Layout:
     width: int
 
 
-def _matches(head: bytes) -> bool:
-    return _layout(head) is not None
+def _matches(head: bytes, name: str) -> bool:
+    return layout_of(head) is not None
 
 
-def _layout(head: bytes) -> _Layout | None:
+def layout_of(head: bytes) -> Layout | None:
+    """How the table that begins so is written; None where it is no table."""
     encoding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     if encoding == "utf-8-sig" and b"\0" in head:
         return None
@@ -56,7 +57,7 @@ def _layout(head: bytes) -> _Layout | None:
     if len(first) < 2 or not rows or len(rows[0]) != len(first) or not any(map(_is_number, rows[0])):
         return None
     header = None if all(_is_number(field) or not field.strip() for field in first) else first
-    return _Layout(encoding, delimiter, skip, header, len(first))
+    return Layout(encoding, delimiter, skip, header, len(first))
 
 
 def _fields(line: str, delimiter: str) -> list[str]:
@@ -76,9 +77,11 @@ def _is_number(field: str) -> bool:
     return True
 
 
-def _read(path: Path, choose: Choose) -> Columns:
+def read_table(paths: tuple[Path, ...], choose: Choose) -> Columns:
+    """Read the columns that `choose` picks. Raises InputError where the file is no regular table."""
+    path = paths[0]
     with path.open("rb") as handle:
-        layout = _layout(handle.read(HEAD_BYTES))
+        layout = layout_of(handle.read(HEAD_BYTES))
     if layout is None:
         raise InputError(f"{path}: no table with a header and rows of numbers. Check the file.")
     # Without a header the columns are called by their place, so that they can be chosen but are never guessed.
@@ -95,7 +98,7 @@ def _read(path: Path, choose: Choose) -> Columns:
     return Columns(axes, chosen, tuple(said), {",": "csv", "\t": "tsv"}.get(layout.delimiter, "csv"))
 
 
-def _frame(path: Path, layout: _Layout) -> "pd.DataFrame":
+def _frame(path: Path, layout: Layout) -> "pd.DataFrame":
     import pandas as pd
 
     try:
@@ -136,4 +139,6 @@ def _numbers(column: "pd.Series", name: str, path: Path, said: list[str]) -> Flo
     return numbers
 
 
-FORMAT = Format(name="CSV or TSV", suffixes=(".csv", ".tsv", ".txt", ".dat"), matches=_matches, read=_read, rank=90)
+FORMAT = Format(
+    name="CSV or TSV", named=("*.csv", "*.tsv", "*.txt", "*.dat"), matches=_matches, read=read_table, rank=90
+)

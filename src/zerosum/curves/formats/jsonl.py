@@ -5,13 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from zerosum.curves._format import Choose, Columns, Format, as_number
+from zerosum.curves._format import Choose, Columns, Format, columns_of_rows, flat
 from zerosum.errors import InputError
 
 
-def _matches(head: bytes) -> bool:
+def _matches(head: bytes, name: str) -> bool:
     first, newline, _ = head.lstrip(b"\xef\xbb\xbf \t\r\n").partition(b"\n")
     if not first.startswith(b"{"):
         return False
@@ -23,14 +21,12 @@ def _matches(head: bytes) -> bool:
         return False
 
 
-def _read(path: Path, choose: Choose) -> Columns:
+def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
+    path = paths[0]
     rows, said = _rows(path)
     if not rows:
         raise InputError(f"{path}: no complete line of JSON. Give a log with at least one logged step.")
-    names = list(dict.fromkeys(key for row in rows for key in row))
-    chosen = choose(names)
-    axes = {axis: np.array([as_number(row.get(name)) for row in rows]) for axis, name in chosen.items()}
-    return Columns(axes, chosen, tuple(said), "jsonl")
+    return columns_of_rows(rows, choose, said=said, format="jsonl")
 
 
 def _rows(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
@@ -47,7 +43,7 @@ def _rows(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
         if not isinstance(row, dict):
             bad = (number, f"a {type(row).__name__}")
             continue
-        rows.append(_flat(row))
+        rows.append(flat(row))
     # Only a line with nothing after it can be what a killed process left.
     return rows, [f"the last line ({bad[0]}) is cut off and was dropped"] if bad else []
 
@@ -59,15 +55,11 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 yield number, line
 
 
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """Nested objects as dotted names, the way W&B names them; one level, which is all that trainers write."""
-    if not any(isinstance(value, dict) for value in row.values()):
-        return row
-    flat: dict[str, Any] = {}
-    for key, value in row.items():
-        inner = {f"{key}.{name}": entry for name, entry in value.items()} if isinstance(value, dict) else {key: value}
-        flat.update(inner)
-    return flat
-
-
-FORMAT = Format(name="JSON lines", suffixes=(".jsonl", ".ndjson"), matches=_matches, read=_read, rank=10)
+FORMAT = Format(
+    name="JSON lines",
+    named=("*.jsonl", "*.ndjson"),
+    matches=_matches,
+    read=_read,
+    rank=10,
+    places=("metrics.jsonl",),
+)

@@ -1,0 +1,74 @@
+"""Which files of a folder are the loss log. Nothing outside the folder is looked at, whatever links it holds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from zerosum.curves._format import Format
+from zerosum.errors import InputError
+
+MOST = 10_000  # files that match a pattern; a folder of more is not a run's
+
+
+@dataclass(frozen=True)
+class Log:
+    """A loss log on disk. files: of one run, in order. format: None where only the content can tell."""
+
+    files: tuple[Path, ...]
+    format: Format | None
+    said: tuple[str, ...] = ()
+
+
+def find_log(folder: Path, formats: Sequence[Format]) -> Log:
+    """The one log in a run's folder, in the order of `formats`; what lies beside it in other formats is said.
+
+    Raises InputError where there is none, or where there are several runs: it lists them.
+    """
+    found = [(form, runs) for form in formats if (runs := form.runs(_inside(folder, form.places)))]
+    found = [(form, [run for run in runs if run]) for form, runs in found]
+    found = [(form, runs) for form, runs in found if runs]
+    if not found:
+        return _only_file(folder, formats)
+    form, runs = found[0]
+    if len(runs) > 1:
+        raise InputError(
+            f"{folder}: {len(runs)} runs in it ({_listed([_place(run, folder) for run in runs])}). Name one of them."
+        )
+    beside = [_place(run, folder) for _, others in found[1:] for run in others if run != runs[0]]
+    said = (f"also in the folder and not read: {_listed(beside)}",) if beside else ()
+    return Log(runs[0], form if len(runs[0]) > 1 else None, said)
+
+
+def _only_file(folder: Path, formats: Sequence[Format]) -> Log:
+    """A folder with a single file that could be a log, under any name."""
+    patterns = {"*.log", *(name for form in formats for name in form.named)}
+    files = _inside(folder, tuple(sorted(patterns)))
+    if len(files) == 1:
+        return Log((files[0],), None)
+    what = f"{len(files)} files could be one ({_listed([file.name for file in files])})" if files else "none is known"
+    raise InputError(f"{folder}: a folder in which no loss log was found: {what}. Name the log file.")
+
+
+def _inside(folder: Path, places: Sequence[str]) -> list[Path]:
+    """Regular files at these places; links that lead out of the folder are left out, and each file counts once."""
+    root = folder.resolve()
+    found: dict[Path, Path] = {}
+    for place in places:
+        try:
+            for file in islice(folder.glob(place), MOST):
+                real = file.resolve()
+                if real.is_relative_to(root) and real.is_file():
+                    found.setdefault(real, file)
+        except (OSError, RuntimeError):  # no permission; links in a circle
+            continue
+    return sorted(found.values())
+
+
+def _place(run: Sequence[Path], folder: Path) -> str:
+    place = str(run[-1].relative_to(folder))
+    return place if len(run) == 1 else f"{place} and {len(run) - 1} more"
+
+
+def _listed(places: Sequence[str], most: int = 8) -> str:
+    return ", ".join(map(repr, places[:most])) + (f" and {len(places) - most} more" if len(places) > most else "")

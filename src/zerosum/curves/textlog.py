@@ -1,0 +1,95 @@
+"""Text logs: what a training script printed, one line for each logged step, among whatever else it printed."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from zerosum.curves._format import Choose, Columns, Format, as_number
+from zerosum.errors import InputError
+
+# A number as printf and Python print it. It has to end before a blank or a mark: a line that was cut off inside a
+# number must not give a smaller one.
+NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|[nN]a[nN]|[iI]nf)(?=[\s,|(])"
+START = r"(?:^|(?<=[\s\]]))"  # of a line, or after a logger's own prefix: "[rank0]: ", "12:30 INFO - "
+COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+@dataclass(frozen=True)
+class TextLog:
+    """The lines of one script.
+
+    name: for messages and `LossCurve.format`. rows: regular expressions of lines, with named groups; each group is a
+    column. called: group -> column name, where a group's name cannot be the column's. tokens: expression with the group
+    `tokens`, the tokens of one step, printed once. said: what every user of such a log should know.
+    Use `NUMBER` for the groups' values and anchor the expressions so that no other script's lines fit.
+    """
+
+    name: str
+    rows: tuple[str, ...]
+    rank: int
+    called: tuple[tuple[str, str], ...] = ()
+    tokens: str | None = None
+    said: tuple[str, ...] = ()
+
+    def format(self) -> Format:
+        """The reader of such logs."""
+        found = tuple(re.compile(row, re.MULTILINE) for row in self.rows)
+
+        def matches(head: bytes, name: str) -> bool:
+            text = decoded(head)
+            return text is not None and any(row.search(text) for row in found)
+
+        def read(paths: tuple[Path, ...], choose: Choose) -> Columns:
+            return self._read(paths[0], found, choose)
+
+        return Format(self.name, (), matches, read, self.rank, anywhere=True)
+
+    def _read(self, path: Path, found: tuple[re.Pattern[str], ...], choose: Choose) -> Columns:
+        text = decoded(path.read_bytes())
+        hits = sorted((hit for row in found for hit in row.finditer(text or "")), key=re.Match.start)
+        if text is None or not hits:
+            raise InputError(f"{path}: no complete line of a {self.name}. Check the file.")
+        called = dict(self.called)
+        rows = [{called.get(key, key): value for key, value in hit.groupdict().items() if value} for hit in hits]
+        names = list(dict.fromkeys(key for row in rows for key in row))
+        said = list(self.said)
+        per_step, sentence = _tokens_per_step(self.tokens, text)
+        chosen = choose([*names, "tokens"] if per_step else names)
+        if sentence and (not per_step or chosen.get("tokens") == "tokens"):
+            said.append(sentence)
+        axes = {axis: np.array([as_number(row.get(name)) for row in rows]) for axis, name in chosen.items()}
+        if per_step and chosen.get("tokens") == "tokens":
+            axes["tokens"] = axes["step"] * per_step
+        if _is_cut_off(text, hits[-1].start(), found):
+            said.append("the last line is cut off and was dropped")
+        return Columns(axes, chosen, tuple(said), self.name)
+
+
+def _tokens_per_step(pattern: str | None, text: str) -> tuple[int, str]:
+    """Tokens of one step, 0 where not told, and what to say of it."""
+    told = {int(hit["tokens"].replace(",", "")[:18]) for hit in re.finditer(pattern, text)} if pattern else set()
+    if len(told) == 1:
+        (count,) = told
+        return count, f"tokens are steps times {count:,}, the tokens of a step that the log names"
+    return 0, f"tokens left out: the log names {len(told)} different numbers of tokens per step" if told else ""
+
+
+def _is_cut_off(text: str, last_hit: int, found: tuple[re.Pattern[str], ...]) -> bool:
+    start = text.rfind("\n") + 1
+    unfinished = text[start:]
+    return bool(unfinished) and last_hit < start and any(row.search(unfinished + "\n") for row in found)
+
+
+def decoded(data: bytes) -> str | None:
+    """Text without colours and with one line for each carriage return; None where the bytes are no text."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):  # what PowerShell's > writes
+        text = data.decode("utf-16", errors="replace")
+    elif b"\0" in data:
+        return None
+    else:
+        text = data.decode("utf-8-sig", errors="replace")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return COLOURS.sub("", text) if "\x1b" in text else text
