@@ -1,5 +1,6 @@
 """Tables of all kinds, and files that are none."""
 
+import os
 import time
 
 import numpy as np
@@ -54,7 +55,7 @@ def test_columns_and_source_are_kept(write):
 
 
 def test_sparse_interleaved_rows(write):
-    text = "epoch,step,train_loss_step,val_loss\n0,0,3.5,\n0,,,3.4\n0,50,3.0,\n0,99,,2.9\n0,100,2.5,\n"
+    text = "batch,step,train_loss_step,val_loss\n0,0,3.5,\n0,,,3.4\n0,50,3.0,\n0,99,,2.9\n0,100,2.5,\n"
     curve = read_curve(write(text))
     np.testing.assert_array_equal(curve.step, [0, 50, 100])
     assert curve.cleaning == ("1 row without a step dropped", "1 row without a loss (empty or NaN) dropped")
@@ -108,10 +109,25 @@ def test_files_that_are_no_curve(write, content, message):
 def test_missing_file_folder_and_odd_path(tmp_path):
     with pytest.raises(InputError, match=r"none.csv: cannot be read \(No such file"):
         read_curve(tmp_path / "none.csv")
-    with pytest.raises(InputError, match="a folder"):
+    with pytest.raises(InputError, match="a folder in which no loss log was found"):
         read_curve(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="a pipe or device"):
+        read_curve(tmp_path / "pipe")
     with pytest.raises(InputError, match="cannot be read"):
         read_curve("a\0b")
+
+
+def test_row_cut_off_inside_its_step_is_dropped_aloud(write):
+    curve = read_curve(write("loss,step\n3.5,100\n3.4,200\n3.3,3"))
+    np.testing.assert_array_equal(curve.step, [100, 200])
+    assert curve.cleaning == ("the last line (step 3) has no end, is likely cut off and was dropped",)
+
+
+@pytest.mark.parametrize(("start", "kind"), [(b"\x1f\x8b\x08\0", "gzip"), (b"PK\x03\x04\0", "zip")])
+def test_packed_files_are_named(write, start, kind):
+    with pytest.raises(InputError, match=f"{kind}: unpack it first"):
+        read_curve(write(start + bytes(50)))
 
 
 def test_million_rows_in_two_seconds(tmp_path):

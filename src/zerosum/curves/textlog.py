@@ -59,6 +59,7 @@ class TextLog:
         chosen = choose([*names, "tokens"] if per_step else names)
         if sentence and (not per_step or chosen.get("tokens") == "tokens"):
             said.append(sentence)
+        rows = [row for row in rows if chosen["loss"] in row]  # lines of another kind are not rows without a loss
         axes = {axis: np.array([as_number(row.get(name)) for row in rows]) for axis, name in chosen.items()}
         if per_step and chosen.get("tokens") == "tokens":
             axes["tokens"] = axes["step"] * per_step

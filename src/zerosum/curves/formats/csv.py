@@ -2,10 +2,11 @@
 
 import csv
 import io
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -95,16 +96,30 @@ def read_table(paths: tuple[Path, ...], choose: Choose) -> Columns:
     axes = {}
     for axis, name in chosen.items():
         axes[axis] = _numbers(frame.iloc[:, names.index(name)], name, path, said)
+    if _last_row_is_cut_off(path, axes["step"]):
+        said.append(f"the last line (step {axes['step'][-1]:g}) has no end, is likely cut off and was dropped")
+        axes = {axis: values[:-1] for axis, values in axes.items()}
     return Columns(axes, chosen, tuple(said), {",": "csv", "\t": "tsv"}.get(layout.delimiter, "csv"))
+
+
+def _last_row_is_cut_off(path: Path, step: Float[np.ndarray, " n"]) -> bool:
+    """A last line without an end and with a smaller step: more likely cut off inside it than a run that resumed."""
+    with path.open("rb") as handle:
+        handle.seek(-1, os.SEEK_END)
+        ended = handle.read(1) in b"\r\n\0"
+    return not ended and len(step) > 1 and bool(step[-1] < step[-2])
 
 
 def _frame(path: Path, layout: Layout) -> "pd.DataFrame":
     import pandas as pd
 
+    # From 3.1 on pandas reads every number to the nearest one; before, only when told to.
+    version = tuple(int(part) for part in pd.__version__.split(".")[:2])
+    exact: dict[str, Any] = {} if version >= (3, 1) else {"float_precision": "round_trip"}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(
+            frame: pd.DataFrame = pd.read_csv(
                 path,
                 sep=r"\s+" if layout.delimiter == " " else layout.delimiter,
                 encoding=layout.encoding,
@@ -114,7 +129,9 @@ def _frame(path: Path, layout: Layout) -> "pd.DataFrame":
                 names=list(range(layout.width)),
                 index_col=False,
                 low_memory=False,
+                **exact,
             )
+            return frame
     except (ValueError, OverflowError, pd.errors.ParserWarning, UnicodeError) as error:
         cause = str(error).strip().splitlines()[0].removeprefix("Error tokenizing data. C error: ")
         raise InputError(f"{path}: not a regular table ({cause}). Mend or remove that row.") from None

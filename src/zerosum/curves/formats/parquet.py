@@ -23,15 +23,9 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
     path = paths[0]
     try:
         with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            numeric = [
-                f.name
-                for f in schema
-                if pa.types.is_integer(f.type) or pa.types.is_floating(f.type) or pa.types.is_string(f.type)
-            ]
-            chosen = choose(numeric)
+            chosen = choose([f.name for f in file.schema_arrow if _is_number(f.type, pa) or _is_text(f.type, pa)])
             table = file.read(columns=list(dict.fromkeys(chosen.values())))
-        axes = {axis: _numbers(table.column(name)) for axis, name in chosen.items()}
+        axes = {axis: _numbers(table.column(name), pa) for axis, name in chosen.items()}
     except InputError:
         raise
     # pyarrow's errors are OSError, ValueError, KeyError, NotImplementedError; text that is not UTF-8 is a ValueError.
@@ -41,12 +35,19 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
     return Columns(axes, chosen, (), "parquet")
 
 
-def _numbers(column: Any) -> Float[np.ndarray, " n"]:
-    values: np.ndarray = column.to_numpy()
-    if values.dtype.kind in "iuf":
-        return values.astype(np.float64)
-    # Text, and whole numbers with gaps where pyarrow makes objects of them.
-    return np.array([as_number(value) for value in values], dtype=np.float64)
+def _is_number(kind: Any, pa: Any) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def _is_text(kind: Any, pa: Any) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _numbers(column: Any, pa: Any) -> Float[np.ndarray, " n"]:
+    if _is_number(column.type, pa):
+        numbers: np.ndarray = column.cast(pa.float64(), safe=False).to_numpy()
+        return numbers.astype(np.float64)
+    return np.array([as_number(value) for value in column.to_pylist()], dtype=np.float64)
 
 
 FORMAT = Format(name="Parquet", named=("*.parquet",), matches=_matches, read=_read, rank=2)

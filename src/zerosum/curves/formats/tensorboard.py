@@ -78,30 +78,24 @@ def _by_step(points: Points, steps: Sequence[int]) -> Float[np.ndarray, " n"]:
 
 
 def _add_scalars(event: bytes, tags: dict[str, Points]) -> None:
-    step, summaries = 0, []
+    step = 0
+    values: list[bytes] = []
     for field, value in wire.fields(event):
         if field == EVENT_STEP:
             step = wire.signed(value)
         elif field == EVENT_SUMMARY:
-            summaries.append(wire.message(value))
-    for summary in summaries:
-        for field, value in wire.fields(summary):
-            if field == SUMMARY_VALUE:
-                tag, number = _scalar(wire.message(value))
-                if number is not None:
-                    tags[tag].append((step, number))
-
-
-def _scalar(value: bytes) -> tuple[str, float | None]:
-    tag, number = "", None
-    for field, inner in wire.fields(value):
-        if field == VALUE_TAG:
-            tag = wire.text(inner)
-        elif field == VALUE_SIMPLE:
-            number = wire.float32(inner)
-        elif field == VALUE_TENSOR:
-            number = _tensor(wire.message(inner))
-    return tag, number
+            values.extend(wire.message(inner) for f, inner in wire.fields(wire.message(value)) if f == SUMMARY_VALUE)
+    for scalar in values:
+        tag, number = b"", None
+        for field, inner in wire.fields(scalar):
+            if field == VALUE_TAG:
+                tag = wire.message(inner)
+            elif field == VALUE_SIMPLE:
+                number = wire.float32(inner)
+            elif field == VALUE_TENSOR:
+                number = _tensor(wire.message(inner))
+        if number is not None:
+            tags[wire.text(tag)].append((step, number))
 
 
 def _tensor(tensor: bytes) -> float | None:
