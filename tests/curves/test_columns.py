@@ -2,7 +2,7 @@
 
 import pytest
 
-from zerosum.curves.columns import ALIASES, choose_columns
+from zerosum.curves.columns import ALIASES, STAND_INS, Chooser, choose_columns
 from zerosum.errors import InputError
 
 
@@ -24,7 +24,7 @@ def test_known_names(names, expected):
 
 
 def test_each_name_means_one_thing():
-    names = [name for aliases in ALIASES.values() for name in aliases]
+    names = [name for table in (ALIASES, STAND_INS) for aliases in table.values() for name in aliases]
     assert len(names) == len(set(names))
     assert all(name == name.lower() for name in names)
 
@@ -56,3 +56,19 @@ def test_chosen_column_must_exist():
 
 def test_two_optional_columns_are_no_error():
     assert "lr" not in choose_columns(["step", "loss", "lr", "learning_rate"], "a.csv", {})
+
+
+def test_loggers_own_counter_stands_in_only_where_no_step_is_logged():
+    choose = Chooser("a.wandb", {})
+    assert choose(["_step", "train/global_step", "loss"])["step"] == "train/global_step"
+    assert choose.said == ["the step is 'train/global_step'; '_step' is there too and was not used"]
+    assert choose_columns(["_step", "loss"], "a.wandb", {})["step"] == "_step"
+    asked = Chooser("a.wandb", {"step": "_step"})
+    assert asked(["_step", "train/global_step", "loss"])["step"] == "_step"
+    assert asked.said == []
+
+
+def test_two_optional_columns_are_left_out_aloud():
+    choose = Chooser("a.csv", {})
+    choose(["step", "loss", "lr", "learning_rate"])
+    assert choose.said == ["lr left out: it could be any of 'lr', 'learning_rate'; choose one with lr=NAME"]

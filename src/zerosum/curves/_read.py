@@ -63,7 +63,8 @@ def read_curve(
         choose = Chooser(label, overrides)
         name = _name_of(path)
         columns = _read_files(form, log, choose)
-    losses, converted = in_nats(columns.axes["loss"], columns.names["loss"], bytes_per_token, label)
+    factor = None if bytes_per_token is None else float(bytes_per_token)
+    losses, converted = in_nats(columns.axes["loss"], columns.names["loss"], factor, label)
     return clean_curve(
         columns.title or name,
         columns.axes["step"],

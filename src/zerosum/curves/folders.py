@@ -21,7 +21,7 @@ class Log:
 
 
 def find_log(folder: Path, formats: Sequence[Format]) -> Log:
-    """The one log in a run's folder, in the order of `formats`; what lies beside it in other formats is said.
+    """The one log in a run's folder: the nearest to the top, then in the order of `formats`. Others beside it are said.
 
     Raises InputError where there is none, or where there are several runs: it lists them.
     """
@@ -30,6 +30,7 @@ def find_log(folder: Path, formats: Sequence[Format]) -> Log:
     found = [(form, runs) for form, runs in found if runs]
     if not found:
         return _only_file(folder, formats)
+    found.sort(key=lambda each: min(len(file.relative_to(folder).parts) for run in each[1] for file in run))
     form, runs = found[0]
     if len(runs) > 1:
         raise InputError(

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,17 +53,19 @@ class TextLog:
         if text is None or not hits:
             raise InputError(f"{path}: no complete line of a {self.name}. Check the file.")
         called = dict(self.called)
-        rows = [{called.get(key, key): value for key, value in hit.groupdict().items() if value} for hit in hits]
-        names = list(dict.fromkeys(key for row in rows for key in row))
+        rows: list[dict[str, Any]] = [
+            {called.get(key, key): value for key, value in hit.groupdict().items() if value} for hit in hits
+        ]
         said = list(self.said)
         per_step, sentence = _tokens_per_step(self.tokens, text)
-        chosen = choose([*names, "tokens"] if per_step else names)
-        if sentence and (not per_step or chosen.get("tokens") == "tokens"):
+        counter = next(iter(found[0].groupindex))  # every expression's first group is the step
+        for row in rows if per_step else ():
+            row["tokens"] = as_number(row[called.get(counter, counter)]) * per_step
+        chosen = choose(list(dict.fromkeys(key for row in rows for key in row)))
+        if sentence:
             said.append(sentence)
         rows = [row for row in rows if chosen["loss"] in row]  # lines of another kind are not rows without a loss
         axes = {axis: np.array([as_number(row.get(name)) for row in rows]) for axis, name in chosen.items()}
-        if per_step and chosen.get("tokens") == "tokens":
-            axes["tokens"] = axes["step"] * per_step
         if _is_cut_off(text, hits[-1].start(), found):
             said.append("the last line is cut off and was dropped")
         return Columns(axes, chosen, tuple(said), self.name)

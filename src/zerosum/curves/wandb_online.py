@@ -59,7 +59,7 @@ def _names(run: Any) -> list[str]:
     """Logged names, where the server tells them; without them every column has to be fetched."""
     told = getattr(run, "history_keys", None)
     keys = told.get("keys") if isinstance(told, dict) else None
-    return list(dict.fromkeys(["_step", *keys])) if isinstance(keys, dict) else []
+    return list(dict.fromkeys(["_step", *keys])) if isinstance(keys, dict) and keys else []
 
 
 def _scanned(run: Any, chosen: dict[str, str] | None) -> list[dict[str, Any]]:
