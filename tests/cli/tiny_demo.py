@@ -20,7 +20,6 @@ def tiny_suite(seed: int = 0, quick: bool = False) -> list[Recipe]:
     ]
 
 
-zerosum.recipes.demo_suite = tiny_suite
-
 if __name__ == "__main__":
+    zerosum.recipes.demo_suite = tiny_suite
     main()

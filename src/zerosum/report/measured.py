@@ -1,6 +1,7 @@
 """From a measured run directory to its summary: every change with its N, nulls and interval, and the fit."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
@@ -21,7 +22,7 @@ def summarize_run(
     store: its per-token losses. cutoff: the fit uses only steps after it; cutoffs: those shown beside it.
     Resampling units are documents for held-out tokens and sequences for the training batch.
     """
-    curve = run.curve()
+    curve = replace(run.curve(), name=recipe.name)
     pairs, unpaired = doubling_pairs(store["step"].to_numpy().tolist())
     return RunSummary(
         name=recipe.name,
