@@ -32,6 +32,8 @@ def test_single_file_under_any_name(tmp_path, name):
     put(tmp_path / name, CSV)
     put(tmp_path / "model.safetensors", b"\0")
     put(tmp_path / "config.yaml", "a: 1")
+    put(tmp_path / "config.json", '{\n  "vocab_size": 50304,\n  "n_layer": 12\n}\n')
+    put(tmp_path / "notes.txt", "It diverged, twice.\n")
     assert len(read_curve(tmp_path)) == 2
 
 

@@ -2,6 +2,9 @@
 
 # ruff: noqa: E501 - lines as long as the scripts print them
 
+import contextlib
+import time
+
 import numpy as np
 import pytest
 from written import put
@@ -160,3 +163,22 @@ def test_one_carriage_return_for_each_step(read):
 def test_source_alone_is_no_log(read):
     with pytest.raises(InputError, match="not a loss log"):
         read(MODDED[: MODDED.index("step:0/3375")])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "iter 1: loss " + "9" * 300_000 + "x",
+        "step 1/2 | loss 3.0 " * 15_000,
+        " iteration 1/ 2 |" + " | learning rate: 1.0 " * 15_000,
+        " iteration 1/ 2 |" * 20_000,
+        "step: " + " " * 300_000,
+        "s:1 trl:3.0" + "\n" * 300_000,
+    ],
+    ids=["digits", "llm.c", "learning rates", "iterations", "blanks", "newlines"],
+)
+def test_lines_made_to_be_slow_are_not(read, line):
+    start = time.process_time()
+    with contextlib.suppress(InputError):
+        read(NANOGPT + line + "\n")
+    assert time.process_time() - start < 5

@@ -42,8 +42,8 @@ def test_logged_step_goes_before_the_loggers_own_counter(tmp_path):
 
 
 def test_name_of_the_run(tmp_path):
-    run = field(17, field(1, "ab12") + field(8, "wide-fox-3"))
-    assert read_curve(put(tmp_path / "run-ab12.wandb", log_file([run, *RECORDS]))).name == "wide-fox-3"
+    run = field(17, field(1, "ab12") + field(8, "wide\n fox"))
+    assert read_curve(put(tmp_path / "run-ab12.wandb", log_file([run, *RECORDS]))).name == "wide fox"
 
 
 def test_values_that_are_no_numbers(tmp_path):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+HEAD_BYTES = 65_536  # how much of a file a format sees to recognise it
 # Which of the names a reader found are the step, the loss, ...: axis -> the source's own name.
 Choose = Callable[[Sequence[str]], dict[str, str]]
 # The files of a folder that a format knows -> runs, each the files it is written in, in order.

@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 
 from zerosum.curves._curve import LossCurve
-from zerosum.curves._format import Columns, Format
+from zerosum.curves._format import HEAD_BYTES, Columns, Format
 from zerosum.curves.cleaning import OnResume, clean_curve
 from zerosum.curves.columns import Chooser
 from zerosum.curves.folders import Log, find_log
@@ -15,7 +15,6 @@ from zerosum.curves.units import in_nats
 from zerosum.curves.wandb_online import is_online, read_online
 from zerosum.errors import InputError
 
-HEAD_BYTES = 65_536  # how much of a file a format sees to recognise it
 LATE_BYTES = 1 << 26  # how far into a text the first line of a log may come, after a script's source or warnings
 NAMELESS = {"metrics", "loss", "losses", "log", "logs", "history", "train", "curve", "trainer_state", "main", "output"}
 NAMELESS_FOLDER = re.compile(r"checkpoint-\d+")
@@ -65,8 +64,9 @@ def read_curve(
         columns = _read_files(form, log, choose)
     factor = None if bytes_per_token is None else float(bytes_per_token)
     losses, converted = in_nats(columns.axes["loss"], columns.names["loss"], factor, label)
+    title = " ".join(columns.title.split())[:200]
     return clean_curve(
-        columns.title or name,
+        title or name,
         columns.axes["step"],
         losses,
         tokens=columns.axes.get("tokens"),

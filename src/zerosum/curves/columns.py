@@ -86,8 +86,8 @@ class Chooser:
             others = [other for other in names if _plain(other) in STAND_INS.get(axis, ()) and other != name]
             if others and self.overrides.get(axis) is None:
                 self.said.append(f"the {axis} is {name!r}; {others[0]!r} is there too and was not used")
-        for axis in set(ALIASES) - set(chosen) - set(NEEDED):
-            found = _matching(axis, names)
+        for axis in ALIASES:
+            found = [] if axis in chosen else _matching(axis, names)
             if found:
                 self.said.append(f"{axis} left out: it could be any of {_listed(found)}; choose one with {axis}=NAME")
         return chosen

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from zerosum.curves._format import Format
+from zerosum.curves._format import HEAD_BYTES, Format
 from zerosum.errors import InputError
 
 MOST = 10_000  # files that match a pattern; a folder of more is not a run's
+MOST_OPENED = 200
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,23 @@ def find_log(folder: Path, formats: Sequence[Format]) -> Log:
 
 
 def _only_file(folder: Path, formats: Sequence[Format]) -> Log:
-    """A folder with a single file that could be a log, under any name."""
+    """A folder with a single file that is a log by its content, under any usual name."""
     patterns = {"*.log", *(name for form in formats for name in form.named)}
-    files = _inside(folder, tuple(sorted(patterns)))
-    if len(files) == 1:
-        return Log((files[0],), None)
-    what = f"{len(files)} files could be one ({_listed([file.name for file in files])})" if files else "none is known"
+    files = _inside(folder, tuple(sorted(patterns)))[:MOST_OPENED]
+    logs = [file for file in files if _is_log(file, formats)] or files
+    if len(logs) == 1:
+        return Log((logs[0],), None)
+    what = f"{len(logs)} files could be one ({_listed([file.name for file in logs])})" if logs else "none is known"
     raise InputError(f"{folder}: a folder in which no loss log was found: {what}. Name the log file.")
+
+
+def _is_log(file: Path, formats: Sequence[Format]) -> bool:
+    try:
+        with file.open("rb") as handle:
+            head = handle.read(HEAD_BYTES)
+    except OSError:
+        return False
+    return any(form.matches(head, file.name) for form in formats)
 
 
 def _inside(folder: Path, places: Sequence[str]) -> list[Path]:

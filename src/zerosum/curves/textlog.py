@@ -11,8 +11,8 @@ from zerosum.curves._format import Choose, Columns, Format, as_number
 from zerosum.errors import InputError
 
 # A number as printf and Python print it. It has to end before a blank or a mark: a line that was cut off inside a
-# number must not give a smaller one.
-NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|[nN]a[nN]|[iI]nf)(?=[\s,|(])"
+# number must not give a smaller one. Atomic, (?>...), so that a million digits are not tried in every length.
+NUMBER = r"(?>[-+]?(?:\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|[nN]a[nN]|[iI]nf))(?=[\s,|(])"
 START = r"(?:^|(?<=[\s\]]))"  # of a line, or after a logger's own prefix: "[rank0]: ", "12:30 INFO - "
 COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -24,7 +24,8 @@ class TextLog:
     name: for messages and `LossCurve.format`. rows: regular expressions of lines, with named groups; each group is a
     column. called: group -> column name, where a group's name cannot be the column's. tokens: expression with the group
     `tokens`, the tokens of one step, printed once. said: what every user of such a log should know.
-    Use `NUMBER` for the groups' values and anchor the expressions so that no other script's lines fit.
+    The first group is the step. Use `NUMBER` for values, anchor the expressions so that no other script's lines fit,
+    and bound what may stand between the groups, so that a hostile line takes no longer than others.
     """
 
     name: str
@@ -58,7 +59,7 @@ class TextLog:
         ]
         said = list(self.said)
         per_step, sentence = _tokens_per_step(self.tokens, text)
-        counter = next(iter(found[0].groupindex))  # every expression's first group is the step
+        counter = next(iter(found[0].groupindex))
         for row in rows if per_step else ():
             row["tokens"] = as_number(row[called.get(counter, counter)]) * per_step
         chosen = choose(list(dict.fromkeys(key for row in rows for key in row)))

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from zerosum.curves._format import Choose, Columns, Format, as_number
+from zerosum.curves._format import HEAD_BYTES, Choose, Columns, Format, as_number
 from zerosum.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 DELIMITERS = (",", "\t", ";", "|")
-HEAD_BYTES = 65_536
 
 
 @dataclass(frozen=True)

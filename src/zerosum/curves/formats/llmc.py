@@ -7,7 +7,7 @@ FORMAT = TextLog(
     rows=(
         rf"^s:(?P<s>\d+) trl:(?P<trl>{NUMBER})(?: lr:(?P<lr>{NUMBER}) norm:|\s*\n)",
         rf"^s:(?P<s>\d+) tel:(?P<tel>{NUMBER})\s*\n",
-        rf"{START}step\s+(?P<step>\d+)/\d+ \| (?:train )?loss\s+(?P<loss>{NUMBER})[^\n]*?"
+        rf"{START}step\s+(?P<step>\d+)/\d+ \| (?:train )?loss\s+(?P<loss>{NUMBER})[^\n]{{0,200}}?"
         rf"\|\s*lr\s+(?P<printed_lr>{NUMBER})\s*\|",
     ),
     called=(("s", "step"), ("printed_lr", "learning rate"), ("tel", "val loss")),

@@ -6,8 +6,8 @@ FORMAT = TextLog(
     name="Megatron log",
     rows=(
         rf"{START}iteration\s+(?P<iteration>\d+)/\s*\d+ \|"
-        rf"(?:[^\n]*?\| learning rate: (?P<learning_rate>{NUMBER}))?"
-        rf"[^\n]*?\| lm loss: (?P<lm_loss>{NUMBER}) \|",
+        rf"(?>[^\n]{{0,600}}?\| learning rate: (?P<learning_rate>{NUMBER}))?"
+        rf"[^\n]{{0,600}}?\| lm loss: (?P<lm_loss>{NUMBER}) \|",
     ),
     called=(("learning_rate", "learning rate"), ("lm_loss", "lm loss")),
     said=("each loss is a mean over the iterations since the row before",),
