@@ -129,6 +129,24 @@ def test_killed_at_any_moment_it_ends_with_the_same_numbers(finished, tmp_path):
     assert not list(folder.rglob("*.part"))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="process groups of a terminal")
+@pytest.mark.parametrize("seconds", [2.0, 6.0])
+def test_interrupted_it_says_how_to_go_on(tmp_path, seconds):
+    """Ctrl-C reaches every process of a terminal's group: one line, no traceback of a worker."""
+    command = [*DEMO, "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    if process.returncode == 0:
+        pytest.skip(f"finished within {seconds} s")
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "zerosum: stopped. Start the same command again: it continues."
+    assert "Traceback" not in said
+
+
 def test_more_seeds_keep_the_runs_and_add_intervals(finished):
     folder, _ = finished
     before = written(folder)["runs"]

@@ -8,6 +8,8 @@ import zerosum
 from zerosum.cli.demo import demo
 from zerosum.errors import InputError
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="zerosum",
     help="Training dynamics of language models: loss deceleration and zero-sum learning, measured with error bars.",
@@ -36,16 +38,22 @@ def _options(
 
 def main() -> None:
     """Run a verb; what is wrong with the input or the call is one line on stderr and exit code 2."""
+    code, message = _run()
+    if message:
+        print(f"zerosum: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _run() -> tuple[int, str]:
+    """Exit code, and what to say."""
     try:
-        sys.exit(app(standalone_mode=False))
-    except (KeyboardInterrupt, typer.Abort):
-        print("zerosum: stopped. Start the same command again: it continues.", file=sys.stderr)
-        sys.exit(130)
+        code = app(standalone_mode=False) or 0
     except InputError as error:
-        message = str(error)
+        return 2, str(error)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
     except Exception as error:
         if not hasattr(error, "format_message"):  # typer's errors of usage have it, whichever click they stand on
             raise
-        message = f"{error.format_message()} See zerosum --help."
-    print(f"zerosum: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(2)
+        return 2, f"{error.format_message()} See zerosum --help."
+    return code, "stopped. Start the same command again: it continues." if code == INTERRUPTED else ""

@@ -7,7 +7,10 @@ cores and do not wait for each other.
 
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -50,7 +53,8 @@ def side_by_side(
                 number, job = waiting.pop(0)
                 ours, theirs = context.Pipe(duplex=False)
                 process = context.Process(target=_work, args=(work, job, theirs), daemon=True)
-                process.start()
+                with _interrupts_ignored():  # inherited: an interrupt is for this process, which then ends the workers
+                    process.start()
                 theirs.close()  # so that the end of the worker ends the messages
                 running.append(_Worker(number, process, ours))
             for worker in _with_news(running):
@@ -96,8 +100,21 @@ def _work(work: Callable[[Any, Report], Any], job: Any, messages: Connection) ->
             messages.send(("error", str(error)))
         else:
             messages.send(("result", result))
-    except (BrokenPipeError, KeyboardInterrupt):
-        pass  # the process that wanted this is gone, or was interrupted and says so itself
+    except BrokenPipeError:
+        pass  # the process that wanted this is gone
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C for a moment; only the main thread may, in others nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _usable_cores() -> int:
