@@ -8,7 +8,6 @@ cores and do not wait for each other.
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,7 +52,7 @@ def side_by_side(
                 number, job = waiting.pop(0)
                 ours, theirs = context.Pipe(duplex=False)
                 process = context.Process(target=_work, args=(work, job, theirs), daemon=True)
-                with _interrupts_ignored():  # inherited: an interrupt is for this process, which then ends the workers
+                with _interrupts_held_back():  # an interrupt is for this process, which then ends the workers
                     process.start()
                 theirs.close()  # so that the end of the worker ends the messages
                 running.append(_Worker(number, process, ours))
@@ -105,16 +104,16 @@ def _work(work: Callable[[Any, Report], Any], job: Any, messages: Connection) ->
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Ignore Ctrl-C for a moment; only the main thread may, in others nothing changes."""
-    if threading.current_thread() is not threading.main_thread():
+def _interrupts_held_back() -> Iterator[None]:
+    """Hold Ctrl-C back until the end of the block, then let it through; a process begun inside never sees one."""
+    if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _usable_cores() -> int:
