@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zerosum.checkpoints import open_run
-    from zerosum.curves import LossCurve, read_curve
+    from zerosum.curves import LossCurve, read_curve, write_curve
     from zerosum.deceleration import fit
     from zerosum.errors import InputError
     from zerosum.interference import InterferenceSums, destructive_interference
@@ -26,6 +26,7 @@ _ROOM_OF = {
     "open_store": "losses",
     "read_curve": "curves",
     "token_losses": "losses",
+    "write_curve": "curves",
 }
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "open_store",
     "read_curve",
     "token_losses",
+    "write_curve",
 ]
 
 

@@ -46,8 +46,9 @@ class Run:
         return self.path / "zerosum"
 
     def curve(self) -> LossCurve:
-        """The training loss of every logged step."""
-        return read_curve(self.path / "metrics.jsonl")
+        """The training loss of every logged step: of our own log where there is one, else of what the folder holds."""
+        ours = self.path / "metrics.jsonl"
+        return read_curve(ours if ours.is_file() else self.path)
 
 
 def open_run(path: str | Path) -> Run:

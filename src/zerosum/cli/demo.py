@@ -64,13 +64,12 @@ def demo(
 def _run_suite(folder: Path, seed: int, seeds: int, quick: bool) -> "SuiteSummary":
     from zerosum.recipes import demo_suite
     from zerosum.report import SuiteSummary, across_seeds
-    from zerosum.training import held_out_tokens, side_by_side
+    from zerosum.training import side_by_side
 
     recipes = [recipe for number in range(seed, seed + seeds) for recipe in demo_suite(number, quick)]
     _require_disk(folder, recipes)
-    held_out = held_out_tokens(HELD_OUT_SEQUENCES, recipes[0].batch.length, recipes[0].data)
     # The largest first: so the cores run out of work at nearly the same time.
-    jobs = [(_run_folder(folder, r), r, held_out) for r in sorted(recipes, key=lambda r: -r.model.n_parameters)]
+    jobs = [(_run_folder(folder, r), r) for r in sorted(recipes, key=lambda r: -r.model.n_parameters)]
     with progress() as show:
         found = side_by_side(_train_and_measure, jobs, on_report=lambda number, *news: show(*news))
     runs = tuple(sorted(found, key=lambda run: (run.seed, run.n_params)))
@@ -80,7 +79,7 @@ def _run_suite(folder: Path, seed: int, seeds: int, quick: bool) -> "SuiteSummar
         runs=runs,
         across_seeds=over_seeds,
         across_seeds_reason=None if over_seeds else "one seed; run with --seeds 3 or more for intervals over seeds",
-        provenance=_provenance(recipes, held_out),
+        provenance=_provenance(recipes),
     )
 
 
@@ -89,7 +88,13 @@ def _run_folder(folder: Path, recipe: "Recipe") -> Path:
     return folder / f"{re.sub('[^A-Za-z0-9]+', '-', recipe.name)}-seed{recipe.seed}"
 
 
-def _train_and_measure(job: "tuple[Path, Recipe, HeldOut]", show: "Callable[..., None]") -> "RunSummary":
+def _held_out(recipe: "Recipe") -> "HeldOut":
+    from zerosum.training import held_out_tokens
+
+    return held_out_tokens(HELD_OUT_SEQUENCES, recipe.batch.length, recipe.data)
+
+
+def _train_and_measure(job: "tuple[Path, Recipe]", show: "Callable[..., None]") -> "RunSummary":
     """Train or continue one run, then measure it; in a process of its own."""
     import torch
 
@@ -98,7 +103,7 @@ def _train_and_measure(job: "tuple[Path, Recipe, HeldOut]", show: "Callable[...,
     from zerosum.report.measured import summarize_run
     from zerosum.training import one_step_losses, train
 
-    folder, recipe, held_out = job
+    folder, recipe = job
     label, total = f"{recipe.name}, seed {recipe.seed}: ", recipe.steps
     torch.set_num_threads(recipe.threads)  # the last digits of a loss depend on it
     train(recipe, folder, on_step=lambda step, loss: show(label + "training", total, step, f"loss {loss:.2f}"))
@@ -106,7 +111,7 @@ def _train_and_measure(job: "tuple[Path, Recipe, HeldOut]", show: "Callable[...,
     steps = [checkpoint.step for checkpoint in run.checkpoints]
     store = measure_losses(
         run,
-        held_out,
+        _held_out(recipe),
         lambda checkpoint, tokens: one_step_losses(recipe, checkpoint, tokens),
         on_checkpoint=lambda step: show(label + "token losses", len(steps), steps.index(step) + 1, f"step {step}"),
     )
@@ -159,7 +164,8 @@ def _require_disk(folder: Path, recipes: list["Recipe"]) -> None:
         )
 
 
-def _provenance(recipes: list["Recipe"], held_out: "HeldOut") -> dict[str, Any]:
+def _provenance(recipes: list["Recipe"]) -> dict[str, Any]:
+    held_out = _held_out(recipes[0])
     return {
         "command": " ".join(["zerosum", *sys.argv[1:]]),
         "seeds": sorted({recipe.seed for recipe in recipes}),
