@@ -10,6 +10,7 @@ from jaxtyping import Float
 from zerosum.curves import LossCurve
 from zerosum.deceleration import jackknife, paper, robust
 from zerosum.deceleration._record import CutoffRow, Fit, ProcedureName
+from zerosum.deceleration.autocorrelation import widening
 from zerosum.deceleration.bnsl import asymptote
 from zerosum.deceleration.points import Points
 from zerosum.deceleration.procedures import Procedure
@@ -110,7 +111,8 @@ def _assemble(curve: LossCurve, how: Procedure, found: _Search, level: float) ->
     last = float(curve.step[-1])
     n_points, n_bins = int((curve.step >= first).sum()), int(kept.sum())
     residual = law.log_loss(np.exp(x[kept])) - y[kept]
-    intervals, interval_reasons = jackknife.intervals(found.best, found.refits, level)
+    widen = widening(found.best.law(0).log_loss(np.exp(x[kept])) - y[kept], found.points.log_bin[kept])
+    intervals, interval_reasons = jackknife.intervals(found.best, found.refits, level, widen)
     evidence = Evidence(n_points, n_bins, float(curve.step[0]), first, last, found.cutoff, law, found.best,
                         found.refits, found.gain, found.table)  # fmt: skip
     word, reasons = verdict(evidence)

@@ -113,7 +113,7 @@ class Fit:
         return out | {
             "params": params,
             "errors": errors,
-            **({"errors_reason": "given by procedure \"paper\" alone; see intervals"} if errors is None else {}),
+            **({"errors_reason": 'given by procedure "paper" alone; see intervals'} if errors is None else {}),
             "n_bins": self.n_bins,
             "intervals": intervals,
             "verdict": self.verdict,

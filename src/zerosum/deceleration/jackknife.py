@@ -14,7 +14,7 @@ from zerosum.deceleration.varpro import Solutions
 BLOCKS = 8
 METHOD = (
     f"delete-block jackknife: {BLOCKS} contiguous blocks of log bins, t with {BLOCKS - 1} degrees of freedom, "
-    "t_d and L_d on log scale"
+    "t_d and L_d on log scale, widened for autocorrelated residuals"
 )
 Interval = tuple[float, float]
 
@@ -24,8 +24,10 @@ def leave_out(weight: Float[np.ndarray, " n"], block: Int[np.ndarray, " n"]) -> 
     return np.where(block == np.arange(BLOCKS)[:, None], 0.0, weight)
 
 
-def jackknife_interval(estimate: float, refits: Float[np.ndarray, " blocks"], level: float) -> Interval:
-    """estimate -+ t * standard error, with se^2 = (k-1)/k sum (refit - mean refit)^2 over k deleted blocks.
+def jackknife_interval(
+    estimate: float, refits: Float[np.ndarray, " blocks"], level: float, widen: float = 1.0
+) -> Interval:
+    """estimate -+ t * widen * se, with se^2 = (k-1)/k sum (refit - mean refit)^2 over k deleted blocks.
 
     >>> low, high = jackknife_interval(1.0, np.array([0.9, 1.1, 1.0, 1.0]), 0.95)
     >>> round(low, 3), round(high, 3)
@@ -33,14 +35,16 @@ def jackknife_interval(estimate: float, refits: Float[np.ndarray, " blocks"], le
     """
     k = len(refits)
     error = np.sqrt((k - 1) / k * ((refits - refits.mean()) ** 2).sum())
-    half = float(stdtrit(k - 1, (1 + level) / 2) * error)
+    half = float(stdtrit(k - 1, (1 + level) / 2) * widen * error)
     return estimate - half, estimate + half
 
 
-def intervals(best: Solutions, refits: Solutions, level: float) -> tuple[dict[str, Interval | None], dict[str, str]]:
+def intervals(
+    best: Solutions, refits: Solutions, level: float, widen: float = 1.0
+) -> tuple[dict[str, Interval | None], dict[str, str]]:
     """Intervals for L_d, t_d and r_d, and for each that is None the reason.
 
-    best: one row, the whole fit. refits: one row for each block left out.
+    best: one row, the whole fit. refits: one row for each block left out. widen: see `autocorrelation.widening`.
     A refit that fails or ends on an edge makes all intervals None: leaving it out would make them too narrow.
     """
     names = ("L_d", "t_d", "r_d")
@@ -53,7 +57,7 @@ def intervals(best: Solutions, refits: Solutions, level: float) -> tuple[dict[st
         ("t_d", best.log_t_d[0], refits.log_t_d, True),
         ("r_d", best.r_d[0], refits.r_d, False),
     ):
-        low, high = jackknife_interval(float(centre), values, level)
+        low, high = jackknife_interval(float(centre), values, level, widen)
         with np.errstate(over="ignore"):
             found[name] = (float(np.exp(low)), float(np.exp(high))) if logged else (low, high)
     tails = [name for name, interval in found.items() if not np.isfinite(interval or ()).all()]
