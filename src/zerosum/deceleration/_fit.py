@@ -1,7 +1,7 @@
 """`fit`: a loss curve -> where it decelerates, how sure that is, and whether to believe it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 
 import numpy as np
@@ -9,9 +9,10 @@ from jaxtyping import Float
 
 from zerosum.curves import LossCurve
 from zerosum.deceleration import jackknife, paper, robust
-from zerosum.deceleration._record import CutoffRow, Fit, ProcedureName
+from zerosum.deceleration._record import CutoffRow, Fit, Phase, ProcedureName
 from zerosum.deceleration.autocorrelation import widening
 from zerosum.deceleration.bnsl import asymptote
+from zerosum.deceleration.observed import Observed, observe, spikes
 from zerosum.deceleration.points import Points
 from zerosum.deceleration.procedures import Procedure
 from zerosum.deceleration.varpro import Solutions, solve
@@ -22,22 +23,30 @@ PROCEDURES: dict[str, Procedure] = {one.PROCEDURE.name: one.PROCEDURE for one in
 
 
 def fit(
-    curve: LossCurve, *, procedure: ProcedureName = "robust", cutoff: float | int | None = None, level: float = 0.95
+    curve: LossCurve,
+    *,
+    procedure: ProcedureName = "robust",
+    cutoff: float | int | None = None,
+    level: float = 0.95,
+    phase: Phase | None = None,
 ) -> Fit:
     """Fit the one-break law to a loss curve.
 
     procedure: "robust" (log bins), or "paper" (the published smoothing, thinning and least squares).
     cutoff: drop steps up to here. None: 100 for "paper"; for "robust" 1 % of the run, at most 100.
     level: nominal coverage of the intervals.
+    phase: "stable" stops where the learning rate falls, "whole" fits through it. None: "whole" for "paper" only.
     A curve that cannot be fitted gives NaN numbers and the verdict "cannot-tell", not an error.
 
-    Raises InputError for an unknown procedure, or for a cut-off or level out of range.
+    Raises InputError for an unknown procedure or phase, or for a cut-off or level out of range.
     """
     how = _procedure(procedure)
     if not 0 < level < 1:
         raise InputError(f"level {level!r}: not between 0 and 1. Give the coverage of the intervals, e.g. 0.95.")
-    start = how.default_cutoff(curve) if cutoff is None else _checked(cutoff)
-    return _assemble(curve, how, _search(how.points(curve), start, float(curve.step[-1])), level)
+    fitted, seen = observe(curve, stop=_stops(how, phase))
+    start = how.default_cutoff(fitted) if cutoff is None else _checked(cutoff)
+    found = _search(how.points(fitted), start, float(fitted.step[-1]))
+    return _assemble(curve, fitted, seen, how, found, level)
 
 
 @dataclass(frozen=True)
@@ -66,10 +75,15 @@ def _search(points: Points, cutoff: float, last_step: float) -> _Search:
 
 
 def cutoff_table(
-    curve: LossCurve, cutoffs: Sequence[float | int], *, procedure: ProcedureName = "robust"
+    curve: LossCurve,
+    cutoffs: Sequence[float | int],
+    *,
+    procedure: ProcedureName = "robust",
+    phase: Phase | None = None,
 ) -> tuple[CutoffRow, ...]:
     """How L_d, t_d and r_d move when steps up to each cut-off are dropped. NaN where too few points are left."""
-    points = _procedure(procedure).points(curve)
+    how = _procedure(procedure)
+    points = how.points(observe(curve, stop=_stops(how, phase))[0])
     weights = [points.after(_checked(cutoff)) for cutoff in cutoffs]
     return _table(list(cutoffs), solve(points.x, points.y, np.stack(weights))) if weights else ()
 
@@ -87,6 +101,12 @@ def _procedure(name: str) -> Procedure:
     return PROCEDURES[name]
 
 
+def _stops(how: Procedure, phase: Phase | None) -> bool:
+    if phase not in (None, "stable", "whole"):
+        raise InputError(f"phase {phase!r}: not known. Choose one of stable, whole.")
+    return (phase or how.phase) == "stable"
+
+
 def _checked(cutoff: float | int) -> float:
     if not (isfinite(cutoff) and cutoff >= 0):
         raise InputError(f"cut-off {cutoff!r}: not a step. Give 0 or a positive number of steps.")
@@ -102,19 +122,20 @@ def _table(cutoffs: Sequence[float | int], found: Solutions) -> tuple[CutoffRow,
     )
 
 
-def _assemble(curve: LossCurve, how: Procedure, found: _Search, level: float) -> Fit:
+def _assemble(curve: LossCurve, fitted: LossCurve, seen: Observed, how: Procedure, found: _Search, level: float) -> Fit:
     kept = found.weight > 0
     x, y = found.points.x, found.points.y
     estimate = how.estimate(found.points, found.weight, found.best.law(0))
     law = estimate.params
     first = float(found.points.first_step[kept][0]) if kept.any() else float("nan")
-    last = float(curve.step[-1])
-    n_points, n_bins = int((curve.step >= first).sum()), int(kept.sum())
+    last = float(fitted.step[-1])
+    seen = replace(seen, spikes=spikes(fitted, law, first))
+    n_points, n_bins = int((fitted.step >= first).sum()), int(kept.sum())
     residual = law.log_loss(np.exp(x[kept])) - y[kept]
     widen = widening(found.best.law(0).log_loss(np.exp(x[kept])) - y[kept], found.points.log_bin[kept])
     intervals, interval_reasons = jackknife.intervals(found.best, found.refits, level, widen)
-    evidence = Evidence(n_points, n_bins, float(curve.step[0]), first, last, found.cutoff, law, found.best,
-                        found.refits, found.gain, found.table)  # fmt: skip
+    evidence = Evidence(n_points, n_bins, float(fitted.step[0]), first, last, found.cutoff, law, found.best,
+                        found.refits, found.gain, found.table, seen)  # fmt: skip
     word, reasons = verdict(evidence)
     if word == "no-break":
         placeless = dict.fromkeys(("L_d", "t_d"), "there is no break to place: " + reasons[0].message)
@@ -127,7 +148,7 @@ def _assemble(curve: LossCurve, how: Procedure, found: _Search, level: float) ->
         L_d=estimate.L_d,
         t_d=estimate.t_d,
         r_d=law.r_d,
-        L_T=float(np.exp(y[-1])) if len(y) else float(curve.loss[-1]),
+        L_T=float(np.exp(y[-1])) if len(y) else float(fitted.loss[-1]),
         L_T_hat=asymptote(estimate.L_d, estimate.t_d, law.r_d, last),
         rsle=float(np.sqrt(np.mean(residual**2))) if n_bins else float("nan"),
         n_points=n_points,

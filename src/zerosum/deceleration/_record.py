@@ -11,6 +11,7 @@ from zerosum.curves import LossCurve
 from zerosum.deceleration.bnsl import BNSL, Steps
 
 ProcedureName = Literal["robust", "paper"]
+Phase = Literal["stable", "whole"]
 VerdictWord = Literal["decelerates", "no-break", "accelerates", "cannot-tell"]
 
 

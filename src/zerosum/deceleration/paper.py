@@ -127,4 +127,4 @@ def _covariance(
     return covariance
 
 
-PROCEDURE = Procedure("paper", thinned_points, default_cutoff, estimate)
+PROCEDURE = Procedure("paper", thinned_points, default_cutoff, estimate, "whole")

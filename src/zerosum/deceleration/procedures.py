@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from zerosum.curves import LossCurve
-from zerosum.deceleration._record import ProcedureName, Reason
+from zerosum.deceleration._record import Phase, ProcedureName, Reason
 from zerosum.deceleration.bnsl import BNSL, line_loss
 from zerosum.deceleration.points import Points
 
@@ -35,12 +35,14 @@ class Procedure:
     """name: what the caller asks for. points: curve -> points. default_cutoff: curve -> steps.
 
     estimate: (points, weights, the least-squares optimum of these points) -> `Estimate`.
+    phase: what is fitted of a run whose learning rate falls in the end, "stable" (up to there) or "whole".
     """
 
     name: ProcedureName
     points: Callable[[LossCurve], Points]
     default_cutoff: Callable[[LossCurve], float]
     estimate: Callable[[Points, Float[np.ndarray, " n"], BNSL], Estimate]
+    phase: Phase
 
 
 def smoothing_notes(points: Points) -> tuple[Reason, ...]:

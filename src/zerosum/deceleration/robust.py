@@ -25,4 +25,4 @@ def _estimate(points: Points, weight: Float[np.ndarray, " n"], best: BNSL) -> Es
     return Estimate(best, best.t_d, notes=smoothing_notes(points))
 
 
-PROCEDURE = Procedure("robust", binned_points, default_cutoff, _estimate)
+PROCEDURE = Procedure("robust", binned_points, default_cutoff, _estimate, "stable")

@@ -4,12 +4,14 @@
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from zerosum.deceleration._record import CutoffRow, Reason, VerdictWord
 from zerosum.deceleration.bnsl import BNSL
+from zerosum.deceleration.curve_checks import curve_reasons
+from zerosum.deceleration.observed import Observed
 from zerosum.deceleration.varpro import Solutions
 
 FEWEST_BINS, FEWEST_POINTS = 25, 60
@@ -23,7 +25,8 @@ T_D_MOVES, T_D_LOST = 1.5, 3.0  # factor by which t_d moves with the cut-off: no
 class Evidence:
     """All that the verdict may look at. start: first step of the log itself; first_step, last_step: fitted range.
 
-    best, refits: the fit (one row) and the leave-a-stretch-out refits. gain: see `jackknife.power_law_error`.
+    seen: what the curve says of its run. best, refits: the fit (one row) and the leave-a-stretch-out refits.
+    gain: see `jackknife.power_law_error`.
     """
 
     n_points: int
@@ -37,6 +40,7 @@ class Evidence:
     refits: Solutions
     gain: float
     cutoffs: tuple[CutoffRow, ...]
+    seen: Observed = field(default_factory=Observed)
 
 
 def verdict(e: Evidence) -> tuple[VerdictWord, tuple[Reason, ...]]:
@@ -45,13 +49,16 @@ def verdict(e: Evidence) -> tuple[VerdictWord, tuple[Reason, ...]]:
     A range too short or too late blocks everything. Then a plain power law that predicts left-out stretches about as
     well means that there is no break. Only then it matters where the break is and how sure its rates are.
     """
+    about_run = tuple(curve_reasons(e.seen, e.first_step, e.params.t_d))
+    notes = tuple(reason for reason in about_run if reason.level == "note")
     blocking = [reason for check in RANGE_CHECKS for reason in check(e)]
     if blocking:
-        return "cannot-tell", tuple(blocking)
+        return "cannot-tell", (*blocking, *notes)
     if e.gain < NEEDED_GAIN:
         text = f"a plain power law predicts left-out stretches as well: error {e.gain:.2f} times the one-break law's"
-        return "no-break", (Reason("power-law-suffices", "note", text),)
-    found = sorted((reason for check in BREAK_CHECKS for reason in check(e)), key=lambda reason: reason.level)
+        return "no-break", (Reason("power-law-suffices", "note", text), *notes)
+    about_break = [reason for check in BREAK_CHECKS for reason in check(e)]
+    found = sorted([*about_break, *about_run], key=lambda reason: reason.level)
     if any(reason.level == "blocking" for reason in found):
         return "cannot-tell", tuple(found)
     return ("decelerates" if e.params.c1 < 0 else "accelerates"), tuple(found)

@@ -1,0 +1,62 @@
+"""Reasons that come from the run rather than from the fit: its learning rate, gaps, resumptions and spikes."""
+
+from collections.abc import Iterator
+
+from zerosum.deceleration._record import Reason
+from zerosum.deceleration.observed import Observed
+from zerosum.deceleration.rate_changes import RateChange
+
+NEAR = 1.25  # factor between t_d and a change of the learning rate below which the one may be the other
+REACHES = 0.8  # warm-up that lasts beyond this share of t_d: the rate before the break is that of the warm-up
+
+
+def curve_reasons(seen: Observed, first_step: float, t_d: float) -> Iterator[Reason]:
+    """Every reason, blocking or not. first_step: of the fitted range. t_d: of the fit; NaN where there is none."""
+    for change in seen.changes:
+        yield _warm_up(change, first_step, t_d) if change.kind == "warm-up" else _fall(change, seen.stopped, t_d)
+    for before, after in seen.gaps:
+        hides = before < t_d < after
+        text = f"nothing was logged between step {before:g} and {after:g}" + (
+            f", where the fit puts the break (step {t_d:.0f}): find the missing part of the log" if hides else ""
+        )
+        yield Reason("gap", "blocking" if hides else "note", text)
+    for sentence in seen.resumed:
+        yield Reason("resumed", "note", sentence)
+    if seen.spikes:
+        where = ", ".join(f"{step:g}" for step in seen.spikes[:3]) + (", ..." if len(seen.spikes) > 3 else "")
+        text = f"the loss spikes 10 % or more above the law, {len(seen.spikes)} times (step {where})"
+        yield Reason("spikes", "note", text)
+
+
+def _warm_up(change: RateChange, first_step: float, t_d: float) -> Reason:
+    if change.end > REACHES * t_d:
+        text = (
+            f"the learning rate warms up until step {change.end:g} and reaches the break at step {t_d:.0f}: the rate "
+            "before the break is that of the warm-up. Only a run with a shorter warm-up can tell"
+        )
+        return Reason("warm-up", "blocking", text)
+    covers = f", {'after' if change.end >= first_step else 'before'} the fit begins (step {first_step:g})"
+    return Reason("warm-up", "note", f"the learning rate warms up until step {change.end:g}{covers}")
+
+
+def _fall(change: RateChange, stopped: bool, t_d: float) -> Reason:
+    code = "step-down" if change.kind == "step-down" else "cooldown"
+    what = _what(change)
+    if change.ends_stable_phase and stopped:
+        return Reason(code, "note", f"{what}: only the stable phase before it is fitted")
+    if max(change.start / t_d, t_d / change.start) < NEAR if change.start > 0 else False:
+        text = f"{what}, and the fit puts the break there (step {t_d:.0f}): it may be that of the learning rate"
+        return Reason(code, "blocking" if change.kind == "step-down" else "note", text)
+    return Reason(code, "note", f"{what}: the fit runs through it, and its rates hold for this schedule only")
+
+
+def _what(change: RateChange) -> str:
+    if change.likely:
+        return (
+            f"the loss falls sharply from step {change.start:.0f} on, as in a cooldown or a step-down of the learning "
+            "rate (likely: no learning rate was logged)"
+        )
+    if change.kind == "step-down":
+        return f"the learning rate steps down at step {change.end:g}, to {change.factor:.3g} of its peak"
+    through = " all through the run" if change.kind == "decay" else ""
+    return f"the learning rate decays{through} from step {change.start:g} on, to {change.factor:.3g} of its peak"
