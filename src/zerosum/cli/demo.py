@@ -100,7 +100,7 @@ def _train_and_measure(job: "tuple[Path, Recipe]", show: "Callable[..., None]") 
 
     from zerosum.checkpoints import open_run
     from zerosum.losses import measure_losses
-    from zerosum.report.measured import summarize_run
+    from zerosum.report import summarize_run
     from zerosum.training import one_step_losses, train
 
     folder, recipe = job

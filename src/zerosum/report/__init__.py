@@ -1,9 +1,10 @@
 """What a suite of runs says, shown: figures, one HTML page, a terminal table, JSON.
 
-Knows how to show numbers and nothing of how they were measured; never imports torch.
+`measured.py` reads a run directory; everything else only shows numbers that are given. Loads no torch.
 """
 
 from zerosum.report._json import to_json
+from zerosum.report.measured import summarize_run
 from zerosum.report.seeds import across_seeds
 from zerosum.report.summary import (
     AcrossSeeds,
@@ -28,6 +29,7 @@ __all__ = [
     "SeedD",
     "SuiteSummary",
     "across_seeds",
+    "summarize_run",
     "terminal_table",
     "to_json",
     "write_report",
