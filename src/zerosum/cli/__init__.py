@@ -5,7 +5,9 @@ import sys
 import typer
 
 import zerosum
+from zerosum.cli.curves import curves
 from zerosum.cli.demo import demo
+from zerosum.cli.fit import fit
 from zerosum.errors import InputError
 
 INTERRUPTED = 130
@@ -17,6 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command()(curves)
+app.command()(fit)
 app.command()(demo)
 
 

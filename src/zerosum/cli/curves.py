@@ -1,0 +1,168 @@
+"""`zerosum curves`: what is in loss logs, and the same as plain CSV."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zerosum.cli.sources import (
+    AsJson,
+    BytesPerToken,
+    LossColumn,
+    LrColumn,
+    OnResume,
+    Reading,
+    Resume,
+    Sources,
+    StepColumn,
+    TokensColumn,
+    each,
+    finish,
+    print_json,
+)
+from zerosum.cli.terminal import columns_in_words, count, decimals, labelled, number, printable, screen
+from zerosum.errors import InputError
+
+if TYPE_CHECKING:
+    from zerosum.curves import LossCurve
+
+LONGEST_NAME = 80  # characters of a file's name, so that any file system takes it
+
+
+def curves(
+    sources: Sources,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="CSV file to write; of several sources, a folder. Replaces older files, never a source."),
+    ] = None,
+    loss: LossColumn = None,
+    step: StepColumn = None,
+    tokens: TokensColumn = None,
+    lr: LrColumn = None,
+    on_resume: Resume = OnResume.LAST,
+    bytes_per_token: BytesPerToken = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read loss logs of any known format, say what was understood and cleaned, and write them as plain CSV.
+
+    The columns written are step,tokens,loss,lr; tokens and lr only where the source has them. Losses are in nats per
+    token.
+    """
+    if out is not None and len(sources) > 1:
+        _make_folder(out)
+    read = Reading(loss, step, tokens, lr, on_resume, bytes_per_token)
+    found, failed = each([(source, source) for source in sources], read)
+    # All are read before anything is written: a file may be the log of a folder that is named later.
+    protected = {*sources, *(curve.source for _, curve in found)}
+    targets = _targets(out, [curve for _, curve in found])
+    jobs = [(source, (curve, path)) for (source, curve), path in zip(found, targets, strict=True)]
+    done, unwritten = each(jobs, lambda job: _written(*job, protected))
+    failed += unwritten
+    if as_json:
+        print_json("curves", [_document(*one) for _, one in done], failed)
+    else:
+        for _, one in done:
+            _show(*one)
+    finish(failed, len(sources))
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        if out.is_file() or (out.suffix.lower() == ".csv" and not out.exists()):
+            raise InputError(f"{out}: several sources cannot be written to one file. Give --out a folder.")
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be made a folder ({error.strerror}). Choose another --out.") from None
+
+
+def _targets(out: Path | None, found: "Sequence[LossCurve]") -> Sequence[Path | None]:
+    """Where each curve goes: nowhere, into the folder `out`, or to the file `out`."""
+    if out is None or not _is_folder(out):
+        return [out for _ in found]
+    return [out / f"{name}.csv" for name in file_names([curve.name for curve in found])]
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name too long, no permission: writing will say so
+        return False
+
+
+def _same_file(path: Path, other: str) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:  # one of them is not there
+        return False
+
+
+def file_names(names: Sequence[str]) -> list[str]:
+    """Names that are safe in any folder and differ from each other, also where upper case is lower case.
+
+    >>> file_names(["../a b", "A-B", ".."])
+    ['a-b', 'A-B-2', 'curve']
+    """
+    taken: set[str] = set()
+    safe = []
+    for name in names:
+        stem = re.sub("[^A-Za-z0-9._-]+", "-", name).strip("-.")[:LONGEST_NAME] or "curve"
+        choice, number = stem, 1
+        while choice.lower() in taken:
+            number += 1
+            choice = f"{stem}-{number}"
+        taken.add(choice.lower())
+        safe.append(choice)
+    return safe
+
+
+def _written(curve: "LossCurve", path: Path | None, protected: set[str]) -> "tuple[LossCurve, Path | None]":
+    if path is not None:
+        from zerosum.curves import write_curve
+
+        if any(_same_file(path, one) for one in protected):
+            raise InputError(f"{path}: is a source, and would be lost. Choose another --out; it was not touched.")
+        write_curve(curve, path)
+    return curve, path
+
+
+def _document(curve: "LossCurve", out: Path | None) -> dict[str, Any]:
+    return {
+        "name": curve.name,
+        "source": curve.source,
+        "format": curve.format,
+        "columns": dict(curve.columns),
+        "n_points": len(curve),
+        "first_step": float(curve.step[0]),
+        "last_step": float(curve.step[-1]),
+        "first_loss": float(curve.loss[0]),
+        "last_loss": float(curve.loss[-1]),
+        "cleaning": list(curve.cleaning),
+        **({} if out is None else {"out": str(out)}),
+    }
+
+
+def _show(curve: "LossCurve", out: Path | None) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    first, last = float(curve.loss[0]), float(curve.loss[-1])
+    places = decimals(min(first, last), digits=4)
+    rows = [
+        ("source", curve.source),
+        ("format", curve.format),
+        ("columns", columns_in_words(curve.columns) or "by their place"),
+        ("points", f"{count(len(curve))}, step {count(float(curve.step[0]))} to {count(float(curve.step[-1]))}"),
+        ("loss", f"{number(first, places)} at the first, {number(last, places)} at the last, nats per token"),
+        *(("cleaned", sentence) for sentence in curve.cleaning or ("nothing had to be changed",)),
+    ]
+    rows += [] if out is None else [("written", str(out))]
+    grid = labelled()
+    said = ""
+    for label, text in rows:
+        grid.add_row("" if label == said else label, Text(printable(text, 1_000)))
+        said = label
+    console = screen()
+    console.print(Text(printable(curve.name), style="bold"))
+    console.print(Padding(grid, (0, 0, 1, 2), expand=False))
