@@ -4,8 +4,8 @@ Knows nothing of models or files: a `LossCurve` comes in, a `Fit` goes out. Two 
 (`robust.py`, `paper.py`), one least-squares search for both (`varpro.py`).
 """
 
-from zerosum.deceleration._fit import cutoff_table, fit
-from zerosum.deceleration._record import CutoffRow, Fit, Reason
+from zerosum.deceleration._fit import compare_models, cutoff_table, fit
+from zerosum.deceleration._record import CutoffRow, Fit, ModelRow, Reason
 from zerosum.deceleration.bnsl import BNSL, asymptote
 
-__all__ = ["BNSL", "CutoffRow", "Fit", "Reason", "asymptote", "cutoff_table", "fit"]
+__all__ = ["BNSL", "CutoffRow", "Fit", "ModelRow", "Reason", "asymptote", "compare_models", "cutoff_table", "fit"]

@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from math import isfinite
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from zerosum.curves import LossCurve
 from zerosum.deceleration import jackknife, paper, robust
-from zerosum.deceleration._record import CutoffRow, Fit, Phase, ProcedureName
+from zerosum.deceleration._record import CutoffRow, Fit, ModelRow, Phase, ProcedureName
 from zerosum.deceleration.autocorrelation import widening
 from zerosum.deceleration.bnsl import asymptote
+from zerosum.deceleration.models import compare_points, preferred
 from zerosum.deceleration.observed import Observed, observe, spikes
 from zerosum.deceleration.points import Points
 from zerosum.deceleration.procedures import Procedure
@@ -29,6 +30,7 @@ def fit(
     cutoff: float | int | None = None,
     level: float = 0.95,
     phase: Phase | None = None,
+    models: bool = False,
 ) -> Fit:
     """Fit the one-break law to a loss curve.
 
@@ -36,6 +38,7 @@ def fit(
     cutoff: drop steps up to here. None: 100 for "paper"; for "robust" 1 % of the run, at most 100.
     level: nominal coverage of the intervals.
     phase: "stable" stops where the learning rate falls, "whole" fits through it. None: "whole" for "paper" only.
+    models: fit other laws beside it (see `compare_models`), which takes up to a second.
     A curve that cannot be fitted gives NaN numbers and the verdict "cannot-tell", not an error.
 
     Raises InputError for an unknown procedure or phase, or for a cut-off or level out of range.
@@ -46,7 +49,25 @@ def fit(
     fitted, seen = observe(curve, stop=_stops(how, phase))
     start = how.default_cutoff(fitted) if cutoff is None else _checked(cutoff)
     found = _search(how.points(fitted), start, float(fitted.step[-1]))
-    return _assemble(curve, fitted, seen, how, found, level)
+    one_break = _assemble(curve, fitted, seen, how, found, level)
+    if not models:
+        return one_break
+    rows = compare_points(*found.fitted_points())
+    return replace(one_break, models=rows, reasons=one_break.reasons + preferred(rows))
+
+
+def compare_models(
+    curve: LossCurve,
+    *,
+    procedure: ProcedureName = "robust",
+    cutoff: float | int | None = None,
+    phase: Phase | None = None,
+) -> tuple[ModelRow, ...]:
+    """How well each law of `models.MODELS` describes the points that `fit` would see.
+
+    procedure, cutoff, phase: as for `fit`. Compare their `criterion`: errors on stretches that were left out.
+    """
+    return fit(curve, procedure=procedure, cutoff=cutoff, phase=phase, models=True).models
 
 
 @dataclass(frozen=True)
@@ -60,6 +81,12 @@ class _Search:
     refits: Solutions
     gain: float
     table: tuple[CutoffRow, ...]
+
+    def fitted_points(self) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"], Int[np.ndarray, " k"]]:
+        """x, y and block of the points that were fitted."""
+        kept = self.weight > 0
+        block = self.points.blocks(self.weight, jackknife.BLOCKS)
+        return self.points.x[kept], self.points.y[kept], block[kept]
 
 
 def _search(points: Points, cutoff: float, last_step: float) -> _Search:
@@ -164,4 +191,6 @@ def _assemble(curve: LossCurve, fitted: LossCurve, seen: Observed, how: Procedur
         reasons=reasons + estimate.notes,
         cutoffs=found.table,
         power_law_error=found.gain,
+        refits=found.refits,
+        widen=widen,
     )

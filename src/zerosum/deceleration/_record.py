@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from zerosum.curves import LossCurve
 from zerosum.deceleration.bnsl import BNSL, Steps
+from zerosum.deceleration.varpro import Solutions
 
 ProcedureName = Literal["robust", "paper"]
 Phase = Literal["stable", "whole"]
@@ -38,6 +39,29 @@ class CutoffRow:
 
 
 @dataclass(frozen=True)
+class ModelRow:
+    """How one law describes a curve. rsle: root mean squared difference of log losses.
+
+    criterion: the same over stretches that were left out of the fit (see `models.left_out_error`), so that more
+    parameters do not win by themselves; smaller is better. params: by name, natural logs of nats and steps.
+    With too few points the numbers are NaN and there are no params.
+    """
+
+    name: str
+    n_params: int
+    rsle: float
+    criterion: float
+    params: dict[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON document; a number that cannot be given is null with a reason beside it."""
+        out: dict[str, Any] = {"name": self.name, "n_params": self.n_params}
+        for name in ("rsle", "criterion"):
+            out |= number_or_reason(name, getattr(self, name), "too few points for this many parameters")
+        return out | {"params": dict(self.params)}
+
+
+@dataclass(frozen=True)
 class Fit:
     """One-break fit of a loss curve. Losses in nats, t_d in steps, r_d a log-log rate without unit.
 
@@ -51,6 +75,8 @@ class Fit:
     verdict: "decelerates", "no-break", "accelerates" or "cannot-tell"; reasons: why, and what else to know.
     cutoffs: how the numbers move with the cut-off. power_law_error: blocked cross-validation error of a plain power
     law as a multiple of this fit's; about 1 or less where there is no break.
+    models: other laws on the same points, where they were asked for. refits, widen: what the intervals are made of,
+    for those of other numbers: the fits with a stretch left out, and the factor for autocorrelated residuals.
     Numbers that cannot be given are NaN.
     """
 
@@ -77,6 +103,9 @@ class Fit:
     reasons: tuple[Reason, ...]
     cutoffs: tuple[CutoffRow, ...] = field(default=())
     power_law_error: float = float("nan")
+    models: tuple[ModelRow, ...] = field(default=())
+    refits: Solutions | None = field(default=None, repr=False, compare=False)
+    widen: float = 1.0
 
     def predict(self, step: Steps) -> Float[np.ndarray, "..."]:
         """Loss in nats that the fitted law gives at each step. NaN where the step is not above 0."""
@@ -119,6 +148,7 @@ class Fit:
             "intervals": intervals,
             "verdict": self.verdict,
             "reasons": [asdict(reason) for reason in self.reasons],
+            "models": [model.to_json() for model in self.models],
             "cutoffs": rows,
             "cleaning": list(self.curve.cleaning),
         }

@@ -61,7 +61,7 @@ def logged_changes(step: Float[np.ndarray, " n"], lr: Float[np.ndarray, " n"]) -
 def _lasting(low: Bool[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
     """Where a run of True of at least LASTS rows, or up to the last row, begins or goes on."""
     ahead = np.append(low, np.ones(LASTS - 1, dtype=bool))
-    lasting: Bool[np.ndarray, " n"] = np.lib.stride_tricks.sliding_window_view(ahead, LASTS).all(axis=1)
+    lasting: Bool[np.ndarray, " n"] = np.asarray(np.lib.stride_tricks.sliding_window_view(ahead, LASTS).all(axis=1))
     return lasting
 
 
