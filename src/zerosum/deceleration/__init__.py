@@ -5,7 +5,24 @@ Knows nothing of models or files: a `LossCurve` comes in, a `Fit` goes out. Two 
 """
 
 from zerosum.deceleration._fit import compare_models, cutoff_table, fit
+from zerosum.deceleration._forecast import BacktestRow, Forecast, backtest, backtest_of, forecast, forecast_of
 from zerosum.deceleration._record import CutoffRow, Fit, ModelRow, Reason
 from zerosum.deceleration.bnsl import BNSL, asymptote
 
-__all__ = ["BNSL", "CutoffRow", "Fit", "ModelRow", "Reason", "asymptote", "compare_models", "cutoff_table", "fit"]
+__all__ = [
+    "BNSL",
+    "BacktestRow",
+    "CutoffRow",
+    "Fit",
+    "Forecast",
+    "ModelRow",
+    "Reason",
+    "asymptote",
+    "backtest",
+    "backtest_of",
+    "compare_models",
+    "cutoff_table",
+    "fit",
+    "forecast",
+    "forecast_of",
+]

@@ -1,0 +1,165 @@
+"""`forecast`: the loss at a later step, by three methods; `backtest`: what they would have said earlier in the run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import isfinite, nan
+from typing import Any
+
+import numpy as np
+
+from zerosum.curves import LossCurve
+from zerosum.deceleration._fit import PROCEDURES, fit
+from zerosum.deceleration._record import Fit, Phase, ProcedureName, number_or_reason
+from zerosum.deceleration.extrapolation import floor_of_last_decade, loss_interval, one_break_refits
+from zerosum.deceleration.observed import up_to
+from zerosum.errors import InputError
+
+Number = float | int
+FRACTIONS = (0.25, 0.5, 0.75)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The loss at step T in nats, for a run that goes on as it went in the fitted range: same data, same rate.
+
+    method: "one-break", "floor-last-decade" or "stays". interval: by the delete-block jackknife, given that the law
+    goes on to hold; None, or a loss of NaN, with the cause in `reason`. An extrapolated one-break law is optimistic on
+    real curves: read `backtest` beside it.
+    """
+
+    method: str
+    T: float
+    loss: float
+    interval: tuple[float, float] | None
+    reason: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON document; what cannot be given is null with a reason beside it."""
+        out: dict[str, Any] = {"method": self.method, "T": self.T, **number_or_reason("loss", self.loss, self.reason)}
+        if self.interval is None:
+            return out | {"interval": None, "interval_reason": self.reason}
+        return out | {"interval": list(self.interval)}
+
+
+@dataclass(frozen=True)
+class BacktestRow:
+    """What a method said about the loss at the last fitted step, from the first `fraction` of the steps.
+
+    forecast: for that step. reached: the loss that came, nats. error: forecast over reached, minus 1; below 0 is
+    optimistic. held: whether the interval holds `reached`; None without an interval.
+    """
+
+    fraction: float
+    from_step: float
+    forecast: Forecast
+    reached: float
+
+    @property
+    def error(self) -> float:
+        """Relative error of the forecast; NaN without one."""
+        return self.forecast.loss / self.reached - 1
+
+    @property
+    def held(self) -> bool | None:
+        """Whether the loss that came lies in the interval."""
+        interval = self.forecast.interval
+        return None if interval is None else interval[0] <= self.reached <= interval[1]
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON document: that of the forecast, and how it turned out."""
+        start = {"fraction": self.fraction, "from_step": self.from_step, "reached": self.reached, "held": self.held}
+        return start | number_or_reason("error", self.error, self.forecast.reason) | self.forecast.to_json()
+
+
+def forecast(
+    curve: LossCurve,
+    T: Number,
+    *,
+    procedure: ProcedureName = "robust",
+    cutoff: Number | None = None,
+    level: float = 0.95,
+    phase: Phase | None = None,
+) -> tuple[Forecast, ...]:
+    """The loss at step T by the one-break law, by a power law with floor on the last decade, and if it stays as it is.
+
+    procedure, cutoff, level, phase: as for `fit`. Of a run with a cooldown the stable phase goes on: what a cooldown
+    gains comes on top.
+
+    Raises InputError for a T that is not a step.
+    """
+    return forecast_of(fit(curve, procedure=procedure, cutoff=cutoff, level=level, phase=phase), T)
+
+
+def forecast_of(found: Fit, T: Number) -> tuple[Forecast, ...]:
+    """The forecasts of a fit that is there already."""
+    if not (isfinite(T) and T > 0):
+        raise InputError(f"T {T!r}: not a step. Give a positive number of steps.")
+    return _one_break(found, float(T)), _floor(found, float(T)), _stays(found, float(T))
+
+
+def backtest(
+    curve: LossCurve,
+    fractions: Sequence[float] = FRACTIONS,
+    *,
+    procedure: ProcedureName = "robust",
+    cutoff: Number | None = None,
+    level: float = 0.95,
+    phase: Phase | None = None,
+) -> tuple[BacktestRow, ...]:
+    """Forecasts of the last fitted step from the first part of the fitted range, beside what came.
+
+    fractions: of the last fitted step, between 0 and 1. The others: as for `fit`.
+    """
+    return backtest_of(fit(curve, procedure=procedure, cutoff=cutoff, level=level, phase=phase), fractions)
+
+
+def backtest_of(found: Fit, fractions: Sequence[float] = FRACTIONS) -> tuple[BacktestRow, ...]:
+    """The back-test of a fit that is there already; each part is fitted with the same procedure and cut-off."""
+    wrong = [fraction for fraction in fractions if not 0 < fraction < 1]
+    if wrong:
+        raise InputError(f"fraction {wrong[0]!r}: not between 0 and 1. Give parts of the run, e.g. 0.25.")
+    rows = []
+    for fraction in fractions:
+        end = fraction * found.last_step
+        if end < found.curve.step[0]:
+            continue
+        part = up_to(found.curve, end)
+        early = fit(part, procedure=found.procedure, cutoff=found.cutoff, level=found.interval_level, phase="whole")
+        rows += [BacktestRow(fraction, early.last_step, one, found.L_T) for one in forecast_of(early, found.last_step)]
+    return tuple(rows)
+
+
+def _one_break(found: Fit, T: float) -> Forecast:
+    blocking = next((reason.message for reason in found.reasons if reason.level == "blocking"), "")
+    loss = float(found.predict(T))
+    if blocking or not isfinite(loss):
+        return Forecast("one-break", T, nan, None, blocking or "the law cannot be fitted")
+    if found.refits is None or found.intervals["r_d"] is None:
+        why = found.interval_reasons.get("r_d", "no refits were kept")
+        return Forecast("one-break", T, loss, None, why)
+    refits = one_break_refits(found.refits, float(np.log(T)))
+    return _with_interval("one-break", T, float(np.log(loss)), refits, found)
+
+
+def _floor(found: Fit, T: float) -> Forecast:
+    method = "floor-last-decade"
+    if found.last_step / 10 > T:
+        return Forecast(method, T, nan, None, f"step {T:g} lies before the last decade")
+    points = PROCEDURES[found.procedure].points(up_to(found.curve, found.last_step))
+    kept = points.after(found.cutoff) > 0
+    values = floor_of_last_decade(points.x[kept], points.y[kept], float(np.log(T)))
+    if values is None:
+        return Forecast(method, T, nan, None, "fewer than 12 points lie in the last decade of steps")
+    return _with_interval(method, T, *values, found)
+
+
+def _with_interval(method: str, T: float, log_loss: float, refits: np.ndarray, found: Fit) -> Forecast:
+    plain = Forecast(method, T, float(np.exp(log_loss)), None, "the interval has no finite end")
+    interval = loss_interval(log_loss, refits, found.interval_level, found.widen)
+    return replace(plain, interval=interval, reason="") if np.isfinite(interval).all() else plain
+
+
+def _stays(found: Fit, T: float) -> Forecast:
+    if found.last_step > T:
+        return Forecast("stays", T, nan, None, f"step {T:g} lies before the last fitted step {found.last_step:g}")
+    return Forecast("stays", T, found.L_T, None, "the last loss as it is: a bound rather than an estimate")
