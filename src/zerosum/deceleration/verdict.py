@@ -18,6 +18,8 @@ FEWEST_BINS, FEWEST_POINTS = 25, 60
 LATEST_START = 300.0  # step; a later log has lost most of what lies before the break
 ROOM_BEFORE, ROOM_AFTER = 2.0, 3.0  # t_d / first step, last step / t_d
 NEEDED_GAIN = 2.0  # cross-validation error of a power law over the one-break law's; 8 to 19 on published curves
+NO_GAIN = 1.1  # at most so much for the verdict that there is no break
+LEAST_SPAN = 20.0  # last over first fitted step; a straight piece shorter than this rules no break out
 T_D_MOVES, T_D_LOST = 1.5, 3.0  # factor by which t_d moves with the cut-off: noted; blocking when it is doubled
 
 
@@ -46,8 +48,9 @@ class Evidence:
 def verdict(e: Evidence) -> tuple[VerdictWord, tuple[Reason, ...]]:
     """One word, and the reasons, blocking ones first.
 
-    A range too short or too late blocks everything. Then a plain power law that predicts left-out stretches about as
-    well means that there is no break. Only then it matters where the break is and how sure its rates are.
+    A range too short or too late blocks everything. Then a plain power law that predicts left-out stretches as well
+    means that there is no break, if the range is long enough to have shown one. Only then it matters where the break
+    is and how sure its rates are.
     """
     about_run = tuple(curve_reasons(e.seen, e.first_step, e.params.t_d))
     notes = tuple(reason for reason in about_run if reason.level == "note")
@@ -55,13 +58,28 @@ def verdict(e: Evidence) -> tuple[VerdictWord, tuple[Reason, ...]]:
     if blocking:
         return "cannot-tell", (*blocking, *notes)
     if e.gain < NEEDED_GAIN:
-        text = f"a plain power law predicts left-out stretches as well: error {e.gain:.2f} times the one-break law's"
-        return "no-break", (Reason("power-law-suffices", "note", text), *notes)
+        word, reason = _without_break(e)
+        return word, (reason, *notes)
     about_break = [reason for check in BREAK_CHECKS for reason in check(e)]
     found = sorted([*about_break, *about_run], key=lambda reason: reason.level)
     if any(reason.level == "blocking" for reason in found):
         return "cannot-tell", tuple(found)
     return ("decelerates" if e.params.c1 < 0 else "accelerates"), tuple(found)
+
+
+def _without_break(e: Evidence) -> tuple[VerdictWord, Reason]:
+    """No break, or too little to tell: what was not found in a short range may still be outside of it."""
+    times = f"left-out stretches are predicted with {e.gain:.2f} times the one-break law's error by a plain power law"
+    if e.gain > NO_GAIN:
+        need = f"{NEEDED_GAIN:g} or more would show a break, {NO_GAIN:g} or less none. Train longer or log more often"
+        return "cannot-tell", Reason("break-not-shown", "blocking", f"{times}; {need}")
+    span = e.last_step / e.first_step
+    if span < LEAST_SPAN:
+        need = (
+            f"the fitted steps span a factor of {span:.1f}; {LEAST_SPAN:g} is needed to rule a break out. Train longer"
+        )
+        return "cannot-tell", Reason("range-too-short", "blocking", f"{times}, but {need}")
+    return "no-break", Reason("power-law-suffices", "note", f"{times}: as well as by one with a break")
 
 
 def _too_few_points(e: Evidence) -> Iterator[Reason]:
