@@ -4,6 +4,7 @@ Knows nothing of models or files: a `LossCurve` comes in, a `Fit` goes out. Two 
 (`robust.py`, `paper.py`), one least-squares search for both (`varpro.py`).
 """
 
+from zerosum.deceleration._compare import Comparison, Term, compare
 from zerosum.deceleration._fit import compare_models, cutoff_table, fit
 from zerosum.deceleration._forecast import BacktestRow, Forecast, backtest, backtest_of, forecast, forecast_of
 from zerosum.deceleration._record import CutoffRow, Fit, ModelRow, Reason
@@ -12,14 +13,17 @@ from zerosum.deceleration.bnsl import BNSL, asymptote
 __all__ = [
     "BNSL",
     "BacktestRow",
+    "Comparison",
     "CutoffRow",
     "Fit",
     "Forecast",
     "ModelRow",
     "Reason",
+    "Term",
     "asymptote",
     "backtest",
     "backtest_of",
+    "compare",
     "compare_models",
     "cutoff_table",
     "fit",

@@ -1,0 +1,154 @@
+"""`compare`: how the difference in final loss of two runs splits into L_d, t_d and r_d. A description, no cause."""
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Literal
+
+import numpy as np
+from scipy.special import stdtrit
+
+from zerosum.curves import LossCurve
+from zerosum.deceleration._record import Fit, number_or_reason
+from zerosum.deceleration.decomposition import TERMS, Line, jackknife_error, split
+from zerosum.deceleration.divergence import LogCurve, part_from
+from zerosum.deceleration.jackknife import BLOCKS, Interval
+from zerosum.deceleration.observed import up_to
+from zerosum.errors import InputError
+
+Axis = Literal["steps", "tokens"]
+STEADY = 0.02  # tokens per step may change by this much and still count as constant
+METHOD = f"delete-block jackknife of both fits, {BLOCKS} blocks each, t with {BLOCKS - 1} degrees of freedom"
+
+
+@dataclass(frozen=True)
+class Term:
+    """One part of the difference, nats; below 0: it makes b's loss lower. interval: None with the cause in `reason`.
+
+    name: "L_d", "t_d", "r_d"; "T": b was fitted up to another step; "reached_minus_fit": what the asymptotes leave.
+    """
+
+    name: str
+    nats: float
+    interval: Interval | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """b minus a. total: reached loss of b minus that of a, nats; the terms add up to it exactly.
+
+    terms: empty, with the cause in `reason`, where one of the two has no break to speak of.
+    differ_from: step (or tokens) of a from which on the losses differ for good; None with `differ_reason`.
+    """
+
+    a: str
+    b: str
+    axis: Axis
+    total: float
+    terms: tuple[Term, ...]
+    reason: str
+    differ_from: float | None
+    differ_reason: str
+    level: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON document; what cannot be given is null with a reason beside it."""
+        terms = []
+        for term in self.terms:
+            one: dict[str, Any] = {"name": term.name, "nats": term.nats}
+            shown = {"interval": list(term.interval)} if term.interval else {"interval": None}
+            terms.append(one | shown | ({} if term.interval else {"interval_reason": term.reason}))
+        out: dict[str, Any] = {"a": self.a, "b": self.b, "axis": self.axis}
+        out |= number_or_reason("total", self.total, self.reason) | {"terms": terms}
+        out |= {} if self.terms else {"terms_reason": self.reason}
+        out |= {"differ_from": self.differ_from}
+        out |= {} if self.differ_from is not None else {"differ_from_reason": self.differ_reason}
+        return out | {"level": self.level, "method": METHOD}
+
+
+def compare(a: Fit, b: Fit, *, axis: Axis = "steps", level: float = 0.95) -> Comparison:
+    """Split the difference in reached loss, b minus a, into terms of L_d, t_d, r_d and T, with intervals.
+
+    axis: "tokens" counts t_d and T in training tokens, so that runs of different batch size are compared fairly.
+    level: nominal coverage of the intervals.
+
+    Raises InputError for axis "tokens" where a curve carries no tokens or not the same number at each step.
+    """
+    if not 0 < level < 1:
+        raise InputError(f"level {level!r}: not between 0 and 1. Give the coverage of the intervals, e.g. 0.95.")
+    scale_a, scale_b = (_tokens_per_step(one) if axis == "tokens" else 1.0 for one in (a, b))
+    why = next((f"{one.curve.name}: {why}" for one in (a, b) if (why := _no_break(one))), "")
+    terms = () if why else _terms(a, b, np.log(scale_a), np.log(scale_b), level)
+    at = part_from(_range(a, scale_a), _range(b, scale_b))
+    return Comparison(
+        a=a.curve.name,
+        b=b.curve.name,
+        axis=axis,
+        total=b.L_T - a.L_T,
+        terms=terms,
+        reason=why,
+        differ_from=None if at is None else float(np.exp(at)),
+        differ_reason="" if at is not None else "at the end of what both logged they do not differ by more than noise",
+        level=level,
+    )
+
+
+def _no_break(found: Fit) -> str:
+    if found.verdict in ("decelerates", "accelerates") and isfinite(found.L_T_hat):
+        return ""
+    return next((reason.message for reason in found.reasons), "there is no fit")
+
+
+def _terms(a: Fit, b: Fit, shift_a: float, shift_b: float, level: float) -> tuple[Term, ...]:
+    line_a, line_b = _line(a, shift_a), _line(b, shift_b)
+    why = next((f"{one.curve.name}: {one.interval_reasons['t_d']}" for one in (a, b) if not one.intervals["t_d"]), "")
+    why = why or ("" if a.refits and b.refits else "no refits were kept")
+    of_a = _all_terms(a, b, _refits(a, shift_a), line_b) if not why else {}
+    of_b = _all_terms(a, b, line_a, _refits(b, shift_b)) if not why else {}
+    t = float(stdtrit(BLOCKS - 1, (1 + level) / 2))
+    found = []
+    for name, nats in _all_terms(a, b, line_a, line_b).items():
+        half = 0.0 if why else t * jackknife_error(of_a[name], of_b[name], (a.widen, b.widen))
+        interval = None if why else (float(nats) - half, float(nats) + half)
+        found.append(Term(name, float(nats), interval, why))
+    return tuple(found)
+
+
+def _all_terms(a: Fit, b: Fit, line_a: Line, line_b: Line) -> dict[str, np.ndarray]:
+    terms = split(line_a, line_b)
+    terms["reached_minus_fit"] = np.asarray((b.L_T - a.L_T) - sum(terms[name] for name in TERMS))
+    return terms
+
+
+def _line(found: Fit, shift: float) -> Line:
+    return Line(*(np.asarray(value) for value in (
+        np.log(found.L_d), np.log(found.t_d) + shift, found.r_d, np.log(found.last_step) + shift)))  # fmt: skip
+
+
+def _refits(found: Fit, shift: float) -> Line:
+    s = found.refits
+    if s is None:
+        raise InputError(f"{found.curve.name}: the fit keeps no refits. Fit it again.")
+    return Line(s.log_L_d, s.log_t_d + shift, s.r_d, np.full(len(s.r_d), np.log(found.last_step) + shift))
+
+
+def _tokens_per_step(found: Fit) -> float:
+    curve: LossCurve = found.curve
+    if curve.tokens is None:
+        raise InputError(f"{curve.name}: no tokens in this log. Name their column, or compare by steps.")
+    late = (curve.step > 0) & (curve.step >= 0.1 * found.last_step) & (curve.step <= found.last_step)
+    ratio = curve.tokens[late] / curve.step[late]
+    middle = float(np.median(ratio)) if len(ratio) else float("nan")
+    if not middle > 0 or np.abs(ratio / middle - 1).max() > STEADY:
+        raise InputError(
+            f"{curve.name}: tokens per step change from {ratio.min():g} to {ratio.max():g} (a batch size warm-up?). "
+            "Fit the curve with its tokens in the place of steps, and compare by steps."
+        )
+    return middle
+
+
+def _range(found: Fit, scale: float) -> LogCurve:
+    """Log position and log loss of the fitted rows."""
+    curve = up_to(found.curve, found.last_step)
+    rows = (curve.step >= found.first_step) & (curve.step > 0)
+    return LogCurve(np.log(curve.step[rows] * scale), np.log(curve.loss[rows]))

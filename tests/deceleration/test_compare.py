@@ -1,0 +1,140 @@
+"""Two runs: the exact split of their difference in final loss, its intervals, and where they part."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.integrate import quad
+from simulated import POWER_LAW, SHORT_RUN, simulated_curve
+
+from zerosum.deceleration import BNSL, compare, fit
+from zerosum.deceleration.decomposition import Line, logarithmic_mean, split
+from zerosum.deceleration.divergence import LogCurve, part_from
+from zerosum.errors import InputError
+
+BETTER = BNSL.from_rates(log_L_d=np.log(2.5), r_before=0.3, r_d=0.2, log_t_d=np.log(200.0), log_f=np.log(0.3))
+numbers = st.tuples(st.floats(0.1, 3), st.floats(2, 9), st.floats(-0.3, 0.6), st.floats(2, 12))
+
+
+def line(values):
+    return Line(*(np.asarray(value) for value in values))
+
+
+@given(numbers, numbers)
+def test_terms_add_up_and_change_sign_with_the_order(one, two):
+    a, b = line(one), line(two)
+    forward, backward = split(a, b), split(b, a)
+    scale = 1 + float(a.L_hat + b.L_hat) * (1 + sum(abs(v) for v in (*one, *two)))
+    assert sum(forward.values()) == pytest.approx(float(b.L_hat - a.L_hat), abs=1e-12 * scale)
+    for name, value in forward.items():
+        assert float(value) == pytest.approx(-float(backward[name]), abs=1e-12 * scale)
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_what_does_not_differ_has_no_term(index):
+    base, other = [1.3, 5.0, 0.05, 9.0], [1.3, 5.0, 0.05, 9.0]
+    other[index] += 0.1
+    terms = split(line(base), line(other))
+    assert [name for name, value in terms.items() if abs(value) > 1e-12] == [["L_d", "t_d", "r_d", "T"][index]]
+
+
+def test_the_term_of_r_d_is_its_mean_effect_before_and_after_y_changes():
+    """Shapley values of log L_hat for two factors, to nats by the quotient of differences: by hand."""
+    a, b = line([1.3, 5.0, 0.05, 9.0]), line([1.2, 5.5, 0.08, 9.5])
+    first = -(0.08 - 0.05) * (9.0 - 5.0)  # r_d changes before y
+    last = -(0.08 - 0.05) * (9.5 - 5.5)  # and after it
+    share = np.log(b.L_hat / a.L_hat) / (b.L_hat - a.L_hat)
+    assert float(split(a, b)["r_d"]) == pytest.approx((first + last) / 2 / float(share), rel=1e-12)
+
+
+@given(st.floats(0.01, 20), st.floats(0.01, 20))
+def test_logarithmic_mean_is_the_mean_along_the_geometric_path(a, b):
+    mean = float(logarithmic_mean(np.array(a), np.array(b)))
+    assert mean == pytest.approx(quad(lambda s: a ** (1 - s) * b**s, 0, 1)[0], rel=1e-9)
+
+
+def test_total_is_what_the_terms_add_up_to_and_the_truth_is_held():
+    a = fit(simulated_curve(SHORT_RUN, 4_000, noise=0.01), cutoff=20)
+    b = fit(simulated_curve(BETTER, 6_000, noise=0.01, seed=1), cutoff=20)
+    found = compare(a, b)
+    assert sum(term.nats for term in found.terms) == pytest.approx(b.L_T - a.L_T, abs=1e-12)
+    assert found.total == b.L_T - a.L_T
+    truth = split(
+        *(
+            line([np.log(law.L_d), np.log(law.t_d), law.r_d, np.log(T)])
+            for law, T in ((SHORT_RUN, 4_000), (BETTER, 6_000))
+        )
+    )
+    for term in found.terms[:4]:
+        assert term.interval[0] <= float(truth[term.name]) <= term.interval[1], term
+    wide = compare(a, b, level=0.99)
+    assert wide.terms[0].interval[0] < found.terms[0].interval[0]
+
+
+def test_intervals_hold_zero_for_two_seeds_of_the_same_run():
+    held = []
+    for seed in range(12):
+        a, b = (
+            fit(simulated_curve(SHORT_RUN, 2_048, noise=0.015, misfit=0.003, seed=2 * seed + k), cutoff=20)
+            for k in (0, 1)
+        )
+        held += [term.interval[0] <= 0 <= term.interval[1] for term in compare(a, b).terms[:3] if term.interval]
+    assert len(held) >= 30
+    assert np.mean(held) >= 0.9
+
+
+def test_axis_tokens_moves_the_difference_between_t_d_and_T():
+    a = simulated_curve(SHORT_RUN, 4_000, noise=0.005)
+    b = replace(a, step=a.step * 2, tokens=a.step * 1_000, name="half the batch")
+    a = replace(a, tokens=a.step * 1_000)
+    by_steps, by_tokens = ({t.name: t.nats for t in compare(fit(a, cutoff=20), fit(b, cutoff=40), axis=axis).terms}
+                           for axis in ("steps", "tokens"))  # fmt: skip
+    assert by_steps["t_d"] == pytest.approx(-by_steps["T"], rel=1e-3)
+    assert by_steps["t_d"] > 0.1
+    assert all(abs(value) < 1e-3 for value in by_tokens.values())
+
+
+def test_axis_tokens_needs_tokens_at_an_even_pace():
+    curve = simulated_curve(SHORT_RUN, 2_048, noise=0.01)
+    without, growing = fit(curve), fit(replace(curve, tokens=curve.step**1.5))
+    with pytest.raises(InputError, match="no tokens"):
+        compare(without, without, axis="tokens")
+    with pytest.raises(InputError, match="tokens per step change"):
+        compare(growing, growing, axis="tokens")
+
+
+def test_runs_part_where_one_of_them_starts_to_fall():
+    a = simulated_curve(SHORT_RUN, 10_000, noise=0.01, seed=1)
+    b = simulated_curve(SHORT_RUN, 10_000, noise=0.01, seed=2)
+    lower = replace(b, loss=b.loss * np.exp(-0.1 * np.clip(np.log(b.step / 1_000), 0, None)))
+    found = compare(fit(a, phase="whole"), fit(lower, phase="whole"))
+    assert found.differ_from == pytest.approx(1_000, rel=0.35)
+    same = compare(fit(a), fit(b))
+    assert same.differ_from is None
+    assert "noise" in same.differ_reason
+
+
+def test_curves_without_a_common_range_do_not_part():
+    x = np.log(np.arange(1.0, 100))
+    assert part_from(LogCurve(x, x), LogCurve(x + 20, x)) is None
+    assert part_from(LogCurve(x[:0], x[:0]), LogCurve(x, x)) is None
+
+
+def test_a_run_without_a_break_has_no_terms_and_says_why():
+    a = fit(simulated_curve(SHORT_RUN, 2_048, noise=0.01), cutoff=20)
+    b = fit(simulated_curve(POWER_LAW, 2_048, noise=0.01), cutoff=20)
+    found = compare(a, b)
+    assert found.terms == ()
+    assert "power law" in found.reason
+    assert json.loads(json.dumps(found.to_json(), allow_nan=False))["terms_reason"] == found.reason
+
+
+def test_without_an_interval_of_a_fit_terms_have_none():
+    a = fit(simulated_curve(SHORT_RUN, 2_048, noise=0.01), cutoff=20)
+    names = a.intervals
+    found = compare(a, replace(a, intervals=dict.fromkeys(names), interval_reasons=dict.fromkeys(names, "x")))
+    document = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert [term["interval_reason"] for term in document["terms"]] == ["simulated: x"] * 5
