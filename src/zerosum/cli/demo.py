@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 HELD_OUT_SEQUENCES = 256
 # The published cut-off of 100 steps would leave out most of what precedes the break of these short runs.
-CUTOFF = 40
-CUTOFFS = (20, 30, 40, 60, 80)
+CUTOFF = 30
+CUTOFFS = (20, 30, 40, 50, 60, 80)
 _EXTRA = ("torch", "transformers", "tokenizers", "safetensors", "accelerate")
 _MARKER = "demo.json"
 _BYTES_PER_PARAMETER = 12  # float32 weights and AdamW's two moments
@@ -96,6 +96,14 @@ def _held_out(recipe: "Recipe") -> "HeldOut":
 
 def _train_and_measure(job: "tuple[Path, Recipe]", show: "Callable[..., None]") -> "RunSummary":
     """Train or continue one run, then measure it; in a process of its own."""
+    from zerosum.training.run_folder import writing
+
+    folder, recipe = job
+    with writing(folder):
+        return _summary_of_run(folder, recipe, show)
+
+
+def _summary_of_run(folder: Path, recipe: "Recipe", show: "Callable[..., None]") -> "RunSummary":
     import torch
 
     from zerosum.checkpoints import open_run
@@ -103,7 +111,6 @@ def _train_and_measure(job: "tuple[Path, Recipe]", show: "Callable[..., None]") 
     from zerosum.report import summarize_run
     from zerosum.training import one_step_losses, train
 
-    folder, recipe = job
     label, total = f"{recipe.name}, seed {recipe.seed}: ", recipe.steps
     torch.set_num_threads(recipe.threads)  # the last digits of a loss depend on it
     train(recipe, folder, on_step=lambda step, loss: show(label + "training", total, step, f"loss {loss:.2f}"))
@@ -169,6 +176,7 @@ def _provenance(recipes: list["Recipe"]) -> dict[str, Any]:
     return {
         "command": " ".join(["zerosum", *sys.argv[1:]]),
         "seeds": sorted({recipe.seed for recipe in recipes}),
+        "text": "source code of Python's standard library, one token per byte; held-out files are never trained on",
         "cutoff": CUTOFF,
         "threads": recipes[0].threads,
         "machine": platform.platform(),
