@@ -45,14 +45,14 @@ def demo(
 ) -> None:
     """Train three tiny language models, measure deceleration and zero-sum learning, and write a report.
 
-    Takes about six minutes on two CPU cores for each seed and needs no download: the text is the source code of
+    Takes three to four minutes on two CPU cores for each seed and needs no download: the text is the source code of
     Python's standard library. OUT is runs/demo, or runs/demo-quick with --quick. Stopped at any moment and started
     again, it continues.
     """
     for package in _EXTRA:
         if find_spec(package) is None:
             raise MissingExtra(package, "lm")
-    folder = out or Path("runs") / ("demo-quick" if quick else "demo")
+    folder = (out or Path("runs") / ("demo-quick" if quick else "demo")).expanduser()
     from zerosum.training.run_folder import writing
 
     with writing(folder):

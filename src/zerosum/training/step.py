@@ -17,9 +17,7 @@ import torch
 from jaxtyping import Int64
 from torch.nn import functional
 
-from zerosum.training.state import TrainingState, restore
-
-__all__ = ["StepResult", "optimizer_step", "restore"]
+from zerosum.training.state import TrainingState
 
 
 @dataclass(frozen=True)
