@@ -4,6 +4,7 @@ import dataclasses
 import warnings
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from synthetic_suite import renamed
 
+from zerosum.interference import measure
 from zerosum.report import OneStep, RunSummary, SuiteSummary
-from zerosum.report.figures import FIGURES, draw, interference_steps, loss_curves, write_figure
-from zerosum.report.figures._style import SERIES
+from zerosum.report.figures import FIGURES, d_m_plane, draw, interference_steps, loss_curves, write_figure
+from zerosum.report.figures._style import MUTED, SERIES
 from zerosum.report.figures._write import inert
 
 EVERY = [(stem, layout) for stem in FIGURES for layout in ("wide", "narrow")]
@@ -96,6 +98,39 @@ def test_the_reader_is_warned_where_N_differs_and_only_there(three_sizes: SuiteS
     fig = interference_steps.plot(dataclasses.replace(three_sizes, runs=same))
     assert not any("cannot be compared" in text for text in texts(fig))
     assert "not measured in this suite" in texts(fig)
+
+
+def nearly_all_cancelled(run: RunSummary, mean: float) -> RunSummary:
+    """One-step changes whose D climbs to about 1 while M falls, as over single steps of real training."""
+    rng = np.random.default_rng(0)
+    steps = [(2**k, measure(rng.normal(-mean, 1, (64, 16)) / (k + 1) ** 2)) for k in range(8)]
+    late = [(2**k, measure(rng.normal(-0.01, 1, (64, 16)) / (k + 1) ** 2)) for k in range(8, 11)]
+    return dataclasses.replace(run, one_step=tuple(OneStep(step, "heldout", one) for step, one in [*steps, *late]))
+
+
+@pytest.mark.parametrize("layout", ["wide", "narrow"])
+@pytest.mark.parametrize("mean", [None, 0.01, 0.3, 3.0])
+def test_lines_of_equal_progress_are_named_on_themselves(
+    three_sizes: SuiteSummary, layout: Literal["wide", "narrow"], mean: float | None
+) -> None:
+    runs = three_sizes.runs if mean is None else tuple(nearly_all_cancelled(run, mean) for run in three_sizes.runs)
+    fig = d_m_plane.plot(dataclasses.replace(three_sizes, runs=runs), layout)
+    canvas = FigureCanvasAgg(fig)
+    canvas.draw()
+    for ax in fig.axes[: 2 if mean else 3]:
+        lines = [np.asarray(line.get_xydata()) for line in ax.lines if line.get_linewidth() == d_m_plane.LINE]
+        names = [text for text in ax.texts if text.get_color() == MUTED]
+        assert len(lines) == len(names) >= 1
+        centres = [text.get_window_extent().get_points().mean(axis=0) for text in names]
+        away = np.array([[np.hypot(*(ax.transData.transform(one) - at).T).min() for at in centres] for one in lines])
+        own = away.argmin(axis=1)
+        assert away.argmin(axis=0)[own].tolist() == list(range(len(lines)))
+        assert away.min(axis=1).max() < 4  # pixels at 100 dpi
+        for line, k in zip(lines, own, strict=True):
+            progress = line[:, 1] * (1 - line[:, 0])
+            assert progress == pytest.approx(float(names[k].get_text()))
+            assert line[:, 0].max() <= 0.98
+            assert line[:, 0].min() < 0.98
 
 
 def test_step_zero_has_a_place(three_sizes: SuiteSummary) -> None:

@@ -1,5 +1,6 @@
 """The D-M plane: how much losses move against how much of it cancels; what is left is the progress |ΔL| = M (1 - D)."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,10 +23,15 @@ TITLE = "Movement against cancelling"
 HOW_TO_READ = (
     "The same measurements with the steps taken out of the axes. What training achieves between two checkpoints "
     "is movement times what does not cancel: |⁠ΔL| = M (1 − D). Along each grey line that progress is the same; "
-    "its size in nats per token stands at its end. A path that drops straight down slows because tokens move "
+    "its size in nats per token stands on it. A path that drops straight down slows because tokens move "
     "less; one that goes to the right slows because they cancel. Hollow points are the first step, arrows show "
     "the direction of training, and the numbers at the points of one run are its steps t."
 )
+
+Path = tuple[list[int], list[float], list[float], RunStyle]
+"""Steps, D, M and look of one run."""
+FURTHEST, LINE = 0.98, 0.8
+"""Lines of equal progress end at this D, beyond which they crowd; their width in points."""
 
 
 def plot(summary: SuiteSummary, layout: Layout = "wide") -> Figure:
@@ -44,7 +50,7 @@ def plot(summary: SuiteSummary, layout: Layout = "wide") -> Figure:
 
 def _panel(ax: Axes, summary: SuiteSummary, looks: Sequence[RunStyle], change: steps.Change) -> None:
     ax.set_title(steps.titled(summary, change))
-    paths = []
+    paths: list[Path] = []
     for run, look in zip(summary.runs, looks, strict=True):
         rows = [row for row in steps.measured(run, change) if row[2].M > 0 and np.isfinite(row[2].D)]
         if rows:
@@ -55,7 +61,7 @@ def _panel(ax: Axes, summary: SuiteSummary, looks: Sequence[RunStyle], change: s
     log_axis(ax, "y", [m for _, _, ms, _ in paths for m in ms], pad=1.5)
     right = max(d for _, ds, _, _ in paths for d in ds)
     ax.set_xlim(-0.13 * right - 0.01, min(1.0, 1.12 * right + 0.02))
-    _equal_progress(ax)
+    _equal_progress(ax, paths)
     named = min(
         [path for path in paths if path[3].label] or paths, key=lambda path: path[1][-1]
     )  # the leftmost end: on its left there is room for labels
@@ -68,25 +74,48 @@ def _panel(ax: Axes, summary: SuiteSummary, looks: Sequence[RunStyle], change: s
     return None
 
 
-def _equal_progress(ax: Axes) -> None:
-    """Lines of equal |ΔL| = M (1 - D), a factor 10 or sqrt(10) apart, named where they leave the panel."""
+def _equal_progress(ax: Axes, paths: Sequence[Path]) -> None:
+    """Lines of equal |ΔL| = M (1 - D), a factor 10 or sqrt(10) apart, each with its value on it."""
     (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
-    right = min(right, 0.999)
-    d = np.linspace(left, right, 80)
-    smallest, largest = np.log10(low * (1 - right)), np.log10(high * (1 - left))
+    d = np.linspace(left, min(right, FURTHEST), 160)
+    smallest, largest = np.log10(low * (1 - d[-1])), np.log10(high * (1 - left))
     per_decade = 2 if largest - smallest < 2.5 else 1
+    taken = np.vstack([_densely(ax, path) for path in paths])
     for k in range(int(np.floor(per_decade * smallest)), int(np.ceil(per_decade * largest)) + 1):
         progress = float(f"{10 ** (k / per_decade):.1g}")
         m = progress / (1 - d)
         inside = (m >= low) & (m <= high)
-        if inside.any():
-            ax.plot(d[inside], m[inside], color=MUTED, linewidth=0.8, alpha=0.45, zorder=0.5)
-        name: dict[str, Any] = {"text": plain(progress), "color": MUTED, "fontsize": 8, "textcoords": "offset points"}
-        if inside[-1]:
-            ax.annotate(xy=(right, m[-1]), xytext=(3, 0), va="center", **name)
-        elif inside.any() and d[inside][-1] < left + 0.8 * (right - left):  # at the top; further right they crowd
-            ax.annotate(xy=(d[inside][-1], high), xytext=(4, -3), ha="left", va="top", **name)
-    ax.text(1.0, 1.01, "|ΔL|", color=MUTED, fontsize=8, transform=ax.transAxes, va="bottom", ha="left")
+        line = np.column_stack([d[inside], m[inside]])
+        place = _free_place(ax, line, taken)
+        if place is None:  # a line that nobody could name is not drawn
+            continue
+        ax.plot(*line.T, color=MUTED, linewidth=LINE, alpha=0.45, zorder=0.5)
+        box: dict[str, Any] = {"facecolor": PAPER, "edgecolor": "none", "boxstyle": "square,pad=0.15"}
+        middle: dict[str, Any] = {"ha": "center", "va": "center", "zorder": 0.6, "bbox": box}
+        ax.text(float(place[0]), float(place[1]), plain(progress), color=MUTED, fontsize=8, **middle)
+        taken = np.vstack([taken, ax.transData.transform(place)])
+
+
+def _densely(ax: Axes, path: Path) -> np.ndarray:
+    """Pixels along a path, close enough together to keep labels away from it."""
+    at = ax.transData.transform(np.column_stack(path[1:3]))
+    pieces = [np.linspace(a, b, 12) for a, b in itertools.pairwise(at)]
+    return np.vstack([at, *pieces])
+
+
+def _free_place(ax: Axes, line: np.ndarray, taken: np.ndarray) -> np.ndarray | None:
+    """The point of a line with most room around it for a label of 8 points; None where the line is too short."""
+    if len(line) < 2:
+        return None
+    at = ax.transData.transform(line)
+    (x0, y0), (x1, y1) = ax.transAxes.transform([(0, 0), (1, 1)])
+    fits = (at[:, 0] > x0 + 22) & (at[:, 0] < x1 - 12) & (at[:, 1] > y0 + 8) & (at[:, 1] < y1 - 8)
+    if not fits.any():
+        return None
+    away = np.hypot(*((at[:, None] - taken[None]).transpose(2, 0, 1) * [[[1]], [[2]]])).min(axis=1)  # labels are wide
+    room = np.where(fits, np.minimum(away, 45) + 1e-3 * at[:, 0], -np.inf)  # of equal ones the rightmost
+    found: np.ndarray = line[int(np.argmax(room))]
+    return found
 
 
 def _path(ax: Axes, d: list[float], m: list[float], look: RunStyle) -> None:
