@@ -20,7 +20,9 @@ TITLE = "How much the cut-off matters"
 HOW_TO_READ = (
     "The first steps of training follow no power law, so a fit leaves some of them out; how many is a choice. "
     "These are the three numbers of the break under other choices. The ring marks the one used everywhere else on "
-    "this page, with its 95 % interval: where the other points stay inside, the choice does not matter."
+    "this page, with its 95 % interval. The interval is for that cut-off alone and does not hold what the choice "
+    "itself adds. A number that drifts steadily shows that what comes before the break is not quite a straight line; "
+    "a hollow point is a fit with another verdict, so there the break itself depends on the choice."
 )
 
 
@@ -46,7 +48,7 @@ def plot(summary: SuiteSummary, layout: Layout = "wide") -> Figure:
         ring = Line2D([], [], color=INK, linestyle="", marker="o", markersize=9, markerfacecolor="none")
         ring.set_label("the cut-off used in this report, with 95 % interval")
         hollow = Line2D([], [], color=INK, linestyle="", marker="o", markerfacecolor="none")
-        hollow.set_label("hollow: this fit alone would not show deceleration")
+        hollow.set_label("hollow: another verdict, no deceleration")
         legend_below(fig, [*run_handles(looks), ring, hollow], layout)
     return fig
 
