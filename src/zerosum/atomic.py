@@ -27,18 +27,17 @@ def new_file(path: Path) -> Iterator[Path]:
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder `path` + ".part" to fill; on success its files are flushed and it takes the name `path`.
 
-    What a killed process left under the part's name is removed first; an older folder of the final name is replaced.
+    What a killed process left under the part's name is removed first; what had the final name is replaced.
     """
     part = path.with_name(path.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
+    _remove(part)
     part.mkdir(parents=True)
     try:
         yield part
         for file in part.rglob("*"):
             if file.is_file():
                 _flush(file)
-        if path.exists():
-            shutil.rmtree(path)
+        _remove(path)
         part.rename(path)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
@@ -49,6 +48,13 @@ def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text to `path`, all or nothing."""
     with new_file(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _flush(file: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -104,6 +105,42 @@ def test_the_store_is_labelled(finished):
     assert len(store.attrs["weight_sha256"]) == 8
 
 
+def copy_not_measured(finished, folder):
+    """The finished demo, its runs trained and not measured; one of the runs."""
+    shutil.copytree(finished[0], folder)
+    for measured in folder.glob("*/zerosum"):
+        shutil.rmtree(measured)
+    return next(path for path in folder.iterdir() if path.is_dir())
+
+
+def stopped(folder, **options):
+    """What is said last by a demo that could not go on; lines of progress may come before it."""
+    process = run("--out", folder, **options)
+    assert process.returncode == 2, process.stderr
+    assert "Traceback" not in process.stderr
+    return process.stderr.splitlines()[-1]
+
+
+def test_no_place_for_what_is_measured_is_one_line(finished, tmp_path):
+    one = copy_not_measured(finished, tmp_path / "out")
+    (one / "zerosum").write_text("in the way")
+    assert f"{one}: cannot be written" in stopped(tmp_path / "out")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of a process")
+def test_a_disk_that_fills_up_while_measuring_is_one_line(finished, tmp_path):
+    import resource
+
+    copy_not_measured(finished, tmp_path / "out")
+
+    def nearly_full():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (6_000, resource.RLIM_INFINITY))
+
+    message = stopped(tmp_path / "out", preexec_fn=nearly_full)
+    assert "cannot be written (File too large)" in message
+    assert not list((tmp_path / "out").rglob("losses.zarr*"))
+
+
 def test_again_is_quick_and_the_same(finished):
     folder, _ = finished
     before = written(folder)
@@ -180,7 +217,7 @@ def test_a_wrong_call_is_one_line(arguments, message):
 
 def refused(folder, *arguments, **options):
     process = run("--out", folder, *arguments, **options)
-    assert process.returncode == 2
+    assert process.returncode == 2, process.stderr
     assert process.stderr.count("\n") == 1
     return process.stderr
 

@@ -1,7 +1,11 @@
 """The store of per-token losses: labelled, made once, refused where it is something else."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
+import xarray as xr
 
 import zerosum
 from zerosum.checkpoints import open_run
@@ -66,6 +70,57 @@ def test_other_tokens_or_weights_are_measured_again(run, held_out):
     store = measure_losses(run, other, measuring, lambda step: None)
     assert len(measuring.steps) == asked + 2
     assert store.attrs["data_sha256"] == "other"
+
+
+def empty_folder(store):
+    shutil.rmtree(store)
+    store.mkdir()
+
+
+def plain_file(store):
+    shutil.rmtree(store)
+    store.write_text("in the way")
+
+
+def chunks(store, name):
+    return sorted(path for path in (store / name / "c").rglob("*") if path.is_file())
+
+
+DAMAGES = {
+    "no metadata": lambda store: (store / "zarr.json").unlink(),
+    "garbage metadata": lambda store: (store / "zarr.json").write_text("{not JSON"),
+    "other metadata": lambda store: (store / "zarr.json").write_text('{"zarr_format": 3, "node_type": 7}'),
+    "garbage metadata of one variable": lambda store: (store / "loss" / "zarr.json").write_bytes(b"\xff\x00"),
+    "a variable lost": lambda store: shutil.rmtree(store / "batch_loss"),
+    "garbage chunk": lambda store: chunks(store, "loss")[1].write_bytes(b"garbage"),
+    "torn chunk": lambda store: chunks(store, "batch_loss")[-1].write_bytes(b""),
+    "lost chunk": lambda store: chunks(store, "loss_after_step")[-1].unlink(),
+    "lost steps": lambda store: [chunk.unlink() for chunk in chunks(store, "step")],
+    "empty folder": empty_folder,
+    "plain file": plain_file,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_damaged_is_measured_again(run, held_out, damage):
+    whole = measure_losses(run, held_out, Measuring(), lambda step: None).load()
+    damage(run.measured / "losses.zarr")
+    measuring = Measuring()
+    again = measure_losses(run, held_out, measuring, lambda step: None)
+    assert measuring.steps == [1, 2]
+    xr.testing.assert_identical(again.load(), whole)
+    measure_losses(run, held_out, measuring, lambda step: None)
+    assert measuring.steps == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["a::b", "~", "memory:"])
+def test_a_path_is_only_a_path(run, held_out, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(run.path, Path(name), ignore=shutil.ignore_patterns("zerosum"))
+    store = measure_losses(open_run(name), held_out, Measuring(), lambda step: None)
+    assert (tmp_path / name / "zerosum" / "losses.zarr" / "zarr.json").is_file()
+    assert store["step"].values.tolist() == [0, 1, 2]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_failure_leaves_nothing_half_written(run, held_out):
