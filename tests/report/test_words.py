@@ -29,7 +29,10 @@ def test_opening_counts_models_and_gives_the_range_of_breaks_and_D(three_sizes: 
     trained, slowed, cancelled = words.opening(three_sizes)
     assert trained.startswith("Three language models of 26,000 to 240,000 parameters were trained for 2,048 steps each")
     steps = sorted(run.fit.t_d for run in three_sizes.runs)
-    assert f"at step {steps[0]:.0f} to {steps[-1]:.0f}" in slowed
+    low = min(run.fit.intervals["t_d"][0] for run in three_sizes.runs)  # type: ignore[index]
+    high = max(run.fit.intervals["t_d"][1] for run in three_sizes.runs)  # type: ignore[index]
+    assert f"gives estimates from {steps[0]:.0f} to {steps[-1]:.0f}, with intervals that together reach from" in slowed
+    assert f"from {low:.0f} to {high:.0f}; for the loss there" in slowed
     last = sorted(run.double[-1].interference.D for run in three_sizes.runs)
     assert f"{last[0]:.3f} to {last[-1]:.3f} over the last" in cancelled
     assert "N\xa0=\xa04,096 held-out tokens" in cancelled
@@ -129,15 +132,58 @@ def test_changes_that_are_all_zero_have_words_too(run: RunSummary) -> None:
 
 
 @pytest.mark.parametrize(
-    ("excess", "verdict"),
-    [(-0.4, "far more than by chance"), (0.0, "close to chance"), (0.2, "cancel more than chance alone")],
+    ("mean", "verdict"),
+    [(-0.5, "tokens still fall together"), (0.5, "tokens still rise together"), (0.0, "no net direction can be told")],
 )
-def test_chance_reads_the_excess(excess: float, verdict: str) -> None:
-    found = dataclasses.replace(changes(-0.5), excess=excess)
+def test_chance_asks_whether_the_interval_of_R_contains_0(mean: float, verdict: str) -> None:
+    found = changes(mean)
+    low, high = found.interval.R  # type: ignore[union-attr]
+    assert (low <= 0 <= high) == (mean == 0)
     text = words.chance(found)
     assert verdict in text
     assert f"{found.null:.3f}" in text
     assert f"{found.null_unit:.3f}" in text
+
+
+def test_chance_without_interval_claims_nothing() -> None:
+    text = words.chance(changes(-0.5, sequences=10))
+    assert "without an interval it cannot be said" in text
+    assert "10 units" in text
+
+
+def other_verdicts(run: RunSummary, **verdicts: str) -> RunSummary:
+    rows = tuple(
+        dataclasses.replace(run.cutoffs[0], cutoff=float(at[1:]), verdict=verdict) for at, verdict in verdicts.items()
+    )
+    return dataclasses.replace(run, cutoffs=rows)
+
+
+def test_a_verdict_that_depends_on_the_cutoff_is_said(three_sizes: SuiteSummary, run: RunSummary) -> None:
+    sure = other_verdicts(run, _20="decelerates", _40="decelerates")
+    assert words.other_cutoffs(sure) == ""
+    one = other_verdicts(run, _20="decelerates", _60="no-break", _80="no-break")
+    expected = f"The verdict for {run.name} would be at cut-offs of 60 and 80 steps “no break”"
+    text = words.opening(dataclasses.replace(three_sizes, runs=(one,)))[1]
+    assert f"{expected}: this break is not certain." in text
+    told = words.stories(dataclasses.replace(three_sizes, runs=(one,)))[0].sentences
+    assert any("would be at cut-offs of 60 and 80 steps “no break”" in sentence for sentence in told)
+    assert "not certain" not in words.opening(dataclasses.replace(three_sizes, runs=(sure,)))[1]
+
+
+def test_text_layers_and_learning_rates_are_said_where_recorded(three_sizes: SuiteSummary) -> None:
+    rates = {"26k": 0.0007, "100k": 0.0002, "240k": 0.0001}
+    names = [run.name for run in three_sizes.runs]
+    recipes = {
+        name: {"optimizer": {"lr": rate}, "model": {"layers": 1}}
+        for name, rate in zip(names, rates.values(), strict=True)
+    }
+    recorded = {"text": "source code, one token per byte.", "recipes": recipes}
+    text = words.opening(dataclasses.replace(three_sizes, provenance=recorded))[0]
+    assert "Text: source code, one token per byte. Each model has 1 layer." in text
+    assert f"0.0007 for {names[0]}" in text
+    assert text.endswith("so this is not a comparison of size alone.")
+    for odd in ({}, {"text": 3, "recipes": "none"}, {"recipes": {names[0]: {"model": None, "optimizer": {"lr": "x"}}}}):
+        assert words.opening(dataclasses.replace(three_sizes, provenance=odd))[0].endswith("text in every step.")
 
 
 def test_seeds_that_gave_no_break_are_counted_out() -> None:

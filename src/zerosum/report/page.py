@@ -40,7 +40,7 @@ def html(summary: SuiteSummary, drawings: dict[str, Drawing]) -> str:
         opening=words.opening(summary),
         stories=list(zip(words.stories(summary), summary.runs, colours, strict=True)),
         over_seeds=[(size, words.over_seeds(size), colour_of[size.name]) for size in summary.across_seeds or ()],
-        verdicts=tables.VERDICTS,
+        verdicts=words.VERDICTS,
         figures=[_figure(summary, stem, drawing) for stem, drawing in drawings.items()],
         sizes=tables.sizes(summary),
         seeds=tables.seeds(summary.across_seeds) if summary.across_seeds else None,
@@ -74,7 +74,7 @@ def how_made(run: RunSummary) -> Iterator[tuple[str, str]]:
     for name, why in fit.interval_reasons.items():
         yield f"No interval for {name}", why
     for reason in fit.reasons:
-        yield f"Verdict “{tables.VERDICTS.get(fit.verdict, fit.verdict)}”", reason.message
+        yield f"Verdict “{words.VERDICTS.get(fit.verdict, fit.verdict)}”", reason.message
     for sentence in run.curve.cleaning:
         yield "Log", sentence
     loss = run.final_loss

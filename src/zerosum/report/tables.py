@@ -7,14 +7,7 @@ from zerosum.interference import Interference
 from zerosum.report import numbers as n
 from zerosum.report.figures.interference_steps import CHANGES, measured
 from zerosum.report.summary import AcrossSeeds, CutoffFit, Estimate, RunSummary, SuiteSummary
-from zerosum.report.words import ends_of, label
-
-VERDICTS = {
-    "decelerates": "decelerates",
-    "no-break": "no break",
-    "accelerates": "accelerates",
-    "cannot-tell": "cannot tell",
-}
+from zerosum.report.words import VERDICTS, ends_of, label
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,20 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from zerosum.deceleration import Fit
 from zerosum.interference import Interference
 from zerosum.report import numbers as n
+from zerosum.report.names import printable
 from zerosum.report.summary import AcrossSeeds, DoubleStep, Estimate, RunSummary, SuiteSummary
 
+VERDICTS = {
+    "decelerates": "decelerates",
+    "no-break": "no break",
+    "accelerates": "accelerates",
+    "cannot-tell": "cannot tell",
+}
 _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -28,7 +36,7 @@ def stories(summary: SuiteSummary) -> list[Story]:
 
 def _paragraphs(run: RunSummary) -> tuple[str, ...]:
     last = [chance(ends_of(run)[1].interference)] if run.double else []
-    return tuple(text for text in (deceleration(run), zero_sum(run), *last) if text)
+    return tuple(text for text in (deceleration(run), other_cutoffs(run), zero_sum(run), *last) if text)
 
 
 def over_seeds(size: AcrossSeeds) -> str:
@@ -85,10 +93,10 @@ def opening(summary: SuiteSummary) -> list[str]:
     runs = summary.runs
     if not runs:
         return ["No run finished, so there is nothing to show."]
-    return [_trained(runs), _slowed(runs), _cancelled(runs)]
+    return [_trained(runs, summary.provenance), _slowed(summary), _cancelled(runs)]
 
 
-def _trained(runs: Sequence[RunSummary]) -> str:
+def _trained(runs: Sequence[RunSummary], provenance: dict[str, Any]) -> str:
     sizes, seeds = len({run.name for run in runs}), len({run.seed for run in runs})
     models = "one language model" if sizes == 1 else f"{few(sizes)} language models"
     repeated = f", from {few(seeds)} random seeds," if len(runs) > sizes else ""
@@ -97,10 +105,38 @@ def _trained(runs: Sequence[RunSummary]) -> str:
         f"{models[0].upper()}{models[1:]} of {span([run.n_params for run in runs], 0)} parameters "
         f"{'was' if sizes == 1 else 'were'} trained{repeated} for {span([run.steps for run in runs], 0)} steps{each}, "
         f"with {span([run.tokens_per_step for run in runs], 0)} tokens of text in every step."
+        f"{_recipes(runs, provenance)}"
     )
 
 
-def _slowed(runs: Sequence[RunSummary]) -> str:
+def _recipes(runs: Sequence[RunSummary], provenance: dict[str, Any]) -> str:
+    """The text, layers and learning rates, as far as whoever made the suite recorded them."""
+    names = list(dict.fromkeys(run.name for run in runs))
+    text = provenance.get("text")
+    layers = [_recorded(provenance, name, "model", "layers") for name in names]
+    rates = [_recorded(provenance, name, "optimizer", "lr") for name in names]
+    parts = [f"Text: {printable(text, 400).rstrip('. ')}."] if isinstance(text, str) and text.strip() else []
+    known = [int(one) for one in layers if one is not None]
+    if len(known) == len(names):
+        plural = "" if set(known) == {1} else "s"
+        each = "The model has" if len(names) == 1 else "Each model has"
+        parts.append(f"{each} {span(known, 0)} layer{plural}.")
+    if len(set(rates)) > 1 and None not in rates:
+        pairs = ", ".join(f"{rate:g} for {printable(name)}" for name, rate in zip(names, rates, strict=True))
+        parts.append(f"Learning rates differ too: {pairs}, so this is not a comparison of size alone.")
+    return "".join(f" {part}" for part in parts)
+
+
+def _recorded(provenance: dict[str, Any], *keys: str) -> int | float | None:
+    """One number of a recipe; None where it was not recorded."""
+    found: Any = provenance.get("recipes")
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, int | float) and math.isfinite(found) else None
+
+
+def _slowed(summary: SuiteSummary) -> str:
+    runs = summary.runs
     broken = [run.fit for run in runs if run.fit.verdict == "decelerates"]
     if not broken:
         return (
@@ -111,12 +147,51 @@ def _slowed(runs: Sequence[RunSummary]) -> str:
     who = "In every run" if len(broken) == len(runs) > 1 else f"In {few(len(broken))} of {few(len(runs))} runs"
     start = "The" if len(runs) == 1 else f"{who} the"
     rest = "" if len(broken) == len(runs) else " For the others, what can and cannot be said follows below."
+    unsure = "".join(f" {text}" for run in runs if (text := other_cutoffs(run, printable(label(run, summary)))))
     return (
-        f"{start} loss first fell steeply and then more slowly. The change came at step "
-        f"{span([fit.t_d for fit in broken], 0)}, at a loss of {span([fit.L_d for fit in broken], 2)} nats per token. "
-        f"Before it, twice the training lowered the loss by {_gains([fit.params.c0 for fit in broken])}; "
-        f"after it, by {_gains([fit.r_d for fit in broken])}. This is loss deceleration.{rest}"
+        f"{start} loss first fell steeply and then more slowly. For the step of the change the fit"
+        f"{_ranges(broken, n.T_D, 0)}; for the loss there, in nats per token, it{_ranges(broken, n.L_D, 2)}. "
+        f"After it, twice the training lowered the loss by an estimated {_gains([fit.r_d for fit in broken])}. "
+        f"This is loss deceleration.{unsure}{rest}"
     )
+
+
+def _ranges(fits: Sequence[Fit], form: n.Form, places: int) -> str:
+    """What estimates cover, apart from what their intervals cover."""
+    values = [getattr(fit, form.symbol) for fit in fits]
+    known = [ends for fit in fits if (ends := fit.intervals.get(form.symbol))]
+    several = len(fits) > 1
+    said = f" gives estimates from {span(values, places)}" if several else f" estimates {span(values, places)}"
+    if not known:
+        return f"{said}, without {'intervals' if several else 'an interval'}"
+    low, high = min(ends[0] for ends in known), max(ends[1] for ends in known)
+    whose = "intervals that together reach" if several else "an interval"
+    missing = len(fits) - len(known)
+    but = f" ({few(missing)} of {few(len(fits))} without an interval)" if missing else ""
+    return f"{said}, with {whose} from {span([low, high], places)}{but}"
+
+
+def other_cutoffs(run: RunSummary, of: str = "this run") -> str:
+    """At which other cut-offs the verdict would be another; nothing where it is the same at all of them."""
+    differing: dict[str, list[float]] = {}
+    for row in run.cutoffs:
+        if row.verdict != run.fit.verdict:
+            differing.setdefault(row.verdict, []).append(row.cutoff)
+    if not differing:
+        return ""
+    each = " and ".join(
+        f"at {'a cut-off' if len(after) == 1 else 'cut-offs'} of {_listed(sorted(after))} steps "
+        f"“{VERDICTS.get(verdict, verdict)}”"
+        for verdict, after in differing.items()
+    )
+    lost = run.fit.verdict in ("decelerates", "accelerates")
+    meaning = "this break is not certain" if lost else "the verdict depends on the cut-off"
+    return f"The verdict for {of} would be {each}: {meaning}."
+
+
+def _listed(cutoffs: Sequence[float]) -> str:
+    *most, last = map(n.count, cutoffs)
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _gains(slopes: Sequence[float]) -> str:
@@ -133,9 +208,15 @@ def _cancelled(runs: Sequence[RunSummary]) -> str:
     meaning = _meaning(all(apart(a.interference, b.interference) == "rose" for a, b in ends), max(before))
     return (
         f"Destructive interference D, the share of all movement in the losses of single tokens that cancels, was "
-        f"{span(before, form=n.D)} over the first doubling of training and {span(after, form=n.D)} over the last "
-        f"({_n_tokens([pair.interference for pair in (*first, *last)])}). {meaning}"
+        f"{_about(before)} over the first doubling of training and {_about(after)} over the last "
+        f"(estimates, with intervals for each run below; "
+        f"{_n_tokens([pair.interference for pair in (*first, *last)])}). {meaning}"
     )
+
+
+def _about(values: Sequence[float]) -> str:
+    found = span(values, form=n.D)
+    return f"from {found}" if " to " in found else found
 
 
 def _meaning(rose: bool, before: float) -> str:
@@ -179,8 +260,9 @@ def deceleration(run: RunSummary) -> str:
     caveat = f" To keep in mind: {why}." if why else ""
     return (
         f"The loss {verb} at step t_d\xa0=\xa0{_of(fit, n.T_D, unit=False)}, where the two straight lines cross at "
-        f"L_d\xa0=\xa0{_of(fit, n.L_D)}. Twice the training lowered the loss by {_gains([fit.params.c0])} before that "
-        f"step and by {_gains([fit.r_d])} after it (r_d\xa0=\xa0{_of(fit, n.R_D)}). The line after the break ends at "
+        f"L_d\xa0=\xa0{_of(fit, n.L_D)}. By the estimates twice the training lowered the loss by "
+        f"{_gains([fit.params.c0])} before that step (no interval) and by {_gains([fit.r_d])} after it "
+        f"(r_d\xa0=\xa0{_of(fit, n.R_D)}). The line after the break ends at "
         f"{n.text(fit.L_T_hat, None, n.LOSS)}; training reached {n.text(fit.L_T, None, n.LOSS)}.{caveat}"
     )
 
@@ -236,17 +318,22 @@ def _moved(found: Interference) -> str:
 
 
 def chance(found: Interference) -> str:
-    """D against what random signs would give."""
+    """D against what random signs would give: whether the interval of R leaves out 0, a mean without direction."""
     if not math.isfinite(found.null_unit):
         return ""
-    if found.excess <= -0.05:
-        verdict = "tokens still move together far more than by chance"
-    elif found.excess < 0.05:
-        verdict = "what is left of the common movement is close to chance"
-    else:
-        verdict = "tokens cancel more than chance alone explains"
     return (
         f"Chance would give D = {n.number(found.null, 3)} with a random sign for each token and "
         f"{n.number(found.null_unit, 3)} with one for each whole text. Against the latter the last doubling has an "
-        f"excess of {n.number(found.excess, 3)}: {verdict}."
+        f"excess of {n.number(found.excess, 3)}: {_direction(found)}."
+    )
+
+
+def _direction(found: Interference) -> str:
+    if found.interval is None:
+        return f"without an interval it cannot be said whether that differs from chance ({found.interval_reason})"
+    low, high = found.interval.R
+    if low <= 0 <= high:
+        return "no net direction can be told from chance, as the interval of R contains 0"
+    return (
+        f"tokens still {'fall' if high < 0 else 'rise'} together more than by chance, as the interval of R is not at 0"
     )

@@ -22,8 +22,9 @@ HOW_TO_READ = (
     "when some lose all that others gain. M is the movement itself: how far the average token's loss moved, in "
     "either direction. Three kinds of change: between checkpoints at t and 2t; over the single optimizer step "
     "after t, on text the model never trains on and on the very batch of that step. Bands are 95 % intervals. The "
-    "grey lines are what D would be if each token, or each whole text, moved up or down by chance: a D at its "
-    "null means that nothing systematic is left. Short bars on the axis mark t_d of each run, where its loss "
+    "grey lines are what D would be if each token, or each whole text, moved up or down by chance: at its "
+    "null no net direction can be told from chance, though groups of tokens may still systematically oppose each "
+    "other. Short bars on the axis mark t_d of each run, where its loss "
     "bends."
 )
 
