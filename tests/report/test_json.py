@@ -23,6 +23,8 @@ def test_structure_is_the_contract(document: dict[str, Any]) -> None:
     for run in document["runs"]:
         assert {"name", "n_params", "steps", "final_loss", "fit", "double", "one_step"} <= run.keys()
         assert {"L_d", "t_d", "r_d", "L_T", "L_T_hat", "rsle"} <= run["fit"].keys()
+        assert "cutoffs" not in run["fit"]
+        assert all({"cutoff", "t_d", "verdict"} <= row.keys() for row in run["cutoffs"])
         assert all({"from_step", "to_step"} | MEASURED <= pair.keys() for pair in run["double"])
         assert all({"step", "split"} | MEASURED <= one.keys() for one in run["one_step"])
         assert {one["split"] for one in run["one_step"]} == {"heldout", "batch"}

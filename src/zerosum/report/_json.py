@@ -55,7 +55,7 @@ def _run(run: RunSummary) -> dict[str, Any]:
         "steps": run.steps,
         "tokens_per_step": run.tokens_per_step,
         **_estimate("final_loss", run.final_loss),
-        "fit": plain(run.fit.to_json()),
+        "fit": _fit(run),
         "cutoffs": [_cutoff(row) for row in run.cutoffs],
         "double": [
             {"from_step": pair.from_step, "to_step": pair.to_step, **interference(pair.interference)}
@@ -64,6 +64,12 @@ def _run(run: RunSummary) -> dict[str, Any]:
         "unpaired": list(run.unpaired),
         "one_step": [{"step": one.step, "split": one.split, **interference(one.interference)} for one in run.one_step],
     }
+
+
+def _fit(run: RunSummary) -> dict[str, Any]:
+    """The fit without its own table of cut-offs: that of the run, with verdicts, stands beside it."""
+    document: dict[str, Any] = plain(run.fit.to_json())
+    return {name: value for name, value in document.items() if name != "cutoffs"}
 
 
 def _cutoff(row: CutoffFit) -> dict[str, Any]:
