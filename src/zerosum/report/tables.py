@@ -74,7 +74,7 @@ def sizes(summary: SuiteSummary) -> Table:
 
 def _size(run: RunSummary, summary: SuiteSummary) -> tuple[Cell, ...]:
     fit = run.fit
-    points = f"N = {n.count(fit.n_points)} losses fitted"
+    points = f"{n.count(fit.n_points)} losses in {n.count(fit.n_bins)} bins"
     reached, predicted = (n.text(value, None, n.LOSS, unit=False) for value in (fit.L_T, fit.L_T_hat))
     believed = fit.verdict in ("decelerates", "accelerates")
     why = "; ".join(reason.message for reason in fit.reasons)
