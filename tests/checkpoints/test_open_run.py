@@ -16,11 +16,18 @@ def write_checkpoint(folder, weights=b"weights"):
 def test_sorted_by_step_and_only_complete_ones(tmp_path):
     for name in ("checkpoint-16", "checkpoint-2", "checkpoint-0", "checkpoint-4.part", "checkpoint-best", "other-8"):
         write_checkpoint(tmp_path / name)
-    (tmp_path / "checkpoint-32").mkdir()
     rows = [{"step": 1, "tokens_seen": 10, "loss": 5.0}, {"step": 2, "tokens_seen": 20, "loss": 4.0}]
     (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)) + '\n{"step": 16, "tok')
     run = open_run(tmp_path)
     assert [(c.step, c.tokens_seen) for c in run.checkpoints] == [(0, 0), (2, 20), (16, None)]
+
+
+def test_a_checkpoint_without_weights_is_not_passed_over(tmp_path):
+    write_checkpoint(tmp_path / "checkpoint-16")
+    (tmp_path / "checkpoint-32").mkdir()
+    (tmp_path / "checkpoint-64.part").mkdir()
+    with pytest.raises(InputError, match=r"checkpoint-32: no model\.safetensors in it"):
+        open_run(tmp_path)
 
 
 def test_weight_hash_tells_weights_apart(tmp_path):

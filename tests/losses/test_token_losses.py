@@ -62,6 +62,28 @@ def test_nothing_to_predict():
         token_losses(tiny("llama"), np.zeros((3, 1), dtype=np.int64))
 
 
+@pytest.mark.parametrize(
+    "wrong", [[1, 2, 3], np.array([1, 2]), np.ones((2, 3)), [[1.0, 2.0]], [[1, 2], [3]], [], "text", None]
+)
+def test_what_is_no_token_ids(wrong):
+    with pytest.raises(InputError, match=r"^tokens: .*Give .*token ids") as caught:
+        token_losses(tiny("llama"), wrong)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_no_room_for_a_batch(tokens, number):
+    with pytest.raises(InputError, match=f"tokens_per_batch {number}: give a positive number"):
+        token_losses(tiny("llama"), tokens, tokens_per_batch=number)
+
+
+def test_ids_of_any_kind_are_the_same_ids(tokens):
+    model = tiny("llama")
+    expected = token_losses(model, tokens)
+    for same in (tokens.tolist(), tokens.astype(np.uint16), torch.as_tensor(tokens)):
+        np.testing.assert_array_equal(token_losses(model, same), expected)
+
+
 def test_gold(reference_data):
     """Losses of the published reference, before and after one real optimizer step."""
     from safetensors.numpy import load_file

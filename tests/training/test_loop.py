@@ -1,5 +1,6 @@
 import json
 import resource
+import shutil
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -118,6 +119,35 @@ def test_finished_run_is_not_repeated(run: Path, recipe: Recipe) -> None:
     (run / "checkpoint-12").joinpath("model.safetensors").touch()
     train(recipe, run, on_step=lambda step, loss: pytest.fail("a step was made"))
     assert contents(run) == before
+
+
+@pytest.mark.parametrize("step", [0, 4])
+@pytest.mark.parametrize("finished", [True, False])
+def test_lost_checkpoint_is_said(recipe: Recipe, tmp_path: Path, step: int, finished: bool) -> None:
+    if finished:
+        train(recipe, tmp_path)
+    else:
+        with pytest.raises(Stop):
+            train(recipe, tmp_path, on_step=stop_after(7))
+    shutil.rmtree(tmp_path / f"checkpoint-{step}")
+    before = contents(tmp_path)
+    with pytest.raises(InputError, match=f"checkpoint-{step}: lost.* or delete {tmp_path} and start"):
+        train(recipe, tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_checkpoint_without_weights_is_said(recipe: Recipe, tmp_path: Path) -> None:
+    train(recipe, tmp_path)
+    (tmp_path / "checkpoint-12" / "model.safetensors").unlink()
+    with pytest.raises(InputError, match="checkpoint-12: lost, or without"):
+        train(recipe, tmp_path)
+
+
+def test_lost_last_checkpoint_is_made_again(run: Path, recipe: Recipe) -> None:
+    whole = contents(run)
+    shutil.rmtree(run / "checkpoint-12")
+    train(recipe, run)
+    assert contents(run) == whole
 
 
 def test_log_damaged_below_a_checkpoint_is_made_again(run: Path, recipe: Recipe) -> None:

@@ -120,8 +120,9 @@ def test_pickle_in_a_checkpoint_is_never_run(recipe: Recipe, tmp_path: Path, mon
     train(recipe, tmp_path / "run")
     file = tmp_path / "run" / "checkpoint-2" / "training_state.pt"
     torch.save({"step": 2, "optimizer": Owned(), "generators": {}}, file)
-    with pytest.raises(InputError, match="checkpoint-2: cannot be continued from"):
+    with pytest.raises(InputError, match="checkpoint-2: cannot be continued from") as caught:
         restore(file.parent, recipe)
+    assert "weights_only" not in str(caught.value)
     assert not Path("owned").exists()
 
 
@@ -139,6 +140,8 @@ def test_damaged_checkpoint_is_refused_in_one_line(
     with pytest.raises(InputError, match="checkpoint-2: cannot be continued from") as caught:
         restore(file.parent, recipe)
     assert "\n" not in str(caught.value)
+    assert "weights_only" not in str(caught.value)
+    assert f"delete the run {tmp_path / 'run'} and start" in str(caught.value)
 
 
 def test_checkpoint_of_another_model_is_refused(recipe: Recipe, tmp_path: Path) -> None:

@@ -31,6 +31,9 @@ def load_model(checkpoint: Checkpoint, device: str = "cpu", dtype: "torch.dtype 
             trust_remote_code=False,
         )
     except Exception as error:  # transformers and safetensors each raise their own kinds for a broken folder
-        cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{checkpoint.path}: this model does not load ({cause}). Copy the folder again.") from error
+        raise InputError(
+            f"{checkpoint.path}: this model does not load: config.json or model.safetensors is damaged, missing or of "
+            f"a kind that this transformers does not know ({type(error).__name__}). Copy the folder again, or delete "
+            "its run and train it again."
+        ) from error
     return model.eval().to(device)

@@ -54,7 +54,7 @@ class Run:
 def open_run(path: str | Path) -> Run:
     """Find the checkpoints of a run directory.
 
-    Raises InputError where there is no such folder or no checkpoint in it.
+    Raises InputError where there is no such folder, no checkpoint in it, or one without weights.
     """
     path = Path(path)
     if not path.is_dir():
@@ -63,10 +63,13 @@ def open_run(path: str | Path) -> Run:
     found = [
         Checkpoint(step, folder, 0 if step == 0 else tokens.get(step))
         for folder in path.iterdir()
-        if (match := _NAME.fullmatch(folder.name)) and (folder / WEIGHTS).is_file() and (step := int(match[1])) >= 0
+        if (match := _NAME.fullmatch(folder.name)) and folder.is_dir() and (step := int(match[1])) >= 0
     ]
+    for checkpoint in found:
+        if not (checkpoint.path / WEIGHTS).is_file():
+            raise InputError(f"{checkpoint.path}: no {WEIGHTS} in it. Copy it again, or move the folder elsewhere.")
     if not found:
-        raise InputError(f"{path}: no checkpoint-<step> folder with {WEIGHTS} in it. Give the folder that holds them.")
+        raise InputError(f"{path}: no checkpoint-<step> folder in it. Give the folder that holds them.")
     return Run(path, tuple(sorted(found, key=lambda checkpoint: checkpoint.step)))
 
 

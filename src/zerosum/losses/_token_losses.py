@@ -8,30 +8,30 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int64
 
 from zerosum.errors import InputError, MissingExtra
 
 
-def token_losses(
-    model: Any, tokens: Int[np.ndarray, "S L"], *, tokens_per_batch: int = 8_192
-) -> Float[np.ndarray, "S T"]:
+def token_losses(model: Any, tokens: Any, *, tokens_per_batch: int = 8_192) -> Float[np.ndarray, "S T"]:
     """Cross-entropy of every predicted token, in nats, float32.
 
     model: a transformers causal LM, or any callable from token ids [s, T] to logits [s, T, V] (or to an object with
     `.logits`). Dropout is off while measuring and the model's mode is restored.
-    tokens: ids; position t of the result is the loss of predicting `tokens[:, t + 1]` from `tokens[:, : t + 1]`.
+    tokens: ids, [S, L] integers; position t of the result is the loss of predicting `tokens[:, t + 1]` from
+    `tokens[:, : t + 1]`.
     tokens_per_batch: how many predictions are held in memory as logits at a time. The batches are the same for every
     model, so differences between checkpoints carry no noise from batch composition.
-    Raises InputError for tokens outside the vocabulary or fewer than two to a sequence.
+    Raises InputError for tokens that are no such ids, outside the vocabulary or fewer than two to a sequence.
     """
     try:
         import torch
         from torch.nn import functional
     except ImportError as missing:
         raise MissingExtra("torch", "lm") from missing
-    if tokens.shape[1] < 2:
-        raise InputError(f"sequences of {tokens.shape[1]} token: nothing to predict. Give at least two to a sequence.")
+    if tokens_per_batch <= 0:
+        raise InputError(f"tokens_per_batch {tokens_per_batch}: give a positive number.")
+    tokens = _token_ids(tokens)
     _require_vocabulary(tokens, getattr(getattr(model, "config", None), "vocab_size", None))
     device = _device_of(model)
     rows = max(1, tokens_per_batch // (tokens.shape[1] - 1))
@@ -45,6 +45,21 @@ def token_losses(
             loss = functional.cross_entropy(logits.float().flatten(0, 1), batch[:, 1:].flatten(), reduction="none")
             losses[start : start + rows] = loss.view(len(batch), -1).cpu().numpy()
     return losses
+
+
+def _token_ids(tokens: Any) -> Int64[np.ndarray, "S L"]:
+    """The ids as an array. Raises InputError where they are no rows of at least two integers."""
+    try:
+        ids = np.asarray(tokens)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise InputError("tokens: no array. Give rows of token ids, all of the same length.") from error
+    if ids.ndim != 2 or ids.dtype.kind not in "iu" or not len(ids):
+        raise InputError(
+            f"tokens: shape {ids.shape} of {ids.dtype}. Give token ids as an array [sequences, length] of integers."
+        )
+    if ids.shape[1] < 2:
+        raise InputError(f"sequences of {ids.shape[1]} token: nothing to predict. Give at least two to a sequence.")
+    return ids.astype(np.int64)
 
 
 def _device_of(model: Any) -> Any:
@@ -65,7 +80,7 @@ def _evaluating(model: Any) -> Iterator[None]:
             model.train()
 
 
-def _require_vocabulary(tokens: Int[np.ndarray, "S n"], size: int | None) -> None:
+def _require_vocabulary(tokens: Int64[np.ndarray, "S n"], size: int | None) -> None:
     """Refuse ids that the model does not know, before they index out of its embedding."""
     if size is not None and (tokens.min() < 0 or tokens.max() >= size):
         raise InputError(

@@ -103,10 +103,13 @@ def _prepare(run: Path, recipe: Recipe, stack: ExitStack) -> str:
     stack.enter_context(run_folder.locked(run))
     run_folder.claim(run, recipe)
     run_folder.sweep(run)
+    newest = run_folder.newest(run)
+    reached = int(newest.name.split("-")[1]) if newest else 0
+    if newest:
+        run_folder.require_checkpoints(run, recipe, until=reached)
     if run_folder.is_finished(run, recipe):
         run_folder.drop_resume_states(run, before=recipe.steps + 1)
         return "finished"
     run_folder.describe_text(run, read_text(recipe.data))
-    newest = run_folder.newest(run)
-    cut(run / run_folder.METRICS, int(newest.name.split("-")[1]) if newest else 0)
+    cut(run / run_folder.METRICS, reached)
     return newest.name if newest else ""

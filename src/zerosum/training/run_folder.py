@@ -62,6 +62,17 @@ def newest(run: Path) -> Path | None:
     return max((folder for folder in steps if steps[folder] <= rows), key=steps.__getitem__, default=None)
 
 
+def require_checkpoints(run: Path, recipe: Recipe, until: int) -> None:
+    """Raise InputError where a checkpoint that the run has made by step `until` is gone or holds no weights."""
+    for step in recipe.checkpoint_steps:
+        folder = run / f"checkpoint-{step}"
+        if step <= until and not (folder / "model.safetensors").is_file():
+            raise InputError(
+                f"{folder}: lost, or without model.safetensors. Copy it back, or delete {run} and start the same "
+                "command again: this run is trained again."
+            )
+
+
 def describe_text(run: Path, text: Text) -> None:
     """Record which text the run is trained on. Raises InputError where the run began with another."""
     facts = {

@@ -131,9 +131,10 @@ def restore(folder: Path, recipe: Recipe) -> TrainingState:
         state.optimizer.load_state_dict(saved["optimizer"])
         _restore_generators(state.accelerator, saved["generators"])
     except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        cause = " ".join(str(error).split())[:300]
+        # Not the reader's own words: torch's advise to read the file in a way that runs what it holds.
         raise InputError(
-            f"{folder}: cannot be continued from ({cause}). Give a checkpoint of this recipe, or delete the folder."
+            f"{folder}: cannot be continued from: damaged, or not of this recipe. Give a checkpoint of this recipe, or "
+            f"delete the run {folder.parent} and start the same command again: it is trained again."
         ) from error
     return state
 
@@ -144,7 +145,7 @@ def _read_resume_file(file: Path) -> dict[str, Any]:
         # makes torch's reader raise whatever the damage happens to lead to.
         saved = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ValueError(f"{file.name}: {str(error) or type(error).__name__}") from error
+        raise ValueError(f"{file.name}: damaged") from error
     if not (isinstance(saved, dict) and isinstance(saved.get("step"), int)):
         raise ValueError(f"{file.name}: no training state")
     return saved
