@@ -233,6 +233,26 @@ def test_a_demo_of_other_settings_is_not_mixed(finished):
     assert "holds a demo of other settings" in refused(finished[0], "--quick")
 
 
+@pytest.mark.parametrize("content", ["{garbage", "[]", "null", '{"seed": 0}', "\x00"])
+def test_a_marker_that_cannot_be_read_says_how_to_restore_it(tmp_path, content):
+    marker = tmp_path / "demo.json"
+    marker.write_text(content)
+    message = refused(tmp_path, "--seed", 3)
+    assert f"{marker}: cannot be read" in message
+    assert '{"seed": 3, "quick": false}' in message
+    assert marker.read_text() == content
+
+
+def test_a_mistyped_number_of_seeds_is_refused_at_once(tmp_path):
+    assert "MB needed" in refused(tmp_path / "out", "--seeds", 999_999_999)
+    assert not (tmp_path / "out").exists()
+
+
+def test_home_is_the_users(tmp_path):
+    (tmp_path / "mine").write_text("thesis")
+    assert f"{tmp_path}/mine: exists" in refused("~/mine", env=os.environ | {"HOME": str(tmp_path)})
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_no_permission(tmp_path):
     tmp_path.chmod(0o500)
@@ -255,6 +275,7 @@ def patched(patch, out):
 def test_too_little_disk(tmp_path):
     full = "shutil.disk_usage = lambda folder: shutil._ntuple_diskusage(10**9, 10**9 - 10**6, 10**6)"
     assert "1 MB free, about" in patched(full, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("package", ["torch", "accelerate"])

@@ -1,6 +1,7 @@
 """`zerosum demo`: train a suite of tiny models on this machine, measure it, and explain it on one page."""
 
 import json
+import os
 import platform
 import re
 import shutil
@@ -56,7 +57,11 @@ def demo(
     from zerosum.training.run_folder import writing
 
     with writing(folder):
-        _claim(folder, {"seed": seed, "quick": quick})
+        settings = {"seed": seed, "quick": quick}
+        is_new = _is_new(folder, settings)
+        _require_disk(folder, seed, seeds, quick)
+        if is_new:
+            _claim(folder, settings)
         summary = _run_suite(folder, seed, seeds, quick)
         _show(summary, folder, as_json)
 
@@ -67,7 +72,6 @@ def _run_suite(folder: Path, seed: int, seeds: int, quick: bool) -> "SuiteSummar
     from zerosum.training import side_by_side
 
     recipes = [recipe for number in range(seed, seed + seeds) for recipe in demo_suite(number, quick)]
-    _require_disk(folder, recipes)
     # The largest first: so the cores run out of work at nearly the same time.
     jobs = [(_run_folder(folder, r), r) for r in sorted(recipes, key=lambda r: -r.model.n_parameters)]
     with progress() as show:
@@ -84,8 +88,12 @@ def _run_suite(folder: Path, seed: int, seeds: int, quick: bool) -> "SuiteSummar
 
 
 def _run_folder(folder: Path, recipe: "Recipe") -> Path:
+    return folder / f"{_slug(recipe)}-seed{recipe.seed}"
+
+
+def _slug(recipe: "Recipe") -> str:
     """A name is free text; a folder's name is not, and never leads out of the folder."""
-    return folder / f"{re.sub('[^A-Za-z0-9]+', '-', recipe.name)}-seed{recipe.seed}"
+    return re.sub("[^A-Za-z0-9]+", "-", recipe.name)
 
 
 def _held_out(recipe: "Recipe") -> "HeldOut":
@@ -139,36 +147,59 @@ def _show(summary: "SuiteSummary", folder: Path, as_json: bool) -> None:
         console.print(f"Report: {page}", highlight=False, soft_wrap=True)
 
 
-def _claim(folder: Path, settings: dict[str, Any]) -> None:
-    """Make the folder this demo's, or make sure that it is: nothing of somebody else is ever written to."""
+def _is_new(folder: Path, settings: dict[str, Any]) -> bool:
+    """Whether the folder has still to be made this demo's. Raises InputError where it is somebody else's."""
     marker = folder / _MARKER
-    if marker.is_file():
-        try:
-            found = json.loads(marker.read_text(encoding="utf-8"))
-        except ValueError:
-            found = None
-        if found != settings:
+    if not marker.is_file():
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise InputError(
-                f"{folder}: holds a demo of other settings ({found}, not {settings}). Choose another --out."
+                f"{folder}: exists and was not made by the demo. Choose another --out; nothing was touched."
             )
-        return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: exists and was not made by the demo. Choose another --out; nothing was touched.")
+        return True
+    try:
+        found = json.loads(marker.read_text(encoding="utf-8"))
+    except ValueError:
+        found = None
+    if not (isinstance(found, dict) and found.keys() == settings.keys()):
+        raise InputError(
+            f"{marker}: cannot be read. Write into it what this demo was begun with (for this command "
+            f"{json.dumps(settings)}) and start again: its runs are kept."
+        )
+    if found != settings:
+        raise InputError(f"{folder}: holds a demo of other settings ({found}, not {settings}). Choose another --out.")
+    return False
+
+
+def _claim(folder: Path, settings: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(marker, json.dumps(settings) + "\n")
+    write_text(folder / _MARKER, json.dumps(settings) + "\n")
 
 
-def _require_disk(folder: Path, recipes: list["Recipe"]) -> None:
-    """Refuse to begin what cannot be finished: checkpoints of every run that is not there yet, and room for reports."""
-    missing = [recipe for recipe in recipes if not _run_folder(folder, recipe).exists()]
-    saved = (recipe.model.n_parameters * (len(recipe.checkpoint_steps) + 2) for recipe in missing)
-    needed = int(1.2 * _BYTES_PER_PARAMETER * sum(saved)) + 50_000_000
-    free = shutil.disk_usage(folder).free
+def _require_disk(folder: Path, seed: int, seeds: int, quick: bool) -> None:
+    """Refuse to begin what cannot be finished: checkpoints of every run that is not there yet, and room for reports.
+
+    Counted from one suite: the sizes of the others are the same, and there may be a mistyped million of them.
+    """
+    from zerosum.recipes import demo_suite
+
+    saved = sum(
+        recipe.model.n_parameters * (len(recipe.checkpoint_steps) + 2) * (seeds - _begun(folder, recipe, seed, seeds))
+        for recipe in demo_suite(seed, quick)
+    )
+    needed = int(1.2 * _BYTES_PER_PARAMETER * saved) + 50_000_000
+    place = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(f"{place}{os.sep}").free  # a file in the place of a folder is an error
     if free < needed:
         raise InputError(
             f"{folder}: {free / 1e6:.0f} MB free, about {needed / 1e6:.0f} MB needed. "
-            "Free some space or choose another --out."
+            "Free some space, choose another --out or fewer --seeds."
         )
+
+
+def _begun(folder: Path, recipe: "Recipe", seed: int, seeds: int) -> int:
+    """How many runs of this size, of the wanted seeds, have a folder."""
+    runs = (re.fullmatch(r".*-seed([0-9]+)", path.name) for path in folder.glob(f"{_slug(recipe)}-seed*"))
+    return sum(1 for run in runs if run and seed <= int(run[1]) < seed + seeds)
 
 
 def _provenance(recipes: list["Recipe"]) -> dict[str, Any]:
