@@ -38,7 +38,7 @@ def test_no_grid_point_beats_the_search(law, last_step, cutoff, misfit, seed):
     assert found.rss[0] <= brute_force(x, y) * (1 + 1e-9)
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000), st.floats(0.0, 0.06))
 def test_no_scipy_start_beats_the_search(seed, misfit):
     curve = simulated_curve(SHORT_RUN, 1_500, noise=0.02, misfit=misfit, seed=seed)
@@ -74,7 +74,7 @@ def test_gradient_and_hessian_are_those_of_the_objective(at, log_f, seed):
         np.testing.assert_allclose(hessian[0, k], (up[1] - down[1])[0] / (2 * h), atol=1e-5 * scale)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(t_d=st.floats(60, 500), r_before=st.floats(0.15, 0.5), ratio=st.floats(0.1, 0.7), log_f=st.floats(-2, -0.3))
 def test_known_parameters_are_recovered_exactly_without_noise(t_d, r_before, ratio, log_f):
     law = BNSL.from_rates(np.log(3.0), r_before, r_before * ratio, np.log(t_d), log_f)
