@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from zerosum.report import SuiteSummary, write_report
+
 pytestmark = pytest.mark.browser
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -116,3 +118,15 @@ def test_hostile_names_are_seen_as_text(opened: Any) -> None:
     visible = opened.locator("#loss-curves svg:visible").text_content()
     assert "<script>alert" in visible
     assert "$\\frac{1}{0}$" in visible
+
+
+def test_no_column_is_hidden_on_a_desktop(browser: Any, three_sizes: SuiteSummary, tmp_path: Path) -> None:
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.goto(write_report(three_sizes, tmp_path).as_uri(), wait_until="load")
+    boxes = page.evaluate(
+        """[...document.querySelectorAll('.scroll')].filter(one => !one.closest('details'))
+        .map(one => [one.scrollWidth, one.clientWidth, one.getBoundingClientRect().left])"""
+    )
+    page.close()
+    assert boxes
+    assert all(inner <= outer and left >= 0 for inner, outer, left in boxes)
