@@ -1,8 +1,8 @@
 """Several runs at once, each in a process of its own.
 
-A second thread makes a tiny model 1.4 to 1.7 times as fast, and many times slower where another program wants the core: a
-thread that waits for its turn stops the other one at each of some hundred small operations. Two runs of one thread each
-fill two cores as well, and do not wait for each other (benchmarks/train_step.md).
+A second thread makes a tiny model 1.4 to 1.7 times as fast, and many times slower where another program wants the
+core: a thread that waits for its turn stops the other one at each of some hundred small operations. Two runs of one
+thread each fill two cores as well, and do not wait for each other (benchmarks/train_step.md).
 """
 
 import multiprocessing
