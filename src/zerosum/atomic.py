@@ -2,9 +2,14 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+PAUSE = 0.05  # seconds between looks at a folder that has to stay away
+QUIET = 4  # looks without it that are enough
+TRIES = 100
 
 
 @contextmanager
@@ -40,7 +45,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         _remove(path)
         part.rename(path)
     except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
+        _remove_for_good(part)
         raise
 
 
@@ -55,6 +60,17 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _remove_for_good(folder: Path) -> None:
+    """Remove a folder in which threads of a write that failed may still create files: until it stays away."""
+    quiet = 0
+    for _ in range(TRIES):
+        quiet = 0 if folder.exists() else quiet + 1
+        if quiet == QUIET:
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(PAUSE)
 
 
 def _flush(file: Path) -> None:

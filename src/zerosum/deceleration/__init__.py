@@ -4,6 +4,7 @@ Knows nothing of models or files: a `LossCurve` comes in, a `Fit` goes out. Two 
 (`robust.py`, `paper.py`), one least-squares search for both (`varpro.py`).
 """
 
+from zerosum.deceleration._analysis import Analysis, analyse
 from zerosum.deceleration._compare import Comparison, Term, compare
 from zerosum.deceleration._fit import compare_models, cutoff_table, fit
 from zerosum.deceleration._forecast import BacktestRow, Forecast, backtest, backtest_of, forecast, forecast_of
@@ -12,6 +13,7 @@ from zerosum.deceleration.bnsl import BNSL, asymptote
 
 __all__ = [
     "BNSL",
+    "Analysis",
     "BacktestRow",
     "Comparison",
     "CutoffRow",
@@ -20,6 +22,7 @@ __all__ = [
     "ModelRow",
     "Reason",
     "Term",
+    "analyse",
     "asymptote",
     "backtest",
     "backtest_of",
