@@ -29,3 +29,17 @@ def test_importing_is_light():
 
 def test_the_command_line_is_light():
     assert not {"torch", "matplotlib", "scipy", "pandas", "xarray", "numpy"} & loaded_by("import zerosum.cli")
+
+
+def test_numbers_and_names_for_terminals_are_light():
+    heavy = {"torch", "matplotlib", "scipy", "pandas", "xarray", "numpy", "jinja2"}
+    assert not heavy & loaded_by("import zerosum.report.numbers, zerosum.report.names")
+
+
+def test_every_public_name_of_the_report_is_there():
+    import zerosum.report
+
+    for name in zerosum.report.__all__:
+        assert getattr(zerosum.report, name) is not None
+    assert set(zerosum.report.__all__) == set(dir(zerosum.report))
+    assert not hasattr(zerosum.report, "no_such_thing")

@@ -22,8 +22,10 @@ from zerosum.cli.sources import (
     finish,
     print_json,
 )
-from zerosum.cli.terminal import columns_in_words, count, decimals, labelled, number, printable, screen
+from zerosum.cli.terminal import columns_in_words, labelled, screen
 from zerosum.errors import InputError
+from zerosum.report.names import printable
+from zerosum.report.numbers import Form, count, decimals, number
 
 if TYPE_CHECKING:
     from zerosum.curves import LossCurve
@@ -148,7 +150,7 @@ def _show(curve: "LossCurve", out: Path | None) -> None:
     from rich.text import Text
 
     first, last = float(curve.loss[0]), float(curve.loss[-1])
-    places = decimals(min(first, last), digits=4)
+    places = decimals(min(first, last), form=Form("", "", digits=4))
     rows = [
         ("source", curve.source),
         ("format", curve.format),

@@ -21,7 +21,9 @@ from zerosum.cli.sources import (
     finish,
     print_json,
 )
-from zerosum.cli.terminal import columns_in_words, count, decimals, estimate, labelled, number, printable, screen
+from zerosum.cli.terminal import columns_in_words, estimate, labelled, screen
+from zerosum.report.names import printable
+from zerosum.report.numbers import count, decimals, number
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from zerosum.cli.terminal import printable
 from zerosum.errors import InputError
+from zerosum.report.names import printable
 
 if TYPE_CHECKING:
     from zerosum.curves import LossCurve

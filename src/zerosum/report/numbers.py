@@ -1,12 +1,14 @@
 """How a number is written for people: rounded to what its interval supports, its interval beside it.
 
-JSON and CSV carry full precision; this is only for pages, figures and the terminal.
+JSON and CSV carry full precision; this is only for pages, figures and terminals. Loads nothing heavy: a terminal
+shows a fit sooner than matplotlib loads.
 """
 
 import math
 from dataclasses import dataclass
 
 Ends = tuple[float, float] | None
+HUGE = 1e9  # from here on digits are counted, not written
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Form:
     most: int = 6
 
 
+PLAIN = Form("", "")
 L_D = Form("L_d", "nats per token")
 T_D = Form("t_d", "steps")
 R_D = Form("r_d", "")
@@ -35,27 +38,28 @@ DELTA_L = Form("delta_L", "nats per token")
 SHARE = Form("harmful_share", "", most=3)
 
 
-def decimals(value: int | float, ends: Ends, form: Form) -> int:
+def decimals(value: int | float, ends: Ends = None, form: Form = PLAIN) -> int:
     """Decimal places: two significant digits of the interval's half width, or `digits` of the value without one.
 
     >>> decimals(2.5858, (2.53, 2.64), L_D), decimals(176.3, (150.0, 210.0), T_D), decimals(0.0123, None, M)
     (3, 0, 4)
     """
-    half = (ends[1] - ends[0]) / 2 if ends and math.isfinite(ends[1] - ends[0]) else 0.0
-    if half > 0:
-        return max(0, min(form.most, 1 - math.floor(math.log10(half))))
-    if value == 0 or not math.isfinite(value):
-        return form.digits - 1
-    return max(0, min(form.most, form.digits - 1 - math.floor(math.log10(abs(value)))))
+    half = (ends[1] - ends[0]) / 2 if ends else 0.0
+    size, wanted = (half, 2) if half > 0 and math.isfinite(half) else (abs(value), form.digits)
+    if size == 0 or not math.isfinite(size):
+        return 0
+    return max(0, min(form.most, wanted - 1 - math.floor(math.log10(size))))
 
 
 def number(value: int | float, places: int) -> str:
     """One number with a true minus sign and thousands separators; a dash where it is not known.
 
-    >>> number(-1234.5, 1), number(float("nan"), 2)
-    ('−1,234.5', '—')
+    >>> number(-1234.5, 1), number(float("nan"), 2), number(9.68e10, 0)
+    ('−1,234.5', '—', '9.7e+10')
     """
-    return f"{value:,.{places}f}".replace("-", "−") if math.isfinite(value) else "—"
+    if not math.isfinite(value):
+        return "—"
+    return (f"{value:.1e}" if abs(value) >= HUGE else f"{value:,.{places}f}").replace("-", "−")
 
 
 def bracket(ends: Ends, places: int) -> str:
@@ -79,12 +83,14 @@ def text(value: float, ends: Ends, form: Form, unit: bool = True) -> str:
 
 
 def count(n: int | float) -> str:
-    """A count with thousands separators.
+    """A whole number with thousands separators; others as short as they are; a dash where it is not known.
 
-    >>> count(16384)
-    '16,384'
+    >>> count(262152.0), count(0.5), count(float("nan"))
+    ('262,152', '0.5', '—')
     """
-    return f"{n:,.0f}"
+    if not math.isfinite(n):
+        return "—"
+    return f"{n:,.0f}" if n == math.floor(n) and abs(n) < HUGE else f"{n:g}"
 
 
 def percent(share: float, ends: Ends = None) -> str:
