@@ -1,0 +1,10 @@
+"""Texts and token arrays that others wrote -> sequences of token ids, each token with its document and domain.
+
+Knows tokenizers; knows nothing of models or of what is measured on the tokens.
+"""
+
+from zerosum.tokens._read import read_tokens
+from zerosum.tokens._sequences import TokenSequences
+from zerosum.tokens._tokenizer import TokenizerFacts, load_tokenizer
+
+__all__ = ["TokenSequences", "TokenizerFacts", "load_tokenizer", "read_tokens"]

@@ -1,0 +1,22 @@
+"""Plain text: the whole file is one document."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from zerosum.errors import InputError
+from zerosum.tokens._document import Document, Fields
+
+
+def is_mine(path: Path) -> bool:
+    """Every file may be text."""
+    return path.is_file()
+
+
+def documents(path: Path, fields: Fields) -> Iterator[Document]:
+    """One document; raises InputError where the file is no UTF-8."""
+    try:
+        yield Document(str(path), path.read_bytes().decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: no UTF-8 text (byte {error.start}). Give text, .jsonl, .parquet, .npy or .bin files."
+        ) from None
