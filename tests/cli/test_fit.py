@@ -3,29 +3,57 @@
 import json
 import math
 import os
+import shlex
 
 import pytest
 from called import BROKEN, HOSTILE_NAME, as_csv, as_jsonl, as_nanogpt, call, one_document, rows
 
 import zerosum
+from zerosum import deceleration
 
 __all__ = ["call"]
 
 PROMISED = {
     *("name", "source", "format", "n_points", "first_step", "last_step", "procedure", "params", "L_d", "t_d", "r_d"),
     *("L_T", "L_T_hat", "rsle", "n_bins", "intervals", "verdict", "reasons", "cutoffs", "cleaning"),
+    *("models", "forecasts", "backtest"),
 }
 
 
+@pytest.fixture(autouse=True, scope="module")
+def analysed_once():
+    """What takes a second for each curve is done once for each in this file."""
+    known, analyse = {}, deceleration.analyse
+
+    def once(curve, **options):
+        key = (curve.source, curve.loss.tobytes(), repr(options))
+        known[key] = known.get(key) or analyse(curve, **options)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deceleration, "analyse", once)
+        yield
+
+
 @pytest.fixture
-def bend(tmp_path):
-    log = tmp_path / "bend.csv"
+def fits_alone(monkeypatch):
+    """Without what is said beside the fit, for tests of something else."""
+
+    def quick(curve, *, horizons, **options):
+        return deceleration.Analysis(deceleration.fit(curve, **options), (), ())
+
+    monkeypatch.setattr(deceleration, "analyse", quick)
+
+
+@pytest.fixture(scope="module")
+def bend(tmp_path_factory):
+    log = tmp_path_factory.mktemp("bend") / "bend.csv"
     log.write_text(as_csv(rows()))
     return log
 
 
-@pytest.fixture
-def mixed(tmp_path, bend):
+@pytest.fixture(scope="module")
+def mixed(bend):
     """A run resumed once, a text log, one without a break, one too short."""
     line = [(step, 10 * step**-0.1 * (1 + 0.004 * math.sin(step))) for step in range(1, 6000, 5)]
     texts = {
@@ -35,8 +63,8 @@ def mixed(tmp_path, bend):
         "short.csv": as_csv(rows()[:5]),
     }
     for name, text in texts.items():
-        (tmp_path / name).write_text(text)
-    return [bend, *(tmp_path / name for name in texts)]
+        bend.with_name(name).write_text(text)
+    return [bend, *(bend.with_name(name) for name in texts)]
 
 
 def words_of(text):
@@ -59,7 +87,7 @@ def test_json_is_the_fit_itself(call, bend):
     document = one_document(out)
     assert (code, err) == (0, "")
     assert document["errors"] == []
-    assert document["curves"] == [json.loads(json.dumps(zerosum.fit(zerosum.read_curve(bend)).to_json()))]
+    assert document["curves"] == [json.loads(json.dumps(deceleration.analyse(zerosum.read_curve(bend)).to_json()))]
     assert document["curves"][0].keys() >= PROMISED
     assert document["curves"][0]["verdict"] == "decelerates"
     assert document["curves"][0]["t_d"] == pytest.approx(800, rel=0.2)
@@ -117,6 +145,56 @@ def test_nothing_is_wider_than_the_terminal(call, mixed, columns):
     assert "…" not in out
 
 
+def test_laws_forecasts_and_backtest_are_shown_as_they_are_in_the_json(call, bend):
+    text = words_of(call("fit", bend)[1])
+    one = one_document(call("fit", bend, "--json")[1])["curves"][0]
+    best = min(one["models"], key=lambda law: law["criterion"])
+    assert f"{best['name']}* {best['n_params']}" in text
+    for law in one["models"]:
+        assert law["name"] in text
+    ahead = {forecast["method"]: forecast for forecast in one["forecasts"]}
+    assert {forecast["T"] for forecast in one["forecasts"]} == {2 * one["last_step"]}
+    low, high = ahead["one-break"]["interval"]
+    assert f"at step 11,992 {ahead['one-break']['loss']:.3f} [{low:.3f}, {high:.3f}]" in text
+    tested = {(row["fraction"], row["method"]): row for row in one["backtest"]}
+    assert {fraction for fraction, _ in tested} == {0.25, 0.5, 0.75}
+    for fraction in (0.25, 0.5, 0.75):
+        row = tested[fraction, "stays"]
+        assert row["error"] == pytest.approx(row["loss"] / row["reached"] - 1)
+        assert f"from first {100 * fraction:g} %" in text
+        assert f"{100 * row['error']:+.1f} %" in text.split(f"from first {100 * fraction:g} %")[1]
+
+
+def test_an_optimistic_law_is_called_so_and_a_missing_number_has_its_reason(call, mixed):
+    text = call("fit", *mixed)[1]
+    of = {name: text.split(f"\n{name}\n")[1] for name in ("bend", "line", "short")}
+    documents = {one["name"]: one for one in one_document(call("fit", *mixed, "--json")[1])["curves"]}
+    for name, one in documents.items():
+        errors = [row["error"] for row in one["backtest"] if row["method"] == "one-break" and row["error"] is not None]
+        low = [error for error in errors if error < 0]
+        if name in of:
+            words = f"in {len(low)} of {len(errors)} back-tests it forecast too low a loss, by up to"
+            assert (words in words_of(of[name].split("\n\n")[0])) == bool(low)
+    assert any(row["error"] is None for row in documents["short"]["backtest"])
+    assert "not given" in of["short"]
+    assert "too few points for this many parameters" in of["short"]
+
+
+def test_how_to_learn_more_about_a_reason_stands_below(call, mixed):
+    assert call("fit", mixed[3])[1].rstrip().endswith("zerosum explain CODE")
+
+
+def test_horizons_phase_and_level_are_those_asked_for(call, tmp_path):
+    log = tmp_path / "cooled.csv"
+    cooled = [(step, loss * (1 if step < 3000 else 0.9), 1e-3 if step < 3000 else 1e-4) for step, loss in rows()]
+    log.write_text(as_csv(cooled, "step,loss,lr"))
+    asked = ["--forecast", "7000", "--forecast", "90000", "--level", "0.5", "--phase"]
+    for phase, last in (("stable", 2996), ("whole", 5996)):
+        one = one_document(call("fit", log, *asked, phase, "--json")[1])["curves"][0]
+        assert [forecast["T"] for forecast in one["forecasts"]] == [7000] * 3 + [90000] * 3
+        assert (one["intervals"]["level"], one["last_step"]) == (0.5, last)
+
+
 def test_cutoff_and_procedure_are_those_asked_for(call, bend):
     code, out, _ = call("fit", bend, "--procedure", "paper", "--cutoff", "30", "--json")
     one = one_document(out)["curves"][0]
@@ -125,7 +203,7 @@ def test_cutoff_and_procedure_are_those_asked_for(call, bend):
     assert one["errors"]["b"] > 0
 
 
-def test_one_bad_source_does_not_lose_the_others(call, bend, tmp_path):
+def test_one_bad_source_does_not_lose_the_others(call, bend, tmp_path, fits_alone):
     good = []
     for number in range(4):
         good.append(tmp_path / f"good{number}.csv")
@@ -153,14 +231,22 @@ def test_all_bad_leaves_stdout_empty_or_a_document(call, tmp_path):
 
 
 def test_a_wrong_call_is_one_line(call, bend):
-    for arguments in ([], [bend, "--procedure", "magic"], [bend, "--cutoff", "-1"], [bend, "--cutoff", "soon"]):
+    for arguments in (
+        [],
+        [bend, "--procedure", "magic"],
+        [bend, "--cutoff", "-1"],
+        [bend, "--cutoff", "soon"],
+        [bend, "--level", "2"],
+        [bend, "--forecast", "0"],
+        [bend, "--phase", "late"],
+    ):
         code, out, err = call("fit", *arguments)
         assert (code, out) == (2, "")
         assert err.count("\n") == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="such names cannot be made on Windows")
-def test_a_hostile_name_is_only_text(call, tmp_path):
+def test_a_hostile_name_is_only_text(call, tmp_path, fits_alone):
     log = tmp_path / f"{HOSTILE_NAME}.csv"
     log.write_text(as_csv(rows()))
     _, out, _ = call("fit", log)
@@ -178,7 +264,7 @@ def test_huge_numbers_are_only_numbers(call, tmp_path):
     assert call("fit", log)[0] == 0
 
 
-def test_the_published_table(call, reference_data):
+def test_the_published_table(call, reference_data, fits_alone):
     published = json.loads((reference_data / "curves/paper/published_fits.json").read_text())["fits"]
     sources = [reference_data / f"curves/paper/{name}.csv" for name in published]
     code, out, _ = call("fit", *sources, "--procedure", "paper", "--json")
@@ -189,3 +275,42 @@ def test_the_published_table(call, reference_data):
             assert one[name] == pytest.approx(theirs[name], rel=1e-5)
     shown = call("fit", *sources, "--procedure", "paper")[1]
     assert shown.count("decelerates") == len(sources)
+
+
+def test_a_bug_of_ours_loses_no_other_source_and_is_not_hidden(call, mixed, tmp_path, monkeypatch, fits_alone):
+    from zerosum import curves
+
+    def broken(source, **options):
+        if source == str(mixed[1]):
+            raise KeyError("surprise")
+        return read(source, **options)
+
+    read = curves.read_curve
+    monkeypatch.setattr(curves, "read_curve", broken)
+    code, out, err = call("fit", *mixed[:3], "--json")
+    document = one_document(out)
+    assert code == 1
+    assert [one["name"] for one in document["curves"]] == ["bend", "nanogpt"]
+    assert [error.keys() for error in document["errors"]] == [{"source", "message"}]
+    assert "Traceback" in err
+    assert "a bug in zerosum (KeyError: 'surprise')" in err.splitlines()[-2]
+
+
+@pytest.mark.parametrize("verb", ["fit", "curves"])
+def test_a_name_too_long_is_a_line_like_any_other(call, bend, verb, fits_alone):
+    code, out, err = call(verb, "y" * 300, bend, "--json")
+    assert code == 2
+    assert [one["name"] for one in one_document(out)["curves"]] == ["bend"]
+    assert "cannot be read (File name too long). Check the path" in err
+
+
+def test_several_runs_in_a_folder_are_told_with_a_command_to_paste(call, tmp_path, fits_alone):
+    folder = tmp_path / "it's two runs"
+    for name in ("version_0", "version_1"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "metrics.csv").write_text(as_csv(rows()))
+    code, out, err = call("fit", folder)
+    assert (code, out) == (2, "")
+    command = shlex.split(err.strip().split("Name one of them: ")[1])
+    assert command[:2] == ["zerosum", "fit"]
+    assert call(*command[1:])[0] == 0

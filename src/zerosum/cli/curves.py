@@ -7,21 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zerosum.cli.sources import (
-    AsJson,
-    BytesPerToken,
-    LossColumn,
-    LrColumn,
-    OnResume,
-    Reading,
-    Resume,
-    Sources,
-    StepColumn,
-    TokensColumn,
-    each,
-    finish,
-    print_json,
-)
+from zerosum.cli.options import Reading, spelled_out
+from zerosum.cli.sources import AsJson, Sources, each, finish, print_json
 from zerosum.cli.terminal import columns_in_words, labelled, screen
 from zerosum.errors import InputError
 from zerosum.report.names import printable
@@ -33,18 +20,15 @@ if TYPE_CHECKING:
 LONGEST_NAME = 80  # characters of a file's name, so that any file system takes it
 
 
+@spelled_out
 def curves(
     sources: Sources,
+    *,
     out: Annotated[
         Path | None,
         typer.Option(help="CSV file to write; of several sources, a folder. Replaces older files, never a source."),
     ] = None,
-    loss: LossColumn = None,
-    step: StepColumn = None,
-    tokens: TokensColumn = None,
-    lr: LrColumn = None,
-    on_resume: Resume = OnResume.LAST,
-    bytes_per_token: BytesPerToken = None,
+    read: Reading,
     as_json: AsJson = False,
 ) -> None:
     """Read loss logs of any known format, say what was understood and cleaned, and write them as plain CSV.
@@ -54,7 +38,6 @@ def curves(
     """
     if out is not None and len(sources) > 1:
         _make_folder(out)
-    read = Reading(loss, step, tokens, lr, on_resume, bytes_per_token)
     found, failed = each([(source, source) for source in sources], read)
     # All are read before anything is written: a file may be the log of a folder that is named later.
     protected = {*sources, *(curve.source for _, curve in found)}
@@ -160,11 +143,6 @@ def _show(curve: "LossCurve", out: Path | None) -> None:
         *(("cleaned", sentence) for sentence in curve.cleaning or ("nothing had to be changed",)),
     ]
     rows += [] if out is None else [("written", str(out))]
-    grid = labelled()
-    said = ""
-    for label, text in rows:
-        grid.add_row("" if label == said else label, Text(printable(text, 1_000)))
-        said = label
     console = screen()
     console.print(Text(printable(curve.name), style="bold"))
-    console.print(Padding(grid, (0, 0, 1, 2), expand=False))
+    console.print(Padding(labelled(rows), (0, 0, 1, 2), expand=False))

@@ -1,180 +1,40 @@
 """`zerosum fit`: where the loss of each run decelerates, how sure that is, and whether to believe it."""
 
-from collections.abc import Iterator, Sequence
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from zerosum.cli.sources import (
-    AsJson,
-    BytesPerToken,
-    LossColumn,
-    LrColumn,
-    OnResume,
-    Reading,
-    Resume,
-    Sources,
-    StepColumn,
-    TokensColumn,
-    each,
-    finish,
-    print_json,
-)
-from zerosum.cli.terminal import columns_in_words, estimate, labelled, screen
-from zerosum.report.names import printable
-from zerosum.report.numbers import count, decimals, number
-
-if TYPE_CHECKING:
-    from rich.table import Table
-    from rich.text import Text
-
-    from zerosum.deceleration import Fit
-
-WIDE = 100  # columns of a terminal from which an interval stands on one line
-BELIEVED = ("decelerates", "accelerates")
-STYLES = {"decelerates": "green", "accelerates": "green", "cannot-tell": "yellow"}
+from zerosum.cli.options import Fitting, Reading, spelled_out
+from zerosum.cli.progress import following
+from zerosum.cli.sources import AsJson, Sources, each, finish, print_json
 
 
-class ProcedureChoice(StrEnum):
-    """How points are made of a curve."""
-
-    ROBUST = "robust"
-    PAPER = "paper"
-
-
+@spelled_out
 def fit(
     sources: Sources,
-    procedure: Annotated[
-        ProcedureChoice, typer.Option(help="robust: log bins. paper: the published smoothing, thinning, least squares.")
-    ] = ProcedureChoice.ROBUST,
-    cutoff: Annotated[
-        float | None,
-        typer.Option(min=0, metavar="N", help="Drop steps up to N. Without it 100; robust: 1 % of a shorter run."),
+    *,
+    fitting: Fitting,
+    forecast: Annotated[
+        list[float] | None,
+        typer.Option(
+            min=1, metavar="STEP", help="Forecast the loss at this step; repeatable. Without it at twice the last."
+        ),
     ] = None,
-    loss: LossColumn = None,
-    step: StepColumn = None,
-    tokens: TokensColumn = None,
-    lr: LrColumn = None,
-    on_resume: Resume = OnResume.LAST,
-    bytes_per_token: BytesPerToken = None,
+    read: Reading,
     as_json: AsJson = False,
 ) -> None:
     """Say where loss curves decelerate: step t_d, loss L_d, rate r_d after it, with intervals and a verdict.
 
     "cannot-tell" is a verdict, not an error: the reasons below the table say what would help.
     """
-    read = Reading(loss, step, tokens, lr, on_resume, bytes_per_token)
-
-    def fitted(source: str) -> "Fit":
-        from zerosum import deceleration
-
-        curve = read(source)
-        return deceleration.fit(curve, procedure=procedure.value, cutoff=cutoff)
-
-    found, failed = each([(source, source) for source in sources], fitted)
-    fits = [one for _, one in found]
+    with following(sources, "fitting") as given:
+        jobs = ((source, source) for source in given)
+        found, failed = each(jobs, lambda source: fitting.analyse(read(source), forecast))
+    analyses = [one for _, one in found]
     if as_json:
-        print_json("curves", [one.to_json() for one in fits], failed)
-    elif fits:
-        _show(fits)
+        print_json("curves", [one.to_json() for one in analyses], failed)
+    elif analyses:
+        from zerosum.cli.fit_table import show
+
+        show(analyses)
     finish(failed, len(sources))
-
-
-def _show(fits: "Sequence[Fit]") -> None:
-    from rich.padding import Padding
-    from rich.text import Text
-
-    console = screen()
-    wide = console.width >= WIDE
-    console.print(_overview(fits, wide))
-    console.print(Text(_legend(fits[0]), style="dim"))
-    for one in fits:
-        console.print(Text("\n" + printable(one.curve.name), style="bold"))
-        console.print(Padding(_details(one), (0, 0, 0, 2), expand=False))
-
-
-def _overview(fits: "Sequence[Fit]", wide: bool) -> "Table":
-    """One row for each curve."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("curve", overflow="fold", max_width=40 if wide else 22)
-    table.add_column("verdict", no_wrap=True)
-    for heading in ("t_d\nsteps", "L_d\nnats/token", "r_d\nlog-log", "fitted\nsteps", "rows\npoints"):
-        table.add_column(Text(heading), justify="right", no_wrap=True)
-    for one in fits:
-        verdict = Text(one.verdict, style=STYLES.get(one.verdict, ""))
-        steps = f"{count(one.first_step)} to{' ' if wide else chr(10)}{count(one.last_step)}"
-        rows = Text(count(one.n_points)).append(f"\n{count(one.n_bins)}", style="dim")
-        name = Text(printable(one.curve.name, 100))
-        table.add_row(name, verdict, *_numbers(one, wide), Text(steps), rows)
-    return table
-
-
-def _numbers(one: "Fit", wide: bool) -> "Iterator[Text]":
-    """The three numbers, or dashes where the verdict forbids to use them; --json has them all."""
-    from rich.text import Text
-
-    for name in ("t_d", "L_d", "r_d"):
-        if one.verdict in BELIEVED:
-            yield estimate(getattr(one, name), one.intervals.get(name), wide)
-        else:
-            yield Text("—")
-
-
-def _legend(one: "Fit") -> str:
-    return (
-        f"[brackets]: {100 * one.interval_level:g} % intervals ({one.interval_method}). rows: of the log, in the "
-        f"fitted steps; points: what the least squares of procedure {one.procedure} saw. r_d: slope of log loss over "
-        "log step after the break, larger is better. cut-offs: the numbers when steps up to each are dropped; *: used."
-    )
-
-
-def _details(one: "Fit") -> "Table":
-    """Where the curve came from, every reason in words, what was cleaned, and how the numbers move."""
-    from rich.text import Text
-
-    curve = one.curve
-    read_as = ": ".join(text for text in (curve.format, columns_in_words(curve.columns)) if text)
-    rows = [("source", curve.source), ("read as", read_as)]
-    rows += [(reason.level, f"{reason.code}: {reason.message}") for reason in one.reasons]
-    rows += [("no interval", text) for text in _missing_intervals(one)]
-    rows += [("cleaned", sentence) for sentence in curve.cleaning]
-    grid = labelled()
-    said = ""
-    for label, text in rows:
-        style = "yellow" if label == "blocking" else ""
-        grid.add_row(Text("" if label == said else label, style=style), Text(printable(text, 1_000)))
-        said = label
-    if one.cutoffs and (one.verdict in BELIEVED or "unstable-cutoff" in {reason.code for reason in one.reasons}):
-        grid.add_row("cut-offs", _cutoffs(one))
-    return grid
-
-
-def _missing_intervals(one: "Fit") -> list[str]:
-    if one.verdict not in BELIEVED:
-        return []
-    names: dict[str, list[str]] = {}
-    for name, why in one.interval_reasons.items():
-        names.setdefault(why, []).append(name)
-    return [f"{', '.join(which)}: {why}" for why, which in names.items()]
-
-
-def _cutoffs(one: "Fit") -> "Table":
-    """The numbers of the fit, without intervals, when steps up to each cut-off are dropped."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column()
-    for row in one.cutoffs:
-        table.add_column(justify="right", style="bold" if row.cutoff == one.cutoff else "")
-    used = [f"{count(row.cutoff)}{'*' if row.cutoff == one.cutoff else ''}" for row in one.cutoffs]
-    table.add_row("steps up to", *map(Text, used))
-    for name in ("t_d", "L_d", "r_d"):
-        values = [getattr(row, name) for row in one.cutoffs]
-        table.add_row(name, *[Text(number(value, decimals(value))) for value in values])
-    return table

@@ -1,9 +1,11 @@
 """Progress of long work: live bars on a terminal, one line for each finished piece elsewhere. Always on stderr."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
+
+from zerosum.report.names import printable
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -41,3 +43,28 @@ def progress() -> Iterator[Show]:
                 console.print(f"{label}: done in {monotonic() - began[label]:.0f} s", markup=False, soft_wrap=True)
 
         yield show
+
+
+@contextmanager
+def following(sources: Sequence[str], doing: str) -> Iterator[Iterable[str]]:
+    """Yield the sources to work on; on a terminal, and there alone, a bar says which of them it is, and then goes."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    console = Console(stderr=True, highlight=False)
+    columns = (
+        TextColumn(doing),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[source]}", markup=False),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(doing, total=len(sources), source="")
+
+        def one_by_one() -> Iterator[str]:
+            for source in sources:
+                bar.update(task, source=printable(source.rstrip("/").rsplit("/", 1)[-1], 40))
+                yield source
+                bar.advance(task)
+
+        yield one_by_one()

@@ -5,9 +5,11 @@ Rich is loaded when something is shown, not before.
 
 import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from zerosum.report.names import printable
 from zerosum.report.numbers import Ends, decimals, number
 
 if TYPE_CHECKING:
@@ -25,13 +27,18 @@ def screen() -> "Console":
     return Console(highlight=False, markup=False, emoji=False)
 
 
-def labelled() -> "Table":
-    """An empty grid of labels and what they stand for, set in from the left."""
+def labelled(rows: Iterable[tuple[str, str]] = (), styles: Mapping[str, str] = MappingProxyType({})) -> "Table":
+    """A grid of labels and what they stand for, in somebody's words; of equal labels in a row the first is written."""
     from rich.table import Table
+    from rich.text import Text
 
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True, min_width=10)
     grid.add_column(overflow="fold")
+    said = ""
+    for label, text in rows:
+        grid.add_row(Text("" if label == said else label, styles.get(label, "")), Text(printable(text, 1_000)))
+        said = label
     return grid
 
 

@@ -89,7 +89,7 @@ def _read_files(form: Format, log: Log, choose: Chooser) -> Columns:
 def _log_at(path: Path) -> tuple[Log, Format]:
     try:
         is_folder = path.is_dir()
-    except ValueError as error:  # a name that no file can have
+    except (OSError, ValueError) as error:  # a name that no file can have, or a folder that may not be entered
         raise _unreadable(path, error) from None
     log = find_log(path, known_formats()) if is_folder else Log((path,), None)
     form = log.format or _format_of(log.files[0], _head(log.files[0]))

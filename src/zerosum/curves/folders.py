@@ -1,5 +1,6 @@
 """Which files of a folder are the loss log. Nothing outside the folder is looked at, whatever links it holds."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -34,8 +35,10 @@ def find_log(folder: Path, formats: Sequence[Format]) -> Log:
     found.sort(key=lambda each: min(len(file.relative_to(folder).parts) for run in each[1] for file in run))
     form, runs = found[0]
     if len(runs) > 1:
+        one = runs[0][0] if len(runs[0]) == 1 else runs[0][0].parent
         raise InputError(
-            f"{folder}: {len(runs)} runs in it ({_listed([_place(run, folder) for run in runs])}). Name one of them."
+            f"{folder}: {len(runs)} runs in it ({_listed([_place(run, folder) for run in runs])}). "
+            f"Name one of them: zerosum fit {shlex.quote(str(one))}"
         )
     beside = [_place(run, folder) for _, others in found[1:] for run in others if run != runs[0]]
     said = (f"also in the folder and not read: {_listed(beside)}",) if beside else ()

@@ -67,7 +67,13 @@ class BacktestRow:
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON document: that of the forecast, and how it turned out."""
-        start = {"fraction": self.fraction, "from_step": self.from_step, "reached": self.reached, "held": self.held}
+        start: dict[str, Any] = {
+            "fraction": self.fraction,
+            "from_step": self.from_step,
+            "reached": self.reached,
+            "held": self.held,
+        }
+        start |= {} if self.forecast.interval else {"held_reason": self.forecast.reason}
         return start | number_or_reason("error", self.error, self.forecast.reason) | self.forecast.to_json()
 
 

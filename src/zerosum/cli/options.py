@@ -1,0 +1,140 @@
+"""Options that several verbs share, each spelled out once: how logs are read, and how curves are fitted.
+
+A verb that takes `read: Reading` or `fitting: Fitting` is given all the options of that group, in that place.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from zerosum.curves import LossCurve
+    from zerosum.deceleration import Analysis, Fit
+
+
+class OnResume(StrEnum):
+    """Which of the steps trained twice stays."""
+
+    LAST = "last"
+    FIRST = "first"
+    ERROR = "error"
+
+
+class ProcedureChoice(StrEnum):
+    """How points are made of a curve."""
+
+    ROBUST = "robust"
+    PAPER = "paper"
+
+
+class PhaseChoice(StrEnum):
+    """What is fitted of a run whose learning rate falls in the end."""
+
+    STABLE = "stable"
+    WHOLE = "whole"
+
+
+def _column(axis: str, words: str) -> Any:
+    return typer.Option(f"--{axis}", metavar="NAME", help=f"Column of the {words}, where its name is not a usual one.")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How every source of one call is read; see `zerosum.read_curve`."""
+
+    loss: Annotated[str | None, _column("loss", "loss")] = None
+    step: Annotated[str | None, _column("step", "step")] = None
+    tokens: Annotated[str | None, _column("tokens", "tokens seen")] = None
+    lr: Annotated[str | None, _column("lr", "learning rate")] = None
+    on_resume: Annotated[
+        OnResume, typer.Option("--on-resume", help="Of steps trained twice, after a restart, which stays; or refuse.")
+    ] = OnResume.LAST
+    bytes_per_token: Annotated[
+        float | None,
+        typer.Option(
+            "--bytes-per-token", metavar="B", help="The loss is in bits per byte: convert it to nats per token."
+        ),
+    ] = None
+
+    def __call__(self, source: str) -> "LossCurve":
+        """Read one source."""
+        from zerosum.curves import read_curve
+
+        return read_curve(
+            source,
+            loss=self.loss,
+            step=self.step,
+            tokens=self.tokens,
+            lr=self.lr,
+            on_resume=self.on_resume.value,
+            bytes_per_token=self.bytes_per_token,
+        )
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How every curve of one call is fitted; see `zerosum.fit`."""
+
+    procedure: Annotated[
+        ProcedureChoice, typer.Option(help="robust: log bins. paper: the published smoothing, thinning, least squares.")
+    ] = ProcedureChoice.ROBUST
+    cutoff: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="N", help="Drop steps up to N. Without it 100; robust: 1 % of a shorter run."),
+    ] = None
+    phase: Annotated[
+        PhaseChoice | None,
+        typer.Option(
+            help="stable: stop where the learning rate falls. whole: fit through it. Without it stable; paper: whole."
+        ),
+    ] = None
+    level: Annotated[float, typer.Option(metavar="P", help="Nominal coverage of the intervals, between 0 and 1.")] = (
+        0.95
+    )
+
+    def fit(self, curve: "LossCurve") -> "Fit":
+        """The fit alone, within milliseconds."""
+        from zerosum import deceleration
+
+        return deceleration.fit(curve, **self._chosen())
+
+    def analyse(self, curve: "LossCurve", horizons: list[float] | None = None) -> "Analysis":
+        """The fit with other laws, forecasts and their back-test, within seconds."""
+        from zerosum import deceleration
+
+        return deceleration.analyse(curve, horizons=horizons or (), **self._chosen())
+
+    def _chosen(self) -> dict[str, Any]:
+        phase = None if self.phase is None else self.phase.value
+        return {"procedure": self.procedure.value, "cutoff": self.cutoff, "phase": phase, "level": self.level}
+
+
+def spelled_out(verb: Callable[..., None]) -> Callable[..., None]:
+    """Replace each parameter of a verb that stands for a group of options by the options of the group."""
+    own = inspect.signature(verb).parameters.values()
+    groups: dict[str, Any] = {one.name: one.annotation for one in own if is_dataclass(one.annotation)}
+    parameters: list[inspect.Parameter] = []
+    for one in own:
+        if one.name in groups:
+            parameters += [
+                inspect.Parameter(option.name, one.kind, default=option.default, annotation=option.type)
+                for option in fields(one.annotation)
+            ]
+        else:
+            parameters.append(one)
+
+    @functools.wraps(verb)
+    def called(**given: Any) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{option.name: given.pop(option.name) for option in fields(group)})
+        verb(**given)
+
+    # Typer reads options off the signature, and their types off the annotations.
+    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    called.__annotations__ = {one.name: one.annotation for one in parameters}
+    return called
