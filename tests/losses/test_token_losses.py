@@ -11,19 +11,51 @@ from zerosum.losses import token_losses
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+from zerosum.losses import _batch_size  # noqa: E402
+
 VOCABULARY = 61
-TINY = {"vocab_size": VOCABULARY, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+TINY = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "intermediate_size": 32,
+    "head_dim": 8,
+    "pad_token_id": None,
+}
+GPT2 = {"vocab_size": VOCABULARY, "n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 32}
+FAMILIES = {
+    "llama": TINY,
+    "olmo2": TINY,
+    "gpt2": GPT2,
+    "gpt_neox": TINY,
+    "qwen3": TINY,
+    "mixtral": TINY | {"num_local_experts": 3},
+    # These change the logits after the head.
+    "gemma2": TINY | {"final_logit_softcapping": 1.5},
+    "cohere": TINY | {"logit_scale": 0.3},
+    "granite": TINY | {"logits_scaling": 7.0},
+}
 
 
 def tiny(family):
+    """A model whose logits are some nats apart: one of random weights as they begin says nothing of scales."""
     torch.manual_seed(0)
-    if family == "gpt2":
-        config = transformers.GPT2Config(vocab_size=VOCABULARY, n_embd=16, n_layer=2, n_head=2, n_positions=32)
-    elif family == "llama":
-        config = transformers.LlamaConfig(**TINY, intermediate_size=32)
-    else:
-        config = transformers.GPTNeoXConfig(**TINY, intermediate_size=32)
-    return transformers.AutoModelForCausalLM.from_config(config).train()
+    config = transformers.AutoConfig.for_model(family, **FAMILIES[family])
+    model = transformers.AutoModelForCausalLM.from_config(config).train()
+    with torch.no_grad():
+        model.get_output_embeddings().weight.normal_(0, 1.0)
+    return model
+
+
+def plain(model, tokens):
+    """The obvious way."""
+    ids = torch.as_tensor(tokens)
+    with torch.no_grad():
+        logits = model.eval()(ids[:, :-1]).logits
+        losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
+    return losses.numpy()
 
 
 @pytest.fixture(scope="module")
@@ -31,18 +63,120 @@ def tokens():
     return np.random.default_rng(0).integers(0, VOCABULARY, (7, 13))
 
 
-@pytest.mark.parametrize("family", ["llama", "gpt2", "gpt_neox"])
-@pytest.mark.parametrize("tokens_per_batch", [1, 30, 8_192])
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("tokens_per_batch", [1, 30, "auto"])
 def test_plain_cross_entropy(family, tokens, tokens_per_batch):
     model = tiny(family)
     found = token_losses(model, tokens, tokens_per_batch=tokens_per_batch)
     assert model.training
-    ids = torch.as_tensor(tokens)
-    with torch.no_grad():
-        logits = model.eval()(ids[:, :-1]).logits
-        expected = torch.nn.functional.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
+    np.testing.assert_allclose(found, plain(model, tokens), atol=1e-5)
+
+
+@pytest.fixture
+def little_memory(monkeypatch):
+    """So little that the logits of eleven positions are held at a time."""
+    monkeypatch.setitem(_batch_size.LOGITS, "cpu", 11 * VOCABULARY)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_in_chunks_of_positions(family, tokens, little_memory, recwarn):
+    model = tiny(family)
+    sizes = []
+    model.get_output_embeddings().register_forward_hook(lambda head, given, logits: sizes.append(logits.numel()))
+    found = token_losses(model, tokens)
+    assert not [one for one in recwarn if "logits" in str(one.message)]
+    assert max(sizes[3:]) == 11 * VOCABULARY  # the first three are the check
+    expected = plain(model, tokens)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert expected.std() > 0.1
+    np.testing.assert_array_equal(plain(model, tokens), expected)  # the model is as it was
+
+
+def test_a_model_that_cannot_be_taken_apart_gives_whole_logits(tokens, little_memory):
+    class Running(transformers.LlamaForCausalLM):
+        """Its logits are running means over positions, so no position can be looked at alone."""
+
+        def forward(self, *given, **named):
+            output = super().forward(*given, **named)
+            count = torch.arange(1, output.logits.shape[1] + 1)[None, :, None]
+            output.logits = output.logits.cumsum(1) / count
+            return output
+
+    torch.manual_seed(0)
+    model = Running(transformers.LlamaConfig(**TINY))
+    with torch.no_grad():
+        model.lm_head.weight.normal_(0, 1.0)
+    with pytest.warns(UserWarning, match=r"whole logits are held, because of this model its head alone gives other"):
+        found = token_losses(model, tokens)
+    np.testing.assert_allclose(found, plain(model, tokens), atol=1e-5)
+
+
+def test_padding_is_nan_and_changes_nothing_else(tokens, little_memory):
+    model = tiny("llama")
+    padded = tokens.copy()
+    padded[2, 5:] = -1
+    padded[4, 2:] = -1
+    found, whole = token_losses(model, padded), token_losses(model, tokens)
+    expected = np.where(padded[:, 1:] == -1, np.nan, whole)
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+    alone = np.concatenate([token_losses(model, row[None]) for row in padded])
+    np.testing.assert_allclose(found, alone, atol=2e-6)
+    with pytest.raises(InputError, match="-1 before an id"):
+        token_losses(model, np.array([[1, -1, 2]]))
+
+
+def test_batches_are_halved_where_memory_runs_out(tokens):
+    model = tiny("llama")
+    seen = []
+
+    def short_of_memory(ids):
+        if len(ids) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        seen.append(len(ids))
+        return model(ids)
+
+    with (
+        pytest.warns(UserWarning, match="out of memory with 7 sequences a batch"),
+        pytest.warns(UserWarning, match="out of memory with 3"),
+    ):
+        found = token_losses(short_of_memory, tokens, tokens_per_batch=10_000)
+    np.testing.assert_allclose(found, plain(model, tokens), atol=1e-5)
+    assert max(seen) == 1  # 7, 3, 1: halves are rounded down
+
+
+def test_not_even_one_sequence_fits(tokens):
+    calls = []
+
+    def known_then_too_large(ids):
+        calls.append(ids)
+        if len(calls) > 1:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+        return torch.zeros(*ids.shape, VOCABULARY)
+
+    with pytest.raises(InputError, match="not enough memory for one sequence of 12 tokens"):
+        token_losses(known_then_too_large, tokens)
+
+
+def test_errors_of_the_model_are_not_taken_for_lack_of_memory(tokens):
+    def broken(ids):
+        raise RuntimeError("shapes do not match")
+
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        token_losses(broken, tokens)
+
+
+def test_longer_than_the_context():
+    with pytest.raises(InputError, match=r"sequences of 33 tokens, but the model's context is 32"):
+        token_losses(tiny("gpt2"), np.zeros((1, 34), dtype=np.int64))
+
+
+def test_half_precision_stays_near(tokens, little_memory):
+    model = tiny("llama")
+    expected = plain(model, tokens)
+    found = token_losses(model.to(torch.bfloat16), tokens)
+    assert found.dtype == np.float32
+    assert 0 < np.abs(found - expected).max() < 0.2
 
 
 def test_any_callable_that_returns_logits(tokens):

@@ -1,0 +1,143 @@
+"""Per-token losses of one model, batch after batch, with what was found out about it on the way.
+
+Letters: S sequences of L = T + 1 ids, T predicted positions, s sequences of a batch, V vocabulary.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+
+from zerosum.errors import InputError
+from zerosum.losses._batch_size import LOGITS, WHOLE_LOGITS, is_out_of_memory, tokens_that_fit
+from zerosum.losses._head import chunked_losses, logits_of, plain_losses, why_not_chunked
+from zerosum.tokens import PADDING, require_vocabulary
+
+TokensPerBatch = int | Literal["auto"]
+_FIRST = 65  # ids by which a model is got to know
+
+
+class ModelLosses:
+    """Callable from ids [S, L], padded with -1 at their ends, to losses [S, T] in nats, NaN at padding.
+
+    model: as for `token_losses`. notes: what had to be done in another way than usual, in words.
+    """
+
+    def __init__(self, model: Any, tokens_per_batch: TokensPerBatch = "auto"):
+        self.model = model
+        self.notes: list[str] = []
+        config: Any = getattr(model, "config", None)
+        self._config = config.get_text_config() if hasattr(config, "get_text_config") else config
+        parameter = next(iter(model.parameters()), None) if hasattr(model, "parameters") else None
+        self._device = torch.device("cpu") if parameter is None else parameter.device
+        self._held = LOGITS.get(self._device.type, LOGITS["cpu"])
+        self._tokens_per_batch = tokens_per_batch
+        self._vocab_size: int | None = getattr(self._config, "vocab_size", None)
+        self._chunked: bool | None = None  # not known before the first sequence
+        self._most_rows: int | None = None  # what memory has allowed
+
+    def __call__(self, ids: Int64[np.ndarray, "S L"]) -> Float32[np.ndarray, "S T"]:
+        """Raises InputError for ids that the model cannot take, and where one sequence is too much for the memory."""
+        with torch.inference_mode(), _evaluating(self.model):
+            self._require(ids)
+            return self._losses(ids, self._rows(ids.shape[1] - 1))
+
+    def in_other_batches(self, ids: Int64[np.ndarray, "S L"]) -> Float32[np.ndarray, "S T"]:
+        """The same losses from batches composed in another way: what differs is numerical noise."""
+        with torch.inference_mode(), _evaluating(self.model):
+            self._require(ids)
+            if min(len(ids), self._rows(ids.shape[1] - 1)) > 1:
+                return self._losses(ids, 1)
+            return self._losses(np.repeat(ids, 2, axis=0), 2)[::2]
+
+    def _require(self, ids: Int64[np.ndarray, "S L"]) -> None:
+        """Refuse what the model cannot take, and get to know the model by its first sequence."""
+        length = ids.shape[1] - 1
+        context = getattr(self._config, "max_position_embeddings", None)
+        if isinstance(context, int) and 0 < context < length:
+            raise InputError(
+                f"sequences of {length} tokens, but the model's context is {context}. Give shorter ones: "
+                f"--sequence-length {context}."
+            )
+        known = ids[ids != PADDING]
+        require_vocabulary(known, self._vocab_size, "tokens")
+        if self._chunked is not None:
+            return
+        first = torch.as_tensor(np.maximum(ids[:1, :_FIRST], 0), device=self._device)
+        if self._vocab_size is None:
+            self._vocab_size = logits_of(self.model, first[:, :-1]).shape[-1]
+            require_vocabulary(known, self._vocab_size, "tokens")
+        self._chunked = False
+        if self._tokens(length) * self._vocab_size > self._held:
+            reason = why_not_chunked(self.model, first[:, :-1], first[:, 1:])
+            self._chunked = reason is None
+            if reason is not None:
+                self.notes.append(f"whole logits are held, because of this model {reason}")
+
+    def _tokens(self, length: int) -> int:
+        if self._tokens_per_batch != "auto":
+            return self._tokens_per_batch
+        return tokens_that_fit(self._config, self._device, length)
+
+    def _rows(self, length: int) -> int:
+        """Sequences of a batch; the same for every model of one shape, so that their differences carry no noise."""
+        tokens = self._tokens(length)
+        if self._tokens_per_batch == "auto" and not self._chunked:
+            tokens = min(tokens, WHOLE_LOGITS // (self._vocab_size or 1))
+        rows = max(1, tokens // length)
+        return rows if self._most_rows is None else min(rows, self._most_rows)
+
+    def _losses(self, ids: Int64[np.ndarray, "S L"], rows: int) -> Float32[np.ndarray, "S T"]:
+        losses = np.empty((len(ids), ids.shape[1] - 1), dtype=np.float32)
+        start = 0
+        while start < len(ids):
+            batch = ids[start : start + rows]
+            try:
+                losses[start : start + rows] = self._batch(batch)
+                start += rows
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                rows = self._halved(len(batch), ids.shape[1] - 1)
+        losses[ids[:, 1:] == PADDING] = np.nan
+        return losses
+
+    def _batch(self, ids: Int64[np.ndarray, "s L"]) -> Float32[np.ndarray, "s T"]:
+        # Padding stands at the end, where no causal model lets it change what is before it: no mask is needed.
+        batch = torch.as_tensor(np.maximum(ids, 0), device=self._device)
+        inputs, labels = batch[:, :-1], batch[:, 1:]
+        positions = self._held // (self._vocab_size or 1)
+        if self._chunked and labels.numel() > positions:
+            found = chunked_losses(self.model, inputs, labels, max(1, positions))
+        else:
+            found = plain_losses(self.model, inputs, labels)
+        losses: Float32[np.ndarray, "s T"] = found.cpu().numpy()
+        return losses
+
+    def _halved(self, rows: int, length: int) -> int:
+        if rows == 1:
+            raise InputError(
+                f"not enough memory for one sequence of {length} tokens. Give a shorter --sequence-length or a smaller "
+                "--dtype."
+            ) from None
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        self._most_rows = rows // 2
+        self.notes.append(f"out of memory with {rows} sequences a batch, went on with {self._most_rows}")
+        return self._most_rows
+
+
+@contextmanager
+def _evaluating(model: Any) -> Iterator[None]:
+    """Evaluation mode inside the block, the former mode after it."""
+    was_training = bool(getattr(model, "training", False))
+    if was_training:
+        model.eval()
+    try:
+        yield
+    finally:
+        if was_training:
+            model.train()
