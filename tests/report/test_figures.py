@@ -14,9 +14,10 @@ from synthetic_suite import renamed
 
 from zerosum.interference import measure
 from zerosum.report import OneStep, RunSummary, SuiteSummary
-from zerosum.report.figures import FIGURES, d_m_plane, draw, interference_steps, loss_curves, write_figure
-from zerosum.report.figures._style import MUTED, SERIES
-from zerosum.report.figures._write import inert
+from zerosum.report.drawing import draw, write_figure
+from zerosum.report.drawing.files import inert
+from zerosum.report.drawing.style import MUTED, SERIES
+from zerosum.report.suite.figures import FIGURES, d_m_plane, interference_steps, loss_curves
 
 EVERY = [(stem, layout) for stem in FIGURES for layout in ("wide", "narrow")]
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from zerosum.report import SuiteSummary, to_json, write_report
-from zerosum.report import write as writing
-from zerosum.report.figures import FIGURES
-from zerosum.report.page import flat, html
+from zerosum.report.page import flat
+from zerosum.report.suite import write as writing
+from zerosum.report.suite.figures import FIGURES
+from zerosum.report.suite.page import html
 
 
 class Elements(HTMLParser):

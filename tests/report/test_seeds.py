@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from zerosum.report import RunSummary, SuiteSummary, across_seeds
-from zerosum.report.seeds import over_seeds
+from zerosum.report.suite.seeds import over_seeds
 
 
 def test_interval_covers_the_truth_at_its_level() -> None:

@@ -1,17 +1,17 @@
-"""What was measured, shown: figures, tables, one HTML page, a terminal table, JSON. Loads no torch.
+"""What was measured, shown: figures, tables, HTML pages, terminal tables, JSON. Loads no torch.
 
-`measured.py` reads a run directory; everything else only shows numbers that are given. Names are loaded when first
-used, so that `zerosum.report.numbers`, which terminals need, comes without matplotlib and pandas.
+`suite/` shows runs that were trained and measured here, `logs/` plain loss curves; what both share stands beside them.
+Names are loaded when first used, so that `zerosum.report.numbers`, which terminals need, comes without matplotlib.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zerosum.report._json import to_json
-    from zerosum.report.measured import summarize_run
-    from zerosum.report.seeds import across_seeds
-    from zerosum.report.summary import (
+    from zerosum.report.suite._json import to_json
+    from zerosum.report.suite.measured import summarize_run
+    from zerosum.report.suite.seeds import across_seeds
+    from zerosum.report.suite.summary import (
         AcrossSeeds,
         CutoffFit,
         DoubleStep,
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
         SeedD,
         SuiteSummary,
     )
-    from zerosum.report.terminal import terminal_table
-    from zerosum.report.write import write_report
+    from zerosum.report.suite.terminal import terminal_table
+    from zerosum.report.suite.write import write_report
 
 _FILE_OF = {
-    "AcrossSeeds": "summary",
-    "CutoffFit": "summary",
-    "DoubleStep": "summary",
-    "Estimate": "summary",
-    "OneStep": "summary",
-    "RunSummary": "summary",
-    "SeedD": "summary",
-    "SuiteSummary": "summary",
-    "across_seeds": "seeds",
-    "summarize_run": "measured",
-    "terminal_table": "terminal",
-    "to_json": "_json",
-    "write_report": "write",
+    "AcrossSeeds": "suite.summary",
+    "CutoffFit": "suite.summary",
+    "DoubleStep": "suite.summary",
+    "Estimate": "suite.summary",
+    "OneStep": "suite.summary",
+    "RunSummary": "suite.summary",
+    "SeedD": "suite.summary",
+    "SuiteSummary": "suite.summary",
+    "across_seeds": "suite.seeds",
+    "summarize_run": "suite.measured",
+    "terminal_table": "suite.terminal",
+    "to_json": "suite._json",
+    "write_report": "suite.write",
 }
 
 __all__ = [

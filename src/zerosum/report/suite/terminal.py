@@ -4,10 +4,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from zerosum.report import tables
 from zerosum.report.names import printable
 from zerosum.report.numbers import count
-from zerosum.report.summary import SuiteSummary
+from zerosum.report.suite import tables
+from zerosum.report.suite.summary import SuiteSummary
 from zerosum.report.tables import Cell
 
 _SHOWN = {

@@ -1,18 +1,16 @@
-"""Axes that read the same in every figure: plain numbers on logarithmic scales, a note, one legend outside."""
+"""Axes that read the same in every figure: panels, plain numbers on logarithmic scales, notes."""
 
 import math
 import textwrap
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from zerosum.report.figures._style import MUTED, Layout, RunStyle
+from zerosum.report.drawing.style import MUTED, Layout
 
 WIDTH = {"wide": 11.0, "narrow": 4.0}  # inches; a phone of 360 points shows "narrow" a little larger than that
 
@@ -81,27 +79,6 @@ def log_axis(axes: Axes, which: str, values: Sequence[float], pad: float = 1.05)
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
-
-
-def run_handles(looks: Sequence[RunStyle]) -> list[Line2D]:
-    """Legend entries of the runs, one for each size."""
-    return [
-        Line2D([], [], color=look.colour, marker=look.marker, linestyle=look.line, label=look.label)
-        for look in looks
-        if look.label
-    ]
-
-
-def legend_below(fig: Figure, handles: Sequence[Artist], layout: Layout) -> None:
-    """One legend under all panels, where it hides nothing: as few rows as fit, read from left to right."""
-    for rows in range(1, len(handles) + 1):
-        columns = math.ceil(len(handles) / rows)
-        filled = [handles[k::columns] for k in range(columns)]
-        longest = [max(len(str(handle.get_label())) for handle in column) for column in filled]
-        if sum(0.072 * length + 0.72 for length in longest) <= WIDTH[layout]:  # inches, estimated
-            break
-    ordered = [handle for column in filled for handle in column]  # matplotlib fills column by column
-    fig.legend(handles=ordered, loc="outside lower center", ncols=columns, handlelength=2.8, columnspacing=1.8)
 
 
 def note_above(fig: Figure, text: str, layout: Layout) -> None:

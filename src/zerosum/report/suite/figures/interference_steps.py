@@ -10,11 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from zerosum.interference import Interference
-from zerosum.report.figures._axes import legend_below, log_axis, note_above, panels, run_handles, say_empty
-from zerosum.report.figures._style import INK, MUTED, Layout, RunStyle, run_styles, style
+from zerosum.report.drawing.axes import log_axis, note_above, panels, say_empty
+from zerosum.report.drawing.legend import entry, legend_below, run_handles
+from zerosum.report.drawing.style import MUTED, Layout, RunStyle, run_styles, style
 from zerosum.report.names import printable
-from zerosum.report.summary import RunSummary, SuiteSummary
-from zerosum.report.words import label, zero_sum
+from zerosum.report.suite.stories import label
+from zerosum.report.suite.summary import RunSummary, SuiteSummary
+from zerosum.report.suite.zero_sum import zero_sum
 
 TITLE = "Cancelling over training"
 HOW_TO_READ = (
@@ -47,7 +49,7 @@ CHANGES = (
 )
 
 
-def measured(run: RunSummary, change: Change) -> list[tuple[int, int, Interference]]:
+def changed(run: RunSummary, change: Change) -> list[tuple[int, int, Interference]]:
     """(from step, to step, interference) of one run for one kind of change, in order of step."""
     if change.key == "t->2t":
         found = [(pair.from_step, pair.to_step, pair.interference) for pair in run.double]
@@ -58,7 +60,7 @@ def measured(run: RunSummary, change: Change) -> list[tuple[int, int, Interferen
 
 def tokens(summary: SuiteSummary, change: Change) -> set[int]:
     """The numbers of tokens N that one kind of change was measured on."""
-    return {found.N for run in summary.runs for _, _, found in measured(run, change)}
+    return {found.N for run in summary.runs for _, _, found in changed(run, change)}
 
 
 def titled(summary: SuiteSummary, change: Change) -> str:
@@ -83,7 +85,7 @@ def warning(summary: SuiteSummary) -> str | None:
 def plot(summary: SuiteSummary, layout: Layout = "wide") -> Figure:
     """D above and M below, one column for each kind of change."""
     with style():
-        looks = run_styles(summary.runs)
+        looks = run_styles([run.name for run in summary.runs])
         fig, axes = panels(6, layout, height=2.55)
         order = range(6) if layout == "wide" else (0, 3, 1, 4, 2, 5)  # on phones M follows its own D
         for place, panel in zip(range(6), order, strict=True):
@@ -102,7 +104,7 @@ def _panel(ax: Axes, summary: SuiteSummary, looks: Sequence[RunStyle], change: C
         return say_empty(ax, "not measured in this suite")
     values, steps = [], []
     for run, look in zip(summary.runs, looks, strict=True):
-        rows = measured(run, change)
+        rows = changed(run, change)
         if rows:
             steps += [float(start) for start, _, _ in rows]
             values += _one(ax, [float(s) for s, _, _ in rows], [found for _, _, found in rows], look, quantity)
@@ -135,11 +137,10 @@ def _one(ax: Axes, step: list[float], found: list[Interference], look: RunStyle,
 
 def _legend(looks: Sequence[RunStyle], summary: SuiteSummary) -> list[Line2D]:
     handles = run_handles(looks)
-    handles.append(Line2D([], [], color=MUTED, linestyle=TOKEN_NULL, label="null: a random sign per token"))
-    handles.append(Line2D([], [], color=MUTED, linestyle=UNIT_NULL, label="null_unit: a random sign per text"))
+    handles.append(entry("null: a random sign per token", color=MUTED, linestyle=TOKEN_NULL))
+    handles.append(entry("null_unit: a random sign per text", color=MUTED, linestyle=UNIT_NULL))
     if any(run.fit.verdict == "decelerates" for run in summary.runs):
-        bar = {"color": INK, "linestyle": "", "marker": "|", "markersize": 8, "markeredgewidth": 2.2}
-        handles.append(Line2D([], [], label="t_d, where the loss bends", **bar))  # type: ignore[arg-type]
+        handles.append(entry("t_d, where the loss bends", marker="|", markersize=8, markeredgewidth=2.2))
     return handles
 
 
@@ -154,7 +155,7 @@ def table(summary: SuiteSummary) -> pd.DataFrame:
     rows = []
     for run in summary.runs:
         for change in CHANGES:
-            for start, end, found in measured(run, change):
+            for start, end, found in changed(run, change):
                 head = {"run": run.name, "seed": run.seed, "change": change.key, "split": change.split}
                 rows.append(head | {"from_step": start, "to_step": end} | _columns(found))
     return pd.DataFrame(rows)

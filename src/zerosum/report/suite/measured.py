@@ -10,7 +10,7 @@ from jaxtyping import Float
 from zerosum.checkpoints import Run
 from zerosum.deceleration import fit
 from zerosum.interference import Interference, doubling_pairs, measure
-from zerosum.report.summary import CutoffFit, DoubleStep, Estimate, OneStep, RunSummary
+from zerosum.report.suite.summary import CutoffFit, DoubleStep, Estimate, OneStep, RunSummary
 from zerosum.training import Recipe
 
 

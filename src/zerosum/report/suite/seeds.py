@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 
 from scipy.stats import t as student
 
-from zerosum.report.summary import AcrossSeeds, Estimate, RunSummary, SeedD
+from zerosum.report.suite.summary import AcrossSeeds, Estimate, RunSummary, SeedD
 
 LEVEL = 0.95
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from zerosum.interference import Interference, Interval
-from zerosum.report.summary import AcrossSeeds, CutoffFit, Estimate, RunSummary, SuiteSummary
+from zerosum.report.suite.summary import AcrossSeeds, CutoffFit, Estimate, RunSummary, SuiteSummary
 
 _MEASURED = ("R", "D", "M", "delta_L", "harmful_share")
 

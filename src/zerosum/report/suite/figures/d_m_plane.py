@@ -11,13 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from zerosum.report.figures import interference_steps as steps
-from zerosum.report.figures._axes import legend_below, log_axis, note_above, panels, plain, run_handles, say_empty
-from zerosum.report.figures._style import INK, MUTED, PAPER, Layout, RunStyle, run_styles, style
+from zerosum.report.drawing.axes import log_axis, note_above, panels, plain, say_empty
+from zerosum.report.drawing.legend import entry, legend_below, run_handles
+from zerosum.report.drawing.style import MUTED, PAPER, Layout, RunStyle, run_styles, style
 from zerosum.report.names import printable
 from zerosum.report.numbers import number
-from zerosum.report.summary import SuiteSummary
-from zerosum.report.words import ends_of, label
+from zerosum.report.suite.figures import interference_steps as steps
+from zerosum.report.suite.stories import label
+from zerosum.report.suite.summary import SuiteSummary
+from zerosum.report.suite.zero_sum import ends_of
 
 TITLE = "Movement against cancelling"
 HOW_TO_READ = (
@@ -37,7 +39,7 @@ FURTHEST, LINE = 0.98, 0.8
 def plot(summary: SuiteSummary, layout: Layout = "wide") -> Figure:
     """One panel for each kind of change; each run a path from its first to its last step."""
     with style():
-        looks = run_styles(summary.runs)
+        looks = run_styles([run.name for run in summary.runs])
         fig, axes = panels(len(steps.CHANGES), layout, height=3.6)
         for ax, change in zip(axes, steps.CHANGES, strict=True):
             _panel(ax, summary, looks, change)
@@ -52,7 +54,7 @@ def _panel(ax: Axes, summary: SuiteSummary, looks: Sequence[RunStyle], change: s
     ax.set_title(steps.titled(summary, change))
     paths: list[Path] = []
     for run, look in zip(summary.runs, looks, strict=True):
-        rows = [row for row in steps.measured(run, change) if row[2].M > 0 and np.isfinite(row[2].D)]
+        rows = [row for row in steps.changed(run, change) if row[2].M > 0 and np.isfinite(row[2].D)]
         if rows:
             paths.append(([row[0] for row in rows], [row[2].D for row in rows], [row[2].M for row in rows], look))
     if not paths:
@@ -148,10 +150,8 @@ def _step_labels(ax: Axes, step: list[int], d: list[float], m: list[float], ever
 def _legend(looks: Sequence[RunStyle]) -> list[Line2D]:
     return [
         *run_handles([replace(look, line="-") for look in looks]),
-        Line2D(
-            [], [], color=INK, marker="o", markerfacecolor="none", linestyle="", label="first step; numbers: step t"
-        ),
-        Line2D([], [], color=MUTED, alpha=0.6, linewidth=0.8, label="equal |ΔL| = M (1 − D), nats per token"),
+        entry("first step; numbers: step t", marker="o", markerfacecolor="none"),
+        entry("equal |ΔL| = M (1 − D), nats per token", color=MUTED, alpha=0.6, linewidth=0.8),
     ]
 
 

@@ -6,16 +6,17 @@ import warnings
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from zerosum.atomic import new_file, write_text
-from zerosum.report.figures._module import FigureModule
-from zerosum.report.figures._style import ROLES, style
-from zerosum.report.summary import SuiteSummary
+from zerosum.report.drawing.module import FigureModule
+from zerosum.report.drawing.style import ROLES, style
 
+S = TypeVar("S")
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
 
@@ -28,12 +29,12 @@ class Drawing:
     pdf: bytes
 
 
-def draw(module: FigureModule, summary: SuiteSummary) -> Drawing:
+def draw(module: FigureModule[S], subject: S) -> Drawing:
     """Draw a figure once for all the places it goes to."""
-    fig = module.plot(summary, "wide")
+    fig = module.plot(subject, "wide")
     wide = _saved(fig, "svg")
     fig.set_layout_engine("none")  # the layout is found; finding it again takes as long as drawing
-    return Drawing(wide, _saved(module.plot(summary, "narrow"), "svg"), _saved(fig, "pdf"))
+    return Drawing(wide, _saved(module.plot(subject, "narrow"), "svg"), _saved(fig, "pdf"))
 
 
 def _saved(fig: Figure, kind: str) -> bytes:

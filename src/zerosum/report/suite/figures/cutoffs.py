@@ -5,16 +5,17 @@ import dataclasses
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 from matplotlib.transforms import Transform, offset_copy
 
-from zerosum.report.figures._axes import legend_below, panels, plain, run_handles, say_empty
-from zerosum.report.figures._style import INK, PAPER, Layout, RunStyle, run_styles, style
+from zerosum.report.drawing.axes import panels, plain, say_empty
+from zerosum.report.drawing.legend import entry, legend_below, run_handles
+from zerosum.report.drawing.style import INK, PAPER, Layout, RunStyle, run_styles, style
 from zerosum.report.names import printable
 from zerosum.report.numbers import L_D, R_D, T_D
-from zerosum.report.summary import RunSummary, SuiteSummary
-from zerosum.report.words import label, span
+from zerosum.report.suite.stories import label
+from zerosum.report.suite.summary import RunSummary, SuiteSummary
+from zerosum.report.words import span
 
 TITLE = "How much the cut-off matters"
 HOW_TO_READ = (
@@ -29,7 +30,7 @@ HOW_TO_READ = (
 def plot(summary: SuiteSummary, layout: Layout = "wide") -> Figure:
     """One panel for each number, one line for each run."""
     with style():
-        looks = run_styles(summary.runs)
+        looks = run_styles([run.name for run in summary.runs])
         fig, axes = panels(3, layout, height=2.4)
         for ax, form in zip(axes, (L_D, T_D, R_D), strict=True):
             ax.set_title(f"{form.symbol} ({form.unit})" if form.unit else f"{form.symbol} (log-log slope, no unit)")
@@ -45,10 +46,9 @@ def plot(summary: SuiteSummary, layout: Layout = "wide") -> Figure:
             ax.set_xlabel("cut-off (steps left out at the start)")
             ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
             ax.margins(x=0.08, y=0.15)
-        ring = Line2D([], [], color=INK, linestyle="", marker="o", markersize=9, markerfacecolor="none")
-        ring.set_label("the cut-off used in this report, with 95 % interval")
-        hollow = Line2D([], [], color=INK, linestyle="", marker="o", markerfacecolor="none")
-        hollow.set_label("hollow: another verdict, no deceleration")
+        used = "the cut-off used in this report, with 95 % interval"
+        ring = entry(used, marker="o", markersize=9, markerfacecolor="none")
+        hollow = entry("hollow: another verdict, no deceleration", marker="o", markerfacecolor="none")
         legend_below(fig, [*run_handles(looks), ring, hollow], layout)
     return fig
 

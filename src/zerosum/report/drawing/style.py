@@ -3,6 +3,7 @@
 Colours of runs are Okabe and Ito's, distinct to colour-blind readers; marker and line differ too, for grey prints.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from typing import Any, Literal
 import matplotlib as mpl
 
 from zerosum.report.names import printable
-from zerosum.report.summary import RunSummary
 
 Layout = Literal["wide", "narrow"]
 """wide: panels side by side, for desktops and files. narrow: one column, for phones; text keeps its size."""
@@ -92,19 +92,17 @@ class RunStyle:
     strength: float  # of the line, 1 for the first seed of a size and less for the others
 
 
-def run_styles(runs: Sequence[RunSummary]) -> list[RunStyle]:
-    """One style per run: a colour, marker and line for each name; other seeds of it are fainter."""
+def run_styles(names: Sequence[str]) -> list[RunStyle]:
+    """One style per run: a colour, marker and line for each name; further runs of a name (other seeds) are fainter."""
     looks = zip(cycle(SERIES), cycle(MARKERS), cycle(LINES), strict=False)
-    names = {run.name: None for run in runs}
-    look_of = dict(zip(names, looks, strict=False))
-    seeds = {name: sum(run.name == name for run in runs) for name in names}
+    look_of = dict(zip(dict.fromkeys(names), looks, strict=False))
+    seeds = Counter(names)
     styles, seen = [], set[str]()
-    for run in runs:
-        colour, marker, line = look_of[run.name]
-        first = run.name not in seen
-        more = f" ({seeds[run.name]} seeds)" if seeds[run.name] > 1 else ""
-        styles.append(
-            RunStyle(colour, marker, line, printable(run.name, 28) + more if first else None, 1.0 if first else 0.45)
-        )
-        seen.add(run.name)
+    for name in names:
+        colour, marker, line = look_of[name]
+        first = name not in seen
+        more = f" ({seeds[name]} seeds)" if seeds[name] > 1 else ""
+        label = printable(name, 28) + more if first else None
+        styles.append(RunStyle(colour, marker, line, label, 1.0 if first else 0.45))
+        seen.add(name)
     return styles

@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 from zerosum.atomic import write_text
-from zerosum.report._json import to_json
-from zerosum.report.figures import FIGURES, draw, write_figure
-from zerosum.report.page import html
-from zerosum.report.summary import SuiteSummary
+from zerosum.report.drawing import draw, write_figure
+from zerosum.report.suite._json import to_json
+from zerosum.report.suite.figures import FIGURES
+from zerosum.report.suite.page import html
+from zerosum.report.suite.summary import SuiteSummary
 
 
 def write_report(summary: SuiteSummary, out_dir: str | Path) -> Path:

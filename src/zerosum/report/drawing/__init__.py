@@ -1,0 +1,10 @@
+"""How every figure is drawn and written: colours with roles, axes, legends, the fit on its curve, files.
+
+Knows curves and fits, but not which figures there are.
+"""
+
+from zerosum.report.drawing.files import Drawing, draw, inline_svg, write_figure
+from zerosum.report.drawing.module import FigureModule
+from zerosum.report.drawing.style import Layout
+
+__all__ = ["Drawing", "FigureModule", "Layout", "draw", "inline_svg", "write_figure"]
