@@ -5,6 +5,7 @@ import sys
 import typer
 
 import zerosum
+from zerosum.cli.compare import compare
 from zerosum.cli.curves import curves
 from zerosum.cli.demo import demo
 from zerosum.cli.fit import fit
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.command()(curves)
 app.command()(fit)
+app.command()(compare)
 app.command()(demo)
 
 

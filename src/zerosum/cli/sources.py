@@ -16,7 +16,6 @@ from zerosum.report.names import printable
 Given = TypeVar("Given")
 Done = TypeVar("Done")
 
-
 Sources = Annotated[
     list[str],
     typer.Argument(

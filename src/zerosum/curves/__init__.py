@@ -5,7 +5,8 @@ A format is one file in `formats/`; column names live in `columns.py`, what is d
 
 from zerosum.curves._curve import LossCurve
 from zerosum.curves._read import read_curve
+from zerosum.curves._tokens_axis import by_tokens, tokens_per_step
 from zerosum.curves._write import write_curve
 from zerosum.curves.cleaning import clean_curve
 
-__all__ = ["LossCurve", "clean_curve", "read_curve", "write_curve"]
+__all__ = ["LossCurve", "by_tokens", "clean_curve", "read_curve", "tokens_per_step", "write_curve"]

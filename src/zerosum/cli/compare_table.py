@@ -1,0 +1,184 @@
+"""`zerosum compare` on a terminal: the fits of the runs, and how the difference of each to the first splits up."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from zerosum.cli.compare import Pair, Run
+from zerosum.cli.fit_table import BELIEVED, EXPLAIN, STYLES, WIDE
+from zerosum.cli.terminal import estimate, labelled, screen
+from zerosum.report.names import printable
+from zerosum.report.numbers import count, decimals, number
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+    from zerosum.deceleration import Comparison, Term
+
+TERMS = {
+    "L_d": "loss at the break, L_d",
+    "t_d": "where the break comes, t_d",
+    "r_d": "rate after the break, r_d",
+    "T": "how far it was trained, T",
+    "reached_minus_fit": "what the fits leave over",
+}
+LOWER_HIGHER = {
+    "L_d": ("a lower loss at the break", "a higher loss at the break"),
+    "t_d": ("an earlier break", "a later break"),
+    "r_d": ("a faster fall after the break", "a slower fall after the break"),
+    "T": ("longer training", "shorter training"),
+    "reached_minus_fit": ("what the fits leave over", "what the fits leave over"),
+}
+MILLION = 1e6  # tokens are counted in millions
+SMALL = 0.1  # of what the terms move: of a smaller total they are no shares to speak of
+
+
+def show(runs: Sequence[Run], pairs: Sequence[Pair], axis: str) -> None:
+    """Print it all; `runs` are those that could be fitted, the first of them the one compared with."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console = screen()
+    wide = console.width >= WIDE
+    named = [(run.label, f"{run.analysis.fit.curve.name}: {run.analysis.fit.curve.source}") for run in runs]
+    console.print(labelled(named))
+    console.print(_runs(runs, axis, wide))
+    for pair in pairs:
+        heading = f"\n{pair.b.label} minus {pair.a.label}: {printable(pair.comparison.b)} against "
+        console.print(Text(heading + printable(pair.comparison.a), style="bold"))
+        rows = [("in words", sentence) for sentence in _sentences(pair)]
+        rows += [("note", note) for note in pair.notes]
+        for part in ([_terms(pair.comparison)] if pair.comparison.terms else []) + [labelled(rows)]:
+            console.print(Padding(part, (0, 0, 0, 2), expand=False))
+    console.print(Text("\n" + _legend(pairs[0].comparison), style="dim"))
+    console.print(Text("why each verdict: zerosum fit with the same sources; " + EXPLAIN, style="dim"))
+
+
+def _runs(runs: Sequence[Run], axis: str, wide: bool) -> "Table":
+    """One row for each run."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("run")
+    table.add_column("verdict", no_wrap=True)
+    counted = "steps" if axis == "steps" else "M tokens"
+    for heading in (f"t_d\n{counted}", "L_d\nnats/token", "r_d\nlog-log", f"T\n{counted}", "reached\nnats/token"):
+        table.add_column(Text(heading), justify="right", no_wrap=True)
+    for run in runs:
+        table.add_row(run.label, *_numbers(run, axis, wide))
+    return table
+
+
+def _numbers(run: Run, axis: str, wide: bool) -> "list[Text]":
+    """Verdict, t_d, L_d, r_d, T and the loss reached; dashes where the verdict forbids to use a number."""
+    from rich.text import Text
+
+    from zerosum.curves import tokens_per_step
+
+    fit = run.analysis.fit
+    unit = tokens_per_step(fit.curve) / MILLION if axis == "tokens" else 1.0
+    cells = [Text(fit.verdict, style=STYLES.get(fit.verdict, ""))]
+    for name, scale in (("t_d", unit), ("L_d", 1.0), ("r_d", 1.0)):
+        ends = fit.intervals.get(name)
+        scaled = (ends[0] * scale, ends[1] * scale) if ends else None
+        believed = fit.verdict in BELIEVED
+        cells.append(estimate(scale * getattr(fit, name), scaled, wide) if believed else Text("—"))
+    return [
+        *cells,
+        Text(number(unit * fit.last_step, decimals(unit * fit.last_step))),
+        Text(number(fit.L_T, decimals(fit.L_T) + 1)),
+    ]
+
+
+def _terms(found: "Comparison") -> "Table":
+    """Each term with its interval and its share of the total."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(overflow="fold")
+    for _ in range(3):
+        table.add_column(justify="right", no_wrap=True)
+    heads = ("part of the difference", "nats/token", f"{100 * found.level:g} % interval", "share")
+    table.add_row(*(Text(head, style="dim") for head in heads))
+    for term in found.terms:
+        places = _places(found)
+        interval = f"[{signed(term.interval[0], places)}, {signed(term.interval[1], places)}]" if term.interval else "—"
+        table.add_row(TERMS[term.name], signed(term.nats, places), interval, _share(term.nats, found))
+    table.add_row(*(Text(cell, style="bold") for cell in ("total, of the losses reached", signed(found.total, places))))
+    return table
+
+
+def _places(found: "Comparison") -> int:
+    """Decimal places for all terms, so that they can be added up on paper."""
+    return min(4, max(3, decimals(found.total)))
+
+
+def signed(value: float, places: int) -> str:
+    """A number with its sign.
+
+    >>> signed(0.25, 3), signed(-0.25, 3), signed(-0.0001, 3)
+    ('+0.250', '−0.250', '0.000')
+    """
+    text = number(value, places)
+    return text.lstrip("−") if not text.strip("−0.") else text if text[0] in "−—" else f"+{text}"
+
+
+def _share(nats: float, found: "Comparison") -> str:
+    moved = sum(abs(term.nats) for term in found.terms)
+    return "—" if abs(found.total) <= SMALL * moved else f"{100 * nats / found.total:.0f} %".replace("-", "−")
+
+
+def _sentences(pair: Pair) -> list[str]:
+    """What the numbers describe; never what caused it."""
+    found, a, b = pair.comparison, pair.a, pair.b
+    reached = [run.analysis.fit.L_T for run in (a, b)]
+    places = _places(found)
+    direction = "below" if found.total < 0 else "above"
+    said = [
+        f"{b.label} reached {number(reached[1], places)} nats per token, {number(abs(found.total), places)} "
+        f"{direction} the {number(reached[0], places)} of {a.label}"
+    ]
+    if found.terms:
+        said.append(_told(found))
+    else:
+        said.append(f"the difference is not split into L_d, t_d and r_d: {found.reason}")
+    if found.differ_from is None:
+        said.append(found.differ_reason)
+    else:
+        said.append(f"from {_where(found)} on the losses differ, always the same way, as far as both go")
+    return said
+
+
+def _where(found: "Comparison") -> str:
+    at = found.differ_from or 0.0
+    return f"step {count(round(at))}" if found.axis == "steps" else f"{at / MILLION:,.3g} M tokens"
+
+
+def _told(found: "Comparison") -> str:
+    """Which terms differ from zero by their intervals, largest first."""
+    by_size = sorted(found.terms, key=lambda term: -abs(term.nats))
+    if any(term.interval is None for term in by_size):
+        return f"the terms have no intervals: {by_size[0].reason}"
+    sure = [term for term in by_size if term.interval and not term.interval[0] <= 0 <= term.interval[1]]
+    unsure = [term.name.replace("_minus_", " minus ") for term in by_size if term not in sure and term.nats]
+    places = _places(found)
+    parts = [f"{_direction(term)} ({signed(term.nats, places)})" for term in sure]
+    text = f"this goes with {' and '.join(parts)}" if parts else "no term can be told from zero"
+    rest = f"; within their intervals {', '.join(unsure)} may be zero" if parts and unsure else ""
+    return f"{text}{rest}. This describes two curves; it does not say what caused it"
+
+
+def _direction(term: "Term") -> str:
+    return LOWER_HIGHER[term.name][0 if term.nats < 0 else 1]
+
+
+def _legend(found: "Comparison") -> str:
+    return (
+        f"[brackets]: {100 * found.level:g} % intervals, of the terms by the delete-block jackknife of both fits. The "
+        "terms add up to the total, of which each is a share, unless they nearly cancel; below zero they make the "
+        "later run's loss lower. The total is read off the logs where what was fitted ends; it has no interval: one "
+        "run each. T: last fitted."
+    )

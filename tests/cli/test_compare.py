@@ -1,0 +1,169 @@
+"""`zerosum compare`: terms that add up, words that fit them, what cannot be compared, tokens in the place of steps."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from called import BROKEN, HOSTILE_NAME, as_csv, call, one_document, rows
+
+from zerosum.curves import by_tokens, read_curve
+from zerosum.deceleration import compare, fit
+
+__all__ = ["call"]
+
+BATCH = 1024
+TERMS = ["L_d", "t_d", "r_d", "T", "reached_minus_fit"]
+LINES = ["loss at the break", "where the break", "rate after", "how far", "what the fits", "total, of"]
+SHOWN = dict(zip(LINES, [*TERMS, "total"], strict=True))
+
+
+def log(folder, name, table, header="step,loss"):
+    path = folder / f"{name}.csv"
+    path.write_text(as_csv(table, header))
+    return path
+
+
+def in_tokens(batches, bend=800):
+    """A run whose loss depends on the tokens it has seen alone. batches: of each step, in tokens."""
+    seen = np.cumsum(batches)[::4]
+    noise = 1 + np.random.default_rng(len(batches)).normal(0, 0.005, len(seen))
+    t = seen / BATCH
+    loss = 30 * t**-0.25 * (1 + (t / bend) ** 5) ** 0.04 * noise
+    return list(zip(range(1, len(batches) + 1, 4), seen.tolist(), loss.tolist(), strict=True))
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """The same curve, 3 % lower at every step."""
+    lower = [(step, 0.97 * loss) for step, loss in rows(seed=1)]
+    return log(tmp_path, "base", rows()), log(tmp_path, "lower", lower)
+
+
+def words_of(text):
+    return " ".join(text.split())
+
+
+def test_json_is_the_comparison_itself(call, pair):
+    code, out, err = call("compare", *pair, "--json")
+    document = one_document(out)
+    a, b = (fit(read_curve(path)) for path in pair)
+    assert (code, err, document["errors"]) == (0, "", [])
+    assert document["comparisons"] == [
+        {"a_source": str(pair[0]), "b_source": str(pair[1]), **json.loads(json.dumps(compare(a, b).to_json()))}
+        | {"notes": []}
+    ]
+
+
+def test_the_terms_shown_add_up_to_the_total_and_the_words_fit_them(call, pair):
+    one = one_document(call("compare", *pair, "--json")[1])["comparisons"][0]
+    terms = {term["name"]: term for term in one["terms"]}
+    assert list(terms) == TERMS
+    assert sum(term["nats"] for term in terms.values()) == pytest.approx(one["total"], abs=1e-12)
+    low, high = terms["L_d"]["interval"]
+    assert low < high < 0
+    out = call("compare", *pair, columns=80)[1]
+    shown = {}
+    for line in out.splitlines():
+        for words, name in SHOWN.items():
+            if line.strip().startswith(words):
+                shown[name] = [cell for cell in line.replace("−", "-").split("  ") if cell.strip()][1:]
+    assert math.isclose(sum(float(shown[name][0]) for name in TERMS), float(shown["total"][0]), abs_tol=0.003)
+    assert shown["L_d"][1].strip() == f"[{low:.3f}, {high:.3f}]"
+    assert shown["L_d"][2].strip() == f"{100 * terms['L_d']['nats'] / one['total']:.0f} %"
+    text = words_of(out)
+    assert f"B reached {fit(read_curve(pair[1])).L_T:.3f} nats per token" in text
+    assert f"{-one['total']:.3f} below the" in text
+    assert "this goes with a lower loss at the break" in text
+    assert "it does not say what caused it" in text
+    assert "zerosum explain CODE" in text
+
+
+def test_the_other_order_says_the_opposite(call, pair):
+    text = words_of(call("compare", *reversed(pair))[1])
+    assert "this goes with a higher loss at the break" in text
+    assert "above the" in text
+
+
+def test_each_is_compared_with_the_first_and_a_bad_one_loses_no_other(call, pair, tmp_path):
+    (tmp_path / "broken.csv").write_text(BROKEN)
+    third = log(tmp_path, "third", rows(seed=2))
+    code, out, err = call("compare", *pair, tmp_path / "broken.csv", third, "--json")
+    document = one_document(out)
+    assert code == 2
+    assert [(one["a"], one["b"]) for one in document["comparisons"]] == [("base", "lower"), ("base", "third")]
+    assert [one["source"] for one in document["errors"]] == [str(tmp_path / "broken.csv")]
+    code, out, err = call("compare", *pair, tmp_path / "broken.csv", third)
+    assert "B minus A: lower against base" in out
+    assert "D minus A: third against base" in out
+    assert err.count("\n") == 2
+
+
+def test_without_the_first_there_is_nothing_to_compare(call, pair, tmp_path):
+    code, out, err = call("compare", tmp_path / "missing.csv", *pair)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert one_document(call("compare", tmp_path / "missing.csv", *pair, "--json")[1])["comparisons"] == []
+
+
+def test_without_a_break_the_total_stands_with_the_reason(call, pair, tmp_path):
+    short = log(tmp_path, "short", rows(300))
+    one = one_document(call("compare", pair[0], short, "--json")[1])["comparisons"][0]
+    reached = [fit(read_curve(path)).L_T for path in (pair[0], short)]
+    assert one["total"] == pytest.approx(reached[1] - reached[0])
+    assert one["terms"] == []
+    text = words_of(call("compare", pair[0], short)[1])
+    assert words_of(f"the difference is not split into L_d, t_d and r_d: {one['terms_reason']}") in text
+    assert "part of the difference" not in text
+    assert "cannot-tell — — —" in text
+
+
+def test_runs_of_other_batch_sizes_are_called_unfair_by_steps_and_agree_by_tokens(call, tmp_path):
+    header = "step,tokens,loss"
+    large = log(tmp_path, "large", in_tokens(np.full(8000, BATCH)), header)
+    small = log(tmp_path, "small", in_tokens(np.full(16000, BATCH // 2)), header)
+    code, out, _ = call("compare", large, small, "--json")
+    one = one_document(out)["comparisons"][0]
+    assert code == 0
+    assert one["terms"][1]["interval"][0] > 0  # by steps the break seems to come later
+    assert ["--axis tokens" in note for note in one["notes"]] == [True]
+    assert "a step of A took 1,024 tokens, one of B 512" in words_of(call("compare", large, small)[1])
+    one = one_document(call("compare", large, small, "--axis", "tokens", "--json")[1])["comparisons"][0]
+    low, high = one["terms"][1]["interval"]
+    assert low < 0 < high
+    assert one["notes"] == []
+    assert "M tokens" in call("compare", large, small, "--axis", "tokens")[1]
+
+
+def test_a_batch_size_warm_up_is_counted_in_tokens(call, tmp_path):
+    header = "step,tokens,loss"
+    steady = log(tmp_path, "steady", in_tokens(np.full(8000, BATCH)), header)
+    ramp = log(tmp_path, "ramp", in_tokens(np.where(np.arange(9000) < 1500, BATCH // 4, BATCH)), header)
+    one = one_document(call("compare", steady, ramp, "--axis", "tokens", "--json")[1])["comparisons"][0]
+    low, high = one["terms"][1]["interval"]
+    assert low < 0 < high
+    assert fit(by_tokens(read_curve(ramp))).t_d == pytest.approx(800, rel=0.05)
+    assert not 700 < fit(read_curve(ramp)).t_d < 900
+
+
+def test_tokens_that_are_not_there_are_one_clear_line(call, pair):
+    code, out, err = call("compare", *pair, "--axis", "tokens")
+    assert (code, out, err.count("\n")) == (2, "", 3)
+    assert err.splitlines()[0] == (
+        f"zerosum: {pair[0]}: no tokens in this log. Name their column (--tokens), or compare by steps (--axis steps)."
+    )
+
+
+@pytest.mark.parametrize("columns", [80, 140])
+def test_nothing_is_wider_than_the_terminal(call, pair, tmp_path, columns):
+    hostile = log(tmp_path, HOSTILE_NAME, rows(seed=3))
+    _, out, _ = call("compare", *pair, hostile, columns=columns)
+    assert max(map(len, out.splitlines())) <= columns
+    assert not set("\x1b\x9b\u202e") & set(out)
+
+
+def test_a_wrong_call_is_one_line(call, pair):
+    for arguments in ([], [pair[0]], [*pair, "--axis", "days"], [*pair, "--level", "0"]):
+        code, out, err = call("compare", *arguments)
+        assert (code, out) == (2, "")
+        assert err.splitlines()[0].startswith("zerosum: ")
+        assert "Traceback" not in err
