@@ -8,6 +8,7 @@ import zerosum
 from zerosum.cli.compare import compare
 from zerosum.cli.curves import curves
 from zerosum.cli.demo import demo
+from zerosum.cli.explain import explain
 from zerosum.cli.fit import fit
 from zerosum.errors import InputError
 
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.command()(curves)
 app.command()(fit)
 app.command()(compare)
+app.command()(explain)
 app.command()(demo)
 
 

@@ -162,7 +162,7 @@ def _assemble(curve: LossCurve, fitted: LossCurve, seen: Observed, how: Procedur
     widen = widening(found.best.law(0).log_loss(np.exp(x[kept])) - y[kept], found.points.log_bin[kept])
     intervals, interval_reasons = jackknife.intervals(found.best, found.refits, level, widen)
     evidence = Evidence(n_points, n_bins, float(fitted.step[0]), first, last, found.cutoff, law, found.best,
-                        found.refits, found.gain, found.table, seen)  # fmt: skip
+                        found.gain, found.table, seen)  # fmt: skip
     word, reasons = verdict(evidence)
     if word == "no-break":
         placeless = dict.fromkeys(("L_d", "t_d"), "there is no break to place: " + reasons[0].message)

@@ -14,17 +14,38 @@ from zerosum.deceleration.varpro import Solutions
 ProcedureName = Literal["robust", "paper"]
 Phase = Literal["stable", "whole"]
 VerdictWord = Literal["decelerates", "no-break", "accelerates", "cannot-tell"]
+Level = Literal["blocking", "note"]
+ReasonCode = Literal[
+    "too-few-points",
+    "starts-too-late",
+    "range-too-short",
+    "break-not-shown",
+    "power-law-suffices",
+    "break-at-edge",
+    "width-at-bound",
+    "unstable-cutoff",
+    "warm-up",
+    "cooldown",
+    "step-down",
+    "gap",
+    "resumed",
+    "spikes",
+    "another-model-preferred",
+    "already-smoothed",
+    "published-start-fails",
+    "covariance-errors",
+]
 
 
 @dataclass(frozen=True)
 class Reason:
     """Something to know about a fit. "blocking": the numbers must not be used; "note": they may, with this in mind.
 
-    code: stable, for scripts and for the page that explains it. message: one sentence with the numbers in it.
+    code: stable, for scripts and for its page in `reason_pages`. message: one sentence with the numbers in it.
     """
 
-    code: str
-    level: Literal["blocking", "note"]
+    code: ReasonCode
+    level: Level
     message: str
 
 

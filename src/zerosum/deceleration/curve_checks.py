@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from zerosum.deceleration._record import Reason
+from zerosum.deceleration._record import Reason, ReasonCode
 from zerosum.deceleration.observed import Observed
 from zerosum.deceleration.rate_changes import RateChange
 
@@ -40,7 +40,7 @@ def _warm_up(change: RateChange, first_step: float, t_d: float) -> Reason:
 
 
 def _fall(change: RateChange, stopped: bool, t_d: float) -> Reason:
-    code = "step-down" if change.kind == "step-down" else "cooldown"
+    code: ReasonCode = "step-down" if change.kind == "step-down" else "cooldown"
     what = _what(change)
     if change.ends_stable_phase and stopped:
         return Reason(code, "note", f"{what}: only the stable phase before it is fitted")

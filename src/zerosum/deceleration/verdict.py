@@ -27,8 +27,7 @@ T_D_MOVES, T_D_LOST = 1.5, 3.0  # factor by which t_d moves with the cut-off: no
 class Evidence:
     """All that the verdict may look at. start: first step of the log itself; first_step, last_step: fitted range.
 
-    seen: what the curve says of its run. best, refits: the fit (one row) and the leave-a-stretch-out refits.
-    gain: see `jackknife.power_law_error`.
+    seen: what the curve says of its run. best: the fit, one row. gain: see `jackknife.power_law_error`.
     """
 
     n_points: int
@@ -39,7 +38,6 @@ class Evidence:
     cutoff: float
     params: BNSL
     best: Solutions
-    refits: Solutions
     gain: float
     cutoffs: tuple[CutoffRow, ...]
     seen: Observed = field(default_factory=Observed)
@@ -49,8 +47,8 @@ def verdict(e: Evidence) -> tuple[VerdictWord, tuple[Reason, ...]]:
     """One word, and the reasons, blocking ones first.
 
     A range too short or too late blocks everything. Then a plain power law that predicts left-out stretches as well
-    means that there is no break, if the range is long enough to have shown one. Only then it matters where the break
-    is and how sure its rates are.
+    means that there is no break, if the range is long enough to have shown one. Only then it matters where the
+    break is.
     """
     about_run = tuple(curve_reasons(e.seen, e.first_step, e.params.t_d))
     notes = tuple(reason for reason in about_run if reason.level == "note")
@@ -100,17 +98,28 @@ def _starts_too_late(e: Evidence) -> Iterator[Reason]:
         yield Reason("starts-too-late", "blocking", text)
 
 
+def _starts_after_break(e: Evidence) -> Iterator[Reason]:
+    """Where the search is stopped by the first points of the log itself, so that no cut-off could be lowered."""
+    if e.best.t_at_edge[0] and e.start > e.cutoff and e.params.t_d**2 < e.first_step * e.last_step:
+        text = (
+            f"the log starts at step {e.start:g}, and the fit puts the break as early as it may (step "
+            f"{e.params.t_d:.0f}): the log starts after the break, or at it. A log from an earlier step is needed"
+        )
+        yield Reason("starts-too-late", "blocking", text)
+
+
 def _break_at_edge(e: Evidence) -> Iterator[Reason]:
     if e.params.t_d < ROOM_BEFORE * e.first_step:
+        remedy = "Lower the cut-off" if e.start <= e.cutoff else "A log from an earlier step is needed"
         text = (
             f"the break at step {e.params.t_d:.0f} is less than {ROOM_BEFORE:g} times the first fitted step "
-            f"{e.first_step:g}: the rate before it is not measured. Lower the cut-off"
+            f"{e.first_step:g}: the rate before it is not measured. {remedy}"
         )
         yield Reason("break-at-edge", "blocking", text)
     if e.params.t_d > e.last_step / ROOM_AFTER:
         text = (
-            f"the break at step {e.params.t_d:.0f} is later than a third of the last step {e.last_step:g}: "
-            "the rate after it is not measured. Train longer"
+            f"the break at step {e.params.t_d:.0f} is later than the last step {e.last_step:g} divided by "
+            f"{ROOM_AFTER:g}: the rate after it is not measured. Train longer"
         )
         yield Reason("break-at-edge", "blocking", text)
 
@@ -125,17 +134,6 @@ def _width_at_bound(e: Evidence) -> Iterator[Reason]:
             "learning rate makes it"
         )
         yield Reason("width-at-bound", "note", text)
-
-
-def _rates_overlap(e: Evidence) -> Iterator[Reason]:
-    falls = e.refits.r_d < e.refits.r_before
-    wrong = int((falls != (e.params.c1 < 0)).sum())
-    if wrong:
-        text = (
-            f"in {wrong} of {len(falls)} refits with a stretch left out the rates before and after change places: "
-            "one stretch decides"
-        )
-        yield Reason("rates-overlap", "blocking", text)
 
 
 def _unstable_cutoff(e: Evidence) -> Iterator[Reason]:
@@ -156,4 +154,4 @@ def _unstable_cutoff(e: Evidence) -> Iterator[Reason]:
 
 Check = Callable[[Evidence], Iterator[Reason]]
 RANGE_CHECKS: tuple[Check, ...] = (_too_few_points, _starts_too_late)
-BREAK_CHECKS: tuple[Check, ...] = (_break_at_edge, _width_at_bound, _rates_overlap, _unstable_cutoff)
+BREAK_CHECKS: tuple[Check, ...] = (_starts_after_break, _break_at_edge, _width_at_bound, _unstable_cutoff)
