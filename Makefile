@@ -5,7 +5,7 @@ TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
 BIN := .venv/bin
 
-.PHONY: demo test lint format install clean
+.PHONY: demo test lint format install clean olmo-check
 
 demo: install
 	$(BIN)/zerosum demo
@@ -23,6 +23,19 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# OLMo's own package, in an environment of its own (it needs numpy < 2), makes tiny models and their logits; then ours
+# loads the same files. What it makes is committed, so that every test run repeats the second half.
+OLMO := .venv-olmo
+olmo-check: install $(OLMO)/installed
+	$(OLMO)/bin/python tests/checkpoints/olmo_native/make.py
+	$(BIN)/python -m pytest tests/checkpoints/test_olmo.py
+
+$(OLMO)/installed:
+	test -x $(OLMO)/bin/python || $(PYTHON) -m venv $(OLMO)
+	$(OLMO)/bin/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
+	$(OLMO)/bin/python -m pip install --quiet --disable-pip-version-check ai2-olmo==0.6.0 "$(TORCH)"
+	touch $@
+
 install: .venv/installed
 
 .venv/installed: pyproject.toml
@@ -34,4 +47,4 @@ install: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv runs
+	rm -rf .venv $(OLMO) runs

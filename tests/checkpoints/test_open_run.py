@@ -1,16 +1,71 @@
-"""What counts as a checkpoint of a run, and what is said where there is none."""
+"""What counts as a checkpoint of a run, what is known of it, and what is said where there is none."""
 
 import json
+import shutil
+import struct
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 
 from zerosum import InputError
-from zerosum.checkpoints import load_model, open_run
+from zerosum.checkpoints import find_checkpoints, load_model, open_run
+from zerosum.checkpoints.names import NAMES, Named, parse_name
+from zerosum.checkpoints.problems import gaps
 
 
-def write_checkpoint(folder, weights=b"weights"):
+def safetensors(values):
+    """A safetensors file of one float32 vector, written by hand from the format's description."""
+    content = np.asarray(values, dtype="<f4").tobytes()
+    header = json.dumps({"w": {"dtype": "F32", "shape": [len(values)], "data_offsets": [0, len(content)]}}).encode()
+    return struct.pack("<Q", len(header)) + header + content
+
+
+def write_checkpoint(folder, weights=None, **trainer_state):
     folder.mkdir(parents=True)
-    (folder / "model.safetensors").write_bytes(weights)
+    (folder / "model.safetensors").write_bytes(safetensors([1.0, 2.0]) if weights is None else weights)
+    if trainer_state:
+        (folder / "trainer_state.json").write_text(json.dumps(trainer_state))
+    return folder
+
+
+def steps_and_tokens(run):
+    return [(checkpoint.step, checkpoint.tokens_seen) for checkpoint in run.checkpoints]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("checkpoint-500", Named(500)),
+        ("step1000", Named(1000)),
+        ("step-1000", Named(1000)),
+        ("step0", Named(0, 0)),
+        ("step1000-unsharded", Named(1000)),
+        ("step651595-tokens1T", Named(651595, 10**12)),
+        ("step1000-tokens4B-unsharded", Named(1000, 4 * 10**9)),
+        ("stage1-step10000-tokens21B", Named(10000, 21 * 10**9, "stage1")),
+        ("stage2-ingredient3-step2000-tokens5B", Named(2000, 5 * 10**9, "stage2-ingredient3")),
+        ("global_step1000", Named(1000)),
+        ("epoch=1-step=16.ckpt", Named(16)),
+        ("tiny-epoch=0-step=8-v2.ckpt", Named(8)),
+        ("step=8.ckpt", Named(8)),
+        ("ckpt.pt", Named(None)),
+        ("last.ckpt", Named(None)),
+        ("ckpt_1000.pt", Named(1000)),
+        *((name, None) for name in ("main", "checkpoint-best", "checkpoint-4.part", "step", "steps10", "optimizer.pt")),
+        *(
+            (name, None)
+            for name in ("checkpoint-500\n", "checkpoint-١٢", "checkpoint--5", "step1e3", "step" + "9" * 16)
+        ),
+    ],
+)
+def test_names(name, said):
+    assert parse_name(name) == said
+
+
+def test_every_example_of_the_table_is_read_by_its_own_line():
+    assert all(parse_name(example) is not None for _, example, _ in NAMES)
 
 
 def test_sorted_by_step_and_only_complete_ones(tmp_path):
@@ -19,7 +74,38 @@ def test_sorted_by_step_and_only_complete_ones(tmp_path):
     rows = [{"step": 1, "tokens_seen": 10, "loss": 5.0}, {"step": 2, "tokens_seen": 20, "loss": 4.0}]
     (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)) + '\n{"step": 16, "tok')
     run = open_run(tmp_path)
-    assert [(c.step, c.tokens_seen) for c in run.checkpoints] == [(0, 0), (2, 20), (16, None)]
+    assert steps_and_tokens(run) == [(0, 0), (2, 20), (16, None)]
+    assert run.measured == tmp_path / "zerosum"
+
+
+def test_tokens_from_the_trainer_unless_it_did_not_count(tmp_path):
+    write_checkpoint(tmp_path / "checkpoint-2", global_step=2, num_input_tokens_seen=512)
+    write_checkpoint(tmp_path / "checkpoint-4", global_step=4, num_input_tokens_seen=0)
+    assert steps_and_tokens(open_run(tmp_path)) == [(2, 512), (4, None)]
+
+
+def test_single_checkpoint_and_lists(tmp_path):
+    one = write_checkpoint(tmp_path / "a" / "step1000-tokens4B")
+    two = write_checkpoint(tmp_path / "b" / "mine", global_step=7)
+    three = write_checkpoint(tmp_path / "b" / "unnamed")
+    assert steps_and_tokens(open_run(one)) == [(1000, 4 * 10**9)]
+    run = find_checkpoints([one, str(two), f"{three}@12"])
+    assert [checkpoint.path for checkpoint in run.checkpoints] == [two, three, one]
+    assert [checkpoint.step for checkpoint in run.checkpoints] == [7, 12, 1000]
+    assert run.path == tmp_path
+    with pytest.raises(InputError, match=r"neither its name nor its files tell the step.*unnamed@STEP"):
+        open_run(three)
+    with pytest.raises(InputError, match="no checkpoint given"):
+        find_checkpoints([])
+
+
+def test_a_checkpoint_beside_its_own_shards_and_optimizer(tmp_path):
+    """DeepSpeed keeps its state in a folder of the checkpoint; OLMo keeps a sharded step1000 beside the other."""
+    (write_checkpoint(tmp_path / "checkpoint-500") / "global_step500").mkdir()
+    assert steps_and_tokens(open_run(tmp_path / "checkpoint-500")) == [(500, None)]
+    write_checkpoint(tmp_path / "step1000-unsharded")
+    (tmp_path / "step1000").mkdir()
+    assert steps_and_tokens(open_run(tmp_path)) == [(500, None), (1000, None)]
 
 
 def test_a_checkpoint_without_weights_is_not_passed_over(tmp_path):
@@ -28,14 +114,20 @@ def test_a_checkpoint_without_weights_is_not_passed_over(tmp_path):
     (tmp_path / "checkpoint-64.part").mkdir()
     with pytest.raises(InputError, match=r"checkpoint-32: no model\.safetensors in it"):
         open_run(tmp_path)
+    (tmp_path / "checkpoint-32" / "shard.distcp").touch()
+    with pytest.raises(InputError, match=r"checkpoint-32: a sharded checkpoint"):
+        open_run(tmp_path)
 
 
-def test_weight_hash_tells_weights_apart(tmp_path):
-    write_checkpoint(tmp_path / "checkpoint-1", b"a")
-    write_checkpoint(tmp_path / "checkpoint-2", b"b")
-    write_checkpoint(tmp_path / "checkpoint-4", b"b")
-    one, two, four = (c.weight_hash() for c in open_run(tmp_path).checkpoints)
-    assert one != two == four
+def test_two_of_one_step_and_two_stages(tmp_path):
+    write_checkpoint(tmp_path / "checkpoint-16")
+    write_checkpoint(tmp_path / "step16")
+    with pytest.raises(InputError, match="step 16, as is"):
+        open_run(tmp_path)
+    shutil.rmtree(tmp_path / "step16")
+    write_checkpoint(tmp_path / "stage2-step20-tokens1B")
+    with pytest.raises(InputError, match=r"several stages \(none, stage2\)"):
+        open_run(tmp_path)
 
 
 def test_no_run_here(tmp_path):
@@ -43,12 +135,90 @@ def test_no_run_here(tmp_path):
         open_run(tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"no checkpoint-<step> folder"):
         open_run(tmp_path)
+    (tmp_path / "ckpt.pt").write_bytes(b"not a zip file")
+    with pytest.raises(InputError, match=r"ckpt\.pt: no checkpoint that is known"):
+        open_run(tmp_path)
+
+
+def test_identical_weights_are_reported(tmp_path):
+    for step, last in ((1, 2.0), (2, 3.0), (4, 3.0), (8, 4.0)):
+        write_checkpoint(tmp_path / f"checkpoint-{step}", safetensors([1.0, last]))
+    run = open_run(tmp_path)
+    (problem,) = run.problems
+    assert (problem.code, problem.steps) == ("identical-weights", (2, 4))
+    assert "2, 4" in problem.message
+    write_checkpoint(tmp_path / "checkpoint-16", safetensors([1.0, 5.0]))
+    assert len(run.problems) == 1
+    shutil.rmtree(tmp_path / "checkpoint-4")
+    assert open_run(tmp_path).problems == ()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"tokenizer.json": {"model": {"vocab": {"a": 0, "b": 1}}, "added_tokens": [{"id": 8, "content": "<pad>"}]}},
+        {"tokenizer.json": {"model": {"vocab": [["a", -1.0]] * 9}}},
+        {"vocab.json": {"a": 0, "b": 5}, "added_tokens.json": {"<pad>": 8}},
+    ],
+)
+def test_tokenizer_of_another_model_is_reported(tmp_path, files):
+    for step, rows in ((1, 8), (2, 9)):
+        folder = write_checkpoint(tmp_path / f"checkpoint-{step}", safetensors([step, 0.0]))
+        (folder / "config.json").write_text(json.dumps({"vocab_size": rows}))
+        for name, content in files.items():
+            (folder / name).write_text(json.dumps(content))
+    (problem,) = open_run(tmp_path).problems
+    assert (problem.code, problem.steps) == ("tokenizer-does-not-fit", (1,))
+    assert "ids up to 8, the model 8 rows" in problem.message
+
+
+def test_gaps_are_listed(tmp_path):
+    for step in (0, 100, 200, 400, 500):
+        write_checkpoint(tmp_path / f"checkpoint-{step}")
+    assert open_run(tmp_path).gaps == ((200, 400),)
+    pythia = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, *range(1000, 144_000, 1000)]
+    assert gaps(pythia) == ()
+    assert gaps([step for step in pythia if step not in (64, 50_000, 51_000)]) == ((32, 128), (49_000, 52_000))
+    assert gaps([1, 5]) == gaps([]) == ()
+
+
+@pytest.mark.parametrize("name", ["a_name/that-is-nowhere", "a_name/that-is-nowhere@step1"])
+def test_neither_here_nor_on_the_hub(name, monkeypatch):
+    hub = pytest.importorskip("huggingface_hub")
+
+    def unreachable(*args, **options):
+        raise ConnectionError("no network\nof many lines")
+
+    monkeypatch.setattr(hub.HfApi, "list_repo_refs", unreachable)
+    monkeypatch.setattr(hub.HfApi, "list_repo_files", unreachable)
+    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", False)
+    with pytest.raises(InputError, match="no folder here, and the hub cannot be asked") as caught:
+        open_run(name).checkpoints[0].weight_hash()
+    assert "\n" not in str(caught.value)
 
 
 def test_truncated_weights_are_one_line(tmp_path):
     pytest.importorskip("transformers")
-    write_checkpoint(tmp_path / "checkpoint-1", b"torn")
-    (tmp_path / "checkpoint-1" / "config.json").write_text(json.dumps({"model_type": "llama", "vocab_size": 8}))
-    with pytest.raises(InputError, match=r"checkpoint-1: this model does not load") as caught:
-        load_model(open_run(tmp_path).checkpoints[0])
-    assert "\n" not in str(caught.value)
+    whole = safetensors(range(8))
+    for weights, said in (
+        (b"torn", "truncated, or not"),
+        (whole[:-1], r"truncated: \d+ of \d+ bytes"),
+        (b"", "truncated"),
+    ):
+        shutil.rmtree(tmp_path / "checkpoint-1", ignore_errors=True)
+        folder = write_checkpoint(tmp_path / "checkpoint-1", weights)
+        (folder / "config.json").write_text(json.dumps({"model_type": "llama", "vocab_size": 8}))
+        checkpoint = open_run(tmp_path).checkpoints[0]
+        for use in (checkpoint.weight_hash, lambda checkpoint=checkpoint: load_model(checkpoint)):
+            with pytest.raises(InputError, match=rf"checkpoint-1.model\.safetensors: {said}") as caught:
+                use()
+            assert "\n" not in str(caught.value)
+
+
+def test_finding_and_hashing_need_no_torch(tmp_path):
+    write_checkpoint(tmp_path / "checkpoint-1")
+    script = (
+        f"import sys; from zerosum.checkpoints import open_run; open_run({str(tmp_path)!r}).problems;"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

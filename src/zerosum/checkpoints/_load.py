@@ -1,39 +1,49 @@
-"""Load a checkpoint's model. Weights come from safetensors only; no code and no pickle of a checkpoint is executed."""
+"""Load a checkpoint's model. No code and no pickle of a checkpoint is executed."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zerosum.checkpoints._run import Checkpoint
+from zerosum.checkpoints._run import Checkpoint, not_a_checkpoint
+from zerosum.checkpoints.kinds import kind_of
 from zerosum.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
     import torch
 
+DTYPES = ("float32", "bfloat16", "float16", "float64")
 
-def load_model(checkpoint: Checkpoint, device: str = "cpu", dtype: "torch.dtype | None" = None) -> Any:
-    """The checkpoint's transformers causal LM in evaluation mode.
 
-    dtype: of the weights; float32 by default, whatever they were saved in. Raises InputError where the folder does not
-    hold a whole model.
+def load_model(
+    checkpoint: Checkpoint | str | Path,
+    *,
+    dtype: "str | torch.dtype" = "float32",
+    device: "str | torch.device" = "cpu",
+    trust_remote_code: bool = False,
+) -> Any:
+    """The checkpoint's transformers causal LM in evaluation mode: nothing is dropped out.
+
+    checkpoint: one of a run, or the path of any. dtype: of the weights, whatever they were saved in. trust_remote_code:
+    run Python code that the folder brings along; only for folders you trust like a program.
+
+    Raises InputError where a file is missing, truncated, quantised or of an architecture without a matching class.
     """
     try:
         import torch
-        from transformers import AutoModelForCausalLM
-        from transformers.utils import logging
+        import transformers  # noqa: F401 - named here, so that the message names the extra
     except ImportError as missing:
         raise MissingExtra(missing.name or "torch", "lm") from missing
-    logging.disable_progress_bar()  # one bar a checkpoint would bury our own
+    if isinstance(dtype, str) and dtype not in DTYPES:
+        raise InputError(f"{dtype}: not a type of weights. Choose one of {', '.join(DTYPES)}.")
+    of_weights: torch.dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+    path = checkpoint.path if isinstance(checkpoint, Checkpoint) else Path(checkpoint)
+    if not path.exists():
+        raise InputError(f"{path}: not there. Give a checkpoint, or use open_run for a model on the hub.")
+    kind = kind_of(path)
+    if kind is None:
+        raise not_a_checkpoint(path)
+    kind.weights(path)
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            checkpoint.path,
-            dtype=dtype or torch.float32,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-        )
-    except Exception as error:  # transformers and safetensors each raise their own kinds for a broken folder
-        raise InputError(
-            f"{checkpoint.path}: this model does not load: config.json or model.safetensors is damaged, missing or of "
-            f"a kind that this transformers does not know ({type(error).__name__}). Copy the folder again, or delete "
-            "its run and train it again."
-        ) from error
-    return model.eval().to(device)
+        return kind.load(path, of_weights, trust_remote_code).eval().to(device)
+    except RuntimeError as error:  # torch's word for a device that is not there or is full
+        cause = str(error).partition("\n")[0]
+        raise InputError(f"{path}: {device} cannot hold the model ({cause[:160]}). Choose another device.") from error

@@ -1,40 +1,59 @@
-"""A run directory: its checkpoints in order, and its loss curve."""
+"""A run: its checkpoints in order, its loss curve, and what is wrong with them."""
 
-import hashlib
-import json
-import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from zerosum.checkpoints.hub import HubRevision
+from zerosum.checkpoints.kinds import kind_of
+from zerosum.checkpoints.problems import Problem, gaps, identical_weights, misfit_tokenizers
+from zerosum.checkpoints.weights import Weights
 from zerosum.curves import LossCurve, read_curve
 from zerosum.errors import InputError
-
-_NAME = re.compile(r"checkpoint-(\d+)")
-WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One Hugging Face folder: the weights after `step` optimizer updates.
+    """The weights after `step` optimizer updates.
 
-    tokens_seen: training tokens until then; None where the run does not say.
+    location: a folder or file, or a revision on the hub, which is downloaded when it is needed. tokens_seen: training
+    tokens until then; None where neither the run nor a name says.
     """
 
     step: int
-    path: Path
+    location: Path | HubRevision
     tokens_seen: int | None = None
 
+    @property
+    def path(self) -> Path:
+        """Its folder or file; of a revision on the hub, the folder in the local cache, downloaded on first use."""
+        return self.location if isinstance(self.location, Path) else self.location.folder()
+
+    @property
+    def name(self) -> str:
+        """As people write it, for messages."""
+        return str(self.location) if isinstance(self.location, Path) else self.location.name
+
+    def weights(self) -> Weights:
+        """Its files. Raises InputError where one is missing."""
+        path = self.path
+        kind = kind_of(path)
+        if kind is None:
+            raise not_a_checkpoint(path)
+        return kind.weights(path)
+
     def weight_hash(self) -> str:
-        """SHA-256 of the weight file, in hexadecimal."""
-        with (self.path / WEIGHTS).open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
+        """SHA-256 of what the tensors hold, in hexadecimal; the same in every file format (see `Weights.hash`)."""
+        return self.weights().hash()
 
 
 @dataclass(frozen=True)
 class Run:
-    """A training run on disk: `checkpoint-<step>/` folders and `metrics.jsonl`.
+    """A training run: a folder of checkpoints, a list of them, or revisions of a model on the hub.
 
-    checkpoints: sorted by step. Folders that are still being written (`*.part`) are not among them.
+    path: where what is measured belongs: the run directory, the folder that holds all of a list, or, for the hub, a
+    folder of the model's name. checkpoints: sorted by step, each step once. Those still being written (`*.part`) are
+    not among them.
     """
 
     path: Path
@@ -50,38 +69,36 @@ class Run:
         ours = self.path / "metrics.jsonl"
         return read_curve(ours if ours.is_file() else self.path)
 
+    @property
+    def gaps(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of successive steps with checkpoints missing between them, by the spacing of those around."""
+        return gaps([checkpoint.step for checkpoint in self.checkpoints])
 
-def open_run(path: str | Path) -> Run:
-    """Find the checkpoints of a run directory.
+    @cached_property
+    def problems(self) -> tuple[Problem, ...]:
+        """What makes a checkpoint unfit to be averaged in. Reads all weights, fetched from the hub where needed, once.
 
-    Raises InputError where there is no such folder, no checkpoint in it, or one without weights.
-    """
-    path = Path(path)
-    if not path.is_dir():
-        raise InputError(f"{path}: not a folder. Give a run directory, one that holds checkpoint-<step> folders.")
-    tokens = _tokens_seen(path / "metrics.jsonl")
-    found = [
-        Checkpoint(step, folder, 0 if step == 0 else tokens.get(step))
-        for folder in path.iterdir()
-        if (match := _NAME.fullmatch(folder.name)) and folder.is_dir() and (step := int(match[1])) >= 0
-    ]
-    for checkpoint in found:
-        if not (checkpoint.path / WEIGHTS).is_file():
-            raise InputError(f"{checkpoint.path}: no {WEIGHTS} in it. Copy it again, or move the folder elsewhere.")
-    if not found:
-        raise InputError(f"{path}: no checkpoint-<step> folder in it. Give the folder that holds them.")
-    return Run(path, tuple(sorted(found, key=lambda checkpoint: checkpoint.step)))
+        `identical-weights`: two steps are one model. `tokenizer-does-not-fit`: it has ids beyond the model's
+        vocabulary. Raises InputError where weights are missing or truncated.
+        """
+        hashes = {checkpoint.step: checkpoint.weight_hash() for checkpoint in self.checkpoints}
+        folders = {checkpoint.step: checkpoint.path for checkpoint in self.checkpoints}
+        return (*identical_weights(hashes), *misfit_tokenizers(folders))
 
 
-def _tokens_seen(metrics: Path) -> dict[int, int]:
-    """Tokens seen after each logged step; empty without a log. A torn last line is what a killed run leaves."""
-    if not metrics.is_file():
-        return {}
-    tokens = {}
-    for line in metrics.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            row = json.loads(line)
-            tokens[int(row["step"])] = int(row["tokens_seen"])
-        except (ValueError, KeyError, TypeError):
-            continue
-    return tokens
+def not_a_checkpoint(path: Path) -> InputError:
+    """What to say of a file or folder that is of no kind of checkpoint."""
+    if path.is_dir() and (any(path.glob("*.distcp")) or any(path.glob("*/*.distcp"))):
+        return InputError(
+            f"{path}: a sharded checkpoint (.distcp). Make one file of it first: "
+            "python -m torch.distributed.checkpoint.format_utils dcp_to_torch, or the program that wrote it."
+        )
+    if path.is_dir():
+        return InputError(
+            f"{path}: no model.safetensors in it, nor other weights that are known: a Hugging Face folder, config.yaml "
+            "with model.pt (OLMo, unsharded). Copy it again, or move the folder elsewhere."
+        )
+    return InputError(
+        f"{path}: no checkpoint that is known: ckpt.pt of nanoGPT, .ckpt of Lightning, or damaged. Copy it again, or "
+        "give a Hugging Face folder."
+    )

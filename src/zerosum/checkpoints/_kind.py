@@ -1,0 +1,105 @@
+"""What a kind of checkpoint has to offer to be found and loaded."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zerosum.checkpoints.weights import Weights
+from zerosum.errors import InputError, MissingExtra
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a checkpoint's own files say of how far training was; None where they do not."""
+
+    step: int | None = None
+    tokens_seen: int | None = None
+
+
+def says_nothing(path: Path) -> Progress:
+    """For kinds whose files do not tell how far training was."""
+    return Progress()
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One way in which checkpoints are written.
+
+    matches: whether the file or folder looks like it, by content; quick, without torch, and it must not raise.
+    weights: where its weights are; raises InputError where a file of them is missing.
+    load: path, dtype, trust_remote_code -> transformers model; raises InputError where it cannot.
+    progress: what its files say of step and tokens. rank: lower is asked first.
+    """
+
+    name: str
+    rank: int
+    matches: Callable[[Path], bool]
+    weights: Callable[[Path], Weights]
+    load: Callable[[Path, "torch.dtype", bool], Any]
+    progress: Callable[[Path], Progress] = says_nothing
+
+
+def build(
+    path: Path, model_class: Any, config: Any, state: dict[str, Any], dtype: "torch.dtype", constant: frozenset[str]
+) -> Any:
+    """A model of a class of transformers with exactly these weights.
+
+    constant: names in `state` that the source does not have as parameters (a norm without weight is one whose weight
+    is 1): they are in the model but not trainable. Raises InputError where weights are missing, left over or of
+    another shape than the settings say.
+    """
+    with loading(path):
+        model, report = model_class.from_pretrained(
+            None, config=config, state_dict=state, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
+        )
+    require_all(path, report)
+    if left := sorted(report["unexpected_keys"]):
+        raise InputError(
+            f"{path}: its settings leave {len(left)} of its weights without a place ({str(left[0])[:80]!a}, ...), so "
+            "it is another architecture. Convert it to a Hugging Face folder with the program that wrote it."
+        )
+    for name, parameter in model.named_parameters():
+        if name in constant:
+            parameter.requires_grad_(False)
+    return model
+
+
+@contextmanager
+def loading(path: Path) -> Iterator[None]:
+    """Quiet transformers; whatever it raises becomes an InputError of one line."""
+    try:
+        from transformers.utils import logging
+    except ImportError as missing:
+        raise MissingExtra(missing.name or "transformers", "lm") from missing
+    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()  # one bar a checkpoint would bury our own
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # transformers and safetensors each raise their own kinds for a broken folder
+        cause = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise InputError(
+            f"{path}: this model does not load: its settings or weights are damaged, missing or of a kind that this "
+            f"transformers does not know ({type(error).__name__}: {ascii(cause.strip()[:160])[1:-1]}). Copy it again."
+        ) from error
+    finally:
+        logging.set_verbosity(verbosity)
+        if bar:
+            logging.enable_progress_bar()
+
+
+def require_all(path: Path, report: dict[str, Any]) -> None:
+    """Raise InputError where transformers would have made up weights that the checkpoint lacks."""
+    missing = sorted([*map(str, report["missing_keys"]), *(str(name) for name, *_ in report["mismatched_keys"])])
+    if missing:
+        raise InputError(
+            f"{path}: {len(missing)} of the model's weights are missing or of another shape ({missing[0][:80]!a}"
+            f"{', ...' if len(missing) > 1 else ''}). Copy the checkpoint again."
+        )

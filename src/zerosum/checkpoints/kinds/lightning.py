@@ -1,0 +1,72 @@
+"""Lightning's `.ckpt` files: the weights of a module that wraps a causal language model of transformers.
+
+The file does not say which architecture it is: a `config.json` of transformers beside it, or one folder up, does.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zerosum.checkpoints._kind import Kind, Progress, build, loading
+from zerosum.checkpoints.kinds.hugging_face import require_plain
+from zerosum.checkpoints.weights import Weights, holds, load_pickled
+from zerosum.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def matches(path: Path) -> bool:
+    """A torch file in which Lightning's words stand."""
+    return path.is_file() and holds(path, b"pytorch-lightning_version", b"state_dict")
+
+
+def select(content: Any) -> dict[str, Any]:
+    """The module's weights; not the optimizer's state."""
+    state = content.get("state_dict") if isinstance(content, dict) else None
+    return (
+        {str(name).replace("_orig_mod.", ""): value for name, value in state.items()} if isinstance(state, dict) else {}
+    )
+
+
+def weights(path: Path) -> Weights:
+    """The file itself."""
+    return Weights((path,), select)
+
+
+def progress(path: Path) -> Progress:
+    """Optimizer steps taken when it was saved."""
+    step = load_pickled(path).get("global_step")
+    return Progress(step if isinstance(step, int) and step >= 0 else None)
+
+
+def load(path: Path, dtype: "torch.dtype", trust_remote_code: bool) -> Any:
+    """The wrapped language model."""
+    folder = next((folder for folder in (path.parent, path.parent.parent) if (folder / "config.json").is_file()), None)
+    if folder is None:
+        raise InputError(
+            f"{path}: does not say its architecture. Save the model's settings beside it: "
+            f"model.config.save_pretrained({str(path.parent)!r})"
+        )
+    require_plain(folder)
+    state = weights(path).tensors()
+    with loading(path):
+        import torch
+        from transformers import AutoConfig, AutoModelForCausalLM
+
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code)
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
+    inner = _of_the_model(state, next(iter(model.state_dict())))
+    return build(path, type(model), config, inner, dtype, frozenset())
+
+
+def _of_the_model(state: dict[str, Any], a_name: str) -> dict[str, Any]:
+    """The module calls its model as it likes (`model.`, `net.lm.`): found by one parameter, taken from all."""
+    before = [name.removesuffix(a_name) for name in state if name == a_name or name.endswith("." + a_name)]
+    if not before:
+        return state
+    prefix = min(before, key=len)
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+
+
+KIND = Kind("Lightning file", 20, matches, weights, load, progress)

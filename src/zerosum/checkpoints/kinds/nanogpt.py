@@ -1,0 +1,89 @@
+"""nanoGPT's `ckpt.pt`: settings, weights and iteration in one pickled file, as a GPT-2 of transformers.
+
+Its activation is taken as the exact GELU that nanoGPT has used since 2023; the file does not say. Weights after
+`iter_num` updates, whose tokens it does not record. Source: `model.py` and `train.py` of nanoGPT.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zerosum.checkpoints._kind import Kind, Progress, build, loading
+from zerosum.checkpoints.weights import Weights, holds, load_pickled, tensors_only
+from zerosum.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+_TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
+_WITH_BIAS = ("ln_1", "ln_2", "attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
+_SIZES = ("n_layer", "n_head", "n_embd", "block_size", "vocab_size")
+
+
+def matches(path: Path) -> bool:
+    """A torch file in which nanoGPT's words stand."""
+    return path.is_file() and holds(path, b"model_args", b"iter_num")
+
+
+def select(content: Any) -> dict[str, Any]:
+    """The weights, under their names without what torch.compile put before them."""
+    model = content.get("model") if isinstance(content, dict) else None
+    if not isinstance(model, dict):
+        return {}
+    return {str(name).removeprefix("_orig_mod."): value for name, value in model.items()}
+
+
+def weights(path: Path) -> Weights:
+    """The file itself."""
+    return Weights((path,), select)
+
+
+def progress(path: Path) -> Progress:
+    """The iteration at which it was saved."""
+    step = load_pickled(path).get("iter_num")
+    return Progress(step if isinstance(step, int) and step >= 0 else None)
+
+
+def load(path: Path, dtype: "torch.dtype", trust_remote_code: bool) -> Any:
+    """A GPT2LMHeadModel of the same function. Biases that the model was trained without are 0 and not trainable."""
+    content = load_pickled(path)
+    args = content.get("model_args") if isinstance(content, dict) else None
+    if not isinstance(args, dict) or any(type(args.get(size)) is not int or args[size] < 1 for size in _SIZES):
+        raise InputError(
+            f"{path}: its model_args lack one of {', '.join(_SIZES)}. Is it a file of nanoGPT? Copy it again."
+        )
+    state = tensors_only(select(content))
+    state = {name: tensor for name, tensor in state.items() if not name.endswith((".attn.bias", ".attn.masked_bias"))}
+    state = {name: tensor.t() if name.endswith(_TRANSPOSED) else tensor for name, tensor in state.items()}
+    constant = {} if args.get("bias", True) else _zero_biases(args, dtype)
+    with loading(path):
+        from transformers import GPT2Config, GPT2LMHeadModel
+
+        config = GPT2Config(
+            **{name: args[name] for name in ("n_layer", "n_head", "n_embd", "vocab_size")},
+            n_positions=args["block_size"],
+            activation_function="gelu",
+            tie_word_embeddings=_is_tied(state),
+            bos_token_id=None,
+            eos_token_id=None,
+        )
+    return build(path, GPT2LMHeadModel, config, state | constant, dtype, frozenset(constant))
+
+
+def _is_tied(state: dict[str, Any]) -> bool:
+    head, embedding = state.get("lm_head.weight"), state.get("transformer.wte.weight")
+    return head is None or (embedding is not None and head.shape == embedding.shape and bool((head == embedding).all()))
+
+
+def _zero_biases(args: dict[str, int], dtype: "torch.dtype") -> dict[str, Any]:
+    import torch
+
+    width = args["n_embd"]
+    wide = {"attn.c_attn": 3 * width, "mlp.c_fc": 4 * width}
+    zeros = {"transformer.ln_f.bias": torch.zeros(width, dtype=dtype)}
+    for layer in range(args["n_layer"]):
+        for part in _WITH_BIAS:
+            zeros[f"transformer.h.{layer}.{part}.bias"] = torch.zeros(wide.get(part, width), dtype=dtype)
+    return zeros
+
+
+KIND = Kind("nanoGPT file", 10, matches, weights, load, progress)

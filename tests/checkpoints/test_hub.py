@@ -1,0 +1,150 @@
+"""Revisions of a model on the hub: listed, chosen, fetched one by one, and found in the cache without a network."""
+
+import json
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from zerosum import InputError
+from zerosum.checkpoints import find_checkpoints, load_model, open_run
+from zerosum.checkpoints.hub import HubRevision
+
+hub = pytest.importorskip("huggingface_hub")
+
+REPO = "someone/tiny"
+STEPS = (0, 1, 512, 1000)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """HF_HOME with a cache of two revisions, laid out as huggingface_hub does: refs, snapshots of links, blobs."""
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    place = tmp_path_factory.mktemp("home")
+    repo = place / "hub" / "models--someone--tiny"
+    (repo / "refs").mkdir(parents=True)
+    (repo / "blobs").mkdir()
+    config = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    for step in (0, 1000):
+        torch.manual_seed(step)
+        model = transformers.LlamaForCausalLM(transformers.LlamaConfig(vocab_size=11, **config))
+        commit = f"{step:040}"
+        (repo / "refs" / f"step{step}").write_text(commit)
+        model.save_pretrained(place / "saved")
+        (repo / "snapshots" / commit).mkdir(parents=True)
+        for file in (place / "saved").iterdir():
+            file.rename(repo / "blobs" / f"{step}-{file.name}")
+            (repo / "snapshots" / commit / file.name).symlink_to(f"../../blobs/{step}-{file.name}")
+    (repo / "refs" / "main").write_text(f"{1000:040}")
+    return place
+
+
+@pytest.fixture
+def offline(home, monkeypatch):
+    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(home / "hub"))
+
+
+@pytest.fixture
+def online(monkeypatch):
+    """A hub with branches and tags; what is asked of it is written down."""
+    asked = []
+
+    def refs(self, repo):
+        asked.append(("refs", repo))
+        branches = [SimpleNamespace(name=f"step{step}") for step in STEPS] + [SimpleNamespace(name="main")]
+        return SimpleNamespace(branches=branches, tags=[SimpleNamespace(name="step512"), SimpleNamespace(name="v1")])
+
+    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub.HfApi, "list_repo_refs", refs)
+    return asked
+
+
+def test_listed_and_nothing_downloaded(online):
+    run = open_run(REPO, revisions="step*")
+    assert [(checkpoint.step, checkpoint.name) for checkpoint in run.checkpoints] == [
+        (step, f"{REPO}@step{step}") for step in STEPS
+    ]
+    assert run.checkpoints[0].tokens_seen == 0
+    assert str(run.path) == "someone--tiny"
+    assert open_run(REPO).checkpoints == run.checkpoints  # main and v1 name no step
+    assert [checkpoint.step for checkpoint in open_run(REPO, revisions="step1*").checkpoints] == [1, 1000]
+    assert online == [("refs", REPO)] * 3
+
+
+def test_only_one_format_of_weights_is_fetched(online, monkeypatch, tmp_path):
+    names = ["config.json", "model.safetensors", "pytorch_model.bin", "runs/model.safetensors", "tokenizer.json"]
+    wanted = []
+
+    def download(repo, *, revision, allow_patterns):
+        wanted.append((repo, revision, allow_patterns))
+        return str(tmp_path)
+
+    monkeypatch.setattr(hub.HfApi, "list_repo_files", lambda self, repo, revision: names)
+    monkeypatch.setattr(hub, "snapshot_download", download)
+    assert open_run(f"{REPO}@step512").checkpoints[0].path == tmp_path
+    names.remove("model.safetensors")
+    HubRevision(REPO, "step1").folder()
+    assert [(repo, revision) for repo, revision, _ in wanted] == [(REPO, "step512"), (REPO, "step1")]
+    assert "model*.safetensors" in wanted[0][2]
+    assert not any(".bin" in pattern for pattern in wanted[0][2])
+    assert "pytorch_model*.bin" in wanted[1][2]
+
+
+def test_offline_the_cache_is_what_there_is(offline):
+    run = open_run(REPO, revisions="step*")
+    assert [checkpoint.step for checkpoint in run.checkpoints] == [0, 1000]
+    assert run.problems == ()
+    first, last = (load_model(checkpoint).lm_head.weight for checkpoint in run.checkpoints)
+    assert not first.equal(last)
+    assert [checkpoint.step for checkpoint in find_checkpoints([f"{REPO}@step1000"]).checkpoints] == [1000]
+
+
+@pytest.mark.parametrize(
+    ("source", "revisions", "said"),
+    [
+        (REPO, "stage*", r"no revision in the local cache .* matches 'stage\*' \(there: main, step0, step1000\)"),
+        ("someone/other", None, r"names a step \(there: none\)"),
+        (f"{REPO}@main", None, "does not tell the step"),
+    ],
+)
+def test_offline_and_not_there(offline, source, revisions, said):
+    with pytest.raises(InputError, match=said) as caught:
+        open_run(source, revisions=revisions)
+    assert "\n" not in str(caught.value)
+
+
+def test_offline_and_not_downloaded(offline):
+    (checkpoint,) = open_run(f"{REPO}@step512").checkpoints
+    with pytest.raises(InputError, match=r"step512: not in the local cache .* HF_HUB_OFFLINE is set"):
+        checkpoint.weight_hash()
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("RepositoryNotFoundError", "no model on the hub has this name"), ("GatedRepoError", "ask for access")],
+)
+def test_the_hubs_own_errors_are_one_line(online, monkeypatch, kind, said):
+    def refuse(self, repo):
+        class Refused(Exception):
+            pass
+
+        Refused.__name__ = kind
+        raise Refused("401 Client Error\n\nhttps://...")
+
+    monkeypatch.setattr(hub.HfApi, "list_repo_refs", refuse)
+    with pytest.raises(InputError, match=said) as caught:
+        open_run(REPO)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_environment_is_honoured(home):
+    """HF_HOME and HF_HUB_OFFLINE, in a process of its own as a user starts one."""
+    script = f"from zerosum import open_run; print([c.step for c in open_run({REPO!r}).checkpoints])"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    environment |= {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [0, 1000]

@@ -1,0 +1,211 @@
+"""Models of each kind of checkpoint compute what they computed where they came from."""
+
+import json
+import math
+
+import pytest
+
+from zerosum import InputError
+from zerosum.checkpoints import load_model, open_run
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+TOKENS = torch.arange(24).reshape(2, 12) % 31
+TINY = {
+    "vocab_size": 31,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "intermediate_size": 24,
+}
+EXPERTS = {
+    "Mixtral": {"num_local_experts": 4, "num_experts_per_tok": 2},
+    "Qwen3Moe": {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 8, "head_dim": 8},
+    "Olmoe": {"num_experts": 4, "num_experts_per_tok": 2},
+}
+
+
+def tiny(name, **options):
+    torch.manual_seed(0)
+    config = getattr(transformers, name + "Config")(**TINY | options, pad_token_id=None, bos_token_id=None)
+    return getattr(transformers, name + "ForCausalLM")(config)
+
+
+def logits(model):
+    with torch.no_grad():
+        return model(TOKENS).logits
+
+
+@pytest.mark.parametrize("name", EXPERTS)
+def test_mixtures_of_experts(name, tmp_path):
+    model = tiny(name, **EXPERTS[name])
+    model.save_pretrained(tmp_path / "checkpoint-8")
+    loaded = load_model(open_run(tmp_path).checkpoints[0])
+    torch.testing.assert_close(logits(loaded), logits(model.eval()), rtol=0, atol=1e-6)
+    choices = loaded(TOKENS, output_router_logits=True).router_logits[0].argmax(-1)
+    assert len(choices.unique()) > 1  # or the experts would not have been told apart
+
+
+def test_nothing_is_dropped_out_and_types_are_as_asked(tmp_path):
+    tiny("Llama", attention_dropout=0.5).save_pretrained(tmp_path)
+    model = load_model(tmp_path)
+    assert not any(module.training for module in model.modules())
+    assert torch.equal(logits(model), logits(model))
+    assert {weight.dtype for weight in load_model(tmp_path, dtype="bfloat16").parameters()} == {torch.bfloat16}
+    with pytest.raises(InputError, match="int4: not a type of weights"):
+        load_model(tmp_path, dtype="int4")
+    with pytest.raises(InputError, match="Choose another device"):
+        load_model(tmp_path, device="hamster")
+
+
+def change_config(folder, **changed):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changed))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}}, "quantised"),
+        ({"num_hidden_layers": 3}, "9 of the model's weights are missing"),
+        ({"intermediate_size": 32}, "6 of the model's weights are missing or of another shape"),
+        ({"vocab_size": 32}, "missing or of another shape"),
+        ({"model_type": "t5"}, "does not load"),
+        ({"model_type": "\x1b[2Jno such"}, "does not load"),
+        ({"transformers_weights": "other.safetensors"}, "transformers_weights"),
+        (
+            {"model_type": "new", "auto_map": {"AutoConfig": "code.C", "AutoModelForCausalLM": "code.M"}},
+            "does not load",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_one_line(changed, said, tmp_path):
+    tiny("Llama").save_pretrained(tmp_path)
+    change_config(tmp_path, **changed)
+    (tmp_path / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with pytest.raises(InputError) as caught:
+        load_model(tmp_path)
+    assert said in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert not (tmp_path / "ran").exists()
+
+
+def test_settings_or_weights_missing(tmp_path):
+    tiny("Llama").save_pretrained(tmp_path)
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(InputError, match="an adapter"):
+        load_model(tmp_path)
+    (tmp_path / "adapter_config.json").unlink()
+    (tmp_path / "config.json").rename(tmp_path / "other.json")
+    with pytest.raises(InputError, match=r"no config\.json"):
+        load_model(tmp_path)
+    (tmp_path / "other.json").rename(tmp_path / "config.json")
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"no model\.safetensors"):
+        load_model(tmp_path)
+    with pytest.raises(InputError, match="not there"):
+        load_model(tmp_path / "elsewhere")
+
+
+class NanoGPT(torch.nn.Module):
+    """nanoGPT's model from its description: what `ckpt.pt` holds is the state of modules of these names."""
+
+    def __init__(self, n_layer, n_head, n_embd, block_size, vocab_size, bias):
+        super().__init__()
+        nn, self.heads = torch.nn, n_head
+        blocks = []
+        for _ in range(n_layer):
+            attn = {"c_attn": nn.Linear(n_embd, 3 * n_embd, bias=bias), "c_proj": nn.Linear(n_embd, n_embd, bias=bias)}
+            mlp = {"c_fc": nn.Linear(n_embd, 4 * n_embd, bias=bias), "c_proj": nn.Linear(4 * n_embd, n_embd, bias=bias)}
+            norms = {name: nn.LayerNorm(n_embd, bias=bias) for name in ("ln_1", "ln_2")}
+            blocks.append(nn.ModuleDict(norms | {"attn": nn.ModuleDict(attn), "mlp": nn.ModuleDict(mlp)}))
+        self.transformer = nn.ModuleDict(
+            {
+                "wte": nn.Embedding(vocab_size, n_embd),
+                "wpe": nn.Embedding(block_size, n_embd),
+                "h": nn.ModuleList(blocks),
+                "ln_f": nn.LayerNorm(n_embd, bias=bias),
+            }
+        )
+        self.lm_head = nn.Linear(n_embd, vocab_size, bias=False)
+        self.lm_head.weight = self.transformer["wte"].weight
+        for weight in self.parameters():
+            torch.nn.init.normal_(weight, std=0.3)
+
+    def forward(self, tokens):
+        t = self.transformer
+        x = t["wte"](tokens) + t["wpe"](torch.arange(tokens.shape[1]))
+        for block in t["h"]:
+            x = x + self.attention(block["attn"], block["ln_1"](x))
+            x = x + block["mlp"]["c_proj"](torch.nn.functional.gelu(block["mlp"]["c_fc"](block["ln_2"](x))))
+        return self.lm_head(t["ln_f"](x))
+
+    def attention(self, part, x):
+        batch, length, width = x.shape
+        q, k, v = (
+            y.view(batch, length, self.heads, width // self.heads).transpose(1, 2)
+            for y in part["c_attn"](x).split(width, 2)
+        )
+        scores = (q @ k.transpose(-2, -1) / math.sqrt(k.shape[-1])).masked_fill(
+            torch.ones(length, length).triu(1).bool(), float("-inf")
+        )
+        return part["c_proj"]((scores.softmax(-1) @ v).transpose(1, 2).reshape(batch, length, width))
+
+
+@pytest.mark.parametrize(("bias", "prefix"), [(True, ""), (False, "_orig_mod.")])
+def test_nanogpt(bias, prefix, tmp_path):
+    torch.manual_seed(0)
+    args = {"n_layer": 2, "n_head": 2, "n_embd": 16, "block_size": 12, "vocab_size": 31, "bias": bias}
+    model = NanoGPT(**args)
+    state = {prefix + name: tensor for name, tensor in model.state_dict().items()}
+    state[prefix + "transformer.h.0.attn.bias"] = torch.ones(1, 1, 12, 12)  # the mask of older versions
+    optimizer = torch.optim.AdamW(model.parameters())
+    content = {
+        "model": state,
+        "optimizer": optimizer.state_dict(),
+        "model_args": args | {"dropout": 0.2},
+        "iter_num": 250,
+        "best_val_loss": torch.tensor(3.2),
+        "config": {"learning_rate": 1e-3, "compile": True, "dataset": "shakespeare"},
+    }
+    torch.save(content, tmp_path / "ckpt.pt")
+    (checkpoint,) = open_run(tmp_path).checkpoints
+    assert (checkpoint.step, checkpoint.tokens_seen) == (250, None)
+    loaded = load_model(checkpoint)
+    with torch.no_grad():
+        torch.testing.assert_close(logits(loaded), model(TOKENS), rtol=0, atol=1e-5)
+    n_parameters = sum(weight.numel() for weight in model.parameters())
+    assert sum(weight.numel() for weight in loaded.parameters() if weight.requires_grad) == n_parameters
+    del state[prefix + "transformer.h.1.mlp.c_fc.weight"]
+    torch.save(content, tmp_path / "ckpt.pt")
+    with pytest.raises(InputError, match=r"1 of the model's weights .*'transformer\.h\.1\.mlp\.c_fc\.weight'"):
+        load_model(checkpoint)
+
+
+def test_nanogpt_with_a_head_of_its_own(tmp_path):
+    args = {"n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 12, "vocab_size": 31, "bias": True}
+    model = NanoGPT(**args)
+    model.lm_head.weight = torch.nn.Parameter(torch.randn(31, 16))
+    torch.save({"model": model.state_dict(), "model_args": args, "iter_num": 1}, tmp_path / "ckpt.pt")
+    with torch.no_grad():
+        torch.testing.assert_close(logits(load_model(tmp_path / "ckpt.pt")), model(TOKENS), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_lightning(tied, tmp_path):
+    model = tiny("Llama", tie_word_embeddings=tied)
+    state = {"net.lm." + name: tensor for name, tensor in model.state_dict().items()} | {"metric.sum": torch.zeros(1)}
+    for step in (16, 32):
+        content = {"state_dict": state, "epoch": 1, "global_step": step, "pytorch-lightning_version": "2.5.0"}
+        (tmp_path / "checkpoints").mkdir(exist_ok=True)
+        torch.save(content, tmp_path / "checkpoints" / f"epoch=1-step={step}.ckpt")
+    torch.save(content | {"global_step": 40}, tmp_path / "checkpoints" / "last.ckpt")
+    run = open_run(tmp_path)
+    assert [checkpoint.step for checkpoint in run.checkpoints] == [16, 32, 40]
+    assert run.problems[0].steps == (16, 32, 40)
+    with pytest.raises(InputError, match="save_pretrained"):
+        load_model(run.checkpoints[0])
+    model.config.save_pretrained(tmp_path)
+    torch.testing.assert_close(logits(load_model(run.checkpoints[0])), logits(model.eval()), rtol=0, atol=1e-6)

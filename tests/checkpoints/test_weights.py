@@ -1,0 +1,210 @@
+"""Weights are found inside their folder only, hashed by content, and never run."""
+
+import json
+import os
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+
+from zerosum import InputError
+from zerosum.checkpoints import load_model
+from zerosum.checkpoints.kinds import kind_of, lightning, nanogpt
+from zerosum.checkpoints.weights import Weights, holds, inside
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    config = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
+    return transformers.LlamaForCausalLM(transformers.LlamaConfig(vocab_size=31, tie_word_embeddings=True, **config))
+
+
+@pytest.fixture(scope="module")
+def folders(model, tmp_path_factory):
+    """The same weights in one safetensors file, in many, and pickled with the tied matrix twice, in either format."""
+    place = tmp_path_factory.mktemp("formats")
+    model.save_pretrained(place / "single")
+    model.save_pretrained(place / "sharded", max_shard_size="4KB")
+    for name, options in (("pickled", {}), ("old", {"_use_new_zipfile_serialization": False})):
+        (place / name).mkdir()
+        (place / name / "config.json").write_bytes((place / "single" / "config.json").read_bytes())
+        torch.save(model.state_dict(), place / name / "pytorch_model.bin", **options)
+    return place
+
+
+def hash_of(folder):
+    return kind_of(folder).weights(folder).hash()
+
+
+def test_the_same_weights_hash_alike_in_every_format(folders):
+    assert len(list((folders / "sharded").glob("*.safetensors"))) > 2
+    assert len({hash_of(folders / name) for name in ("single", "sharded", "pickled", "old")}) == 1
+
+
+@pytest.mark.parametrize("name", ["single", "sharded", "pickled", "old"])
+def test_loads_from_every_format(model, folders, name):
+    tokens = torch.arange(8)[None]
+    loaded = load_model(folders / name)
+    assert not loaded.training
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(tokens).logits, model.eval()(tokens).logits, rtol=0, atol=1e-6)
+
+
+def test_hash_tells_content_type_and_shape_apart(tmp_path):
+    from safetensors.torch import save_file
+
+    weights = torch.arange(6, dtype=torch.float32)
+    one_bit = weights.clone()
+    one_bit[3] = np.nextafter(np.float32(3), np.float32(4)).item()
+    variants = [weights, one_bit, weights.reshape(2, 3), weights.bfloat16(), weights.int()]
+    hashes = set()
+    for place, tensor in enumerate(variants):
+        save_file({"w": tensor}, tmp_path / f"{place}.safetensors")
+        torch.save({"other name": tensor, "not a tensor": 3}, tmp_path / f"{place}.bin")
+        written = {Weights((tmp_path / f"{place}{ending}",)).hash() for ending in (".safetensors", ".bin")}
+        assert len(written) == 1
+        hashes |= written
+    assert len(hashes) == len(variants)
+
+
+def test_hash_is_taken_again_when_the_file_changes(tmp_path):
+    from safetensors.torch import save_file
+
+    file = tmp_path / "a.safetensors"
+    save_file({"w": torch.zeros(3)}, file)
+    before = Weights((file,)).hash()
+    save_file({"w": torch.ones(3)}, file)
+    os.utime(file, ns=(1, 1))
+    assert Weights((file,)).hash() != before
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "../other/model.safetensors", "a/../../b", "", "link", "..\\x", "x/link2"]
+)
+def test_nothing_outside_the_folder_is_followed(tmp_path, name):
+    folder = tmp_path / "checkpoint"
+    (folder / "x").mkdir(parents=True)
+    (tmp_path / "secret").write_text("")
+    (folder / "link").symlink_to(tmp_path / "secret")
+    (folder / "x" / "link2").symlink_to("../../secret")
+    with pytest.raises(InputError, match="leads out of the folder"):
+        inside(folder, name)
+
+
+def test_links_inside_and_those_of_the_hubs_cache(tmp_path):
+    repo = tmp_path / "models--a--b"
+    (repo / "blobs").mkdir(parents=True)
+    snapshot = repo / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    for file, target in ((repo / "blobs" / "1", None), (snapshot / "w", "../../blobs/1"), (snapshot / "v", "w")):
+        file.symlink_to(target) if target else file.write_text("")
+    (snapshot / "out").symlink_to(tmp_path)
+    assert inside(snapshot, "w") == snapshot / "w"
+    assert inside(snapshot, "v") == snapshot / "v"
+    with pytest.raises(InputError):
+        inside(snapshot, "out")
+
+
+@pytest.mark.parametrize("listed", ["../{}", "/etc/{}", "model.bin", None, 5])
+def test_an_index_that_leads_elsewhere(folders, tmp_path, listed):
+    (tmp_path / "c").mkdir()
+    config = (folders / "sharded" / "config.json").read_bytes()
+    (tmp_path / "c" / "config.json").write_bytes(config)
+    name = listed.format("model.safetensors") if isinstance(listed, str) else listed
+    index = {"metadata": {}, "weight_map": {"w": name} if listed else {}}
+    (tmp_path / "c" / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(InputError, match=r"not followed|lists") as caught:
+        load_model(tmp_path / "c")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_lost_shard_is_named(folders, tmp_path):
+    import shutil
+
+    shutil.copytree(folders / "sharded", tmp_path / "c")
+    lost = sorted((tmp_path / "c").glob("*.safetensors"))[1]
+    lost.unlink()
+    with pytest.raises(InputError, match=f"no {lost.name} in it"):
+        load_model(tmp_path / "c")
+
+
+class Hostile:
+    """Makes a folder when it is unpickled by something that runs what a pickle says."""
+
+    def __init__(self, place):
+        self.place = str(place)
+
+    def __reduce__(self):
+        return os.mkdir, (self.place,)
+
+
+HOSTILE = {
+    "pytorch_model.bin": lambda bad: {"w": bad},
+    "ckpt.pt": lambda bad: {"model": {"w": bad}, "model_args": {}, "iter_num": 1},
+    "step=1.ckpt": lambda bad: {"state_dict": {"w": bad}, "pytorch-lightning_version": "2", "global_step": 1},
+    "model.pt": lambda bad: {"transformer.wte.weight": bad},
+}
+
+
+@pytest.mark.parametrize("old_format", [False, True])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_pickle_does_not_run(tmp_path, name, old_format):
+    folder, ran = tmp_path / "step1", tmp_path / "ran"
+    folder.mkdir()
+    file = folder / name
+    torch.save(HOSTILE[name](Hostile(ran)), file, _use_new_zipfile_serialization=not old_format)
+    path = file
+    if name == "pytorch_model.bin":
+        (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
+        path = folder
+    elif name == "model.pt":
+        (folder / "config.yaml").write_text(
+            "model: {d_model: 8, n_heads: 1, n_layers: 1, rope: true, include_bias: false}"
+        )
+        path = folder
+    elif "ckpt" in name:
+        (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    kind = kind_of(path)
+    uses = (
+        [lambda: load_model(path)]
+        if old_format and kind is None
+        else [
+            lambda: load_model(path),
+            lambda: kind.weights(path).hash(),
+            lambda: kind.load(path, torch.float32, False),
+        ]
+    )
+    for use in uses:
+        with pytest.raises(InputError) as caught:
+            use()
+        assert "\n" not in str(caught.value)
+        assert kind is None or "never executed" in str(caught.value)
+    if path == file and kind is not None:
+        with pytest.raises(InputError, match="never executed"):
+            kind.progress(path)
+    assert not ran.exists()
+    # The same file does run where somebody lets it: the test can fail.
+    torch.load(file, weights_only=False)
+    assert ran.exists()
+
+
+def test_hostile_yaml_is_not_run(tmp_path):
+    (tmp_path / "config.yaml").write_text(f"model: !!python/object/apply:os.mkdir ['{tmp_path / 'ran'}']")
+    assert kind_of(tmp_path) is None
+    assert not (tmp_path / "ran").exists()
+
+
+def test_words_are_looked_for_without_unpickling(tmp_path):
+    file = tmp_path / "a.pt"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a/data.pkl", pickle.dumps({"model_args": Hostile(tmp_path / "ran"), "iter_num": 1}))
+    assert holds(file, b"model_args", b"iter_num")
+    assert not holds(file, b"state_dict")
+    assert nanogpt.matches(file)
+    assert not lightning.matches(file)
+    assert not (tmp_path / "ran").exists()
