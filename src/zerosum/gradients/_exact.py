@@ -1,0 +1,122 @@
+"""Sums over all tokens without storing a single per-token gradient: exact, for models made of known layers.
+
+One forward pass for each block of positions; then one backward pass for each position, in which every sequence of the
+batch has one token. The head is apart: its gradients have rank one, so that one product of absolute values does it.
+
+Letters: S sequences of L = T + 1 tokens, V vocabulary, d width, k position.
+"""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from zerosum.gradients._layers import recording
+from zerosum.gradients._oracle import token_gradients
+from zerosum.gradients._parameters import trainable
+from zerosum.gradients._recorder import Product, Recorder, Unsupported
+from zerosum.gradients._sums import GradientSums
+
+BLOCK = 32  # positions that share one forward pass; what lies beyond the token's own position is computed in vain
+CLOSE = 1e-4  # relative to the largest gradient: what rounding may do in float32
+
+
+def exact_sums(model: Any, tokens: Any, *, block: int = BLOCK) -> GradientSums:
+    """`GradientSums` over every token. model: in evaluation mode. tokens: [S, L] ids as a tensor on its device.
+
+    Raises Unsupported where the model has a layer that no rule is known for, or uses its weights in another way.
+    """
+    body = head_apart(model, tokens)
+    check_one_token(model, tokens, body)
+    sums = GradientSums.zeros(trainable(model))
+    sums.n_tokens = tokens.shape[0] * (tokens.shape[1] - 1)
+    sums.net, sums.mass = _sums(model, tokens, body, range(tokens.shape[1] - 1), block)
+    return sums
+
+
+def _logits(model: Any, ids: Any) -> Any:
+    output = model(ids)
+    return getattr(output, "logits", output)
+
+
+def head_apart(model: Any, tokens: Any) -> Any:
+    """The head, where the model is its body and a linear head and nothing else comes after it; else None."""
+    body, head = getattr(model, "base_model", None), getattr(model, "get_output_embeddings", lambda: None)()
+    if body is None or body is model or type(head) is not torch.nn.Linear:
+        return None
+    weight = head.weight
+    with torch.no_grad():
+        few = tokens[:1, :-1]
+        plain, apart = _logits(model, few), head(body(few)[0])
+        close = plain.shape == apart.shape and torch.allclose(plain, apart, rtol=1e-5, atol=1e-5)
+    tied = sum(one is weight for module in body.modules() for one in module.parameters(recurse=False))
+    # A tied weight may be the embedding once; anything else has to be added up before absolute values are taken.
+    embedding = getattr(model.get_input_embeddings(), "weight", None)
+    return head if close and (tied == 0 or (tied == 1 and embedding is weight)) else None
+
+
+def _sums(model: Any, tokens: Any, head: Any, positions: Any, block: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    recorder = Recorder(trainable(model), len(tokens))
+    with recording(model, recorder, leave_out=head):
+        for part in _blocks(positions, block):
+            recorder.forget_uses()
+            if head is None:
+                _whole_block(model, tokens, part, recorder)
+            else:
+                _block(model.base_model, head, tokens, part, recorder)
+    return recorder.take()
+
+
+def _blocks(positions: Any, block: int) -> list[list[int]]:
+    every = sorted(positions)
+    groups: dict[int, list[int]] = {}
+    for k in every:
+        groups.setdefault(k // block, []).append(k)
+    return list(groups.values())
+
+
+def _block(body: Any, head: Any, tokens: Any, positions: list[int], recorder: Recorder) -> None:
+    end = positions[-1] + 1
+    hidden = body(tokens[:, :end])[0]
+    rows = hidden.detach()[:, positions].requires_grad_()
+    logits = head(rows)
+    loss = functional.cross_entropy(logits.flatten(0, 1), tokens[:, [k + 1 for k in positions]].flatten(), reduction="sum")
+    by_logits, by_rows = torch.autograd.grad(loss, [logits, rows])
+    name, bias = recorder.name(head.weight), None if head.bias is None else recorder.name(head.bias)
+    if name is not None:
+        recorder.add_head(name, Product(by_logits, rows.detach()))
+    if bias is not None:
+        recorder.add_vectors(bias, by_logits.flatten(0, 1))
+    for at, k in enumerate(positions):
+        if name is not None:
+            recorder.head = {name: Product(by_logits[:, at : at + 1], rows.detach()[:, at : at + 1])}
+        start = torch.zeros_like(hidden)
+        start[:, k] = by_rows[:, at]
+        hidden.backward(start, retain_graph=True)
+        recorder.finish_pass()
+    recorder.head = {}
+
+
+def _whole_block(model: Any, tokens: Any, positions: list[int], recorder: Recorder) -> None:
+    logits = _logits(model, tokens[:, : positions[-1] + 1])
+    for k in positions:
+        loss = functional.cross_entropy(logits[:, k], tokens[:, k + 1], reduction="sum")
+        loss.backward(retain_graph=True)
+        recorder.finish_pass()
+
+
+def check_one_token(model: Any, tokens: Any, head: Any) -> None:
+    """Compare the last token of the first sequence with its own backward pass: a weight may be used past its layer.
+
+    Raises Unsupported where they differ.
+    """
+    one = tokens[:1]
+    k = tokens.shape[1] - 2
+    found, _ = _sums(model, one, head, [k], BLOCK)
+    expected = next(token_gradients(model, one, [(0, k)]))
+    for name, gradient in expected.items():
+        scale = float(gradient.abs().max())
+        if float((found[name] - gradient.double()).abs().max()) > CLOSE * scale + 1e-12:
+            raise Unsupported(f"a model that uses {name} in a way its layers do not show")

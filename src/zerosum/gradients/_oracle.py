@@ -1,0 +1,43 @@
+"""The slow, obvious way: one backward pass for each token. Everything faster is tested against it.
+
+Letters: S sequences of L = T + 1 tokens, N = S T token losses.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from zerosum.gradients._parameters import trainable
+from zerosum.gradients._sums import GradientSums
+
+
+def token_gradients(model: Any, tokens: Any, which: Any = None) -> Iterator[dict[str, Any]]:
+    """The gradient of one token's loss after the other: parameter name -> tensor, in the order of `which`.
+
+    model: in evaluation mode. tokens: [S, L] ids as a tensor on its device. which: [n, 2] (sequence, position) pairs;
+    None: all, sequence by sequence. Position t predicts `tokens[:, t + 1]`.
+    """
+    import torch
+    from torch.nn import functional
+
+    parameters = trainable(model)
+    every = [(s, t) for s in range(len(tokens)) for t in range(tokens.shape[1] - 1)]
+    for s, t in every if which is None else [(int(s), int(t)) for s, t in which]:
+        output = model(tokens[s : s + 1, :-1])
+        logits = getattr(output, "logits", output)[0, t]
+        loss = functional.cross_entropy(logits[None], tokens[s, t + 1][None])
+        gradients = torch.autograd.grad(loss, [one.tensor for one in parameters], allow_unused=True)
+        yield {
+            one.name: torch.zeros_like(one.tensor) if gradient is None else gradient.detach()
+            for one, gradient in zip(parameters, gradients, strict=True)
+        }
+
+
+def oracle_sums(model: Any, tokens: Any, which: Any = None) -> GradientSums:
+    """`GradientSums` by adding up `token_gradients`."""
+    sums = GradientSums.zeros(trainable(model))
+    for gradients in token_gradients(model, tokens, which):
+        sums.n_tokens += 1
+        for name, gradient in gradients.items():
+            sums.net[name] += gradient.double()
+            sums.mass[name] += gradient.double().abs()
+    return sums

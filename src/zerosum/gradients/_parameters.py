@@ -1,0 +1,44 @@
+"""The trainable parameters of a model, each once: a tied or shared matrix is one parameter."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["embedding", "head", "matrix", "norm", "bias"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One trainable tensor. name: the first of its names. kind: "embedding" also where it is tied to the head."""
+
+    name: str
+    kind: Kind
+    tensor: Any
+
+
+def trainable(model: Any) -> tuple[Parameter, ...]:
+    """Every parameter that asks for a gradient, in the model's order, a shared one once.
+
+    kind: of the token embedding, of the output head, of another tensor with two axes or more ("matrix", position
+    embeddings too), of a vector called bias ("bias"), of any other vector or scalar ("norm").
+    """
+    embedding, head = (_weight(model, which) for which in ("get_input_embeddings", "get_output_embeddings"))
+    found = []
+    for name, tensor in model.named_parameters():
+        if not tensor.requires_grad:
+            continue
+        kind: Kind = "matrix" if tensor.ndim >= 2 else "bias" if name.rsplit(".", 1)[-1].endswith("bias") else "norm"
+        if tensor is embedding:
+            kind = "embedding"
+        elif tensor is head:
+            kind = "head"
+        found.append(Parameter(name, kind, tensor))
+    return tuple(found)
+
+
+def _weight(model: Any, getter: str) -> Any:
+    """Weight of the module that a transformers model names as its embedding or head; None without one."""
+    try:
+        module = getattr(model, getter)()
+    except (AttributeError, NotImplementedError):
+        return None
+    return getattr(module, "weight", None)

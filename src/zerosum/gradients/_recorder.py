@@ -1,0 +1,172 @@
+"""Sums of g_ij and |g_ij| from what layers see in the backward pass of one token of each sequence; per-token gradients of whole
+matrices exist one at a time, in a buffer that stays in the processor's cache.
+
+Letters: S sequences (one token of each per backward pass), n rows (positions), o and i outputs and inputs of a matrix,
+U distinct ids, k the token's position.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from zerosum.gradients._parameters import Parameter
+
+
+class Unsupported(Exception):
+    """This model is not made in a way that the layer rules know; the general path takes it."""
+
+
+@dataclass
+class Product:
+    """The gradient rows^T x columns of each sequence. rows: [S, n, o]. columns: [S, n, i]."""
+
+    rows: Any
+    columns: Any
+
+    def add_to(self, out: Any, s: int) -> None:
+        """Add the gradient of sequence s to `out` of [o, i]."""
+        out.addmm_(self.rows[s].T, self.columns[s])
+
+
+@dataclass
+class Rows:
+    """Gradients of rows of an embedding. ids: [S, U]. values: [S, U, d]; ids that repeat have values of 0."""
+
+    ids: Any
+    values: Any
+
+    def add_to(self, out: Any, s: int) -> None:
+        """Add the gradient of sequence s to `out` of [V, d]."""
+        out.index_add_(0, self.ids[s], self.values[s])
+
+
+@dataclass
+class Dense:
+    """The gradient of each sequence as it is. values: [S, *shape]."""
+
+    values: Any
+
+    def add_to(self, out: Any, s: int) -> None:
+        """Add the gradient of sequence s to `out`."""
+        out += self.values[s]
+
+
+Part = Product | Rows | Dense
+
+
+class Recorder:
+    """Collects sum_i g_ij and sum_i |g_ij|. A parameter used once is added up at once, others when the pass is over.
+
+    net, mass: name -> sums so far, in the model's precision; `take` moves them to float64 before they grow.
+    head: name -> the rank-one gradients of this pass by a head that is apart, for an embedding tied to it.
+    """
+
+    def __init__(self, parameters: Sequence[Parameter], sequences: int) -> None:
+        import torch
+
+        self.sequences = sequences
+        self.names = {id(one.tensor): one.name for one in parameters}
+        self.net = {one.name: torch.zeros_like(one.tensor) for one in parameters}
+        self.mass = {one.name: torch.zeros_like(one.tensor) for one in parameters}
+        self.uses = dict.fromkeys(self.mass, 0)
+        self.head: dict[str, Product] = {}
+        self._waiting: dict[str, list[Part]] = {}
+        self._buffers: dict[Any, Any] = {}
+
+    def name(self, tensor: Any) -> str | None:
+        """Name of a trainable parameter, None of anything else."""
+        return self.names.get(id(tensor))
+
+    def used(self, *tensors: Any) -> None:
+        """Count one use of each parameter in the forward pass."""
+        for tensor in tensors:
+            if tensor is not None and (name := self.name(tensor)) is not None:
+                self.uses[name] += 1
+
+    def forget_uses(self) -> None:
+        """A new forward pass begins."""
+        self.uses = dict.fromkeys(self.uses, 0)
+
+    def add(self, name: str, part: Part) -> None:
+        """One layer's part of the gradients of this pass."""
+        if self.uses[name] > 1:
+            self._waiting.setdefault(name, []).append(part)
+        else:
+            self._add_alone(name, part)
+
+    def finish_pass(self) -> None:
+        """All layers of this pass have been heard: add up what shared parameters got."""
+        for name, parts in self._waiting.items():
+            self._add_sum(name, parts)
+        self._waiting.clear()
+
+    def add_head(self, name: str, part: Product) -> None:
+        """Rank-one gradients, each row of `part` another token. rows: [S, n, o]. columns: [S, n, i]."""
+        self._add_rank_one(name, part.rows.flatten(0, 1), part.columns.flatten(0, 1))
+
+    def add_vectors(self, name: str, gradients: Any) -> None:
+        """Gradients of a vector or scalar, one of each token. gradients: [n, *shape]."""
+        self.net[name] += gradients.sum(0)
+        self.mass[name] += gradients.abs().sum(0)
+
+    def take(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """net and mass in float64; those kept here start again from 0."""
+        import torch
+
+        taken = []
+        for sums in (self.net, self.mass):
+            taken.append({name: value.to(torch.float64, copy=True) for name, value in sums.items()})
+            for value in sums.values():
+                value.zero_()
+        return taken[0], taken[1]
+
+    def _add_alone(self, name: str, part: Part) -> None:
+        if isinstance(part, Dense):
+            self.add_vectors(name, part.values)
+        elif isinstance(part, Rows):
+            ids = part.ids.flatten()
+            values = self._beside_head(name, part) if name in self.head else part.values.abs()
+            self.net[name].index_add_(0, ids, part.values.flatten(0, 1))
+            self.mass[name].index_add_(0, ids, values.flatten(0, 1))
+        elif part.rows.shape[1] == 1:
+            self._add_rank_one(name, part.rows[:, 0], part.columns[:, 0])
+        else:
+            self._add_products(name, part)
+
+    def _add_rank_one(self, name: str, rows: Any, columns: Any) -> None:
+        """rows: [n, o]. columns: [n, i]. The n gradients are their outer products."""
+        self.net[name].addmm_(rows.T, columns)
+        self.mass[name].addmm_(rows.abs().T, columns.abs())
+
+    def _beside_head(self, name: str, part: Rows) -> Any:
+        """What the rows of a tied embedding add to the head's |g|, which is there already: |head + rows| - |head|."""
+        head = self.head[name]
+        of_head = head.rows[:, 0].gather(1, part.ids)[:, :, None] * head.columns
+        return (of_head + part.values).abs() - of_head.abs()
+
+    def _add_products(self, name: str, part: Product) -> None:
+        import torch
+
+        net, mass = self.net[name], self.mass[name]
+        buffer = self._buffer(mass)
+        for s in range(self.sequences):
+            torch.mm(part.rows[s].T, part.columns[s], out=buffer)
+            net.add_(buffer)
+            mass.add_(buffer.abs_())
+
+    def _add_sum(self, name: str, parts: Iterable[Part]) -> None:
+        net, mass = self.net[name], self.mass[name]
+        buffer = self._buffer(mass)
+        for s in range(self.sequences):
+            buffer.zero_()
+            for part in parts:
+                part.add_to(buffer, s)
+            net.add_(buffer)
+            mass.add_(buffer.abs_())
+
+    def _buffer(self, like: Any) -> Any:
+        import torch
+
+        if like.shape not in self._buffers:
+            self._buffers[like.shape] = torch.empty_like(like)
+        return self._buffers[like.shape]
