@@ -61,7 +61,7 @@ def _sums(model: Any, tokens: Any, head: Any, positions: Any, block: int) -> tup
     recorder = Recorder(trainable(model), len(tokens))
     with recording(model, recorder, leave_out=head):
         for part in _blocks(positions, block):
-            recorder.forget_uses()
+            recorder.begin(part[-1] + 1)
             if head is None:
                 _whole_block(model, tokens, part, recorder)
             else:
@@ -92,6 +92,7 @@ def _block(body: Any, head: Any, tokens: Any, positions: list[int], recorder: Re
     for at, k in enumerate(positions):
         if name is not None:
             recorder.head = {name: Product(by_logits[:, at : at + 1], rows.detach()[:, at : at + 1])}
+        recorder.position = k
         start = torch.zeros_like(hidden)
         start[:, k] = by_rows[:, at]
         hidden.backward(start, retain_graph=True)
@@ -102,6 +103,7 @@ def _block(body: Any, head: Any, tokens: Any, positions: list[int], recorder: Re
 def _whole_block(model: Any, tokens: Any, positions: list[int], recorder: Recorder) -> None:
     logits = _logits(model, tokens[:, : positions[-1] + 1])
     for k in positions:
+        recorder.position = k
         loss = functional.cross_entropy(logits[:, k], tokens[:, k + 1], reduction="sum")
         loss.backward(retain_graph=True)
         recorder.finish_pass()

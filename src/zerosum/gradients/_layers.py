@@ -63,7 +63,7 @@ def linear_forward(module: Any, recorder: Recorder) -> Forward:
 
     def forward(x: Any) -> Any:
         recorder.used(module.weight, module.bias)
-        return _Linear.apply(x, module.weight, module.bias, recorder, False)  # type: ignore[no-untyped-call]
+        return _Linear.apply(x, module.weight, module.bias, module, recorder, False)  # type: ignore[no-untyped-call]
 
     return forward
 
@@ -73,7 +73,7 @@ def conv1d_forward(module: Any, recorder: Recorder) -> Forward:
 
     def forward(x: Any) -> Any:
         recorder.used(module.weight, module.bias)
-        return _Linear.apply(x, module.weight, module.bias, recorder, True)  # type: ignore[no-untyped-call]
+        return _Linear.apply(x, module.weight, module.bias, module, recorder, True)  # type: ignore[no-untyped-call]
 
     return forward
 
@@ -84,7 +84,7 @@ def embedding_forward(module: Any, recorder: Recorder) -> Forward:
     def forward(ids: Any) -> Any:
         recorder.used(module.weight)
         ids = ids.expand(recorder.sequences, -1) if ids.shape[0] == 1 else ids
-        return _Embedding.apply(ids, module.weight, module.padding_idx, recorder)  # type: ignore[no-untyped-call]
+        return _Embedding.apply(ids, module.weight, module, recorder)  # type: ignore[no-untyped-call]
 
     return forward
 
@@ -135,17 +135,28 @@ def _by_sequence(x: Any, sequences: int) -> Any:
     raise Unsupported(f"a layer whose input of shape {tuple(x.shape)} does not keep sequences apart")
 
 
-def _touched(gradient: Any) -> slice:
-    """The rows from the first to the last that have a gradient. gradient: [S, n, d]."""
+def _touched(gradient: Any, layer: Any, recorder: Recorder) -> slice:
+    """The rows from the first to the last that have a gradient. gradient: [S, n, d].
+
+    Which these are is a matter of the model's structure: a layer once seen to reach back from the token's position to
+    others is taken to reach back to all of them, which is never wrong and saves looking.
+    """
+    if layer in recorder.reaching_back:
+        return slice(0, recorder.position + 1)
     rows = (gradient != 0).any(-1).any(0).nonzero()
-    return slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 0)
+    if len(rows) == 0:
+        return slice(0, 0)
+    found = slice(int(rows[0]), int(rows[-1]) + 1)
+    if len(rows) > 1 and found.stop == recorder.position + 1 and gradient.shape[1] == recorder.positions:
+        recorder.reaching_back.add(layer)
+    return found
 
 
 class _Linear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Any, weight: Any, bias: Any, recorder: Recorder, turned: bool) -> Any:  # noqa: PLR0913
+    def forward(ctx: Any, x: Any, weight: Any, bias: Any, layer: Any, recorder: Recorder, turned: bool) -> Any:
         ctx.save_for_backward(x, weight, bias)
-        ctx.recorder, ctx.turned = recorder, turned
+        ctx.layer, ctx.recorder, ctx.turned = layer, recorder, turned
         return functional.linear(x, weight.T if turned else weight, bias)
 
     @staticmethod
@@ -153,38 +164,38 @@ class _Linear(torch.autograd.Function):
         x, weight, bias = ctx.saved_tensors
         recorder = ctx.recorder
         given = _by_sequence(gradient, recorder.sequences)
-        rows = _touched(given)
+        rows = _touched(given, ctx.layer, recorder)
         if rows.stop == rows.start:
-            return torch.zeros_like(x), None, None, None, None
+            return torch.zeros_like(x), None, None, None, None, None
         given, inputs = given[:, rows], _by_sequence(x, recorder.sequences)[:, rows]
         if (name := recorder.name(weight)) is not None:
             recorder.add(name, Product(inputs, given) if ctx.turned else Product(given, inputs))
         if bias is not None and (name := recorder.name(bias)) is not None:
             recorder.add(name, Dense(given.sum(1)))
         if not ctx.needs_input_grad[0]:
-            return None, None, None, None, None
+            return None, None, None, None, None, None
         back = torch.zeros_like(x)
         _by_sequence(back, recorder.sequences)[:, rows] = given @ (weight.T if ctx.turned else weight)
-        return back, None, None, None, None
+        return back, None, None, None, None, None
 
 
 class _Embedding(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, ids: Any, weight: Any, padding: int | None, recorder: Recorder) -> Any:
-        ctx.recorder, ctx.weight, ctx.padding = recorder, weight, padding
+    def forward(ctx: Any, ids: Any, weight: Any, layer: Any, recorder: Recorder) -> Any:
+        ctx.layer, ctx.recorder = layer, recorder
         ctx.save_for_backward(ids, *_distinct(ids))
         return functional.embedding(ids, weight)
 
     @staticmethod
     def backward(ctx: Any, gradient: Any) -> Any:  # type: ignore[override]
         ids, distinct, place = ctx.saved_tensors
-        name = ctx.recorder.name(ctx.weight)
-        rows = _touched(gradient)
+        name = ctx.recorder.name(ctx.layer.weight)
+        rows = _touched(gradient, ctx.layer, ctx.recorder)
         if name is None or rows.stop == rows.start:
             return None, None, None, None
         given, place = gradient[:, rows], place[:, rows]
-        if ctx.padding is not None:
-            given = given * (ids[:, rows] != ctx.padding)[:, :, None]
+        if ctx.layer.padding_idx is not None:  # torch gives this row no gradient
+            given = given * (ids[:, rows] != ctx.layer.padding_idx)[:, :, None]
         values = given.new_zeros(*distinct.shape, given.shape[-1])
         values.scatter_add_(1, place[:, :, None].expand_as(given), given)
         ctx.recorder.add(name, Rows(distinct, values))
@@ -200,7 +211,7 @@ def _distinct(ids: Any) -> tuple[Any, Any]:
 
 class _Scale(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, normal: Any, weight: Any, bias: Any, shift: float, recorder: Recorder) -> Any:  # noqa: PLR0913
+    def forward(ctx: Any, normal: Any, weight: Any, bias: Any, shift: float, recorder: Recorder) -> Any:
         ctx.save_for_backward(normal, weight, bias)
         ctx.recorder, ctx.shift = recorder, shift
         scaled = normal * (weight + shift)

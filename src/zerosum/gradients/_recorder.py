@@ -58,6 +58,7 @@ class Recorder:
     """Collects sum_i g_ij and sum_i |g_ij|. A parameter used once is added up at once, others when the pass is over.
 
     net, mass: name -> sums so far, in the model's precision; `take` moves them to float64 before they grow.
+    positions, position: of the forward pass, and the token's own, 0, 1, ...
     head: name -> the rank-one gradients of this pass by a head that is apart, for an embedding tied to it.
     """
 
@@ -70,6 +71,8 @@ class Recorder:
         self.mass = {one.name: torch.zeros_like(one.tensor) for one in parameters}
         self.uses = dict.fromkeys(self.mass, 0)
         self.head: dict[str, Product] = {}
+        self.positions = self.position = 0
+        self.reaching_back: set[Any] = set()
         self._waiting: dict[str, list[Part]] = {}
         self._buffers: dict[Any, Any] = {}
 
@@ -83,8 +86,9 @@ class Recorder:
             if tensor is not None and (name := self.name(tensor)) is not None:
                 self.uses[name] += 1
 
-    def forget_uses(self) -> None:
-        """A new forward pass begins."""
+    def begin(self, positions: int) -> None:
+        """A new forward pass over so many positions begins."""
+        self.positions = positions
         self.uses = dict.fromkeys(self.uses, 0)
 
     def add(self, name: str, part: Part) -> None:

@@ -1,0 +1,50 @@
+"""First-order loss changes of all tokens at once, by forward-mode differentiation.
+
+Letters: S sequences of L = T + 1 tokens.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from zerosum.gradients._parameters import trainable
+
+
+def first_order(model: Any, tokens: Any, update: Mapping[str, Any]) -> Any:
+    """What each token's loss would change by if it were linear in the parameters: sum_j g_ij u_j, nats, [S, T].
+
+    model: in evaluation mode. tokens: [S, L] ids as a tensor on its device. update: u of each trainable parameter by
+    name (see `trainable`); one that is left out does not move.
+    """
+    values, tangents = _directions(model, update)
+
+    def losses(parameters: dict[str, Any]) -> Any:
+        output = torch.func.functional_call(model, parameters, (tokens[:, :-1],), tie_weights=False)
+        logits = getattr(output, "logits", output)
+        loss = functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten(), reduction="none")
+        return loss.view(len(tokens), -1)
+
+    with sdpa_kernel(SDPBackend.MATH), torch.no_grad():  # the fused kernels of the CPU know no forward mode
+        return torch.func.jvp(losses, (values,), (tangents,))[1]
+
+
+def _directions(model: Any, update: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Value and direction under every name that a parameter has: a tied one has several."""
+    names = {id(one.tensor): one.name for one in trainable(model)}
+    padding = {
+        f"{path}.weight".lstrip("."): module.padding_idx
+        for path, module in model.named_modules()
+        if isinstance(module, torch.nn.Embedding) and module.padding_idx is not None
+    }
+    values, tangents = {}, {}
+    for alias, tensor in model.named_parameters(remove_duplicate=False):
+        u = update.get(names.get(id(tensor), ""))
+        tangent = torch.zeros_like(tensor) if u is None else torch.as_tensor(u).to(tensor)
+        if alias in padding and u is not None:  # no gradient reaches this row in backward mode; forward mode has one
+            tangent = tangent.clone()
+            tangent[padding[alias]] = 0
+        values[alias], tangents[alias] = tensor.detach(), tangent
+    return values, tangents
