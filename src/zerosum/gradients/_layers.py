@@ -160,7 +160,7 @@ class _Linear(torch.autograd.Function):
         return functional.linear(x, weight.T if turned else weight, bias)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Any) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Any) -> Any:
         x, weight, bias = ctx.saved_tensors
         recorder = ctx.recorder
         given = _by_sequence(gradient, recorder.sequences)
@@ -187,7 +187,7 @@ class _Embedding(torch.autograd.Function):
         return functional.embedding(ids, weight)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Any) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Any) -> Any:
         ids, distinct, place = ctx.saved_tensors
         name = ctx.recorder.name(ctx.layer.weight)
         rows = _touched(gradient, ctx.layer, ctx.recorder)
@@ -218,7 +218,7 @@ class _Scale(torch.autograd.Function):
         return scaled if bias is None else scaled + bias
 
     @staticmethod
-    def backward(ctx: Any, gradient: Any) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Any) -> Any:
         normal, weight, bias = ctx.saved_tensors
         recorder = ctx.recorder
         given = _by_sequence(gradient, recorder.sequences)

@@ -1,5 +1,6 @@
-"""Sums of g_ij and |g_ij| from what layers see in the backward pass of one token of each sequence; per-token gradients of whole
-matrices exist one at a time, in a buffer that stays in the processor's cache.
+"""Sums of g_ij and |g_ij| from what layers see in the backward pass of one token of each sequence.
+
+Per-token gradients of whole matrices exist one at a time, in a buffer that stays in the processor's cache.
 
 Letters: S sequences (one token of each per backward pass), n rows (positions), o and i outputs and inputs of a matrix,
 U distinct ids, k the token's position.
@@ -100,8 +101,11 @@ class Recorder:
 
     def finish_pass(self) -> None:
         """All layers of this pass have been heard: add up what shared parameters got."""
-        for name, parts in self._waiting.items():
-            self._add_sum(name, parts)
+        import torch
+
+        with torch.no_grad():
+            for name, parts in self._waiting.items():
+                self._add_sum(name, parts)
         self._waiting.clear()
 
     def add_head(self, name: str, part: Product) -> None:

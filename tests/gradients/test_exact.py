@@ -1,0 +1,114 @@
+"""Exact sums against one backward pass for each token."""
+
+import pytest
+import torch
+from conftest import tiny
+from torch import nn
+from torch.nn import functional
+
+from zerosum.gradients._exact import exact_sums, head_apart
+from zerosum.gradients._general import general_sums
+from zerosum.gradients._oracle import oracle_sums
+from zerosum.gradients._recorder import Unsupported
+from zerosum.gradients._sums import GradientSums
+
+FAMILIES = ("llama", "olmo2", "qwen3", "gpt2", "gpt-neox")
+
+
+def assert_same_sums(found, expected, within=1e-9):
+    assert found.n_tokens == expected.n_tokens
+    for name, of_oracle in expected.mass.items():
+        scale = float(of_oracle.max())
+        assert float((found.mass[name] - of_oracle).abs().max()) <= within * scale, name
+        assert float((found.net[name] - expected.net[name]).abs().max()) <= within * scale, name
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_has_the_oracles_sums(family, tied, attention, tokens):
+    model = tiny(family, tied=tied, attention=attention)
+    assert head_apart(model, tokens) is not None
+    assert_same_sums(exact_sums(model, tokens, block=5), oracle_sums(model, tokens))
+
+
+@pytest.mark.parametrize("block", [1, 4, 100])
+def test_the_block_of_positions_changes_nothing(block, tokens):
+    model = tiny("llama")
+    assert_same_sums(exact_sums(model, tokens, block=block), exact_sums(model, tokens, block=5), within=1e-14)
+
+
+def test_sums_of_parts_merge_to_the_whole(tokens):
+    model = tiny("llama")
+    parts = [exact_sums(model, tokens[:1]), exact_sums(model, tokens[1:])]
+    assert_same_sums(GradientSums.merge(parts), exact_sums(model, tokens), within=1e-14)
+
+
+def test_a_padding_id_in_the_data(tokens):
+    model = tiny("llama", pad_token_id=0, tied=False)
+    assert model.get_input_embeddings().padding_idx == 0
+    assert (tokens == 0).any()
+    expected = oracle_sums(model, tokens)
+    assert float(expected.mass["model.embed_tokens.weight"][0].max()) == 0
+    assert_same_sums(exact_sums(model, tokens), expected)
+
+
+def test_frozen_parameters_are_left_out(tokens):
+    model = tiny("qwen3")
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad = "layers.1" in name
+    found = exact_sums(model, tokens)
+    assert all("layers.1" in name for name in found.mass)
+    assert_same_sums(found, oracle_sums(model, tokens))
+
+
+class Odd(nn.Module):
+    """A language model with one weight used twice, and a head that is not all there is after the body."""
+
+    def __init__(self, *, past_its_layer=False, own_parameter=False, sees_ahead=False):
+        super().__init__()
+        self.embedding, self.twice, self.head = nn.Embedding(40, 8), nn.Linear(8, 8), nn.Linear(8, 40)
+        self.past_its_layer, self.sees_ahead = past_its_layer, sees_ahead
+        self.scale = nn.Parameter(torch.tensor(1.5)) if own_parameter else 1.5
+
+    def forward(self, ids):
+        x = self.embedding(ids).cumsum(1)
+        if self.sees_ahead:
+            x = x + x.sum(1, keepdim=True)
+        x = self.twice(torch.tanh(self.twice(x))) + x
+        if self.past_its_layer:
+            x = x + functional.linear(x, self.twice.weight)
+        return torch.tanh(self.head(x)) * self.scale
+
+
+def odd(**how):
+    torch.manual_seed(1)
+    return Odd(**how).double().eval()
+
+
+def test_a_layer_used_twice_and_logits_that_are_changed_after_the_head(tokens):
+    model = odd()
+    assert head_apart(model, tokens) is None
+    assert_same_sums(exact_sums(model, tokens), oracle_sums(model, tokens))
+
+
+@pytest.mark.parametrize("how", [{"past_its_layer": True}, {"own_parameter": True}, {"sees_ahead": True}])
+def test_what_the_layer_rules_do_not_see_is_refused_and_left_to_the_general_path(how, tokens):
+    model = odd(**how)
+    with pytest.raises(Unsupported):
+        exact_sums(model, tokens)
+    assert_same_sums(general_sums(model, tokens, chunk=5), oracle_sums(model, tokens))
+
+
+def test_the_general_path_has_the_oracles_sums(tokens):
+    model = tiny("gpt2")
+    assert_same_sums(general_sums(model, tokens, chunk=7), oracle_sums(model, tokens))
+
+
+def test_the_model_is_left_as_it_was(tokens):
+    model = tiny("olmo2")
+    before = model(tokens[:, :-1]).logits
+    exact_sums(model, tokens)
+    assert torch.equal(model(tokens[:, :-1]).logits, before)
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert not any("forward" in module.__dict__ for module in model.modules())
