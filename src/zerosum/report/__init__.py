@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zerosum.report.logs.write import write_logs
     from zerosum.report.suite._json import to_json
     from zerosum.report.suite.measured import summarize_run
     from zerosum.report.suite.seeds import across_seeds
@@ -37,6 +38,7 @@ _FILE_OF = {
     "summarize_run": "suite.measured",
     "terminal_table": "suite.terminal",
     "to_json": "suite._json",
+    "write_logs": "logs.write",
     "write_report": "suite.write",
 }
 
@@ -53,6 +55,7 @@ __all__ = [
     "summarize_run",
     "terminal_table",
     "to_json",
+    "write_logs",
     "write_report",
 ]
 

@@ -36,6 +36,7 @@ M = Form("M", "nats per token")
 R = Form("R", "", most=3)
 DELTA_L = Form("delta_L", "nats per token")
 SHARE = Form("harmful_share", "", most=3)
+TERM = Form("nats", "", digits=2, most=4)
 
 
 def decimals(value: int | float, ends: Ends = None, form: Form = PLAIN) -> int:
@@ -54,12 +55,12 @@ def decimals(value: int | float, ends: Ends = None, form: Form = PLAIN) -> int:
 def number(value: int | float, places: int) -> str:
     """One number with a true minus sign and thousands separators; a dash where it is not known.
 
-    >>> number(-1234.5, 1), number(float("nan"), 2), number(9.68e10, 0)
-    ('−1,234.5', '—', '9.7e+10')
+    >>> number(-1234.5, 1), number(float("nan"), 2), number(9.68e10, 0), number(-0.001, 2)
+    ('−1,234.5', '—', '9.7e+10', '0.00')
     """
     if not math.isfinite(value):
         return "—"
-    return (f"{value:.1e}" if abs(value) >= HUGE else f"{value:,.{places}f}").replace("-", "−")
+    return (f"{value:.1e}" if abs(value) >= HUGE else f"{value:z,.{places}f}").replace("-", "−")
 
 
 def bracket(ends: Ends, places: int) -> str:

@@ -61,21 +61,30 @@ def gains(slopes: Sequence[float]) -> str:
 
 
 def deceleration(fit: Fit) -> str:
-    """The loss of one run: its break with intervals, or why there is none to report."""
-    fitted = f"steps {n.count(fit.first_step)} to {n.count(fit.last_step)}"
+    """The loss of one run: its break with intervals, or why there is none to report; and what to keep in mind."""
     why = "; ".join(reason.message.rstrip(". ") for reason in fit.reasons)
+    said = the_break(fit)
     if fit.verdict == "cannot-tell":
-        return f"Whether the loss slowed down cannot be told from {fitted}, because {why or 'the fit gives no reason'}."
+        return f"{said.rstrip('.')}, because {why or 'the fit gives no reason'}."
     if fit.verdict == "no-break":
-        return f"The loss shows no break within {fitted}: one straight line is enough{f' ({why})' if why else ''}."
+        return f"{said.rstrip('.')}{f' ({why})' if why else ''}."
+    return said + (f" To keep in mind: {why}." if why else "")
+
+
+def the_break(fit: Fit) -> str:
+    """The verdict in a sentence: the break with intervals where there is one. Without the reasons for it."""
+    fitted = f"steps {n.count(fit.first_step)} to {n.count(fit.last_step)}"
+    if fit.verdict == "cannot-tell":
+        return f"Whether the loss slowed down cannot be told from {fitted}."
+    if fit.verdict == "no-break":
+        return f"The loss shows no break within {fitted}: one straight line is enough."
     verb = "slowed down" if fit.verdict == "decelerates" else "began to fall faster, not slower,"
-    caveat = f" To keep in mind: {why}." if why else ""
     return (
         f"The loss {verb} at step t_d\xa0=\xa0{_of(fit, n.T_D, unit=False)}, where the two straight lines cross at "
         f"L_d\xa0=\xa0{_of(fit, n.L_D)}. By the estimates twice the training lowered the loss by "
         f"{gains([fit.params.c0])} before that step (no interval) and by {gains([fit.r_d])} after it "
         f"(r_d\xa0=\xa0{_of(fit, n.R_D)}). The line after the break ends at "
-        f"{n.text(fit.L_T_hat, None, n.LOSS)}; training reached {n.text(fit.L_T, None, n.LOSS)}.{caveat}"
+        f"{n.text(fit.L_T_hat, None, n.LOSS)}; training reached {n.text(fit.L_T, None, n.LOSS)}."
     )
 
 

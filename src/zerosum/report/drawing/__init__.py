@@ -3,8 +3,8 @@
 Knows curves and fits, but not which figures there are.
 """
 
-from zerosum.report.drawing.files import Drawing, draw, inline_svg, write_figure
+from zerosum.report.drawing.files import Drawing, draw, draw_for_print, inline_svg, write_figure
 from zerosum.report.drawing.module import FigureModule
 from zerosum.report.drawing.style import Layout
 
-__all__ = ["Drawing", "FigureModule", "Layout", "draw", "inline_svg", "write_figure"]
+__all__ = ["Drawing", "FigureModule", "Layout", "draw", "draw_for_print", "inline_svg", "write_figure"]

@@ -12,17 +12,18 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from zerosum.report.drawing.style import MUTED, Layout
 
-WIDTH = {"wide": 11.0, "narrow": 4.0}  # inches; a phone of 360 points shows "narrow" a little larger than that
+# Inches. A phone of 360 points shows "narrow" a little larger, one column of a journal a little smaller.
+WIDTH = {"wide": 11.0, "narrow": 4.0, "print": 7.0}
 
 
 def panels(
     count: int, layout: Layout, height: float, columns: int = 3, share: bool = False
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels, `columns` side by side when wide and one below the other when narrow.
+    """A figure of `count` panels, `columns` side by side, one below the other when narrow.
 
     height: inches of one panel. share: one scale for all panels.
     """
-    across = min(count, columns) if layout == "wide" else 1
+    across = 1 if layout == "narrow" else min(count, columns)
     down = math.ceil(count / across)
     engine = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
     fig = Figure(figsize=(WIDTH[layout], down * height + 0.6), layout=engine)
@@ -83,7 +84,7 @@ def log_axis(axes: Axes, which: str, values: Sequence[float], pad: float = 1.05)
 
 def note_above(fig: Figure, text: str, layout: Layout) -> None:
     """A sentence the reader must see together with the figure."""
-    wrapped = textwrap.fill(text, 160 if layout == "wide" else 54)
+    wrapped = textwrap.fill(text, {"wide": 160, "narrow": 54, "print": 100}[layout])
     fig.suptitle(wrapped, x=0.01, ha="left", fontsize=8.5, color=MUTED)
 
 

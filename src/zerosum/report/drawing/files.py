@@ -14,27 +14,38 @@ from matplotlib.figure import Figure
 
 from zerosum.atomic import new_file, write_text
 from zerosum.report.drawing.module import FigureModule
-from zerosum.report.drawing.style import ROLES, style
+from zerosum.report.drawing.style import ROLES, Layout, style
 
 S = TypeVar("S")
+PAGES: tuple[Layout, ...] = ("wide", "print")
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """One figure, drawn: SVG in both layouts, and a PDF of the wide one."""
+    """One figure, drawn: SVG in both layouts, a PDF, and a PDF for one column of a journal where it was asked for."""
 
     wide: bytes
     narrow: bytes
     pdf: bytes
+    column: bytes = b""
 
 
 def draw(module: FigureModule[S], subject: S) -> Drawing:
-    """Draw a figure once for all the places it goes to."""
+    """Draw a figure once for all the places it goes to; the PDF is the wide one."""
     fig = module.plot(subject, "wide")
     wide = _saved(fig, "svg")
     fig.set_layout_engine("none")  # the layout is found; finding it again takes as long as drawing
     return Drawing(wide, _saved(module.plot(subject, "narrow"), "svg"), _saved(fig, "pdf"))
+
+
+def draw_for_print(module: FigureModule[S], subject: S) -> Drawing:
+    """As `draw`, with PDFs that fit both columns and one column of a journal."""
+    narrow = module.plot(subject, "narrow")
+    svg = _saved(narrow, "svg")
+    narrow.set_layout_engine("none")
+    wide, page = (module.plot(subject, layout) for layout in PAGES)
+    return Drawing(_saved(wide, "svg"), svg, _saved(page, "pdf"), _saved(narrow, "pdf"))
 
 
 def _saved(fig: Figure, kind: str) -> bytes:
@@ -91,10 +102,15 @@ def _themed(colour: str) -> str:
 
 
 def write_figure(drawing: Drawing, table: pd.DataFrame, folder: Path, stem: str) -> None:
-    """Write `stem`.svg, .pdf and .csv into the folder, each complete or not at all."""
-    for kind, content in (("svg", drawing.wide), ("pdf", drawing.pdf)):
-        with new_file(folder / f"{stem}.{kind}") as part:
-            part.write_bytes(content)
+    """Write `stem`.svg, .pdf and .csv into the folder, and -column.pdf if drawn, each complete or not at all."""
+    for name, content in (
+        (f"{stem}.svg", drawing.wide),
+        (f"{stem}.pdf", drawing.pdf),
+        (f"{stem}-column.pdf", drawing.column),
+    ):
+        if content:
+            with new_file(folder / name) as part:
+                part.write_bytes(content)
     write_text(folder / f"{stem}.csv", inert(table).to_csv(index=False, lineterminator="\n"))
 
 

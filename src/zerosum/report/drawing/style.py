@@ -14,8 +14,9 @@ import matplotlib as mpl
 
 from zerosum.report.names import printable
 
-Layout = Literal["wide", "narrow"]
-"""wide: panels side by side, for desktops and files. narrow: one column, for phones; text keeps its size."""
+Layout = Literal["wide", "narrow", "print"]
+"""wide: panels side by side, for desktops. narrow: one column, for phones. print: the width of a page; all with text
+of the same size."""
 
 INK, MUTED, GRID, RANGE, PAPER = "#1f2328", "#6a737d", "#e3e5e8", "#f3f1ea", "#fffffe"
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")

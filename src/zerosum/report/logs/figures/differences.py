@@ -1,0 +1,90 @@
+"""How the difference in reached loss of two runs is made up: a waterfall of the terms in nats, with intervals."""
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from zerosum.deceleration import Comparison
+from zerosum.report.drawing.legend import entry, legend_below
+from zerosum.report.drawing.style import INK, MUTED, SERIES, Layout, style
+from zerosum.report.logs import paper_tables
+from zerosum.report.logs.figures.small import multiples, shown, width_of_title
+from zerosum.report.logs.subject import Logs
+from zerosum.report.logs.words import difference
+from zerosum.report.names import printable
+from zerosum.report.numbers import TERM, text
+
+TITLE = "Where the difference comes from"
+HOW_TO_READ = (
+    "The loss that the second run reached minus that of the first, in nats per token, as a sum: each bar begins where "
+    "the one above it ends, and the last is the whole difference. Bars to the left make the second run better. L_d: "
+    "the loss at which the runs break; t_d: when; r_d: how fast they improve after it; T: for how long; the rest is "
+    "what the two lines leave over. Thin lines are intervals of the terms. Terms describe the two curves, they are "
+    "not causes: where a large L_d term and a large r_d term cancel, the break itself is placed with little certainty."
+)
+SHORT = {"reached_minus_fit": "reached − fit"}
+BETTER, WORSE = SERIES[2], SERIES[1]
+
+
+def plot(logs: Logs, layout: Layout = "wide") -> Figure:
+    """One panel for each pair."""
+    with style():
+        drawn = _drawn(logs)
+        fig, axes = multiples(len(split(logs)), layout, height=3.0, share=False)
+        for ax, one in zip(axes, drawn, strict=True):
+            longest = width_of_title(len(drawn), layout) - 6
+            ax.set_title(f"{printable(one.b, longest)}\nminus {printable(one.a, longest)}")
+            _panel(ax, one)
+        colours = [("makes the second run better", BETTER), ("makes it worse", WORSE), ("the whole difference", MUTED)]
+        handles = [entry(label, color=colour, linewidth=7) for label, colour in colours]
+        legend_below(fig, [*handles, entry("interval of a term", linewidth=1.2)], layout)
+    return fig
+
+
+def split(logs: Logs) -> list[Comparison]:
+    """The pairs whose difference splits into terms: both runs have a break."""
+    return [one for one in logs.comparisons if one.terms]
+
+
+def _drawn(logs: Logs) -> Sequence[Comparison]:
+    return shown(split(logs))
+
+
+def _panel(ax: Axes, one: Comparison) -> None:
+    names = [SHORT.get(term.name, term.name) for term in one.terms] + ["total"]
+    places = np.arange(len(names), dtype=float)
+    sizes = np.array([term.nats for term in one.terms])
+    starts = np.cumsum(sizes) - sizes
+    reach = [0.0, one.total, *starts.tolist()]
+    ax.barh(places[:-1], sizes, 0.55, starts, color=[BETTER if size < 0 else WORSE for size in sizes], zorder=2)
+    ax.barh(places[-1], one.total, 0.55, color=MUTED, zorder=2)
+    for place, start, term in zip(places, starts, one.terms, strict=False):
+        if term.interval:
+            ends = [start + end for end in term.interval]
+            ax.hlines(place, *ends, color=INK, linewidth=1.2, zorder=3)
+            reach += ends
+    for k in range(len(sizes)):  # a thin step leads from the end of each bar to the next
+        ax.vlines(float(starts[k] + sizes[k]), places[k], places[k + 1], color=MUTED, linewidth=0.6, zorder=1.5)
+    values = [text(term.nats, None, TERM) for term in one.terms] + [text(one.total, None, TERM)]
+    ax.set_yticks(places, [f"{name}\n{value}" for name, value in zip(names, values, strict=True)])
+    ax.tick_params(axis="y", length=0)
+    ax.axvline(0, color=INK, linewidth=0.8, zorder=1)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    room = 0.06 * (max(reach) - min(reach)) or 0.1
+    ax.set_xlim(min(reach) - room, max(reach) + room)
+    ax.grid(visible=False, axis="y")
+    ax.set_xlabel("difference in loss (nats per token)")
+
+
+def alt(logs: Logs) -> str:
+    """What the figure shows, for who cannot see it."""
+    return " ".join(textwrap.shorten(difference(one)[0], 600) for one in _drawn(logs))
+
+
+def table(logs: Logs) -> pd.DataFrame:
+    """One row for each term of each pair that is drawn, and the total."""
+    return paper_tables.comparison(Logs(logs.analyses, tuple(_drawn(logs))))

@@ -1,0 +1,37 @@
+"""The page on loss logs: what it shows, in which order."""
+
+from typing import Any
+
+from zerosum.report import page
+from zerosum.report.drawing import Drawing
+from zerosum.report.drawing.style import ROLES, run_styles
+from zerosum.report.logs import tables, words
+from zerosum.report.logs.figures import FIGURES
+from zerosum.report.logs.subject import Logs
+from zerosum.report.words import VERDICTS
+
+
+def html(logs: Logs, drawings: dict[str, Drawing], provenance: dict[str, Any]) -> str:
+    """The whole page. drawings: of the figures that it shows, by their stem."""
+    figures = [page.on_page(stem, FIGURES[stem], logs, drawing) for stem, drawing in drawings.items()]
+    colours = [ROLES[look.colour] for look in run_styles(logs.names)]
+    return page.render(
+        "logs/page.html.j2",
+        provenance,
+        title=_title(logs),
+        opening=words.opening(logs),
+        stories=list(zip(words.stories(logs), colours, strict=True)),
+        verdicts=VERDICTS,
+        figures=[figure for figure in figures if figure.stem != "differences"],
+        differences=next((figure for figure in figures if figure.stem == "differences"), None),
+        fits=tables.fits(logs),
+        tables={"misfit": tables.laws(logs), "forecasts": tables.forecasts(logs)},
+        terms=tables.differences(logs),
+        said=[words.difference(one) for one in logs.comparisons],
+        readings=[(name, words.reading(one)) for name, one in logs.named],
+        compared=bool(logs.comparisons),
+    )
+
+
+def _title(logs: Logs) -> str:
+    return logs.names[0] if len(logs.names) == 1 else f"{len(logs.names)} loss curves"

@@ -1,0 +1,55 @@
+"""The report on loss logs as files: one page, the paper's tables as CSV and LaTeX, JSON, and each figure."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from zerosum.atomic import write_text
+from zerosum.deceleration import Analysis, Comparison
+from zerosum.report.drawing import draw_for_print, write_figure
+from zerosum.report.drawing.files import inert
+from zerosum.report.logs import latex, paper_tables
+from zerosum.report.logs.figures import figures_of
+from zerosum.report.logs.page import html
+from zerosum.report.logs.subject import Logs
+
+TABLES = {
+    "fits": (paper_tables.fits, latex.fits),
+    "parameters": (paper_tables.parameters, latex.parameters),
+    "comparison": (paper_tables.comparison, latex.comparison),
+}
+"""File stem -> the table at full precision, and as LaTeX."""
+
+
+def write_logs(
+    analyses: Sequence[Analysis], comparisons: Sequence[Comparison], folder: Path, provenance: dict[str, Any]
+) -> Path:
+    """Write `report.html`, tables, JSON and `figures/` into a folder; return the path of the page.
+
+    analyses: one for each curve, as `analyse` gives them. comparisons: of pairs of them; may be empty. provenance: how
+    this was made, shown at the end of the page; values may be nested dicts.
+    Every file appears only when it is complete and replaces an older one of its name; other files stay. The page comes
+    last, so that a page that is there finds its files.
+    """
+    logs = Logs(tuple(analyses), tuple(comparisons))
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    modules = figures_of(logs)
+    drawings = {stem: draw_for_print(module, logs) for stem, module in modules.items()}
+    for stem, drawing in drawings.items():
+        write_figure(drawing, modules[stem].table(logs), folder / "figures", stem)
+    for stem, (table, tex) in TABLES.items():
+        if stem != "comparison" or logs.comparisons:
+            write_text(folder / f"{stem}.csv", inert(table(logs)).to_csv(index=False, lineterminator="\n"))
+            write_text(folder / f"{stem}.tex", tex(logs))
+    _write_json(folder / "fits.json", "curves", [one.to_json() for one in logs.analyses])
+    if logs.comparisons:
+        _write_json(folder / "comparisons.json", "pairs", [one.to_json() for one in logs.comparisons])
+    page = folder / "report.html"
+    write_text(page, html(logs, drawings, provenance))
+    return page
+
+
+def _write_json(path: Path, name: str, documents: list[dict[str, Any]]) -> None:
+    document = {name: documents, "errors": []}
+    write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
