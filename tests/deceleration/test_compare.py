@@ -86,6 +86,25 @@ def test_intervals_hold_zero_for_two_seeds_of_the_same_run():
     assert np.mean(held) >= 0.9
 
 
+def test_misfit_that_both_curves_share_does_not_widen_their_difference():
+    """Curves of one suite bend away from the law in the same way: what they share says nothing of how they differ."""
+    held, widths = [], []
+    for seed in range(20):
+        plain = simulated_curve(SHORT_RUN, 2_048, noise=0.002, misfit=0.01, seed=seed)
+        noise = np.random.default_rng(100 + seed).normal(size=len(plain.step)) * 0.002
+        lower = replace(plain, loss=0.8 * plain.loss * np.exp(noise))
+        a, b = fit(plain, cutoff=20), fit(lower, cutoff=20)
+        apart = replace(b, first_step=b.first_step * 1.1)  # another range: taken for independent
+        for paired, alone in zip(compare(a, b).terms[:3], compare(a, apart).terms[:3], strict=True):
+            if paired.interval and alone.interval:
+                widths.append(np.ptp(paired.interval) / np.ptp(alone.interval))
+                if paired.name != "L_d":
+                    held.append(paired.interval[0] <= 0 <= paired.interval[1])
+    assert len(held) >= 20
+    assert np.mean(held) >= 0.9
+    assert np.median(widths) < 0.5
+
+
 def test_axis_tokens_moves_the_difference_between_t_d_and_T():
     a = simulated_curve(SHORT_RUN, 4_000, noise=0.005)
     b = replace(a, step=a.step * 2, tokens=a.step * 1_000, name="half the batch")

@@ -17,7 +17,9 @@ from zerosum.errors import InputError
 
 Axis = Literal["steps", "tokens"]
 STEADY = 0.02  # tokens per step may change by this much and still count as constant
+SAME_RANGE = 0.025  # log steps: fitted ranges that agree to half a log bin put the same stretch into each block
 METHOD = f"delete-block jackknife of both fits, {BLOCKS} blocks each, t with {BLOCKS - 1} degrees of freedom"
+PAIRED = METHOD + "; the same stretch left out of both"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Comparison:
     """b minus a. total: reached loss of b minus that of a, nats; the terms add up to it exactly.
 
     terms: empty, with the cause in `reason`, where one of the two has no break to speak of.
+    method: how the intervals of the terms were made.
     differ_from: step (or tokens) of a from which on the losses differ for good; None with `differ_reason`.
     """
 
@@ -50,6 +53,7 @@ class Comparison:
     differ_from: float | None
     differ_reason: str
     level: float
+    method: str
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON document; what cannot be given is null with a reason beside it."""
@@ -63,7 +67,7 @@ class Comparison:
         out |= {} if self.terms else {"terms_reason": self.reason}
         out |= {"differ_from": self.differ_from}
         out |= {} if self.differ_from is not None else {"differ_from_reason": self.differ_reason}
-        return out | {"level": self.level, "method": METHOD}
+        return out | {"level": self.level, "method": self.method}
 
 
 def compare(a: Fit, b: Fit, *, axis: Axis = "steps", level: float = 0.95) -> Comparison:
@@ -90,6 +94,7 @@ def compare(a: Fit, b: Fit, *, axis: Axis = "steps", level: float = 0.95) -> Com
         differ_from=None if at is None else float(np.exp(at)),
         differ_reason="" if at is not None else "at the end of what both logged they do not differ by more than noise",
         level=level,
+        method=PAIRED if _same_range(a, b, np.log(scale_a), np.log(scale_b)) else METHOD,
     )
 
 
@@ -103,15 +108,30 @@ def _terms(a: Fit, b: Fit, shift_a: float, shift_b: float, level: float) -> tupl
     line_a, line_b = _line(a, shift_a), _line(b, shift_b)
     why = next((f"{one.curve.name}: {one.interval_reasons['t_d']}" for one in (a, b) if not one.intervals["t_d"]), "")
     why = why or ("" if a.refits and b.refits else "no refits were kept")
-    of_a = _all_terms(a, b, _refits(a, shift_a), line_b) if not why else {}
-    of_b = _all_terms(a, b, line_a, _refits(b, shift_b)) if not why else {}
+    errors = {} if why else _errors(a, b, shift_a, shift_b)
     t = float(stdtrit(BLOCKS - 1, (1 + level) / 2))
     found = []
     for name, nats in _all_terms(a, b, line_a, line_b).items():
-        half = 0.0 if why else t * jackknife_error(of_a[name], of_b[name], (a.widen, b.widen))
+        half = 0.0 if why else t * errors[name]
         interval = None if why else (float(nats) - half, float(nats) + half)
         found.append(Term(name, float(nats), interval, why))
     return tuple(found)
+
+
+def _errors(a: Fit, b: Fit, shift_a: float, shift_b: float) -> dict[str, float]:
+    """Standard error of each term. Over the same range, misfit that both curves share cancels in their difference."""
+    refits_a, refits_b = _refits(a, shift_a), _refits(b, shift_b)
+    if _same_range(a, b, shift_a, shift_b):
+        widen = max(a.widen, b.widen)
+        return {n: widen * jackknife_error(v) for n, v in _all_terms(a, b, refits_a, refits_b).items()}
+    of_a = _all_terms(a, b, refits_a, _line(b, shift_b))
+    of_b = _all_terms(a, b, _line(a, shift_a), refits_b)
+    return {n: float(np.hypot(a.widen * jackknife_error(of_a[n]), b.widen * jackknife_error(of_b[n]))) for n in of_a}
+
+
+def _same_range(a: Fit, b: Fit, shift_a: float, shift_b: float) -> bool:
+    ends_a, ends_b = (np.log([one.first_step, one.last_step]) + shift for one, shift in ((a, shift_a), (b, shift_b)))
+    return bool(np.abs(ends_a - ends_b).max() < SAME_RANGE)
 
 
 def _all_terms(a: Fit, b: Fit, line_a: Line, line_b: Line) -> dict[str, np.ndarray]:

@@ -67,14 +67,7 @@ def logarithmic_mean(a: Values, b: Values) -> Values:
     return np.asarray(np.where(np.abs(log_ratio) > 1e-300, mean, a))
 
 
-def jackknife_error(refits_a: Values, refits_b: Values, widen: tuple[float, float]) -> float:
-    """Standard error of a number that depends on two independent fits: delete-block variances of both added.
-
-    refits_a: [k] the number with each refit of a and the whole fit of b; refits_b: the other way round.
-    widen: the factor of each fit for autocorrelated residuals.
-    """
-    variance = 0.0
-    for refits, factor in ((refits_a, widen[0]), (refits_b, widen[1])):
-        k = len(refits)
-        variance += factor**2 * (k - 1) / k * float(((refits - refits.mean()) ** 2).sum())
-    return float(np.sqrt(variance))
+def jackknife_error(refits: Float[np.ndarray, " k"]) -> float:
+    """Standard error of a number by the delete-block jackknife. refits: [k] the number with each block left out."""
+    k = len(refits)
+    return float(np.sqrt((k - 1) / k * ((refits - refits.mean()) ** 2).sum()))
