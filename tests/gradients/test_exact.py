@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import tiny
+from tiny_models import tiny
 from torch import nn
 from torch.nn import functional
 

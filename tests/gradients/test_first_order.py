@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from conftest import tiny
 from test_exact import FAMILIES
+from tiny_models import tiny
 
 from zerosum.gradients._exact import exact_sums
 from zerosum.gradients._first_order import first_order
