@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from zerosum import deceleration
 from zerosum.cli import app, main
 
 BROKEN = "epoch,accuracy\n1,0.5\n"
@@ -26,6 +27,18 @@ def call(capsys, monkeypatch):
         return left.value.code or 0, *capsys.readouterr()
 
     return call
+
+
+@pytest.fixture
+def quick_analyses(monkeypatch):
+    """Without the other laws, which take most of a second for each curve, for tests of something else."""
+
+    def quick(curve, *, horizons, **options):
+        found = deceleration.fit(curve, **options)
+        ahead = [one for T in horizons or (2 * found.last_step,) for one in deceleration.forecast_of(found, T)]
+        return deceleration.Analysis(found, tuple(ahead), deceleration.backtest_of(found))
+
+    monkeypatch.setattr(deceleration, "analyse", quick)
 
 
 def loss_at(step, bend=800.0, seed=0):

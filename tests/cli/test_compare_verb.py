@@ -153,7 +153,7 @@ def test_tokens_that_are_not_there_are_one_clear_line(call, pair):
     )
 
 
-@pytest.mark.parametrize("columns", [80, 140])
+@pytest.mark.parametrize("columns", [60, 80, 140])
 def test_nothing_is_wider_than_the_terminal(call, pair, tmp_path, columns):
     hostile = log(tmp_path, HOSTILE_NAME, rows(seed=3))
     _, out, _ = call("compare", *pair, hostile, columns=columns)

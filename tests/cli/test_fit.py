@@ -3,15 +3,16 @@
 import json
 import math
 import os
+import re
 import shlex
 
 import pytest
-from called import BROKEN, HOSTILE_NAME, as_csv, as_jsonl, as_nanogpt, call, one_document, rows
+from called import BROKEN, HOSTILE_NAME, as_csv, as_jsonl, as_nanogpt, call, one_document, quick_analyses, rows
 
 import zerosum
 from zerosum import deceleration
 
-__all__ = ["call"]
+__all__ = ["call", "quick_analyses"]
 
 PROMISED = {
     *("name", "source", "format", "n_points", "first_step", "last_step", "procedure", "params", "L_d", "t_d", "r_d"),
@@ -33,16 +34,6 @@ def analysed_once():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(deceleration, "analyse", once)
         yield
-
-
-@pytest.fixture
-def fits_alone(monkeypatch):
-    """Without what is said beside the fit, for tests of something else."""
-
-    def quick(curve, *, horizons, **options):
-        return deceleration.Analysis(deceleration.fit(curve, **options), (), ())
-
-    monkeypatch.setattr(deceleration, "analyse", quick)
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +128,7 @@ def test_numbers_that_must_not_be_used_are_not_shown(call, mixed):
     assert "cut-offs " not in out.split("\nline")[1]
 
 
-@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("columns", [60, 80, 120])
 def test_nothing_is_wider_than_the_terminal(call, mixed, columns):
     _, out, _ = call("fit", *mixed, columns=columns)
     assert max(map(len, out.splitlines())) <= columns
@@ -195,6 +186,13 @@ def test_horizons_phase_and_level_are_those_asked_for(call, tmp_path):
         assert (one["intervals"]["level"], one["last_step"]) == (0.5, last)
 
 
+def test_a_narrow_terminal_cuts_no_number_off(call, bend):
+    one = deceleration.analyse(zerosum.read_curve(bend)).fit
+    low, high = one.intervals["t_d"]
+    out = call("fit", bend, columns=60)[1]
+    assert re.search(rf"^t_d +{one.t_d:.0f} \[{low:.0f}, {high:.0f}\] steps *$", out, re.MULTILINE)
+
+
 def test_cutoff_and_procedure_are_those_asked_for(call, bend):
     code, out, _ = call("fit", bend, "--procedure", "paper", "--cutoff", "30", "--json")
     one = one_document(out)["curves"][0]
@@ -203,7 +201,7 @@ def test_cutoff_and_procedure_are_those_asked_for(call, bend):
     assert one["errors"]["b"] > 0
 
 
-def test_one_bad_source_does_not_lose_the_others(call, bend, tmp_path, fits_alone):
+def test_one_bad_source_does_not_lose_the_others(call, bend, tmp_path, quick_analyses):
     good = []
     for number in range(4):
         good.append(tmp_path / f"good{number}.csv")
@@ -246,7 +244,7 @@ def test_a_wrong_call_is_one_line(call, bend):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="such names cannot be made on Windows")
-def test_a_hostile_name_is_only_text(call, tmp_path, fits_alone):
+def test_a_hostile_name_is_only_text(call, tmp_path, quick_analyses):
     log = tmp_path / f"{HOSTILE_NAME}.csv"
     log.write_text(as_csv(rows()))
     _, out, _ = call("fit", log)
@@ -264,7 +262,7 @@ def test_huge_numbers_are_only_numbers(call, tmp_path):
     assert call("fit", log)[0] == 0
 
 
-def test_the_published_table(call, reference_data, fits_alone):
+def test_the_published_table(call, reference_data, quick_analyses):
     published = json.loads((reference_data / "curves/paper/published_fits.json").read_text())["fits"]
     sources = [reference_data / f"curves/paper/{name}.csv" for name in published]
     code, out, _ = call("fit", *sources, "--procedure", "paper", "--json")
@@ -277,7 +275,7 @@ def test_the_published_table(call, reference_data, fits_alone):
     assert shown.count("decelerates") == len(sources)
 
 
-def test_a_bug_of_ours_loses_no_other_source_and_is_not_hidden(call, mixed, tmp_path, monkeypatch, fits_alone):
+def test_a_bug_of_ours_loses_no_other_source_and_is_not_hidden(call, mixed, tmp_path, monkeypatch, quick_analyses):
     from zerosum import curves
 
     def broken(source, **options):
@@ -297,14 +295,14 @@ def test_a_bug_of_ours_loses_no_other_source_and_is_not_hidden(call, mixed, tmp_
 
 
 @pytest.mark.parametrize("verb", ["fit", "curves"])
-def test_a_name_too_long_is_a_line_like_any_other(call, bend, verb, fits_alone):
+def test_a_name_too_long_is_a_line_like_any_other(call, bend, verb, quick_analyses):
     code, out, err = call(verb, "y" * 300, bend, "--json")
     assert code == 2
     assert [one["name"] for one in one_document(out)["curves"]] == ["bend"]
     assert "cannot be read (File name too long). Check the path" in err
 
 
-def test_several_runs_in_a_folder_are_told_with_a_command_to_paste(call, tmp_path, fits_alone):
+def test_several_runs_in_a_folder_are_told_with_a_command_to_paste(call, tmp_path, quick_analyses):
     folder = tmp_path / "it's two runs"
     for name in ("version_0", "version_1"):
         (folder / name).mkdir(parents=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zerosum.cli.options import Fitting, Reading, spelled_out
+from zerosum.cli.output import Out, make_folder, say_written, write_report
 from zerosum.cli.progress import following
 from zerosum.cli.sources import AsJson, each, finish, print_json
 from zerosum.errors import InputError
@@ -73,6 +74,7 @@ def compare(
     ] = AxisChoice.STEPS,
     fitting: Fitting,
     read: Reading,
+    out: Out = None,
     as_json: AsJson = False,
 ) -> None:
     """Say how the loss that B reached differs from that of A, and how this splits into L_d, t_d and r_d.
@@ -82,20 +84,27 @@ def compare(
     if len(sources) < 2:
         raise InputError(f"{sources[0]}: one log cannot be compared. Give two or more: zerosum compare A B")
 
+    if out is not None:
+        make_folder(out)
+    analysed = fitting.analyse if out is not None else fitting.fit_alone
     with following(sources, "fitting") as given:
         jobs = ((source, (label(place), source)) for place, source in enumerate(given))
-        found, failed = each(jobs, lambda job: Run(*job, _analysed(_on_axis(read(job[1]), axis), fitting)))
+        found, failed = each(jobs, lambda job: Run(*job, analysed(_on_axis(read(job[1]), axis))))
     runs = [run for _, run in found]
     others = [(b.source, (runs[0], b)) for b in runs[1:]] if runs and runs[0].label == label(0) else []
     done, unlike = each(others, lambda pair: _pair(*pair, axis, fitting.level))
     pairs = [pair for _, pair in done]
     failed += unlike
+    page = None
+    if out is not None and pairs:
+        page = write_report(out, sources, [run.analysis for run in runs], [pair.comparison for pair in pairs])
     if as_json:
-        print_json("comparisons", [pair.to_json() for pair in pairs], failed)
+        print_json("comparisons", [pair.to_json() for pair in pairs], failed, page)
     elif pairs:
         from zerosum.cli.compare_table import show
 
         show(runs, pairs, axis.value)
+        say_written(page)
     finish(failed, len(sources) if pairs else len(failed))
 
 
@@ -106,12 +115,6 @@ def label(place: int) -> str:
     ('A', 'run 27')
     """
     return ascii_uppercase[place] if place < len(ascii_uppercase) else f"run {place + 1}"
-
-
-def _analysed(curve: "LossCurve", fitting: Fitting) -> "Analysis":
-    from zerosum.deceleration import Analysis
-
-    return Analysis(fitting.fit(curve), (), ())
 
 
 def _on_axis(curve: "LossCurve", axis: AxisChoice) -> "LossCurve":

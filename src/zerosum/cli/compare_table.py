@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zerosum.cli.compare import Pair, Run
-from zerosum.cli.fit_table import BELIEVED, EXPLAIN, STYLES, WIDE
-from zerosum.cli.terminal import estimate, labelled, screen
+from zerosum.cli.fit_table import BELIEVED, EXPLAIN, STYLES
+from zerosum.cli.terminal import WIDE, estimate, labelled, overview, screen
 from zerosum.report.names import printable
 from zerosum.report.numbers import count, decimals, number
 
@@ -42,7 +42,17 @@ def show(runs: Sequence[Run], pairs: Sequence[Pair], axis: str) -> None:
     wide = console.width >= WIDE
     named = [(run.label, f"{run.analysis.fit.curve.name}: {run.analysis.fit.curve.source}") for run in runs]
     console.print(labelled(named))
-    console.print(_runs(runs, axis, wide))
+    unit = "steps" if axis == "steps" else "M tokens"
+    headings = (
+        "run",
+        "verdict",
+        f"t_d\n{unit}",
+        "L_d\nnats/token",
+        "r_d\nlog-log",
+        f"T\n{unit}",
+        "reached\nnats/token",
+    )
+    console.print(overview(headings, [_numbers(run, axis, wide) for run in runs], console.width))
     for pair in pairs:
         heading = f"\n{pair.b.label} minus {pair.a.label}: {printable(pair.comparison.b)} against "
         console.print(Text(heading + printable(pair.comparison.a), style="bold"))
@@ -54,32 +64,15 @@ def show(runs: Sequence[Run], pairs: Sequence[Pair], axis: str) -> None:
     console.print(Text("why each verdict: zerosum fit with the same sources; " + EXPLAIN, style="dim"))
 
 
-def _runs(runs: Sequence[Run], axis: str, wide: bool) -> "Table":
-    """One row for each run."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("run")
-    table.add_column("verdict", no_wrap=True)
-    counted = "steps" if axis == "steps" else "M tokens"
-    for heading in (f"t_d\n{counted}", "L_d\nnats/token", "r_d\nlog-log", f"T\n{counted}", "reached\nnats/token"):
-        table.add_column(Text(heading), justify="right", no_wrap=True)
-    for run in runs:
-        table.add_row(run.label, *_numbers(run, axis, wide))
-    return table
-
-
 def _numbers(run: Run, axis: str, wide: bool) -> "list[Text]":
-    """Verdict, t_d, L_d, r_d, T and the loss reached; dashes where the verdict forbids to use a number."""
+    """Label, verdict, t_d, L_d, r_d, T and the loss reached; dashes where the verdict forbids to use a number."""
     from rich.text import Text
 
     from zerosum.curves import tokens_per_step
 
     fit = run.analysis.fit
     unit = tokens_per_step(fit.curve) / MILLION if axis == "tokens" else 1.0
-    cells = [Text(fit.verdict, style=STYLES.get(fit.verdict, ""))]
+    cells = [Text(run.label), Text(fit.verdict, style=STYLES.get(fit.verdict, ""))]
     for name, scale in (("t_d", unit), ("L_d", 1.0), ("r_d", 1.0)):
         ends = fit.intervals.get(name)
         scaled = (ends[0] * scale, ends[1] * scale) if ends else None

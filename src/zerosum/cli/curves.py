@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zerosum.cli.options import Reading, spelled_out
+from zerosum.cli.output import make_folder, same_file
 from zerosum.cli.sources import AsJson, Sources, each, finish, print_json
 from zerosum.cli.terminal import columns_in_words, labelled, screen
 from zerosum.errors import InputError
@@ -37,7 +38,9 @@ def curves(
     token.
     """
     if out is not None and len(sources) > 1:
-        _make_folder(out)
+        if out.suffix.lower() == ".csv" and not _is_folder(out):
+            raise InputError(f"{out}: several sources cannot be written to one file. Give --out a folder.")
+        make_folder(out)
     found, failed = each([(source, source) for source in sources], read)
     # All are read before anything is written: a file may be the log of a folder that is named later.
     protected = {*sources, *(curve.source for _, curve in found)}
@@ -53,15 +56,6 @@ def curves(
     finish(failed, len(sources))
 
 
-def _make_folder(out: Path) -> None:
-    try:
-        if out.is_file() or (out.suffix.lower() == ".csv" and not out.exists()):
-            raise InputError(f"{out}: several sources cannot be written to one file. Give --out a folder.")
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be made a folder ({error.strerror}). Choose another --out.") from None
-
-
 def _targets(out: Path | None, found: "Sequence[LossCurve]") -> Sequence[Path | None]:
     """Where each curve goes: nowhere, into the folder `out`, or to the file `out`."""
     if out is None or not _is_folder(out):
@@ -73,13 +67,6 @@ def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
     except OSError:  # a name too long, no permission: writing will say so
-        return False
-
-
-def _same_file(path: Path, other: str) -> bool:
-    try:
-        return path.samefile(other)
-    except OSError:  # one of them is not there
         return False
 
 
@@ -106,7 +93,7 @@ def _written(curve: "LossCurve", path: Path | None, protected: set[str]) -> "tup
     if path is not None:
         from zerosum.curves import write_curve
 
-        if any(_same_file(path, one) for one in protected):
+        if any(same_file(path, one) for one in protected):
             raise InputError(f"{path}: is a source, and would be lost. Choose another --out; it was not touched.")
         write_curve(curve, path)
     return curve, path

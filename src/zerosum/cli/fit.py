@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from zerosum.cli.options import Fitting, Reading, spelled_out
+from zerosum.cli.output import Out, make_folder, say_written, write_report
 from zerosum.cli.progress import following
 from zerosum.cli.sources import AsJson, Sources, each, finish, print_json
 
@@ -21,20 +22,25 @@ def fit(
         ),
     ] = None,
     read: Reading,
+    out: Out = None,
     as_json: AsJson = False,
 ) -> None:
     """Say where loss curves decelerate: step t_d, loss L_d, rate r_d after it, with intervals and a verdict.
 
     "cannot-tell" is a verdict, not an error: the reasons below the table say what would help.
     """
+    if out is not None:
+        make_folder(out)
     with following(sources, "fitting") as given:
         jobs = ((source, source) for source in given)
         found, failed = each(jobs, lambda source: fitting.analyse(read(source), forecast))
     analyses = [one for _, one in found]
+    page = write_report(out, sources, analyses) if out is not None and analyses else None
     if as_json:
-        print_json("curves", [one.to_json() for one in analyses], failed)
+        print_json("curves", [one.to_json() for one in analyses], failed, page)
     elif analyses:
         from zerosum.cli.fit_table import show
 
         show(analyses)
+        say_written(page)
     finish(failed, len(sources))

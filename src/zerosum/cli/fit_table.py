@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from zerosum.cli.fit_outlook import LEGEND, laws, outlook
-from zerosum.cli.terminal import columns_in_words, estimate, labelled, screen
+from zerosum.cli.terminal import WIDE, columns_in_words, estimate, labelled, overview, screen
 from zerosum.report.names import printable
 from zerosum.report.numbers import count, decimals, number
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from zerosum.deceleration import Analysis, Fit
 
-WIDE = 100  # columns of a terminal from which an interval stands on one line
+HEADINGS = ("curve", "verdict", "t_d\nsteps", "L_d\nnats/token", "r_d\nlog-log", "fitted\nsteps", "rows\npoints")
 BELIEVED = ("decelerates", "accelerates")
 STYLES = {"decelerates": "green", "accelerates": "green", "cannot-tell": "yellow"}
 EXPLAIN = "what a reason means and what to do: zerosum explain CODE"
@@ -28,7 +28,7 @@ def show(analyses: "Sequence[Analysis]") -> None:
     console = screen()
     wide = console.width >= WIDE
     fits = [one.fit for one in analyses]
-    console.print(_overview(fits, wide))
+    console.print(overview(HEADINGS, [_row(one, wide) for one in fits], console.width))
     console.print(Text(_legend(fits[0]), style="dim"))
     for one in analyses:
         console.print(Text("\n" + printable(one.fit.curve.name), style="bold"))
@@ -39,24 +39,14 @@ def show(analyses: "Sequence[Analysis]") -> None:
         console.print(Text(EXPLAIN, style="dim"))
 
 
-def _overview(fits: "Sequence[Fit]", wide: bool) -> "Table":
-    """One row for each curve."""
-    from rich import box
-    from rich.table import Table
+def _row(one: "Fit", wide: bool) -> "list[Text]":
+    """One row of the table over all curves."""
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("curve", overflow="fold", max_width=40 if wide else 22)
-    table.add_column("verdict", no_wrap=True)
-    for heading in ("t_d\nsteps", "L_d\nnats/token", "r_d\nlog-log", "fitted\nsteps", "rows\npoints"):
-        table.add_column(Text(heading), justify="right", no_wrap=True)
-    for one in fits:
-        verdict = Text(one.verdict, style=STYLES.get(one.verdict, ""))
-        steps = f"{count(one.first_step)} to{' ' if wide else chr(10)}{count(one.last_step)}"
-        rows = Text(count(one.n_points)).append(f"\n{count(one.n_bins)}", style="dim")
-        name = Text(printable(one.curve.name, 100))
-        table.add_row(name, verdict, *_numbers(one, wide), Text(steps), rows)
-    return table
+    verdict = Text(one.verdict, style=STYLES.get(one.verdict, ""))
+    steps = f"{count(one.first_step)} to{' ' if wide else chr(10)}{count(one.last_step)}"
+    rows = Text(count(one.n_points)).append(f"\n{count(one.n_bins)}", style="dim")
+    return [Text(printable(one.curve.name, 100)), verdict, *_numbers(one, wide), Text(steps), rows]
 
 
 def _numbers(one: "Fit", wide: bool) -> "Iterator[Text]":

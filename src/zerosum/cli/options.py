@@ -14,7 +14,7 @@ import typer
 
 if TYPE_CHECKING:
     from zerosum.curves import LossCurve
-    from zerosum.deceleration import Analysis, Fit
+    from zerosum.deceleration import Analysis
 
 
 class OnResume(StrEnum):
@@ -97,11 +97,11 @@ class Fitting:
         0.95
     )
 
-    def fit(self, curve: "LossCurve") -> "Fit":
-        """The fit alone, within milliseconds."""
+    def fit_alone(self, curve: "LossCurve") -> "Analysis":
+        """The fit without what is said beside it, within milliseconds."""
         from zerosum import deceleration
 
-        return deceleration.fit(curve, **self._chosen())
+        return deceleration.Analysis(deceleration.fit(curve, **self._chosen()), (), ())
 
     def analyse(self, curve: "LossCurve", horizons: list[float] | None = None) -> "Analysis":
         """The fit with other laws, forecasts and their back-test, within seconds."""

@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -67,10 +68,13 @@ def _one_line(source: str, error: InputError | OSError) -> str:
     return message if source.rstrip("/") in message else f"{source}: {message}"
 
 
-def print_json(name: str, documents: list[dict[str, Any]], failed: list[Failure]) -> None:
-    """`{name: [...], "errors": [{source, message}]}` on stdout, in ASCII so that no terminal or locale matters."""
+def print_json(name: str, documents: list[dict[str, Any]], failed: list[Failure], page: Path | None = None) -> None:
+    """`{name: [...], "errors": [{source, message}]}` on stdout, in ASCII so that no terminal or locale matters.
+
+    page: the report that was written, as the entry "report".
+    """
     errors = [{"source": one.source, "message": one.message} for one in failed]
-    document = {name: documents, "errors": errors}
+    document = {name: documents, "errors": errors} | ({} if page is None else {"report": str(page)})
     text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
     print(re.sub("[^ -~\n]", _escaped, text))
 

@@ -5,7 +5,7 @@ Rich is loaded when something is shown, not before.
 
 import io
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,12 @@ from zerosum.report.names import printable
 from zerosum.report.numbers import Ends, decimals, number
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.table import Table
     from rich.text import Text
+
+
+NARROW, WIDE = 80, 100  # columns: below, no table of numbers; from here on an interval stands on one line
 
 
 def screen() -> "Console":
@@ -40,6 +43,43 @@ def labelled(rows: Iterable[tuple[str, str]] = (), styles: Mapping[str, str] = M
         grid.add_row(Text("" if label == said else label, styles.get(label, "")), Text(printable(text, 1_000)))
         said = label
     return grid
+
+
+def overview(headings: Sequence[str], rows: Sequence[Sequence["Text"]], width: int) -> "RenderableType":
+    """A table with one row for each run, or, where a terminal is too narrow for it, one line for each cell.
+
+    headings: with the unit, or what a second line of the cells is, below each. width: of the terminal, in columns.
+    """
+    from rich import box
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    if width < NARROW:
+        listed = [[_line(*cell) for cell in zip(headings, row, strict=True)] for row in rows]
+        return Group(*(Group(labelled(lines), "") for lines in listed))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(headings[0], overflow="fold", max_width=40 if width >= WIDE else 22)
+    table.add_column(headings[1], no_wrap=True)
+    for heading in headings[2:]:
+        table.add_column(Text(heading), justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _line(heading: str, cell: "Text") -> tuple[str, str]:
+    """Label and text of a cell by itself.
+
+    >>> from rich.text import Text
+    >>> _line("t_d\\nsteps", Text("800\\n[700,\\n900]")), _line("rows\\npoints", Text("90\\n40"))
+    (('t_d', '800 [700, 900] steps'), ('rows, points', '90, 40'))
+    """
+    name, unit = f"{heading}\n".split("\n")[:2]
+    first, *more = cell.plain.split("\n")
+    if more and "[" not in more[0] and not first.endswith(" to"):
+        return f"{name}, {unit}", ", ".join([first, *more])
+    return name, " ".join([first, *more, unit]).strip() if first != "—" else first
 
 
 def columns_in_words(columns: Mapping[str, str]) -> str:

@@ -1,0 +1,88 @@
+"""`--out` of the verbs about loss curves: the report is there, is named, and replaces no source."""
+
+import pytest
+from called import BROKEN, as_csv, call, one_document, quick_analyses, rows
+
+from zerosum import report
+
+__all__ = ["call", "quick_analyses"]
+
+
+pytestmark = pytest.mark.usefixtures("quick_analyses")
+
+
+@pytest.fixture
+def pair(tmp_path):
+    for name, seed in (("one", 0), ("two", 1)):
+        (tmp_path / f"{name}.csv").write_text(as_csv(rows(seed=seed)))
+    return tmp_path / "one.csv", tmp_path / "two.csv"
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What the report was asked for; only its page is written."""
+    calls = []
+
+    def write_logs(analyses, comparisons, folder, provenance):
+        calls.append((analyses, comparisons, folder, provenance))
+        page = folder / "report.html"
+        page.write_text("page")
+        return page
+
+    monkeypatch.setattr(report, "write_logs", write_logs, raising=False)
+    return calls
+
+
+def test_the_report_is_written_and_said(call, pair, tmp_path):
+    folder = tmp_path / "new" / "report"
+    code, out, err = call("compare", *pair, "--out", folder)
+    assert (code, err) == (0, "")
+    assert f"written: {folder / 'report.html'}; beside it" in out
+    for kind in ("csv", "tex"):
+        assert {"fits", "comparison"} <= {path.stem for path in folder.glob(f"*.{kind}")}
+    assert any((folder / "figures").iterdir())
+    assert not list(folder.rglob("*.part"))
+
+
+def test_everything_that_was_found_is_in_the_report(call, pair, tmp_path, asked):
+    for verb, wanted in (("fit", []), ("compare", [("one", "two")])):
+        folder = tmp_path / verb
+        code, out, err = call(verb, *pair, "--out", folder, "--json")
+        assert (code, err, one_document(out)["report"]) == (0, "", str(folder / "report.html"))
+        analyses, comparisons, _, provenance = asked.pop()
+        assert [one.fit.curve.name for one in analyses] == ["one", "two"]
+        assert all(one.forecasts and one.backtest for one in analyses)
+        assert [(one.a, one.b) for one in comparisons] == wanted
+        assert provenance["command"].startswith(f"zerosum {verb} ")
+
+
+def test_a_bad_source_is_not_in_the_report_and_does_not_prevent_it(call, pair, tmp_path, asked):
+    (tmp_path / "broken.csv").write_text(BROKEN)
+    code, out, _ = call("fit", *pair, tmp_path / "broken.csv", "--out", tmp_path / "report", "--json")
+    assert code == 2
+    assert one_document(out)["report"] == str(tmp_path / "report" / "report.html")
+
+
+def test_without_a_curve_there_is_no_report(call, tmp_path):
+    code, out, _ = call("fit", tmp_path / "missing.csv", "--out", tmp_path / "report")
+    assert (code, out) == (2, "")
+    assert list((tmp_path / "report").iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", ["fit", "compare"])
+def test_a_source_is_never_written_over(call, pair, verb):
+    source = pair[0].rename(pair[0].with_name("fits.csv"))
+    before = source.read_bytes()
+    code, out, err = call(verb, source, pair[1], "--out", source.parent)
+    assert (code, out) == (2, "")
+    assert err == f"zerosum: {source}: is a source, and would be lost. Choose another --out; it was not touched.\n"
+    assert source.read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_is_refused_before_reading(call, pair, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for wrong in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / ("y" * 300)):
+        code, out, err = call("fit", pair[0], "--out", wrong)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert "cannot be made a folder" in err
+    assert (tmp_path / "file").read_text() == "mine"
