@@ -31,12 +31,10 @@ def call(capsys, monkeypatch):
 
 @pytest.fixture
 def quick_analyses(monkeypatch):
-    """Without the other laws, which take most of a second for each curve, for tests of something else."""
+    """Fits without other laws and forecasts, which take seconds for each curve here, for tests of something else."""
 
     def quick(curve, *, horizons, **options):
-        found = deceleration.fit(curve, **options)
-        ahead = [one for T in horizons or (2 * found.last_step,) for one in deceleration.forecast_of(found, T)]
-        return deceleration.Analysis(found, tuple(ahead), deceleration.backtest_of(found))
+        return deceleration.Analysis(deceleration.fit(curve, **options), (), ())
 
     monkeypatch.setattr(deceleration, "analyse", quick)
 

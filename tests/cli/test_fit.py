@@ -175,15 +175,17 @@ def test_how_to_learn_more_about_a_reason_stands_below(call, mixed):
     assert call("fit", mixed[3])[1].rstrip().endswith("zerosum explain CODE")
 
 
-def test_horizons_phase_and_level_are_those_asked_for(call, tmp_path):
-    log = tmp_path / "cooled.csv"
-    cooled = [(step, loss * (1 if step < 3000 else 0.9), 1e-3 if step < 3000 else 1e-4) for step, loss in rows()]
-    log.write_text(as_csv(cooled, "step,loss,lr"))
-    asked = ["--forecast", "7000", "--forecast", "90000", "--level", "0.5", "--phase"]
-    for phase, last in (("stable", 2996), ("whole", 5996)):
-        one = one_document(call("fit", log, *asked, phase, "--json")[1])["curves"][0]
-        assert [forecast["T"] for forecast in one["forecasts"]] == [7000] * 3 + [90000] * 3
-        assert (one["intervals"]["level"], one["last_step"]) == (0.5, last)
+def test_horizons_phase_and_level_are_those_asked_for(call, tmp_path, monkeypatch):
+    log = tmp_path / "log.csv"
+    log.write_text(as_csv(rows()))
+    asked = []
+    monkeypatch.setattr(deceleration, "analyse", lambda curve, **options: asked.append(options) or fitted)
+    fitted = deceleration.Analysis(deceleration.fit(zerosum.read_curve(log)), (), ())
+    options = ["--forecast", "7000", "--forecast", "90000", "--level", "0.5", "--phase", "whole", "--cutoff", "70"]
+    assert call("fit", log, *options)[0] == 0
+    assert asked == [{"horizons": [7000, 90000], "level": 0.5, "phase": "whole", "procedure": "robust", "cutoff": 70}]
+    assert call("fit", log)[0] == 0
+    assert asked[1] == {"horizons": (), "level": 0.95, "phase": None, "procedure": "robust", "cutoff": None}
 
 
 def test_a_narrow_terminal_cuts_no_number_off(call, bend):
@@ -193,7 +195,7 @@ def test_a_narrow_terminal_cuts_no_number_off(call, bend):
     assert re.search(rf"^t_d +{one.t_d:.0f} \[{low:.0f}, {high:.0f}\] steps *$", out, re.MULTILINE)
 
 
-def test_cutoff_and_procedure_are_those_asked_for(call, bend):
+def test_cutoff_and_procedure_are_those_asked_for(call, bend, quick_analyses):
     code, out, _ = call("fit", bend, "--procedure", "paper", "--cutoff", "30", "--json")
     one = one_document(out)["curves"][0]
     assert code == 0

@@ -51,7 +51,7 @@ def test_everything_that_was_found_is_in_the_report(call, pair, tmp_path, asked)
         assert (code, err, one_document(out)["report"]) == (0, "", str(folder / "report.html"))
         analyses, comparisons, _, provenance = asked.pop()
         assert [one.fit.curve.name for one in analyses] == ["one", "two"]
-        assert all(one.forecasts and one.backtest for one in analyses)
+        assert all(one.fit.curve.source == str(path) for one, path in zip(analyses, pair, strict=True))
         assert [(one.a, one.b) for one in comparisons] == wanted
         assert provenance["command"].startswith(f"zerosum {verb} ")
 
