@@ -10,6 +10,7 @@ from zerosum.cli.curves import curves
 from zerosum.cli.demo import demo
 from zerosum.cli.explain import explain
 from zerosum.cli.fit import fit
+from zerosum.cli.interference import interference
 from zerosum.errors import InputError
 
 INTERRUPTED = 130
@@ -25,6 +26,7 @@ app.command()(curves)
 app.command()(fit)
 app.command()(compare)
 app.command()(explain)
+app.command()(interference)
 app.command()(demo)
 
 

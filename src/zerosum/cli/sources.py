@@ -68,13 +68,15 @@ def _one_line(source: str, error: InputError | OSError) -> str:
     return message if source.rstrip("/") in message else f"{source}: {message}"
 
 
-def print_json(name: str, documents: list[dict[str, Any]], failed: list[Failure], page: Path | None = None) -> None:
+def print_json(
+    name: str, documents: list[dict[str, Any]], failed: list[Failure], page: Path | None = None, **more: Any
+) -> None:
     """`{name: [...], "errors": [{source, message}]}` on stdout, in ASCII so that no terminal or locale matters.
 
-    page: the report that was written, as the entry "report".
+    page: the report that was written, as the entry "report". more: what else belongs into the document, by name.
     """
     errors = [{"source": one.source, "message": one.message} for one in failed]
-    document = {name: documents, "errors": errors} | ({} if page is None else {"report": str(page)})
+    document = {name: documents, **more, "errors": errors} | ({} if page is None else {"report": str(page)})
     text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
     print(re.sub("[^ -~\n]", _escaped, text))
 

@@ -101,3 +101,15 @@ def estimate(value: int | float, ends: Ends, wide: bool) -> "Text":
         low, high = (number(end, places) for end in ends)
         text.append(f"\n[{low},{' ' if wide else chr(10)}{high}]", style="dim")
     return text
+
+
+def plain_table(*headings: str) -> "Table":
+    """An empty table: names in the first column, numbers in the others."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for k, heading in enumerate(headings):
+        table.add_column(Text(heading), justify="right" if k else "left", no_wrap=k > 0, overflow="fold")
+    return table

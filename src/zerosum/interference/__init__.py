@@ -3,22 +3,26 @@
 Knows arrays and nothing of models; never imports torch, though its tensors are welcome.
 """
 
+from zerosum.interference._agreement import Agreement, sign_agreement
 from zerosum.interference._array import as_float64, destructive_interference, net_ratio
 from zerosum.interference._groups import Group, GroupSplit, split, sums_by_group
 from zerosum.interference._interval import fold, interval, no_interval_reason
 from zerosum.interference._measure import difference_in_D, measure, summarize
 from zerosum.interference._null import expected_abs_sum, gaussian_abs_sum
-from zerosum.interference._pairs import doubling_pairs
+from zerosum.interference._pairs import chosen_pairs, consecutive_pairs, doubling_pairs
 from zerosum.interference._record import Interference, Interval
 from zerosum.interference._sums import InterferenceSums
 
 __all__ = [
+    "Agreement",
     "Group",
     "GroupSplit",
     "Interference",
     "InterferenceSums",
     "Interval",
     "as_float64",
+    "chosen_pairs",
+    "consecutive_pairs",
     "destructive_interference",
     "difference_in_D",
     "doubling_pairs",
@@ -29,6 +33,7 @@ __all__ = [
     "measure",
     "net_ratio",
     "no_interval_reason",
+    "sign_agreement",
     "split",
     "summarize",
     "sums_by_group",

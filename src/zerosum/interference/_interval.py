@@ -1,33 +1,28 @@
 """Confidence intervals over resampling units, from their sums alone.
 
-R, M and delta_L are ratios of sums over units, so one bootstrap serves all: units are drawn with replacement and each
-drawn ratio is divided by its own linearised standard error (bootstrap-t; Efron & Tibshirani 1993, section 12.5), which
-keeps the coverage with as few as 20 units. That error is taken to be at least half of the whole sample's: a draw that
-misses the few units that vary would otherwise count as certain, and one such draw stretches the interval without end.
-D is folded from R: bootstrapping D itself covers nothing where D is 1.
-
-Letters: B bootstrap draws, U units.
+R, M and delta_L are ratios of sums over units, so one bootstrap serves all. D is folded from R: bootstrapping D itself
+covers nothing where D is 1.
 """
 
 import numpy as np
-from jaxtyping import Float
 
+from zerosum.interference._bootstrap import DRAWS, FEWEST_UNITS, bootstrap_t, ratio
 from zerosum.interference._record import Interval
 from zerosum.interference._sums import InterferenceSums
-
-FEWEST_UNITS = 20
-DRAWS = 2_000
-SMALLEST_ERROR = 0.5  # of a draw, as a share of the whole sample's
-_BLOCK = 4_000_000  # drawn counts held at a time, 32 MB
 
 
 def no_interval_reason(sums: InterferenceSums) -> str | None:
     """Why these sums carry no interval, or None where they do."""
     if len(sums.unit) < FEWEST_UNITS:
-        return f"{len(sums.unit)} units; an interval needs at least {FEWEST_UNITS} sequences or documents"
+        return too_few_units(len(sums.unit))
     if sums.mass.sum() == 0:
         return "every change is zero"
     return None
+
+
+def too_few_units(n_units: int) -> str:
+    """The reason in words where so few units carry no interval."""
+    return f"{n_units} units; an interval needs at least {FEWEST_UNITS} sequences or documents"
 
 
 def fold(low: float, high: float) -> tuple[float, float]:
@@ -47,9 +42,9 @@ def interval(sums: InterferenceSums, level: float = 0.95, draws: int = DRAWS, se
     """
     if no_interval_reason(sums) is not None:
         return None
-    count = sums.count.astype(np.float64)
-    ratios = [(sums.net, sums.mass), (sums.mass, count), (sums.net, count)]
-    (r_low, r_high), m, change = _bootstrap_t(ratios, level, draws, np.random.default_rng(seed))
+    columns = np.stack([sums.net, sums.mass, sums.count.astype(np.float64)], axis=1)
+    statistics = [ratio(0, 1), ratio(1, 2), ratio(0, 2)]
+    (r_low, r_high), m, change = bootstrap_t(columns, statistics, level, draws, np.random.default_rng(seed))
     r = (max(r_low, -1.0), min(r_high, 1.0))
     return Interval(
         R=r,
@@ -61,46 +56,3 @@ def interval(sums: InterferenceSums, level: float = 0.95, draws: int = DRAWS, se
         n_units=len(sums.unit),
         method=f"bootstrap-t over units, {draws:,} draws, seed {seed}",
     )
-
-
-Pair = tuple[Float[np.ndarray, " U"], Float[np.ndarray, " U"]]
-
-
-def _bootstrap_t(ratios: list[Pair], level: float, draws: int, rng: np.random.Generator) -> list[tuple[float, float]]:
-    """Equal-tailed intervals of sum a / sum b for each pair (a, b), all from the same drawn units."""
-    n_units = len(ratios[0][0])
-    whole = [_ratio_and_error(np.ones((1, n_units)), a, b) for a, b in ratios]
-    t: list[list[Float[np.ndarray, " B"]]] = [[] for _ in ratios]
-    for size in _block_sizes(draws, n_units):
-        drawn = rng.multinomial(n_units, np.full(n_units, 1.0 / n_units), size).astype(np.float64)
-        for (a, b), (centre, spread), t_of_ratio in zip(ratios, whole, t, strict=True):
-            ratio, error = _ratio_and_error(drawn, a, b)
-            with np.errstate(invalid="ignore"):  # 0 / 0 where nothing varies; see `_from_t`
-                t_of_ratio.append((ratio - centre) / np.maximum(error, SMALLEST_ERROR * spread))
-    return [
-        _from_t(float(centre[0]), float(spread[0]), np.concatenate(values), level)
-        for (centre, spread), values in zip(whole, t, strict=True)
-    ]
-
-
-def _block_sizes(draws: int, n_units: int) -> list[int]:
-    size = max(1, min(draws, _BLOCK // n_units))
-    return [min(size, draws - start) for start in range(0, draws, size)]
-
-
-def _ratio_and_error(
-    weight: Float[np.ndarray, "B U"], a: Float[np.ndarray, " U"], b: Float[np.ndarray, " U"]
-) -> tuple[Float[np.ndarray, " B"], Float[np.ndarray, " B"]]:
-    """Weighted ratio sum a / sum b and its linearised standard error (the delta method over units)."""
-    sum_a, sum_b, aa, ab, bb = (weight @ np.stack([a, b, a * a, a * b, b * b], axis=1)).T
-    ratio = sum_a / sum_b
-    n_units = len(a)
-    variance = n_units / (n_units - 1) * np.maximum(aa - 2 * ratio * ab + ratio**2 * bb, 0.0) / sum_b**2
-    return ratio, np.sqrt(variance)
-
-
-def _from_t(ratio: float, error: float, t: Float[np.ndarray, " B"], level: float) -> tuple[float, float]:
-    if error == 0:  # every unit has the same ratio: nothing varies between them
-        return ratio, ratio
-    low, high = np.quantile(t, [(1 - level) / 2, (1 + level) / 2])
-    return float(ratio - high * error), float(ratio - low * error)

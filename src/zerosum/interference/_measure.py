@@ -1,5 +1,6 @@
 """From changes or their sums to one complete record."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ from jaxtyping import Float
 
 from zerosum.errors import InputError
 from zerosum.interference._array import as_float64
+from zerosum.interference._bootstrap import DRAWS
 from zerosum.interference._interval import interval, no_interval_reason
 from zerosum.interference._null import expected_abs_sum, gaussian_abs_sum
 from zerosum.interference._record import Interference
@@ -18,6 +20,8 @@ def measure(x: Any, unit: Any = None, where: Any = None, *, level: float = 0.95,
 
     x: signed changes (nats for losses), any shape. unit, where: as in `InterferenceSums.of`; by default each row of
     the first axis is one resampling unit. level: of the interval. seed: of the bootstrap and the Monte Carlo null.
+    NaN, which stands where nothing is predicted, is left out and counted in `left_out`.
+    Raises InputError for infinite changes, or where none is left.
 
     >>> rng = np.random.default_rng(0)
     >>> found = measure(rng.normal(-0.5, 1.0, (100, 64)))
@@ -25,14 +29,24 @@ def measure(x: Any, unit: Any = None, where: Any = None, *, level: float = 0.95,
     (-0.56, 0.44, 6400)
     """
     x = np.atleast_1d(as_float64(x))
-    kept = x if where is None else x[np.broadcast_to(np.asarray(where, dtype=bool), x.shape)]
-    return summarize(InterferenceSums.of(x, unit, where), kept.ravel(), level=level, seed=seed)
+    asked = np.broadcast_to(True if where is None else np.asarray(where, dtype=bool), x.shape)
+    kept = asked & ~np.isnan(x)
+    found = summarize(InterferenceSums.of(x, unit, kept), x[kept], level=level, seed=seed)
+    return replace(found, left_out=int(asked.sum() - kept.sum()))
 
 
 def summarize(
-    sums: InterferenceSums, x: Float[np.ndarray, " N"] | None = None, *, level: float = 0.95, seed: int = 0
+    sums: InterferenceSums,
+    x: Float[np.ndarray, " N"] | None = None,
+    *,
+    level: float = 0.95,
+    draws: int = DRAWS,
+    seed: int = 0,
 ) -> Interference:
-    """The same record from merged sums; the token null is better than its Gaussian form only where x is given too."""
+    """The same record from merged sums; the token null is better than its Gaussian form only where x is given too.
+
+    draws: bootstrap samples of the interval.
+    """
     if sums.N == 0:
         raise InputError("no changes to measure: N is 0. Check the mask or the selection of tokens.")
     mass, square = float(sums.mass.sum()), float(sums.square.sum())
@@ -58,7 +72,7 @@ def summarize(
         null_unit=null_unit,
         null_unit_method=unit_method,
         excess=sums.D - null_unit,
-        interval=interval(sums, level=level, seed=seed),
+        interval=interval(sums, level=level, draws=draws, seed=seed),
         interval_reason=no_interval_reason(sums),
         reasons=why,
     )

@@ -16,7 +16,7 @@ WORST_GAUSSIAN_ERROR = 1.0 - GAUSSIAN
 TOLERATED_ERROR = 0.005
 EXACT_UP_TO = 12
 DRAWS = 16_384
-DOMINANT_TERMS = 1_024
+DOMINANT_TERMS = 256
 
 
 def effective_terms(mass: float, square: float) -> float:
@@ -34,7 +34,7 @@ def expected_abs_sum(terms: Float[np.ndarray, " k"], rng: np.random.Generator) -
     """E|sum_k s_k a_k| over independent random signs, and how it was computed.
 
     terms: [k] signed or unsigned sizes. Every sign pattern for up to 12 terms; the Gaussian form where its error on
-    the scale of D is proven below 0.005; otherwise Monte Carlo over the 1,024 largest terms, the rest as a Gaussian.
+    the scale of D is proven below 0.005; otherwise Monte Carlo over the 256 largest terms, the rest as a Gaussian.
     """
     sizes = np.sort(np.abs(terms[terms != 0]))[::-1]
     if sizes.size == 0:

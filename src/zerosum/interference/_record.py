@@ -27,6 +27,7 @@ class Interference:
     R: net ratio in [-1, 1]. D = 1 - |R|. M: mean |x|. delta_L: signed mean of x. harmful_share: (1 + R)/2.
     null, null_unit: what D would be were signs random per token, per unit. excess = D - null_unit.
     interval: None where it cannot be given; then interval_reason says why. reasons: field name -> why it is NaN.
+    left_out: positions that were given and hold no change (NaN); N does not count them.
     """
 
     R: float
@@ -43,3 +44,4 @@ class Interference:
     interval: Interval | None
     interval_reason: str | None
     reasons: dict[str, str]
+    left_out: int = 0

@@ -37,7 +37,7 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int | bool) else str(value)
 
 
-def _with_reasons(numbers: dict[str, float], reasons: dict[str, str]) -> dict[str, Any]:
+def with_reasons(numbers: dict[str, float], reasons: dict[str, str]) -> dict[str, Any]:
     """Each number, and `<name>_reason` beside it where it is null."""
     found: dict[str, Any] = {}
     for name, value in numbers.items():
@@ -75,7 +75,7 @@ def _fit(run: RunSummary) -> dict[str, Any]:
 def _cutoff(row: CutoffFit) -> dict[str, Any]:
     numbers = {name: getattr(row, name) for name in ("L_d", "t_d", "r_d", "rsle")}
     why = row.reason or "not identified"
-    document = {"cutoff": plain(row.cutoff), **_with_reasons(numbers, dict.fromkeys(numbers, why))}
+    document = {"cutoff": plain(row.cutoff), **with_reasons(numbers, dict.fromkeys(numbers, why))}
     document |= {"n_points": row.n_points, "verdict": row.verdict}
     return document | ({"verdict_reason": row.reason} if row.reason else {})
 
@@ -85,7 +85,7 @@ def interference(found: Interference) -> dict[str, Any]:
     names = (*_MEASURED, "null", "null_unit", "excess")
     return {
         "N": found.N,
-        **_with_reasons({name: getattr(found, name) for name in names}, found.reasons),
+        **with_reasons({name: getattr(found, name) for name in names}, found.reasons),
         "null_method": found.null_method,
         "null_unit_method": found.null_unit_method,
         **_interval(found.interval, found.interval_reason),
@@ -102,7 +102,7 @@ def _estimate(name: str, found: Estimate) -> dict[str, Any]:
     """`name`, `name_interval`, `name_N`, and reasons where one of them is null."""
     ends = list(found.interval) if found.interval else None
     reason = found.reason or "not given"
-    document = _with_reasons({name: found.value}, {name: reason}) | {f"{name}_interval": plain(ends)}
+    document = with_reasons({name: found.value}, {name: reason}) | {f"{name}_interval": plain(ends)}
     if ends is None:
         document[f"{name}_interval_reason"] = reason
     else:

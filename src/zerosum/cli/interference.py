@@ -1,0 +1,171 @@
+"""`zerosum interference`: how much of all loss movement between checkpoints cancels, where, and how sure that is."""
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import zerosum
+from zerosum.cli.output import make_folder
+from zerosum.cli.progress import following
+from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
+from zerosum.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from zerosum.interference.labelled import StoreInterference, TokenText
+
+GROUPINGS = [
+    info.name.replace("_", "-")  # the files themselves: to import them would make --help wait for numpy
+    for info in iter_modules([str(Path(zerosum.__file__).parent / "interference" / "labelled" / "groupings")])
+    if not info.name.startswith("_")
+]
+STORE = Path("zerosum", "losses.zarr")  # inside a run directory
+
+
+class UnitChoice(StrEnum):
+    """What is resampled for intervals."""
+
+    DOCUMENT = "document"
+    SEQUENCE = "sequence"
+
+
+def interference(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="STORE", help="Stores of per-token losses, or run directories that hold one.", show_default=False
+        ),
+    ],
+    pairs: Annotated[
+        str, typer.Option(metavar="PAIRS", help="Steps to compare: doubling, consecutive, or as 100:200,200:1000.")
+    ] = "doubling",
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GROUPS",
+            help=f"Split into groups of tokens: {', '.join(GROUPINGS)}.",
+        ),
+    ] = None,
+    units: Annotated[
+        UnitChoice | None,
+        typer.Option(help="What intervals resample. Without it documents where 20 are known, else sequences."),
+    ] = None,
+    tokenizer: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Tokenizer of the model, where the store names none.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=0, metavar="K", help="How many that gained and lost most are listed.")] = 3,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for tables: pairs.csv, groups.csv, persistence.csv, moved.csv.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and the Monte Carlo nulls.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Say how much of all movement of single tokens' losses cancels between checkpoints, and who pays for whom.
+
+    D is the share of all movement that cancels. It grows with the number of tokens N by chance alone, so it stands
+    beside N and what chance would give, and D of different N are not compared.
+    """
+    if out is not None:
+        make_folder(out)  # before the work, which would be lost with it
+    first: dict[str, xr.Dataset] = {}
+
+    def measured(source: str) -> "StoreInterference":
+        from zerosum.interference.labelled import measure_store, same_tokens
+
+        path, store = _open(source)
+        for other, its in first.items():
+            if not same_tokens(its, store):
+                raise InputError(
+                    f"{source}: made with other tokens than {other}, and D of different tokens is not comparable. "
+                    "Measure both on the same data, or look at each by itself."
+                )
+        text = _token_text(path, store, tokenizer)
+        chosen: Any = None if units is None else units.value
+        found = measure_store(store, pairs, by=by, units=chosen, text=text, top=top, seed=seed, along=_along)
+        if not first:
+            first[source] = store
+        return found
+
+    found, failed = each([(source, source) for source in sources], measured)
+    n_failed = len(failed)
+    for source, one in found:
+        failed += [Failure(source, f"{source}: {why}") for _, why in one.failed]
+    if out is not None:
+        from zerosum.cli.interference_tables import write_tables
+
+        write_tables(out, found)
+    if as_json:
+        from zerosum.cli.interference_tables import pair_documents, store_document
+
+        stores = [store_document(source, one) for source, one in found]
+        documents = [pair for source, one in found for pair in pair_documents(source, one)]
+        print_json("pairs", documents, failed, stores=stores)
+    else:
+        from zerosum.cli.interference_words import show
+
+        show(found)
+    finish(failed, len(sources) if len(failed) == n_failed else 1)
+
+
+def _along(pairs: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The pairs, with a bar on a terminal."""
+    with following([f"{start} to {end}" for start, end in pairs], "comparing steps") as names:
+        yield from (pair for _, pair in zip(names, pairs, strict=True))
+
+
+def _open(source: str) -> "tuple[Path, xr.Dataset]":
+    from zerosum.losses import open_store
+
+    path = Path(source)
+    inside = path / STORE
+    if inside.is_dir():
+        path = inside
+    return path, open_store(path)
+
+
+def _token_text(path: Path, store: "xr.Dataset", asked: str | None) -> "TokenText | None":
+    """What decodes the tokens: the tokenizer asked for, or one on this machine that belongs to the store."""
+    from zerosum.interference.labelled import TokenText
+
+    if asked is not None:
+        return TokenText(_load(asked))
+    for folder in _own_tokenizers(path, store):
+        if (folder / "tokenizer.json").is_file():
+            return TokenText(_load(str(folder)))
+    return None
+
+
+def _own_tokenizers(path: Path, store: "xr.Dataset") -> Iterator[Path]:
+    """Folders that the store names, and the checkpoints of the run directory that it lies in."""
+    said: Any = store.attrs.get("tokenizer_path") or store.attrs.get("tokenizer")
+    said = said.get("path") if isinstance(said, dict) else said
+    if isinstance(said, str) and said:
+        yield Path(said)
+    run = path.absolute().parent.parent
+    if path.absolute() == run / STORE:
+        yield from sorted(run.glob("checkpoint-*"))
+
+
+def _load(name: str) -> Any:
+    """`tokenizer.json` by itself, within milliseconds; what else transformers can load, within seconds."""
+    file = Path(name) / "tokenizer.json"
+    if not file.is_file():
+        from zerosum.tokens import load_tokenizer
+
+        return load_tokenizer(name)
+    try:
+        from tokenizers import Tokenizer
+    except ImportError as missing:
+        from zerosum.errors import MissingExtra
+
+        raise MissingExtra("tokenizers", "lm") from missing
+    try:
+        return Tokenizer.from_file(str(file))
+    except Exception as error:  # the library raises plain exceptions for a damaged file
+        cause = " ".join(str(error).split())[:200]
+        raise InputError(f"{file}: not a tokenizer ({cause}). Name another folder with --tokenizer.") from error

@@ -1,0 +1,91 @@
+"""`zerosum interference --by` on a terminal: each group of tokens, and which groups pay for which."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from zerosum.cli.terminal import estimate, plain_table
+from zerosum.report.names import printable
+from zerosum.report.numbers import count, number, percent
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from zerosum.interference import Group, Interference
+    from zerosum.interference.labelled import MeasuredGroups, PairInterference
+
+SHOWN = 16
+NAMED = 6
+EARLIER = 8
+
+
+def groups_table(groups: "MeasuredGroups") -> "Table":
+    """The groups in their order, or those with the largest net changes where there are many."""
+    from rich.text import Text
+
+    table = plain_table("group", "share of\nmovement", "D", "chance", "own ΔL\nnats", "share of\nnet change", "N")
+    largest = sorted(groups.split.groups, key=lambda group: -abs(float(group.sums.net.sum())))[:SHOWN]
+    shown = {group.name for group in largest}
+    for group, found in _each(groups):
+        if group.name not in shown:
+            continue
+        ends = found.interval
+        table.add_row(
+            Text(printable(group.name, 40)),
+            Text(percent(group.w)),
+            estimate(found.D, ends.D if ends else None, False),
+            Text(f"{number(found.null, 3)}\n{number(found.null_unit, 3)}"),
+            estimate(found.delta_L, ends.delta_L if ends else None, False),
+            Text(percent(group.net_share).replace("-", "−")),
+            Text(count(group.N)),
+        )
+    return table
+
+
+def _each(groups: "MeasuredGroups") -> "Iterator[tuple[Group, Interference]]":
+    return zip(groups.split.groups, groups.measured, strict=True)
+
+
+def about_groups(pairs: "Sequence[PairInterference]") -> Iterator[tuple[str, str]]:
+    """What the groups are, where the cancelling is, and which groups moved against the mean loss of the last pair."""
+    last = pairs[-1]
+    groups = last.groups
+    if groups is None:
+        return
+    parts = groups.split
+    yield "groups", f"{groups.note}."
+    if (hidden := len(parts.groups) - SHOWN) > 0:
+        yield "", f"Shown are the {SHOWN} with the largest net change; {count(hidden)} more: --json, --out."
+    yield "who pays", _who_pays(groups, last.measured.delta_L)
+    yield (
+        "where",
+        f"What survives, 1 − D = {number(1 - last.measured.D, 3)}, is {number(parts.C_between, 3)} between the groups "
+        f"times {number(parts.C_within, 3)} within them; random groups of these sizes have "
+        f"{number(parts.C_between_null, 3)} between. A factor of 1 means no cancelling there. "
+        "Groups differ in N: read each D against its own chance.",
+    )
+    earlier = [(pair, pair.groups.split) for pair in pairs[:-1][-EARLIER:] if pair.groups]
+    if earlier:
+        products = (
+            f"{count(pair.from_step)} to {count(pair.to_step)}: "
+            f"{number(split.C_between, 3)} × {number(split.C_within, 3)}"
+            for pair, split in earlier
+        )
+        yield "before", f"between × within, steps {'; '.join(products)}"
+    if bare := sum(found.interval is None for found in groups.measured):
+        yield "no interval", f"{count(bare)} of {count(len(groups.measured))} groups: in fewer than 20 {last.units}s"
+
+
+def _who_pays(groups: "MeasuredGroups", delta_L: float) -> str:
+    """Which groups as a whole moved against the mean, and for how many of them that is more than chance."""
+    sign, rose, fell = (-1.0, "rose", "fell") if delta_L <= 0 else (1.0, "fell", "rose")
+    against = [(group, found) for group, found in _each(groups) if sign * found.delta_L < 0]
+    if not against:
+        return "No group as a whole moved against the mean loss: what cancels, cancels inside the groups."
+    moved = sum(abs(float(group.sums.net.sum())) for group, _ in against) / sum(group.N for group, _ in _each(groups))
+    sure = sum(1 for _, one in against if one.interval and max(sign * end for end in one.interval.delta_L) < 0)
+    names = ", ".join(printable(group.name, 40) for group, _ in against[:NAMED])
+    more = f" and {count(len(against) - NAMED)} more" if len(against) > NAMED else ""
+    return (
+        f"{names}{more} {rose} while the mean loss {fell}: together they moved it by {moved:.2g} nats per token the "
+        f"other way. More than chance (the interval of own ΔL leaves out 0): {count(sure)} of {count(len(against))}."
+    )

@@ -1,0 +1,72 @@
+"""Everything about one store: each pair of checkpoints, who moved most in it, and who keeps paying."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from zerosum.errors import InputError
+from zerosum.interference._pairs import Pair, chosen_pairs
+from zerosum.interference.labelled._change import Store, UnitName, change_between, steps_of, units_of
+from zerosum.interference.labelled._measure import PairInterference, measure_pair
+from zerosum.interference.labelled._moved import Moved, most_moved
+from zerosum.interference.labelled._persistence import Persistence, WorseOften, persistence, worse_often
+from zerosum.interference.labelled._text import TokenText
+
+
+@dataclass(frozen=True)
+class StoreInterference:
+    """What the pairs of one store say.
+
+    unpaired: steps without a partner near their double, where doublings were asked for. failed: pairs that could not be
+    compared, with the reason. moved: for each pair who gained and lost most. worse_often: None for fewer than two
+    successive pairs of the same tokens.
+    """
+
+    pairs: tuple[PairInterference, ...]
+    unpaired: tuple[int, ...]
+    failed: tuple[tuple[Pair, str], ...]
+    moved: dict[Pair, tuple[Moved, ...]]
+    persistence: tuple[Persistence, ...]
+    worse_often: WorseOften | None
+
+
+def measure_store(
+    store: Store,
+    pairs: str = "doubling",
+    *,
+    by: str | None = None,
+    units: UnitName | None = None,
+    text: TokenText | None = None,
+    top: int = 3,
+    level: float = 0.95,
+    seed: int = 0,
+    along: Callable[[Sequence[Pair]], Iterable[Pair]] = iter,
+) -> StoreInterference:
+    """Interference of every pair of checkpoints of a store, and its concordance over time.
+
+    pairs: "doubling", "consecutive" or "100:200,200:1000". by: a name of `grouping_names()`. units: what is resampled,
+    documents where the store knows at least 20 of them. text: decodes tokens. top: how many that gained and lost most
+    are listed. along: wraps the pairs, for a progress bar. A pair that cannot be compared is listed, the others are
+    measured; InputError is raised for what is wrong with the call or the whole store.
+    """
+    chosen, unpaired = chosen_pairs(pairs, steps_of(store))
+    resampled = units_of(store, units)
+    found: dict[Pair, PairInterference] = {}
+    moved: dict[Pair, tuple[Moved, ...]] = {}
+    failed: list[tuple[Pair, str]] = []
+    for pair in along(chosen):
+        try:
+            change = change_between(store, *pair)
+        except InputError as error:
+            failed.append((pair, str(error)))
+            continue
+        found[pair] = measure_pair(change, resampled, by, text, level=level, seed=seed)
+        moved[pair] = most_moved(change, text, top)
+    kept = list(found)
+    return StoreInterference(
+        pairs=tuple(found.values()),
+        unpaired=tuple(unpaired),
+        failed=tuple(failed),
+        moved=moved,
+        persistence=tuple(persistence(store, kept, resampled, level=level, seed=seed)),
+        worse_often=worse_often(store, kept, resampled, level=level, seed=seed),
+    )

@@ -1,0 +1,74 @@
+"""What a grouping gives, and how numbers are cut into bins.
+
+Letters: N predictions that have a loss at both checkpoints.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """The group of each change. code: [N] index into names, which are distinct. note: what the groups are, in words."""
+
+    code: Int[np.ndarray, " N"]
+    names: tuple[str, ...]
+    note: str
+
+
+def log2_bins(counts: Int[np.ndarray, " N"], note: str) -> Labels:
+    """Bins 1, 2-3, 4-7, ... of whole numbers from 1 on.
+
+    >>> log2_bins(np.array([1, 3, 4, 7, 8]), "").names
+    ('1', '2-3', '4-7', '8-15')
+    """
+    power = np.frexp(counts.astype(np.float64))[1] - 1  # exact, unlike log2 near powers of two
+    names = ("1", *(f"{2**k:,}-{2 ** (k + 1) - 1:,}" for k in range(1, int(power.max(initial=0)) + 1)))
+    return Labels(power.astype(np.int64), names, note)
+
+
+def quantile_bins(values: Float[np.ndarray, " N"], note: str, bins: int = 10) -> Labels:
+    """Bins with about the same number of values each; fewer where many values are equal.
+
+    >>> quantile_bins(np.array([0.0, 1.0, 2.0, 3.0]), "", bins=2).names
+    ('0.000 to 1.500', '1.500 to 3.000')
+    """
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)))
+    if edges.size == 1:
+        edges = np.repeat(edges, 2)
+    code = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, edges.size - 2)
+    ranges = [f"{low:.3f} to {high:.3f}" for low, high in pairwise(edges)]
+    return Labels(code.astype(np.int64), distinct(ranges), note)
+
+
+def named(index: Int[np.ndarray, " N"], names: Any, kind: str, note: str) -> Labels:
+    """Groups that the store numbers itself; -1 is what belongs to none. names: of the store, if they are a list."""
+    ids, code = np.unique(index, return_inverse=True)
+    known = names if isinstance(names, list | tuple) else ()
+
+    def name(one: int) -> str:
+        if one < 0:
+            return f"no {kind}"
+        return str(known[one]) if one < len(known) else f"{kind} {one}"
+
+    return Labels(code.ravel().astype(np.int64), distinct([name(int(one)) for one in ids]), note)
+
+
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """The same names, with a number where one comes more than once.
+
+    >>> distinct(["a", "b", "a"])
+    ('a (1)', 'b', 'a (2)')
+    """
+    times, seen = Counter(names), Counter[str]()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(name if times[name] == 1 else f"{name} ({seen[name]})")
+    return tuple(found)

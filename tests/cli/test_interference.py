@@ -1,0 +1,272 @@
+"""`zerosum interference`: table and words, JSON, CSV, and stores that cannot be used."""
+
+import csv
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+from called import HOSTILE_NAME, call, one_document
+from test_fit import check_nulls, words_of
+
+import zerosum
+from zerosum.interference import measure
+
+__all__ = ["call"]
+
+STEPS = [0, 1, 2, 4, 9]
+PROMISED = {
+    *("from_step", "to_step", "R", "D", "M", "delta_L", "harmful_share", "N", "null", "null_unit", "excess"),
+    *("noise_floor", "interval", "groups", "C_between", "C_within"),
+}
+
+
+def losses(steps=STEPS, sequences=40, positions=6, seed=0):
+    rng = np.random.default_rng(seed)
+    loss = 4 - 0.3 * np.arange(len(steps))[:, None, None] + rng.normal(0, 0.4, (len(steps), sequences, positions))
+    loss[:, 0, -1] = np.nan
+    return xr.Dataset(
+        {"loss": (("checkpoint", "sequence", "position"), loss.astype(np.float32))},
+        coords={
+            "step": ("checkpoint", np.array(steps)),
+            "token": (("sequence", "position"), rng.integers(0, 256, (sequences, positions)).astype(np.int32)),
+            "document": ("sequence", np.arange(sequences) // 2),
+        },
+    )
+
+
+def write(dataset, folder):
+    dataset.to_zarr(folder, mode="w", consolidated=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return write(losses(), tmp_path_factory.mktemp("store") / "losses.zarr")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run directory: a store, and a checkpoint with its tokenizer."""
+    from tokenizers import Tokenizer, decoders, models
+
+    bytes_as_words = {chr(256 + byte): byte for byte in range(256)}
+    tokenizer = Tokenizer(models.WordLevel(bytes_as_words, unk_token=chr(256)))
+    tokenizer.decoder = decoders.Fuse()
+    (tmp_path / "checkpoint-4").mkdir()
+    tokenizer.save(str(tmp_path / "checkpoint-4" / "tokenizer.json"))
+    write(losses(), tmp_path / "zerosum" / "losses.zarr")
+    return tmp_path
+
+
+def document_of(call, *arguments):
+    code, out, err = call("interference", *arguments, "--json")
+    assert (code, err) == (0, "")
+    return one_document(out)
+
+
+def test_json_holds_what_is_promised(call, store):
+    document = document_of(call, store, "--by", "position")
+    check_nulls(document)
+    assert document["errors"] == []
+    assert [(pair["from_step"], pair["to_step"]) for pair in document["pairs"]] == [(1, 2), (2, 4)]
+    assert document["stores"][0]["unpaired"] == [4, 9]
+    held = zerosum.open_store(store)
+    for pair in document["pairs"]:
+        assert pair.keys() >= PROMISED
+        a, b = (held["loss"].values[STEPS.index(pair[name])].astype(float) for name in ("from_step", "to_step"))
+        ours = measure(b - a, held["document"].values[:, None])
+        for name in ("R", "D", "M", "delta_L", "harmful_share", "N", "null", "null_unit", "excess", "left_out"):
+            assert pair[name] == getattr(ours, name)
+        assert pair["interval"]["D"] == list(ours.interval.D)
+        assert (pair["left_out"], pair["units"], pair["noise_floor"]) == (1, "document", None)
+        assert [group["name"] for group in pair["groups"]] == ["1", "2-3", "4-7"]
+        assert all(group.keys() >= {"name", "w", "R", "D", "M", "N"} for group in pair["groups"])
+        assert sum(group["w"] * group["R"] for group in pair["groups"]) == pytest.approx(pair["R"], abs=1e-12)
+        assert pair["C_between"] * pair["C_within"] == pytest.approx(1 - pair["D"], abs=1e-12)
+    assert document["pairs"][0]["persistence"][0]["shares_checkpoint"] is True
+
+
+def test_pairs_units_and_seed_are_those_asked_for(call, store):
+    document = document_of(call, store, "--pairs", "0:4,1:9", "--units", "sequence", "--top", 0)
+    assert [(pair["from_step"], pair["to_step"]) for pair in document["pairs"]] == [(0, 4), (1, 9)]
+    assert {pair["interval"]["n_units"] for pair in document["pairs"]} == {40}
+    assert {len(pair["moved"]) for pair in document["pairs"]} == {0}
+    assert document["stores"][0]["worse_often"] is None
+    check_nulls(document)
+    again = document_of(call, store, "--pairs", "0:4,1:9", "--units", "sequence", "--top", 0, "--seed", 1)
+    assert again["pairs"][0]["interval"]["R"] != document["pairs"][0]["interval"]["R"]
+
+
+def test_the_words_say_what_the_numbers_say(call, store):
+    pair = document_of(call, store)["pairs"][-1]
+    code, out, err = call("interference", store)
+    text = words_of(out)
+    assert (code, err) == (0, "")
+    assert f"{100 * pair['harmful_share']:.0f}\xa0%" in out
+    assert "of all movement made tokens worse (D/2, as the mean loss fell)" in text
+    assert "no step within 5 % of twice 4, 9" in text
+    assert "no floor known: numerical noise was not measured" in text
+    assert "1 position without a loss" in text
+    assert "tokens got worse in at least 2 of 2 successive pairs" in text
+    row = next(line for line in out.splitlines() if line.strip().startswith("2 to"))
+    for shown in (f"{pair['D']:.3f}", f"{pair['null']:.3f}", f"−{-pair['excess']:.3f}"):
+        assert shown in row
+    assert str(pair["N"]) in row
+
+
+@pytest.mark.parametrize("columns", [80, 140])
+@pytest.mark.parametrize("by", ["position", "document", "initial-loss"])
+def test_nothing_is_wider_than_the_terminal(call, store, columns, by):
+    code, out, _ = call("interference", store, "--by", by, columns=columns)
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= columns
+    assert "chance" in out
+    assert ("Regression to the mean" in words_of(out)) == (by == "initial-loss")
+
+
+def test_rising_losses_and_losses_that_do_not_move(call, tmp_path):
+    rising = losses()
+    rising["loss"][2:] += 3 * np.arange(3)[:, None, None]
+    rising["loss"][1] = rising["loss"][0].values
+    store = write(rising, tmp_path / "losses.zarr")
+    text = words_of(call("interference", store)[1])
+    assert "1 − D/2, as the mean loss rose" in text
+    code, out, _ = call("interference", store, "--pairs", "0:1", "--by", "position", "--json")
+    pair = one_document(out)["pairs"][0]
+    assert (code, pair["D"], pair["D_reason"], pair["groups"]) == (0, None, "every change is zero", [])
+    check_nulls(pair)
+    assert "no loss changed at all" in words_of(call("interference", store, "--pairs", "0:1")[1])
+
+
+def test_a_run_directory_decodes_with_its_own_tokenizer(call, run):
+    document = document_of(call, run, "--by", "token-class")
+    assert {group["name"] for group in document["pairs"][0]["groups"]} >= {"word-continuation"}
+    token = next(one for one in document["pairs"][0]["moved"] if one["kind"] == "token")
+    assert token["text"] == chr(256 + token["token"])
+    plain = document_of(call, write(losses(), run / "elsewhere.zarr"))
+    assert next(one for one in plain["pairs"][0]["moved"] if one["kind"] == "token")["text"].startswith("token ")
+
+
+def test_a_tokenizer_of_another_model_or_none_is_one_line(call, store, run, tmp_path):
+    code, out, err = call("interference", store, "--by", "token-class")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "no tokenizer is known" in err
+    (run / "checkpoint-4" / "tokenizer.json").write_text("{}")
+    code, out, err = call("interference", run)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "not a tokenizer" in err
+
+
+def test_tables_are_the_json_in_columns(call, store, tmp_path):
+    code, out, _ = call("interference", store, "--by", "position", "--out", tmp_path / "tables", "--json")
+    document = one_document(out)
+    tables = {path.stem: list(csv.DictReader(path.open())) for path in (tmp_path / "tables").iterdir()}
+    assert code == 0
+    assert set(tables) == {"pairs", "groups", "persistence", "moved"}
+    assert len(tables["groups"]) == 2 * 3
+    for row, pair in zip(tables["pairs"], document["pairs"], strict=True):
+        assert (float(row["D"]), int(row["N"])) == (pair["D"], pair["N"])
+        assert [float(row["D_low"]), float(row["D_high"])] == pair["interval"]["D"]
+        assert row["source"] == str(store)
+    for row, group in zip(tables["groups"], [g for p in document["pairs"] for g in p["groups"]], strict=True):
+        assert (row["name"], float(row["w"])) == (group["name"], group["w"])
+    assert json.loads(tables["moved"][0]["text"]) == document["pairs"][0]["moved"][0]["text"]
+    assert len(tables["moved"]) == sum(len(pair["moved"]) for pair in document["pairs"])
+    assert len(tables["persistence"]) == 1
+    (tmp_path / "file").write_text("")
+    code, _, err = call("interference", store, "--out", tmp_path / "file")
+    assert (code, err.count("\n")) == (2, 1)
+
+
+def test_what_cannot_be_measured_is_one_line(call, store, tmp_path):
+    alone = write(losses([7]), tmp_path / "alone.zarr")
+    (tmp_path / "empty").mkdir()
+    nothing = losses()
+    nothing["loss"][:] = np.nan
+    nothing = write(nothing, tmp_path / "nothing.zarr")
+    wrong = {
+        (tmp_path / "absent",): "not a store of losses",
+        (tmp_path / "empty",): "not a store of losses",
+        (alone,): "only step 7 is measured",
+        (store, "--pairs", "1:3"): "step 3: not measured. The nearest that are: 1, 2, 4",
+        (store, "--pairs", "soon"): "not FROM:TO",
+        (store, "--by", "colour"): "not known. Use one of",
+        (store, "--by", "domain"): "no coordinate 'domain'",
+        (nothing, "--pairs", "1:2"): "step 1 has no loss at all",
+    }
+    for arguments, message in wrong.items():
+        code, out, err = call("interference", *arguments)
+        assert (code, out, err.count("\n")) == (2, "", 1), arguments
+        assert message in err
+        assert str(arguments[0]) in err
+    assert one_document(call("interference", alone, "--json")[1])["pairs"] == []
+
+
+def test_one_bad_pair_does_not_lose_the_others(call, tmp_path):
+    torn = losses()
+    torn["loss"][3] = np.nan
+    torn = write(torn, tmp_path / "torn.zarr")
+    code, out, err = call("interference", torn, "--json")
+    document = one_document(out)
+    assert (code, len(document["pairs"]), len(document["errors"])) == (2, 1, 1)
+    assert "step 4 has no loss at all" in document["errors"][0]["message"]
+    assert err.count("\n") == 1
+
+
+def test_stores_of_other_tokens_are_not_put_beside_each_other(call, store, tmp_path):
+    same = write(losses().assign(loss=losses(seed=3)["loss"]), tmp_path / "same.zarr")
+    other = write(losses(seed=1), tmp_path / "other.zarr")
+    code, out, err = call("interference", store, same, other, "--json")
+    document = one_document(out)
+    assert code == 2
+    assert [pair["source"] for pair in document["pairs"]] == [str(store)] * 2 + [str(same)] * 2
+    assert document["errors"][0]["source"] == str(other)
+    assert "made with other tokens" in err
+    assert str(same) in call("interference", store, same)[1].replace("\n", "")
+
+
+def test_a_damaged_store_is_said(call, tmp_path):
+    folder = write(losses(), tmp_path / "losses.zarr")
+    for piece in (folder / "loss" / "c").rglob("*"):
+        if piece.is_file():
+            piece.write_bytes(b"no such bytes")
+    code, out, err = call("interference", folder)
+    assert (code, out) == (2, "")
+    assert "cannot be read" in err
+    assert "Traceback" not in err
+
+
+def test_hostile_names_are_only_text(call, tmp_path):
+    hostile = losses().assign_attrs(documents=[HOSTILE_NAME] * 20, tokenizer_path=HOSTILE_NAME, noise_floor="\x1b[2J")
+    store = write(hostile, tmp_path / "losses.zarr")
+    code, out, _ = call("interference", store, "--by", "document")
+    assert code == 0
+    assert not set("\x1b\x9b\u202e") & set(out)
+    assert "[bold red]" in out
+    assert document_of(call, store, "--by", "document")["pairs"][0]["groups"][0]["name"].startswith(HOSTILE_NAME)
+
+
+def test_noise_louder_than_the_model_is_a_warning(call, tmp_path):
+    quiet = write(losses().assign_attrs(noise_floor={"M": 1e-6, "D": 0.99}), tmp_path / "quiet.zarr")
+    pair = document_of(call, quiet)["pairs"][0]
+    assert pair["noise_floor"] == {"M": 1e-6, "D": 0.99}
+    assert "are not the model's" not in words_of(call("interference", quiet)[1])
+    loud = write(losses().assign_attrs(noise_floor=0.3), tmp_path / "loud.zarr")
+    assert "are not the model's" in words_of(call("interference", loud)[1])
+    assert math.isclose(document_of(call, loud)["pairs"][0]["noise_floor"]["M"], 0.3)
+
+
+def test_the_verb_loads_no_torch(store):
+    code = (
+        "import sys; sys.argv = ['zerosum', 'interference', sys.argv[1]]\n"
+        "from zerosum.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as left: assert not left.code\n"
+        "print({'torch', 'matplotlib', 'transformers'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(store)], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
