@@ -5,6 +5,7 @@ Knows nothing of models or files: a `LossCurve` comes in, a `Fit` goes out. Two 
 """
 
 from zerosum.deceleration._analysis import Analysis, analyse
+from zerosum.deceleration._breaks import Break, Breaks, fit_breaks
 from zerosum.deceleration._compare import Comparison, Term, compare
 from zerosum.deceleration._fit import compare_models, cutoff_table, fit
 from zerosum.deceleration._forecast import BacktestRow, Forecast, backtest, backtest_of, forecast, forecast_of
@@ -15,6 +16,8 @@ __all__ = [
     "BNSL",
     "Analysis",
     "BacktestRow",
+    "Break",
+    "Breaks",
     "Comparison",
     "CutoffRow",
     "Fit",
@@ -30,6 +33,7 @@ __all__ = [
     "compare_models",
     "cutoff_table",
     "fit",
+    "fit_breaks",
     "forecast",
     "forecast_of",
 ]

@@ -2,25 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from zerosum.curves import LossCurve
-from zerosum.deceleration import jackknife, paper, robust
+from zerosum.deceleration import jackknife
+from zerosum.deceleration._prepare import Prepared, checked, checked_level, prepare
 from zerosum.deceleration._record import CutoffRow, Fit, ModelRow, Phase, ProcedureName
 from zerosum.deceleration.autocorrelation import widening
-from zerosum.deceleration.bnsl import asymptote
+from zerosum.deceleration.bnsl import BNSL, asymptote
 from zerosum.deceleration.models import compare_points, preferred
-from zerosum.deceleration.observed import Observed, observe, spikes
+from zerosum.deceleration.observed import spikes
 from zerosum.deceleration.points import Points
-from zerosum.deceleration.procedures import Procedure
 from zerosum.deceleration.varpro import Solutions, solve
 from zerosum.deceleration.verdict import Evidence, verdict
-from zerosum.errors import InputError
-
-PROCEDURES: dict[str, Procedure] = {one.PROCEDURE.name: one.PROCEDURE for one in (robust, paper)}
 
 
 def fit(
@@ -43,13 +39,9 @@ def fit(
 
     Raises InputError for an unknown procedure or phase, or for a cut-off or level out of range.
     """
-    how = _procedure(procedure)
-    if not 0 < level < 1:
-        raise InputError(f"level {level!r}: not between 0 and 1. Give the coverage of the intervals, e.g. 0.95.")
-    fitted, seen = observe(curve, stop=_stops(how, phase))
-    start = how.default_cutoff(fitted) if cutoff is None else _checked(cutoff)
-    found = _search(how.points(fitted), start, float(fitted.step[-1]))
-    one_break = _assemble(curve, fitted, seen, how, found, level)
+    given = prepare(curve, procedure, cutoff, phase)
+    found = _search(given)
+    one_break = _assemble(given, found, checked_level(level))
     if not models:
         return one_break
     rows = compare_points(*found.fitted_points())
@@ -89,15 +81,16 @@ class _Search:
         return self.points.x[kept], self.points.y[kept], block[kept]
 
 
-def _search(points: Points, cutoff: float, last_step: float) -> _Search:
+def _search(given: Prepared) -> _Search:
+    points, cutoff = given.points, given.cutoff
     weight = points.after(cutoff)
     block = points.blocks(weight, jackknife.BLOCKS)
-    others = nearby_cutoffs(cutoff, last_step)
-    left_out = jackknife.leave_out(weight, block)
-    every = solve(points.x, points.y, np.stack([weight, *left_out, *(points.after(c) for c in others)]))
+    others = nearby_cutoffs(cutoff, given.last_step)
+    more = [points.after(other) for other in others]
+    every = solve(points.x, points.y, np.stack([weight, *jackknife.leave_out(weight, block), *more]))
     best, refits = every.rows(slice(0, 1)), every.rows(slice(1, 1 + jackknife.BLOCKS))
     gain = jackknife.power_law_error(points.x, points.y, weight, block, refits)
-    table = _table(others, every.rows(slice(1 + jackknife.BLOCKS, None)))
+    table = _table(others, more, every.rows(slice(1 + jackknife.BLOCKS, None)))
     return _Search(points, cutoff, weight, best, refits, gain, table)
 
 
@@ -109,10 +102,9 @@ def cutoff_table(
     phase: Phase | None = None,
 ) -> tuple[CutoffRow, ...]:
     """How L_d, t_d and r_d move when steps up to each cut-off are dropped. NaN where too few points are left."""
-    how = _procedure(procedure)
-    points = how.points(observe(curve, stop=_stops(how, phase))[0])
-    weights = [points.after(_checked(cutoff)) for cutoff in cutoffs]
-    return _table(list(cutoffs), solve(points.x, points.y, np.stack(weights))) if weights else ()
+    points = prepare(curve, procedure, None, phase).points
+    weights = [points.after(checked(cutoff)) for cutoff in cutoffs]
+    return _table(cutoffs, weights, solve(points.x, points.y, np.stack(weights))) if weights else ()
 
 
 def nearby_cutoffs(cutoff: float, last_step: float) -> list[float]:
@@ -122,66 +114,44 @@ def nearby_cutoffs(cutoff: float, last_step: float) -> list[float]:
     return sorted({float(np.floor(base * factor)) for factor in factors})
 
 
-def _procedure(name: str) -> Procedure:
-    if name not in PROCEDURES:
-        raise InputError(f"procedure {name!r}: not known. Choose one of {', '.join(sorted(PROCEDURES))}.")
-    return PROCEDURES[name]
-
-
-def _stops(how: Procedure, phase: Phase | None) -> bool:
-    if phase not in (None, "stable", "whole"):
-        raise InputError(f"phase {phase!r}: not known. Choose one of stable, whole.")
-    return (phase or how.phase) == "stable"
-
-
-def _checked(cutoff: float | int) -> float:
-    if not (isfinite(cutoff) and cutoff >= 0):
-        raise InputError(f"cut-off {cutoff!r}: not a step. Give 0 or a positive number of steps.")
-    return float(cutoff)
-
-
-def _table(cutoffs: Sequence[float | int], found: Solutions) -> tuple[CutoffRow, ...]:
+def _table(
+    cutoffs: Sequence[float | int], weights: Sequence[Float[np.ndarray, " n"]], found: Solutions
+) -> tuple[CutoffRow, ...]:
     with np.errstate(over="ignore", under="ignore"):
         L_d, t_d = np.exp(found.log_L_d), np.exp(found.log_t_d)
+    bins = [int((weight > 0).sum()) for weight in weights]
     return tuple(
-        CutoffRow(float(c), float(L), float(t), float(r))
-        for c, L, t, r in zip(cutoffs, L_d, t_d, found.r_d, strict=True)
+        CutoffRow(float(c), float(L), float(t), float(r), n)
+        for c, L, t, r, n in zip(cutoffs, L_d, t_d, found.r_d, bins, strict=True)
     )
 
 
-def _assemble(curve: LossCurve, fitted: LossCurve, seen: Observed, how: Procedure, found: _Search, level: float) -> Fit:
-    kept = found.weight > 0
-    x, y = found.points.x, found.points.y
-    estimate = how.estimate(found.points, found.weight, found.best.law(0))
+def _assemble(given: Prepared, found: _Search, level: float) -> Fit:
+    x, y, _ = found.fitted_points()
+    estimate = given.how.estimate(found.points, found.weight, found.best.law(0))
     law = estimate.params
-    first = float(found.points.first_step[kept][0]) if kept.any() else float("nan")
-    last = float(fitted.step[-1])
-    seen = replace(seen, spikes=spikes(fitted, law, first))
-    n_points, n_bins = int((fitted.step >= first).sum()), int(kept.sum())
-    residual = law.log_loss(np.exp(x[kept])) - y[kept]
-    widen = widening(found.best.law(0).log_loss(np.exp(x[kept])) - y[kept], found.points.log_bin[kept])
-    intervals, interval_reasons = jackknife.intervals(found.best, found.refits, level, widen)
-    evidence = Evidence(n_points, n_bins, float(fitted.step[0]), first, last, found.cutoff, law, found.best,
-                        found.gain, found.table, seen)  # fmt: skip
+    evidence = _evidence(given, found, law)
     word, reasons = verdict(evidence)
+    widen = widening(found.best.law(0).log_loss(np.exp(x)) - y, found.points.log_bin[found.weight > 0])
+    intervals, interval_reasons = jackknife.intervals(found.best, found.refits, level, widen)
     if word == "no-break":
         placeless = dict.fromkeys(("L_d", "t_d"), "there is no break to place: " + reasons[0].message)
         intervals, interval_reasons = intervals | dict.fromkeys(placeless), interval_reasons | placeless
     return Fit(
-        curve=curve,
-        procedure=how.name,
+        curve=given.curve,
+        procedure=given.how.name,
         params=law,
         errors=estimate.errors,
         L_d=estimate.L_d,
         t_d=estimate.t_d,
         r_d=law.r_d,
-        L_T=float(np.exp(y[-1])) if len(y) else float(fitted.loss[-1]),
-        L_T_hat=asymptote(estimate.L_d, estimate.t_d, law.r_d, last),
-        rsle=float(np.sqrt(np.mean(residual**2))) if n_bins else float("nan"),
-        n_points=n_points,
-        n_bins=n_bins,
-        first_step=first,
-        last_step=last,
+        L_T=float(np.exp(y[-1])) if len(y) else float(given.fitted.loss[-1]),
+        L_T_hat=asymptote(estimate.L_d, estimate.t_d, law.r_d, given.last_step),
+        rsle=float(np.sqrt(np.mean((law.log_loss(np.exp(x)) - y) ** 2))) if len(y) else float("nan"),
+        n_points=evidence.n_points,
+        n_bins=evidence.n_bins,
+        first_step=evidence.first_step,
+        last_step=given.last_step,
         cutoff=found.cutoff,
         intervals=intervals,
         interval_level=level,
@@ -193,4 +163,22 @@ def _assemble(curve: LossCurve, fitted: LossCurve, seen: Observed, how: Procedur
         power_law_error=found.gain,
         refits=found.refits,
         widen=widen,
+    )
+
+
+def _evidence(given: Prepared, found: _Search, law: BNSL) -> Evidence:
+    kept = found.weight > 0
+    first = float(found.points.first_step[kept][0]) if kept.any() else float("nan")
+    return Evidence(
+        n_points=int((given.fitted.step >= first).sum()),
+        n_bins=int(kept.sum()),
+        start=float(given.fitted.step[0]),
+        first_step=first,
+        last_step=given.last_step,
+        cutoff=found.cutoff,
+        params=law,
+        best=found.best,
+        gain=found.gain,
+        cutoffs=found.table,
+        seen=replace(given.seen, spikes=spikes(given.fitted, law, first)),
     )

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from zerosum.curves import LossCurve
-from zerosum.deceleration._fit import PROCEDURES, fit
+from zerosum.deceleration._fit import fit
+from zerosum.deceleration._prepare import PROCEDURES
 from zerosum.deceleration._record import Fit, Phase, ProcedureName, number_or_reason
 from zerosum.deceleration.extrapolation import floor_of_last_decade, loss_interval, one_break_refits
 from zerosum.deceleration.observed import up_to

@@ -1,5 +1,6 @@
 """What a fit says: the numbers, how sure they are, and whether they may be believed."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from math import isfinite
 from typing import Any, Literal
@@ -51,12 +52,19 @@ class Reason:
 
 @dataclass(frozen=True)
 class CutoffRow:
-    """What the fit gives when steps up to `cutoff` are dropped; NaN where too few points are left."""
+    """What the fit gives when steps up to `cutoff` are dropped: n_bins points are left; NaN where these are too few."""
 
     cutoff: float
     L_d: float
     t_d: float
     r_d: float
+    n_bins: int
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON document; a number that cannot be given is null with a reason beside it."""
+        out: dict[str, Any] = {"cutoff": self.cutoff, "n_bins": self.n_bins}
+        numbers = {name: getattr(self, name) for name in ("L_d", "t_d", "r_d")}
+        return out | numbers_or_reason(numbers, "too few points above this cut-off")
 
 
 @dataclass(frozen=True)
@@ -144,39 +152,46 @@ class Fit:
             "procedure": self.procedure,
             "cutoff": self.cutoff,
         }
-        for name in ("first_step", "last_step", "L_d", "t_d", "r_d", "L_T", "L_T_hat", "rsle", "power_law_error"):
-            out |= number_or_reason(name, getattr(self, name), why)
-        params: dict[str, Any] = {}
-        for name in ("b", "c0", "c1", "d1", "f1"):
-            params |= number_or_reason(name, getattr(self.params, name), why)
-        errors: dict[str, Any] | None = None if self.errors is None else {}
-        for name, value in (self.errors or {}).items():
-            errors = (errors or {}) | number_or_reason(name, value, "not identified by this curve")
-        intervals: dict[str, Any] = {"level": self.interval_level, "method": self.interval_method}
-        for name, interval in self.intervals.items():
-            intervals[name] = list(interval) if interval else None
-            if interval is None:
-                intervals[f"{name}_reason"] = self.interval_reasons[name]
-        rows = [
-            {"cutoff": row.cutoff, **{k: v for n in ("L_d", "t_d", "r_d") for k, v in _cell(row, n).items()}}
-            for row in self.cutoffs
-        ]
+        names = ("first_step", "last_step", "L_d", "t_d", "r_d", "L_T", "L_T_hat", "rsle", "power_law_error")
+        out |= numbers_or_reason({name: getattr(self, name) for name in names}, why)
+        params = numbers_or_reason({name: getattr(self.params, name) for name in ("b", "c0", "c1", "d1", "f1")}, why)
         return out | {
             "params": params,
-            "errors": errors,
-            **({"errors_reason": 'given by procedure "paper" alone; see intervals'} if errors is None else {}),
+            **self._errors(),
             "n_bins": self.n_bins,
-            "intervals": intervals,
+            "intervals": self._intervals(),
             "verdict": self.verdict,
             "reasons": [asdict(reason) for reason in self.reasons],
             "models": [model.to_json() for model in self.models],
-            "cutoffs": rows,
+            "cutoffs": [row.to_json() for row in self.cutoffs],
             "cleaning": list(self.curve.cleaning),
         }
 
+    def _errors(self) -> dict[str, Any]:
+        if self.errors is None:
+            return {"errors": None, "errors_reason": 'given by procedure "paper" alone; see intervals'}
+        return {"errors": numbers_or_reason(self.errors, "not identified by this curve")}
 
-def _cell(row: CutoffRow, name: str) -> dict[str, Any]:
-    return number_or_reason(name, getattr(row, name), "too few points above this cut-off")
+    def _intervals(self) -> dict[str, Any]:
+        head = {"level": self.interval_level, "method": self.interval_method}
+        return head | intervals_or_reason(self.intervals, self.interval_reasons)
+
+
+def intervals_or_reason(
+    intervals: Mapping[str, tuple[float, float] | None], reasons: Mapping[str, str]
+) -> dict[str, Any]:
+    """Each interval as a list of two, or null with its reason beside it."""
+    out: dict[str, Any] = {}
+    for name, interval in intervals.items():
+        out[name] = list(interval) if interval else None
+        if interval is None:
+            out[f"{name}_reason"] = reasons[name]
+    return out
+
+
+def numbers_or_reason(numbers: Mapping[str, float], reason: str) -> dict[str, Any]:
+    """`number_or_reason` of each."""
+    return {key: one for name, value in numbers.items() for key, one in number_or_reason(name, value, reason).items()}
 
 
 def number_or_reason(name: str, value: float, reason: str) -> dict[str, Any]:

@@ -6,12 +6,12 @@ Letters: n points, k blocks.
 import numpy as np
 from jaxtyping import Float
 
-from zerosum.deceleration.jackknife import BLOCKS, jackknife_interval
-from zerosum.deceleration.models import FEWEST, MODELS, optimum
+from zerosum.deceleration.floors import fit_power_law, shifted_power_law
+from zerosum.deceleration.jackknife import BLOCKS, jackknife_interval, leave_out
+from zerosum.deceleration.models import FEWEST
 from zerosum.deceleration.varpro import Solutions
 
 DECADE = float(np.log(10))
-_FLOOR = next(law for law in MODELS if law.name == "power law with floor")
 
 
 def one_break_refits(refits: Solutions, x: float) -> Float[np.ndarray, " k"]:
@@ -31,10 +31,8 @@ def floor_of_last_decade(
     if len(np.unique(x)) < FEWEST:
         return None
     block = np.arange(len(x)) * BLOCKS // len(x)
-    where = np.array([at])
-    theta = optimum(_FLOOR, x, y)
-    refits = [optimum(_FLOOR, x[block != k], y[block != k], [theta]) for k in range(BLOCKS)]
-    values = [float(_FLOOR.log_loss(one, where)[0]) for one in (theta, *refits)]
+    thetas = fit_power_law(x, y, np.stack([np.ones(len(x)), *leave_out(np.ones(len(x)), block)]))
+    values = [float(shifted_power_law(theta, np.array([at]))[0]) for theta in thetas]
     return values[0], np.array(values[1:])
 
 

@@ -1,17 +1,23 @@
 """Laws with a floor: L = E + A (t + t0)^(-alpha), and the one-break law above a floor.
 
 x = log step, y = log loss; least squares in y. Each law gives starts for a search that SciPy finishes.
-Letters: n points.
+Letters: n points, p parameters, B weightings of the points (0 leaves a point out).
 """
+
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float
+from scipy.optimize import least_squares
 
 from zerosum.deceleration.bnsl import hinge
 from zerosum.deceleration.varpro import LOG_F_MAX, LOG_F_MIN, solve
 
 Theta = Float[np.ndarray, " p"]
 Points = Float[np.ndarray, " n"]
+Weights = Float[np.ndarray, "B n"]
+Thetas = Float[np.ndarray, "B p"]
+Bounds = tuple[Theta, Theta]
 SHARES = 1 - np.geomspace(0.9, 0.01, 8)  # where a floor may lie, as a share of the lowest loss
 MOST = 0.9999  # a floor must stay below the lowest loss by this factor
 
@@ -70,18 +76,66 @@ def broken_starts(x: Points, y: Points) -> list[Theta]:
     return [theta for _, theta in sorted(found, key=lambda pair: pair[0])[:3]]
 
 
-def broken_bounds(x: Points, y: Points) -> tuple[Theta, Theta]:
+def broken_bounds(x: Points, y: Points) -> Bounds:
     """Bounds of `broken_above_floor`: the break inside the points, the floor below all losses."""
     low = np.array([-np.inf, -np.inf, -np.inf, x[2], LOG_F_MIN, y.min() - 12.0])
     high = np.array([np.inf, np.inf, np.inf, x[-3], LOG_F_MAX, y.min() + np.log(MOST)])
     return low, high
 
 
-def power_law_bounds(x: Points, y: Points, *, shifted: bool) -> tuple[Theta, Theta]:
+def power_law_bounds(x: Points, y: Points, *, shifted: bool) -> Bounds:
     """Bounds of `shifted_power_law`: the floor below all losses, a shift of at most a tenth of the run."""
     low = np.array([-np.inf, 0.0, y.min() - 12.0, x[0] - 5.0])
     high = np.array([np.inf, 10.0, y.min() + np.log(MOST), max(x[-1] - np.log(10), x[0])])
     return (low, high) if shifted else (low[:3], high[:3])
+
+
+def fit_power_law(x: Points, y: Points, weights: Weights) -> Thetas:
+    """The least-squares power law with floor for each weighting."""
+    return _searched(
+        shifted_power_law,
+        lambda x, y: power_law_starts(x, y, (-np.inf,)),
+        lambda x, y: power_law_bounds(x, y, shifted=False),
+        x, y, weights,
+    )  # fmt: skip
+
+
+def fit_shifted_power_law(x: Points, y: Points, weights: Weights) -> Thetas:
+    """The least-squares power law with floor and shift for each weighting."""
+    return _searched(
+        shifted_power_law,
+        lambda x, y: power_law_starts(x, y, tuple(np.linspace(x[0] - 2, x[-1] - np.log(20), 8))),
+        lambda x, y: power_law_bounds(x, y, shifted=True),
+        x, y, weights,
+    )  # fmt: skip
+
+
+def fit_broken(x: Points, y: Points, weights: Weights) -> Thetas:
+    """The least-squares one-break law above a floor for each weighting."""
+    return _searched(broken_above_floor, broken_starts, broken_bounds, x, y, weights)
+
+
+def _searched(
+    log_loss: Callable[[Theta, Points], Points],
+    starts: Callable[[Points, Points], list[Theta]],
+    bounds: Callable[[Points, Points], Bounds],
+    x: Points,
+    y: Points,
+    weights: Weights,
+) -> Thetas:
+    """The best end of a bounded search from each start for the first row; the others start where that one ends."""
+    found: list[Theta] = []
+    for kept in weights > 0:
+        at, seen = x[kept], y[kept]
+        low, high = bounds(at, seen)
+
+        def residual(theta: Theta, at: Points = at, seen: Points = seen) -> Points:
+            return np.asarray(log_loss(theta, at) - seen)
+
+        inside = [np.clip(start, low + 1e-9, high - 1e-9) for start in found[:1] or starts(at, seen)]
+        ends = [least_squares(residual, start, bounds=(low, high), x_scale="jac", max_nfev=200) for start in inside]
+        found.append(np.asarray(min(ends, key=lambda end: end.cost).x))
+    return np.array(found)
 
 
 def _above(y: Points, log_E: float) -> tuple[Points, Points]:

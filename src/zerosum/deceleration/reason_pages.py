@@ -227,8 +227,8 @@ PAGES: tuple[Page, ...] = (
     ),
     Page(
         "another-model-preferred",
-        "Another law predicts the curve better than one break does. It may still decelerate: a floor describes six of "
-        "the eight published curves better.",
+        "Another law predicts the curve better than one break does. It may still decelerate: all eight published "
+        "curves do, and each is described better by a floor or by more breaks.",
         f"Each law is fitted with each of {jackknife.BLOCKS} stretches left out. The best has a root mean squared "
         f"error of log loss on what was left out that is {models.CLEARLY:g} times smaller than that of one break.",
         "Use t_d and L_d to describe where the curve bends, not as proof of a break, and do not extrapolate the law: "

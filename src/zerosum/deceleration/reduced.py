@@ -1,4 +1,4 @@
-"""What is left of the one-break fit when its linear part is solved: two parameters, minimised by Newton's method.
+"""What is left of the one-break fit when its linear part is solved: a function of two parameters.
 
 Letters: n points, M searches side by side, k = 2 directions (log t_d, log f).
 """
@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-MAX_STEPS = 60
-STILL = 1e-9  # log steps; a search that moves less has arrived
 TINY = 1e-300
 
 
@@ -39,39 +37,13 @@ def freed_of(Q: Float[np.ndarray, "M n k"], v: Float[np.ndarray, "M n"]) -> Floa
 
 
 def hinge_and_slope(
-    x: Float[np.ndarray, " n"], t: Float[np.ndarray, "m 1"], f: Float[np.ndarray, "m 1"]
-) -> tuple[Float[np.ndarray, "m n"], Float[np.ndarray, "m n"]]:
+    x: Float[np.ndarray, " n"], t: Float[np.ndarray, "*m 1"], f: Float[np.ndarray, "*m 1"]
+) -> tuple[Float[np.ndarray, "*m n"], Float[np.ndarray, "*m n"]]:
     """The hinge of `bnsl.hinge` and its slope (the logistic function), which share the costly exponential."""
     u = (x - t) / f
     e = np.exp(-np.abs(u))
     slope = np.where(u >= 0, 1.0, e) / (1.0 + e)
     return f * (np.maximum(u, 0.0) + np.log1p(e)), slope
-
-
-def minimise(p: Problem, point: Float[np.ndarray, "M 2"]) -> tuple[Float[np.ndarray, "M 2"], Float[np.ndarray, " M"]]:
-    """Damped Newton steps on (log t_d, log f) inside the bounds, all searches side by side until each stands still.
-
-    Gauss-Newton would be the usual choice, but the residuals of loss curves are smooth and not small beside the
-    curvature of the model: it needs hundreds of steps where Newton needs ten.
-    """
-    point = point.copy()
-    goal, gradient, hessian = reduced_objective(p, point)
-    damping = np.full(len(point), 1e-3)
-    active = np.arange(len(point))
-    for _ in range(MAX_STEPS):
-        q = p.rows(active)
-        trial = _step(q, point[active], gradient[active], hessian[active], damping[active])
-        new_goal, new_gradient, new_hessian = reduced_objective(q, trial)
-        better = new_goal <= goal[active]
-        done = np.abs(trial - point[active]).max(axis=1) < STILL
-        accept = active[better]
-        point[accept], goal[accept] = trial[better], new_goal[better]
-        gradient[accept], hessian[accept] = new_gradient[better], new_hessian[better]
-        damping[active] = np.where(better, damping[active] / 10, np.maximum(damping[active], 1e-6) * 10)
-        active = active[~done]
-        if len(active) == 0:
-            break
-    return point, goal
 
 
 def reduced_objective(
@@ -111,26 +83,3 @@ def reduced_objective(
 def _symmetric(v: Float[np.ndarray, "M 3"]) -> Float[np.ndarray, "M 2 2"]:
     matrix: Float[np.ndarray, "M 2 2"] = v[:, [0, 1, 1, 2]].reshape(-1, 2, 2)
     return matrix
-
-
-def _step(
-    p: Problem,
-    point: Float[np.ndarray, "M 2"],
-    gradient: Float[np.ndarray, "M 2"],
-    hessian: Float[np.ndarray, "M 2 2"],
-    damping: Float[np.ndarray, " M"],
-) -> Float[np.ndarray, "M 2"]:
-    """The next trial point. A parameter on its bound that wants further out rests, so that the other still moves."""
-    rests = ((point <= p.low) & (gradient > 0)) | ((point >= p.high) & (gradient < 0))
-    aa, bb = hessian[:, 0, 0], hessian[:, 1, 1]
-    ab = np.where(rests.any(axis=1), 0.0, hessian[:, 0, 1])
-    # Shift the curvature until it is positive: the lower eigenvalue of a 2 x 2 matrix, in closed form.
-    lowest = (aa + bb) / 2 - np.hypot((aa - bb) / 2, ab)
-    size = np.maximum(np.maximum(np.abs(aa), np.abs(bb)), TINY)
-    shift = np.maximum(-lowest, 0.0) + (damping + 1e-12) * size
-    aa, bb = aa + shift, bb + shift
-    g = np.where(rests, 0.0, gradient)
-    step = np.stack([bb * g[:, 0] - ab * g[:, 1], aa * g[:, 1] - ab * g[:, 0]], axis=-1)
-    step /= np.maximum(aa * bb - ab * ab, TINY)[:, None]
-    trial: Float[np.ndarray, "M 2"] = np.clip(point - np.clip(step, -1.0, 1.0), p.low, p.high)
-    return trial

@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from zerosum.deceleration.bnsl import BNSL
-from zerosum.deceleration.reduced import TINY, Problem, freed_of, hinge_and_slope, minimise
+from zerosum.deceleration.newton import minimise
+from zerosum.deceleration.reduced import TINY, Problem, freed_of, hinge_and_slope, reduced_objective
 
 LOG_F_MIN, LOG_F_MAX = float(np.log(0.03)), float(np.log(3.0))  # half a log bin; a bend over more than two decades
 GRID_T, GRID_F = 64, 7
@@ -59,13 +60,16 @@ def solve(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], weights: Float
 
     x: [n] log steps, not falling. y: [n] log losses. weights: [B, n], 0 leaves a point out.
     """
-    enough = _enough(x, weights)
+    enough = enough_points(x, weights, MIN_POINTS)
     found = np.full((len(weights), 6), np.nan)
     edges = np.zeros((len(weights), 2), dtype=np.int64)
     if enough.any():
-        problem = _problem(x, y, weights[enough])
+        problem = problem_of(x, y, weights[enough])
         row, start = _starts(problem)
-        point, goal = minimise(problem.rows(row), start)
+        searches = problem.rows(row)
+        point, goal = minimise(
+            lambda which, at: reduced_objective(searches.rows(which), at), start, searches.low, searches.high
+        )
         order = np.lexsort((goal, row))
         best = order[np.diff(row[order], prepend=-1) > 0]
         found[enough] = _parameters(problem, y, point[best])
@@ -74,14 +78,15 @@ def solve(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], weights: Float
     return Solutions(log_L_d, r_before, r_d, log_t_d, log_f, rss, edges[:, 0] != 0, edges[:, 1])
 
 
-def _enough(x: Float[np.ndarray, " n"], weights: Float[np.ndarray, "B n"]) -> Bool[np.ndarray, " B"]:
-    """Points at the same step count once: a break needs different steps around it."""
+def enough_points(x: Float[np.ndarray, " n"], weights: Float[np.ndarray, "B n"], fewest: int) -> Bool[np.ndarray, " B"]:
+    """Whether so many are left of each weighting; points at one step count once: a break needs different steps."""
     fresh = np.diff(x, prepend=-np.inf) > 0
-    enough: Bool[np.ndarray, " B"] = ((weights > 0) & fresh).sum(axis=1) >= MIN_POINTS
+    enough: Bool[np.ndarray, " B"] = ((weights > 0) & fresh).sum(axis=1) >= fewest
     return enough
 
 
-def _problem(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], weights: Float[np.ndarray, "B n"]) -> Problem:
+def problem_of(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], weights: Float[np.ndarray, "B n"]) -> Problem:
+    """The searches of each row of weights: what is left when level and slope are solved, and the bounds."""
     sw = np.sqrt(weights)
     total = weights.sum(axis=1, keepdims=True)
     slope = sw * (x - weights @ x[:, None] / total)
@@ -132,14 +137,19 @@ def _parameters(p: Problem, y: Float[np.ndarray, " n"], point: Float[np.ndarray,
     h, _ = hinge_and_slope(p.x, log_t, np.exp(log_f))
     free = freed_of(p.Q, p.sw * h)
     g = (free * p.y).sum(axis=1) / np.maximum((free**2).sum(axis=1), TINY)
-    # What the hinge leaves is a straight line: read it off the orthonormal basis at t_d.
-    on_q = np.einsum("bnk,bn->bk", p.Q, p.sw * (y - g[:, None] * h))
-    level, slope = on_q[:, 0] / np.linalg.norm(p.sw, axis=1), on_q[:, 1] / (p.Q[..., 1] * p.sw * p.x).sum(axis=1)
-    centre = (p.sw**2 * p.x).sum(axis=1) / (p.sw**2).sum(axis=1)
-    log_L_d = level + slope * (log_t[:, 0] - centre)
+    at_zero, slope = line_left(p, y - g[:, None] * h)
+    log_L_d = at_zero + slope * log_t[:, 0]
     residual = p.y - g[:, None] * free
     rss = (residual**2).sum(axis=1)
     return np.stack([log_L_d, -slope, -slope - g, log_t[:, 0], log_f[:, 0], rss], axis=-1)
+
+
+def line_left(p: Problem, rest: Float[np.ndarray, "B n"]) -> tuple[Float[np.ndarray, " B"], Float[np.ndarray, " B"]]:
+    """Level at log step 0, and slope, of the straight line through what the hinges leave of the log losses."""
+    on_q = np.einsum("bnk,bn->bk", p.Q, p.sw * rest)
+    level, slope = on_q[:, 0] / np.linalg.norm(p.sw, axis=1), on_q[:, 1] / (p.Q[..., 1] * p.sw * p.x).sum(axis=1)
+    centre = (p.sw**2 * p.x).sum(axis=1) / (p.sw**2).sum(axis=1)
+    return level - slope * centre, slope
 
 
 def _edges(p: Problem, point: Float[np.ndarray, "B 2"]) -> Int[np.ndarray, "B 2"]:
