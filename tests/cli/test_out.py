@@ -1,5 +1,7 @@
 """`--out` of the verbs about loss curves: the report is there, is named, and replaces no source."""
 
+import errno
+
 import pytest
 from called import BROKEN, as_csv, call, one_document, quick_analyses, rows
 
@@ -70,13 +72,28 @@ def test_without_a_curve_there_is_no_report(call, tmp_path):
 
 
 @pytest.mark.parametrize("verb", ["fit", "compare"])
-def test_a_source_is_never_written_over(call, pair, verb):
+def test_a_source_is_never_written_over_and_the_numbers_are_not_lost(call, pair, verb):
     source = pair[0].rename(pair[0].with_name("fits.csv"))
     before = source.read_bytes()
     code, out, err = call(verb, source, pair[1], "--out", source.parent)
-    assert (code, out) == (2, "")
+    assert code == 2
+    assert "decelerates" in out
+    assert "written:" not in out
     assert err == f"zerosum: {source}: is a source, and would be lost. Choose another --out; it was not touched.\n"
     assert source.read_bytes() == before
+    assert not (source.parent / "report.html").exists()
+
+
+def test_a_report_that_cannot_be_written_is_an_error_beside_the_numbers(call, pair, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(report, "write_logs", full, raising=False)
+    code, out, _ = call("fit", *pair, "--out", tmp_path / "report", "--json")
+    document = one_document(out)
+    assert (code, len(document["curves"])) == (2, 2)
+    assert "report" not in document
+    assert "No space left on device" in document["errors"][0]["message"]
 
 
 def test_a_folder_that_cannot_be_is_refused_before_reading(call, pair, tmp_path):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zerosum.cli.options import Fitting, Reading, spelled_out
-from zerosum.cli.output import Out, make_folder, say_written, write_report
+from zerosum.cli.output import Out, make_folder, reported, say_written
 from zerosum.cli.progress import following
 from zerosum.cli.sources import AsJson, each, finish, print_json
 from zerosum.errors import InputError
@@ -95,9 +95,9 @@ def compare(
     done, unlike = each(others, lambda pair: _pair(*pair, axis, fitting.level))
     pairs = [pair for _, pair in done]
     failed += unlike
-    page = None
-    if out is not None and pairs:
-        page = write_report(out, sources, [run.analysis for run in runs], [pair.comparison for pair in pairs])
+    analyses = [run.analysis for run in runs] if pairs else []
+    page, unwritten = reported(out, sources, analyses, [pair.comparison for pair in pairs])
+    failed += unwritten
     if as_json:
         print_json("comparisons", [pair.to_json() for pair in pairs], failed, page)
     elif pairs:
@@ -105,7 +105,7 @@ def compare(
 
         show(runs, pairs, axis.value)
         say_written(page)
-    finish(failed, len(sources) if pairs else len(failed))
+    finish(failed, len(sources) if pairs and not unwritten else 0)
 
 
 def label(place: int) -> str:

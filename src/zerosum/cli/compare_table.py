@@ -60,7 +60,7 @@ def show(runs: Sequence[Run], pairs: Sequence[Pair], axis: str) -> None:
         rows += [("note", note) for note in pair.notes]
         for part in ([_terms(pair.comparison)] if pair.comparison.terms else []) + [labelled(rows)]:
             console.print(Padding(part, (0, 0, 0, 2), expand=False))
-    console.print(Text("\n" + _legend(pairs[0].comparison), style="dim"))
+    console.print(Text("\n" + _legend([pair.comparison for pair in pairs]), style="dim"))
     console.print(Text("why each verdict: zerosum fit with the same sources; " + EXPLAIN, style="dim"))
 
 
@@ -168,10 +168,10 @@ def _direction(term: "Term") -> str:
     return LOWER_HIGHER[term.name][0 if term.nats < 0 else 1]
 
 
-def _legend(found: "Comparison") -> str:
+def _legend(found: "Sequence[Comparison]") -> str:
+    methods = "; or ".join(dict.fromkeys(one.method for one in found))
     return (
-        f"[brackets]: {100 * found.level:g} % intervals, of the terms by the delete-block jackknife of both fits. The "
-        "terms add up to the total, of which each is a share, unless they nearly cancel; below zero they make the "
-        "later run's loss lower. The total is read off the logs where what was fitted ends; it has no interval: one "
-        "run each. T: last fitted."
+        f"[brackets]: {100 * found[0].level:g} % intervals; of the terms: {methods}. The terms add up to the total, of "
+        "which each is a share, unless they nearly cancel; below zero they make the later run's loss lower. The total "
+        "is read off the logs where what was fitted ends; it has no interval: one run each. T: last fitted."
     )

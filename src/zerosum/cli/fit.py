@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from zerosum.cli.options import Fitting, Reading, spelled_out
-from zerosum.cli.output import Out, make_folder, say_written, write_report
+from zerosum.cli.output import Out, make_folder, reported, say_written
 from zerosum.cli.progress import following
 from zerosum.cli.sources import AsJson, Sources, each, finish, print_json
 
@@ -35,12 +35,12 @@ def fit(
         jobs = ((source, source) for source in given)
         found, failed = each(jobs, lambda source: fitting.analyse(read(source), forecast))
     analyses = [one for _, one in found]
-    page = write_report(out, sources, analyses) if out is not None and analyses else None
+    page, unwritten = reported(out, sources, analyses)
     if as_json:
-        print_json("curves", [one.to_json() for one in analyses], failed, page)
+        print_json("curves", [one.to_json() for one in analyses], failed + unwritten, page)
     elif analyses:
         from zerosum.cli.fit_table import show
 
         show(analyses)
         say_written(page)
-    finish(failed, len(sources))
+    finish(failed + unwritten, 0 if unwritten else len(sources))

@@ -1,6 +1,7 @@
 """`--out`: a folder that is there before the work begins, and in which no source is ever written over."""
 
 import platform
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zerosum.cli.progress import busy
+from zerosum.cli.sources import Failure, each
 from zerosum.cli.terminal import screen
 from zerosum.errors import InputError
 from zerosum.report.names import printable
@@ -23,6 +26,7 @@ Out = Annotated[
         help="Write a page, tables as CSV, LaTeX and JSON, and figures into this folder. Never replaces a source.",
     ),
 ]
+PACKAGES = ("zerosum", "numpy", "scipy")
 WRITTEN = ("report.html", "fits.*", "parameters.*", "comparison*.*", "figures/*")
 
 
@@ -43,25 +47,37 @@ def same_file(path: Path, other: str) -> bool:
         return False
 
 
-def write_report(
-    out: Path, sources: Iterable[str], analyses: "Sequence[Analysis]", comparisons: "Sequence[Comparison]" = ()
-) -> Path:
-    """Write the report of these curves into the folder `out`; return its page.
+def reported(
+    out: Path | None,
+    sources: Iterable[str],
+    analyses: "Sequence[Analysis]",
+    comparisons: "Sequence[Comparison]" = (),
+) -> tuple[Path | None, list[Failure]]:
+    """Write the report of these curves into the folder `out`, if there is one; return its page, or why there is none.
 
     sources: what must not be written over, beside the files the curves were read from.
     """
+    wanted = [(str(out), out)] if out is not None and analyses else []
+    pages, failed = each(wanted, lambda folder: _written(folder, sources, analyses, comparisons))
+    return (pages[0][1] if pages else None), failed
+
+
+def _written(
+    out: Path, sources: Iterable[str], analyses: "Sequence[Analysis]", comparisons: "Sequence[Comparison]"
+) -> Path:
+    from zerosum.report import write_logs
+
     protected = {*sources, *(one.fit.curve.source for one in analyses)}
     for place in (place for pattern in WRITTEN for place in out.glob(pattern)):
         if any(same_file(place, source) for source in protected):
             raise InputError(f"{place}: is a source, and would be lost. Choose another --out; it was not touched.")
-    from zerosum.report import write_logs
-
-    versions = {"python": platform.python_version(), **{name: version(name) for name in ("zerosum", "numpy", "scipy")}}
-    provenance = {"command": " ".join(["zerosum", *sys.argv[1:]]), "machine": platform.platform(), "versions": versions}
-    try:
+    provenance = {
+        "command": shlex.join(["zerosum", *sys.argv[1:]]),
+        "machine": platform.platform(),
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+    }
+    with busy("writing the report"):
         page: Path = write_logs(analyses, comparisons, out, provenance)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror or error}). Choose another --out.") from None
     return page
 
 

@@ -68,3 +68,16 @@ def following(sources: Sequence[str], doing: str) -> Iterator[Iterable[str]]:
                 bar.advance(task)
 
         yield one_by_one()
+
+
+@contextmanager
+def busy(doing: str) -> Iterator[None]:
+    """On a terminal, and there alone, say what takes seconds while it does."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(doing):
+        yield

@@ -90,7 +90,7 @@ def _escaped(found: re.Match[str]) -> str:
 def finish(failed: list[Failure], of: int) -> None:
     """Say on stderr what failed, one line each, and leave with exit code 2, or 1 where a bug of ours was among it.
 
-    Does nothing where all went well.
+    of: how many sources there were, where it is worth saying how many of them failed. Does nothing where all went well.
     """
     if not failed:
         return
