@@ -162,7 +162,7 @@ def _tokens_per_step(found: Fit) -> float:
     if not middle > 0 or np.abs(ratio / middle - 1).max() > STEADY:
         raise InputError(
             f"{curve.name}: tokens per step change from {ratio.min():g} to {ratio.max():g} (a batch size warm-up?). "
-            "Fit the curve with its tokens in the place of steps, and compare by steps."
+            "Count it in tokens before the fit: zerosum.curves.by_tokens(curve)."
         )
     return middle
 

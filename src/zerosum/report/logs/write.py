@@ -44,7 +44,7 @@ def write_logs(
             write_text(folder / f"{stem}.tex", tex(logs))
     _write_json(folder / "fits.json", "curves", [one.to_json() for one in logs.analyses])
     if logs.comparisons:
-        _write_json(folder / "comparisons.json", "pairs", [one.to_json() for one in logs.comparisons])
+        _write_json(folder / "comparisons.json", "comparisons", [one.to_json() for one in logs.comparisons])
     page = folder / "report.html"
     write_text(page, html(logs, drawings, provenance))
     return page
