@@ -30,10 +30,11 @@ olmo-check: install $(OLMO)/installed
 	$(OLMO)/bin/python tests/checkpoints/olmo_native/make.py
 	$(BIN)/python -m pytest tests/checkpoints/test_olmo.py
 
+# datasets: which ai2-olmo imports without asking for it. pyarrow: the newest that runs with its numpy.
 $(OLMO)/installed:
 	test -x $(OLMO)/bin/python || $(PYTHON) -m venv $(OLMO)
 	$(OLMO)/bin/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
-	$(OLMO)/bin/python -m pip install --quiet --disable-pip-version-check ai2-olmo==0.6.0 "$(TORCH)"
+	$(OLMO)/bin/python -m pip install --quiet --disable-pip-version-check ai2-olmo==0.6.0 datasets "pyarrow<20" "$(TORCH)"
 	touch $@
 
 install: .venv/installed

@@ -71,6 +71,7 @@ def change_config(folder, **changed):
         ({"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}}, "quantised"),
         ({"num_hidden_layers": 3}, "9 of the model's weights are missing"),
         ({"intermediate_size": 32}, "6 of the model's weights are missing or of another shape"),
+        ({"vocab_size": 10**9}, "its settings ask for 32,000,003,"),  # and no such memory is taken
         ({"vocab_size": 32}, "missing or of another shape"),
         ({"model_type": "t5"}, "does not load"),
         ({"model_type": "\x1b[2Jno such"}, "does not load"),
@@ -201,6 +202,8 @@ def test_lightning(tied, tmp_path):
         content = {"state_dict": state, "epoch": 1, "global_step": step, "pytorch-lightning_version": "2.5.0"}
         (tmp_path / "checkpoints").mkdir(exist_ok=True)
         torch.save(content, tmp_path / "checkpoints" / f"epoch=1-step={step}.ckpt")
+    torch.save(content, tmp_path / "checkpoints" / "last.ckpt")
+    assert [checkpoint.step for checkpoint in open_run(tmp_path).checkpoints] == [16, 32]  # a copy is no other step
     torch.save(content | {"global_step": 40}, tmp_path / "checkpoints" / "last.ckpt")
     run = open_run(tmp_path)
     assert [checkpoint.step for checkpoint in run.checkpoints] == [16, 32, 40]

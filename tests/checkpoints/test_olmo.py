@@ -25,6 +25,7 @@ CLASSES = {
     "llama-block": "Llama",
     "norm-after-grouped": "Olmo2",
     "norm-after-without-weight-in-groups": "Olmo2",
+    "older-hub-folder": "Olmo",
 }
 
 
@@ -83,22 +84,6 @@ def test_model_pt_and_names_as_fsdp_writes_them(copy):
     np.testing.assert_allclose(*logits_and_expected(folder, load_model(checkpoint)), rtol=0, atol=1e-5)
 
 
-def test_the_older_folders_of_the_hub(copy):
-    """`OLMoForCausalLM` in config.json, each weight under `model.`: what `allenai/OLMo-7B` holds."""
-    import json
-
-    from safetensors.torch import save_file
-
-    folder = copy("plain-norm-clipped")
-    settings = yaml.safe_load((folder / "config.yaml").read_text())["model"]
-    tensors = {"model." + name: tensor.clone() for name, tensor in native_tensors(folder).items()}
-    (folder / "config.yaml").unlink()
-    config = settings | {"architectures": ["OLMoForCausalLM"], "model_type": "hf_olmo", "transformers_version": "4.40"}
-    (folder / "config.json").write_text(json.dumps(config))
-    save_file(tensors, folder / "model.safetensors")
-    np.testing.assert_allclose(*logits_and_expected(folder, load_model(folder)), rtol=0, atol=1e-5)
-
-
 @pytest.mark.parametrize(
     ("name", "setting", "value"),
     [
@@ -134,6 +119,7 @@ def test_refused_by_the_name_of_the_setting(copy, name, setting, value):
     [
         ({"d_model": "many"}, "d_model: 'many'"),
         ({"n_layers": 2}, "weights are missing"),
+        ({"embedding_size": 10**9}, "its settings ask for"),
         ({"weight_tying": False}, "weights are missing"),
         ({"layer_norm_with_affine": False}, "its settings say it has not"),
         ({"mlp_hidden_size": 48}, "missing or of another shape"),

@@ -222,3 +222,18 @@ def test_finding_and_hashing_need_no_torch(tmp_path):
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_broken_checkpoint_beside_a_finished_model(tmp_path):
+    """The Trainer saves the last model into the run directory itself: that does not hide a lost checkpoint."""
+    write_checkpoint(tmp_path / "run")
+    write_checkpoint(tmp_path / "run" / "checkpoint-16")
+    (tmp_path / "run" / "checkpoint-32").mkdir()
+    with pytest.raises(InputError, match=r"checkpoint-32: no model\.safetensors"):
+        open_run(tmp_path / "run")
+
+
+@pytest.mark.parametrize("source", ["x" * 5000, "a\0b", "", "a/b/c", "a/b@", "@5", "nope@5"])
+def test_names_of_nothing(source):
+    with pytest.raises(InputError, match=r"not a folder or file|no checkpoint-<step> folder"):
+        open_run(source)

@@ -208,3 +208,18 @@ def test_words_are_looked_for_without_unpickling(tmp_path):
     assert nanogpt.matches(file)
     assert not lightning.matches(file)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 99, b"PK\x03\x04" + b"x" * 99, "truncated", "a list"])
+def test_a_damaged_pickle_is_one_line(tmp_path, content):
+    file = tmp_path / "pytorch_model.bin"
+    torch.save([1, 2] if content == "a list" else {"w": torch.ones(1000)}, file)
+    if content == "truncated":
+        file.write_bytes(file.read_bytes()[:-500])
+    elif content != "a list":
+        file.write_bytes(content)
+    with pytest.raises(
+        InputError, match="holds no weights" if content == "a list" else "damaged or truncated"
+    ) as caught:
+        Weights((file,)).hash()
+    assert "\n" not in str(caught.value)

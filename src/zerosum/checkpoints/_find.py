@@ -51,11 +51,11 @@ def find_checkpoints(sources: Sequence[str | Path], *, revisions: str | None = N
 
 def _of_source(source: str, revisions: str | None) -> Iterator[_Found]:
     path, (before, _, after) = Path(source), source.rpartition("@")
-    if path.exists():
+    if os.path.exists(path):  # noqa: PTH110 - Path.exists raises for names that no file can have
         yield from _of_path(path)
-    elif before and _STEP.fullmatch(after) and Path(before).exists():
+    elif before and _STEP.fullmatch(after) and os.path.exists(before):  # noqa: PTH110
         yield _of_checkpoint(Path(before), step=int(after))
-    elif REPO.fullmatch(before):
+    elif after and REPO.fullmatch(before):
         yield _of_revision(HubRevision(before, after))
     elif REPO.fullmatch(source):
         yield from (_of_revision(HubRevision(source, name)) for name in list_revisions(source, revisions))
@@ -68,9 +68,9 @@ def _of_source(source: str, revisions: str | None) -> Iterator[_Found]:
 
 def _of_path(path: Path) -> Iterator[_Found]:
     named = _named_inside(path) or _named_inside(path / "checkpoints")
-    if kind_of(path) is not None:  # what is in a checkpoint is often called like one: DeepSpeed's global_step500
-        named = [inner for inner in named if kind_of(inner) is not None]
-    if not named:
+    known = [inner for inner in named if kind_of(inner) is not None]
+    # What is in a checkpoint is sometimes called like one: DeepSpeed's global_step500.
+    if not named or (not known and kind_of(path) is not None):
         if kind_of(path) is None and path.is_dir() and parse_name(path.name) is None:
             raise InputError(
                 f"{path}: no checkpoint-<step> folder in it, or step1000, ckpt.pt and the like. Give the "
@@ -79,15 +79,18 @@ def _of_path(path: Path) -> Iterator[_Found]:
         yield _of_checkpoint(path)
     else:
         tokens = _tokens_of_log(path / "metrics.jsonl")
-        steps = {parse_step(inner) for inner in named if kind_of(inner) is not None}
+        steps = {_step_in(inner) for inner in known} - {None}
         for inner in named:
             # Beside step1000-unsharded lies a step1000 of many shards: the one that can be read is meant.
-            if kind_of(inner) is not None or parse_step(inner) not in steps:
-                yield _of_checkpoint(inner, tokens=tokens)
+            if inner not in known and _step_in(inner) in steps:
+                continue
+            found = _of_checkpoint(inner, tokens=tokens)
+            # Beside epoch=1-step=16.ckpt lies a copy of it, called last.ckpt.
+            if _step_in(inner) is not None or found.checkpoint.step not in steps:
+                yield found
 
 
-def parse_step(path: Path) -> int | None:
-    """The step in a checkpoint's name."""
+def _step_in(path: Path) -> int | None:
     said = parse_name(path.name)
     return None if said is None else said.step
 
@@ -96,11 +99,14 @@ def _named_inside(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     files = (".ckpt", ".pt")
-    return sorted(
-        inner
-        for inner in folder.iterdir()
-        if parse_name(inner.name) and (inner.is_file() if inner.suffix in files else inner.is_dir())
-    )
+    try:
+        return sorted(
+            inner
+            for inner in folder.iterdir()
+            if parse_name(inner.name) and (inner.is_file() if inner.suffix in files else inner.is_dir())
+        )
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read ({error.strerror}). Make it readable, or give another.") from error
 
 
 def _of_checkpoint(path: Path, *, step: int | None = None, tokens: dict[int, int] | None = None) -> _Found:

@@ -12,6 +12,8 @@ from zerosum.errors import InputError, MissingExtra
 if TYPE_CHECKING:
     import torch
 
+SPARE = 10**7  # weights that may be missing before the model is not even built
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -53,6 +55,7 @@ def build(
     is 1): they are in the model but not trainable. Raises InputError where weights are missing, left over or of
     another shape than the settings say.
     """
+    require_enough(path, sum(tensor.numel() for tensor in state.values()), lambda: model_class(config))
     with loading(path):
         model, report = model_class.from_pretrained(
             None, config=config, state_dict=state, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
@@ -93,6 +96,21 @@ def loading(path: Path) -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if bar:
             logging.enable_progress_bar()
+
+
+def require_enough(path: Path, n_numbers: int, make: Callable[[], Any]) -> None:
+    """Raise InputError where a model is far larger than its weights, before memory for the difference is taken.
+
+    make: builds the model; here without memory. Smaller differences are left to `require_all`, which names them.
+    """
+    import torch
+
+    with loading(path), torch.device("meta"):
+        asked = sum(parameter.numel() for parameter in make().parameters())
+    if asked > 2 * n_numbers + SPARE:
+        raise InputError(
+            f"{path}: its settings ask for {asked:,} weights, its files hold {n_numbers:,}. Copy both again."
+        )
 
 
 def require_all(path: Path, report: dict[str, Any]) -> None:

@@ -1,8 +1,10 @@
 """Checkpoints on the Hugging Face hub, one for each revision; its cache, HF_HOME and HF_HUB_OFFLINE count as always."""
 
+import errno
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ from zerosum.errors import InputError, MissingExtra
 
 REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _BESIDE_WEIGHTS = ("*.json", "*.yaml", "*.txt", "*.model", "*.py")  # code is fetched, not run
-_WEIGHTS = (("model*.safetensors",), ("pytorch_model*.bin",), ("model.pt",))  # the first kind that there is
+_WEIGHTS = ("model*.safetensors", "pytorch_model*.bin", "model.pt")  # the first that there is
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
+_SETTINGS = ("config.json", "config.yaml")
 
 
 @dataclass(frozen=True)
@@ -35,22 +39,29 @@ class HubRevision:
         hub = _hub()
         if hub.constants.is_offline_mode():
             return self._cached(hub)
-        try:
-            names = [name for name in hub.HfApi().list_repo_files(self.repo, revision=self.revision) if "/" not in name]
-            kinds = (kind for kind in _WEIGHTS if any(fnmatchcase(name, kind[0]) for name in names))
-            wanted = [*_BESIDE_WEIGHTS, *next(kinds, ())]
-            return Path(hub.snapshot_download(self.repo, revision=self.revision, allow_patterns=wanted))
-        except Exception as error:  # the hub's own errors, those of the network below it, and those of the disk
-            raise _no_answer(self.name, error) from error
+        return _fetch(self)
 
     def _cached(self, hub: Any) -> Path:
-        config = hub.try_to_load_from_cache(self.repo, "config.json", revision=self.revision)
-        if not isinstance(config, str):
+        found = (hub.try_to_load_from_cache(self.repo, name, revision=self.revision) for name in _SETTINGS)
+        config = next((path for path in found if isinstance(path, str)), None)
+        if config is None:
             raise InputError(
                 f"{self.name}: not in the local cache ({hub.constants.HF_HUB_CACHE}), and HF_HUB_OFFLINE is set. "
                 "Unset it to download."
             )
         return Path(config).parent
+
+
+@cache  # the hub is asked once in a process, however often the folder is
+def _fetch(revision: HubRevision) -> Path:
+    hub, repo, name = _hub(), revision.repo, revision.revision
+    try:
+        files = [file for file in hub.HfApi().list_repo_files(repo, revision=name) if "/" not in file]
+        weights = next((pattern for pattern in _WEIGHTS if any(fnmatchcase(file, pattern) for file in files)), None)
+        wanted = [*_BESIDE_WEIGHTS, *([weights] if weights else [])]
+        return Path(hub.snapshot_download(repo, revision=name, allow_patterns=wanted))
+    except Exception as error:  # the hub's own errors, those of the network below it, and those of the disk
+        raise _no_answer(revision.name, error) from error
 
 
 def list_revisions(repo: str, pattern: str | None) -> list[str]:
@@ -97,6 +108,10 @@ def _cached_revisions(hub: Any, repo: str) -> list[str]:
 
 def _no_answer(name: str, error: Exception) -> InputError:
     kind = type(error).__name__
+    if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+        return InputError(
+            f"{name}: cannot be written to the local cache ({error.strerror}). Make room, or set HF_HOME."
+        )
     cause = {
         "RepositoryNotFoundError": "no folder here and no model on the hub has this name, or it needs a token",
         "RevisionNotFoundError": "the model has no such revision",

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import math
 import mmap
 import os
+import re
 import struct
 import zipfile
 from collections.abc import Callable, Iterator
@@ -16,6 +18,7 @@ from typing import Any
 from zerosum.errors import InputError, MissingExtra
 
 LARGEST_HEADER = 100_000_000  # bytes; what the safetensors library itself accepts
+_OBJECT = re.compile(r"GLOBAL ([\w.]{1,80})", re.ASCII)  # what torch refuses to unpickle, in its words
 _NAMES_OF_TORCH = {
     "float64": "F64",
     "float32": "F32",
@@ -57,6 +60,10 @@ class Weights:
             stamps.append((file, found.st_size, found.st_mtime_ns))
         return _hash(tuple(stamps), self.select)
 
+    def n_numbers(self) -> int:
+        """How many numbers all tensors hold; a tied matrix counts as often as it is written."""
+        return sum(math.prod(shape) for file in self.files for shape in _shapes(file, self.select))
+
     def tensors(self) -> dict[str, Any]:
         """Every tensor by name, on the CPU and mapped from the file where its format allows that."""
         found: dict[str, Any] = {}
@@ -97,10 +104,10 @@ def load_pickled(file: Path) -> Any:
     try:
         return torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
     except Exception as error:  # torch raises what a damaged archive happens to lead to
-        if "nsupported" in str(error) or "weights_only" in str(error):
+        if found := _OBJECT.search(str(error)):
             raise InputError(
-                f"{file}: not loaded, because it holds more than tensors, numbers and words, and a pickle that could "
-                "run code is never executed. Save the weights as safetensors with the program that wrote them."
+                f"{file}: not loaded: beside tensors it holds {found[1]}, and a pickle that could run code is never "
+                "executed. Save the weights as safetensors with the program that wrote them."
             ) from error
         raise InputError(
             f"{file}: damaged or truncated, or not a file of torch ({type(error).__name__}). Copy it again."
@@ -146,6 +153,12 @@ def _load_safetensors(file: Path) -> dict[str, Any]:
     return loaded
 
 
+def _shapes(file: Path, select: Callable[[Any], dict[str, Any]]) -> list[list[int]]:
+    if file.suffix == ".safetensors":
+        return [entry["shape"] for entry in read_header(file)[0].values()]
+    return [list(tensor.shape) for tensor in tensors_only(select(load_pickled(file))).values()]
+
+
 @lru_cache(maxsize=4096)
 def _hash(stamps: tuple[tuple[Path, int, int], ...], select: Callable[[Any], dict[str, Any]]) -> str:
     digests: set[bytes] = set()
@@ -153,6 +166,8 @@ def _hash(stamps: tuple[tuple[Path, int, int], ...], select: Callable[[Any], dic
         content = _of_safetensors(file) if file.suffix == ".safetensors" else _of_pickled(file, select)
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:  # hashing runs outside the interpreter's lock
             digests |= set(pool.map(_digest, content))
+    if not digests:
+        raise InputError(f"{stamps[0][0]}: holds no weights. Copy it again.")
     return hashlib.sha256(b"".join(sorted(digests))).hexdigest()
 
 

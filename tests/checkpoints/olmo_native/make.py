@@ -52,28 +52,51 @@ def main() -> None:
     """Write every folder anew."""
     for seed, (name, settings) in enumerate(MODELS.items()):
         _write(HERE / name, SIZES | settings, seed)
+    _write_older(HERE / "older-hub-folder", SIZES | PLAIN | {"weight_tying": False}, len(MODELS))
     (HERE / "MADE_WITH").write_text("".join(f"{package} {version(package)}\n" for package in ("ai2-olmo", "torch")))
 
 
 def _write(folder: Path, settings: dict, seed: int) -> None:
-    import numpy as np
-    import torch
     from olmo import ModelConfig, OLMo
     from olmo.safetensors_util import state_dict_to_safetensors_file
     from omegaconf import OmegaConf
 
-    torch.manual_seed(seed)
     config = ModelConfig(**settings)
     model = OLMo(config).eval()
+    folder.mkdir(exist_ok=True)
+    _randomize(model, seed)
+    OmegaConf.save({"run_name": "tiny", "model": OmegaConf.structured(config)}, folder / "config.yaml")
+    state_dict_to_safetensors_file(model.state_dict(), folder / "model.safetensors")
+    _write_expected(folder, model)
+
+
+def _write_older(folder: Path, settings: dict, seed: int) -> None:
+    """As the package saves a model for the hub, as in `allenai/OLMo-7B`: `config.json` and other names of weights."""
+    from hf_olmo import OLMoConfig, OLMoForCausalLM
+
+    model = OLMoForCausalLM(OLMoConfig(**settings)).eval()
+    _randomize(model, seed)
+    model.save_pretrained(folder)
+    (folder / "generation_config.json").unlink()
+    _write_expected(folder, model.model)  # the package's model inside
+
+
+def _randomize(model, seed: int) -> None:
+    import torch
+
+    torch.manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():  # norms too: no two parts of the model may be mistaken for each other
             parameter.copy_(torch.randn_like(parameter) * 0.3 + (parameter.dim() == 1))
-    tokens = torch.randint(0, settings["vocab_size"], (2, 8))
+
+
+def _write_expected(folder: Path, model) -> None:
+    import numpy as np
+    import torch
+
+    tokens = torch.randint(0, SIZES["vocab_size"], (2, 8))
     with torch.no_grad():
         logits = model(tokens).logits
-    folder.mkdir(exist_ok=True)
-    OmegaConf.save({"run_name": "tiny", "model": OmegaConf.structured(config)}, folder / "config.yaml")
-    state_dict_to_safetensors_file(model.state_dict(), folder / "model.safetensors")
     np.savez_compressed(folder / "expected.npz", tokens=tokens.numpy(), logits=logits.numpy())
 
 

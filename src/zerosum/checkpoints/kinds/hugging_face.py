@@ -5,11 +5,12 @@ is run only when the caller asks aloud.
 """
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zerosum.checkpoints._kind import Kind, Progress, loading, require_all
-from zerosum.checkpoints.weights import Weights, inside, load_pickled, read_header
+from zerosum.checkpoints._kind import Kind, Progress, loading, require_all, require_enough
+from zerosum.checkpoints.weights import Weights, inside
 from zerosum.errors import InputError
 
 if TYPE_CHECKING:
@@ -85,14 +86,13 @@ def load(path: Path, dtype: "torch.dtype", trust_remote_code: bool) -> Any:
     require_plain(path)
     found = weights(path)
     in_safetensors = found.files[0].suffix == ".safetensors"
-    for file in found.files:
-        if in_safetensors:
-            read_header(file)
-        else:
-            load_pickled(file)  # mapped, not copied: says what is wrong with it better than transformers does
     with loading(path):
-        from transformers import AutoModelForCausalLM
+        from transformers import AutoConfig, AutoModelForCausalLM
 
+        config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=trust_remote_code)
+    make = partial(AutoModelForCausalLM.from_config, config, trust_remote_code=trust_remote_code)
+    require_enough(path, found.n_numbers(), make)
+    with loading(path):
         model, report = AutoModelForCausalLM.from_pretrained(
             path,
             dtype=dtype,
