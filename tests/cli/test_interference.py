@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 import subprocess
 import sys
 
@@ -250,14 +249,17 @@ def test_hostile_names_are_only_text(call, tmp_path):
     assert document_of(call, store, "--by", "document")["pairs"][0]["groups"][0]["name"].startswith(HOSTILE_NAME)
 
 
-def test_noise_louder_than_the_model_is_a_warning(call, tmp_path):
-    quiet = write(losses().assign_attrs(noise_floor={"M": 1e-6, "D": 0.99}), tmp_path / "quiet.zarr")
+def test_noise_and_problems_of_the_store_are_said(call, tmp_path):
+    quiet = write(losses().assign_attrs(noise_floor=1e-6), tmp_path / "quiet.zarr")
     pair = document_of(call, quiet)["pairs"][0]
-    assert pair["noise_floor"] == {"M": 1e-6, "D": 0.99}
-    assert "are not the model's" not in words_of(call("interference", quiet)[1])
-    loud = write(losses().assign_attrs(noise_floor=0.3), tmp_path / "loud.zarr")
-    assert "are not the model's" in words_of(call("interference", loud)[1])
-    assert math.isclose(document_of(call, loud)["pairs"][0]["noise_floor"]["M"], 0.3)
+    assert pair["noise_floor"] == {"M": 1e-6, "D": 1e-6 / pair["M"]}
+    assert "Not all of this D" not in words_of(call("interference", quiet)[1])
+    said = {"noise_floor": 0.3, "problems": [{"code": "x", "steps": [4], "message": "its loss is implausible"}]}
+    loud = write(losses().assign_attrs(said), tmp_path / "loud.zarr")
+    text = words_of(call("interference", loud)[1])
+    assert "Not all of this D is the model's" in text
+    assert "steps 4: its loss is implausible" in text
+    assert document_of(call, loud)["stores"][0]["problems"] == ["steps 4: its loss is implausible"]
 
 
 def test_the_verb_loads_no_torch(store):

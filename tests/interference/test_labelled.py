@@ -106,14 +106,43 @@ def test_under_twenty_units_there_is_a_reason_instead():
 
 
 @pytest.mark.parametrize(
-    ("said", "M", "D"),
-    [(None, None, None), (0.25, 0.25, None), ({"M": 0.5, "D": 0.75}, 0.5, 0.75), ("loud", None, None)],
+    ("attrs", "M"),
+    [
+        ({}, None),
+        ({"noise_floor": "loud"}, None),
+        ({"noise_floor": 0.25}, 0.25),
+        ({"noise_floor": 9.0, "noise_floor_of_checkpoint": [9.0, 0.2, 0.1, 0.0, 0.0, 0.0]}, 0.2),
+        ({"noise_floor": 9.0, "noise_floor_of_checkpoint": [0.0, None, 0.1, 0.0, 0.0, 0.0]}, 9.0),
+        ({"noise_floor": 9.0, "noise_floor_of_checkpoint": [0.1]}, 9.0),
+    ],
 )
-def test_the_noise_floor_is_what_the_store_says(said, M, D):
-    store = small_store().assign_attrs({} if said is None else {"noise_floor": said})
-    floor = measure_pair(change_between(store, 1, 2), units_of(store)).noise_floor
-    assert tuple(pytest.approx(math.nan if one is None else one, nan_ok=True) for one in (M, D)) == (floor.M, floor.D)
+def test_the_noise_floor_is_that_of_the_two_checkpoints(attrs, M):
+    store = small_store().assign_attrs(attrs)
+    found = measure_pair(change_between(store, 1, 2), units_of(store))
+    floor = found.noise_floor
     assert (floor.reason is None) == (M is not None)
+    if M is None:
+        assert math.isnan(floor.M)
+        assert math.isnan(floor.D)
+    else:
+        assert M == floor.M
+        assert min(M / found.measured.M, 1) == floor.D
+
+
+@pytest.mark.parametrize("scale", [0.01, 0.3, 3.0])
+def test_noise_of_mean_zero_gives_no_more_D_than_the_floor_says(scale):
+    rng = np.random.default_rng(0)
+    x, noise = rng.lognormal(0, 1, 200_000), rng.normal(0, scale, 200_000)
+    noise -= noise.mean()
+    assert destructive_interference(x + noise) <= np.abs(noise).mean() / np.abs(x + noise).mean()
+
+
+def test_what_the_store_says_is_wrong_is_passed_on():
+    said = {"complete": False, "problems": [{"code": "a", "steps": [1, 2], "message": "identical weights"}, "odd"]}
+    found = measure_store(small_store().assign_attrs(said))
+    assert found.problems[0].startswith("not everything is measured")
+    assert found.problems[1:] == ("steps 1, 2: identical weights",)
+    assert measure_store(small_store()).problems == ()
 
 
 def test_a_whole_store_lists_pairs_and_steps_without_partner():

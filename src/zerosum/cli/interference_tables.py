@@ -34,7 +34,7 @@ def pair_documents(source: str, found: "StoreInterference") -> list[Row]:
                 "units": pair.units,
                 "left_out": pair.measured.left_out,
                 "one_sided": pair.one_sided,
-                "noise_floor": None if noise.reason else with_reasons({"M": noise.M, "D": noise.D}, _NO_NOISE_D),
+                "noise_floor": None if noise.reason else {"M": noise.M, "D": noise.D},
                 **({"noise_floor_reason": noise.reason} if noise.reason else {}),
                 **_groups(pair.groups),
                 "moved": [_moved(one) for one in found.moved[steps]],
@@ -44,12 +44,9 @@ def pair_documents(source: str, found: "StoreInterference") -> list[Row]:
     return documents
 
 
-_NO_NOISE_D = {"D": "the store says only how large numerical noise is"}
-
-
 def store_document(source: str, found: "StoreInterference") -> Row:
     """What belongs to a store and to no pair: steps without a partner, and tokens that keep paying."""
-    document: Row = {"source": source, "unpaired": list(found.unpaired)}
+    document: Row = {"source": source, "unpaired": list(found.unpaired), "problems": list(found.problems)}
     if found.worse_often is None:
         return document | {
             "worse_often": None,

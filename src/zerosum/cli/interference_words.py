@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zerosum.interference.labelled import PairInterference, StoreInterference
 
 WIDE = 110  # columns of a terminal from which an interval stands on one line
-LOUD = 0.1  # numerical noise of this share of M and more is worth a warning
+LOUD = 0.1  # numerical noise that could make up this share of D is worth a warning
 
 LEGEND = (
     "D: share of all movement of the N losses that cancels. chance: D with random signs, of each token above, of each "
@@ -109,6 +109,7 @@ def _sentences(one: "StoreInterference") -> Iterator[tuple[str, str]]:
         lost = f", up to {count(torn)} of them at one of the two steps only: was it interrupted?" if torn else ""
         yield "left out", f"up to {count(most)} position{'s' * (most > 1)} without a loss{lost}"
     yield from _noise(one.pairs)
+    yield from (("problem", text) for text in one.problems)
     if one.unpaired:
         yield "unpaired", f"no step within 5 % of twice {', '.join(map(count, one.unpaired))}"
 
@@ -138,11 +139,13 @@ def _against_chance(pair: "PairInterference") -> str:
 
 
 def _noise(pairs: "Sequence[PairInterference]") -> Iterator[tuple[str, str]]:
-    floor = pairs[-1].noise_floor
-    if floor.reason:
-        yield "noise", f"no floor known: {floor.reason}."
+    if missing := [pair.noise_floor.reason for pair in pairs if pair.noise_floor.reason]:
+        yield "noise", f"no floor known: {missing[-1]}."
         return
-    share = max(floor.M / pair.measured.M if pair.measured.M > 0 else math.inf for pair in pairs)
-    warning = " Differences of this size are not the model's." if share >= LOUD else ""
-    of = f"{percent(share)} of M or less" if math.isfinite(share) else "more than some pairs moved"
-    yield "noise", f"numerical noise alone moves a token by {floor.M:.2g} nats, {of}.{warning}"
+    most = max(pairs, key=lambda pair: pair.noise_floor.D)
+    warning = " Not all of this D is the model's." if most.noise_floor.D >= LOUD * most.measured.D else ""
+    yield (
+        "noise",
+        f"numerical noise alone moves a token by {most.noise_floor.M:.2g} nats, which could give D = "
+        f"{most.noise_floor.D:.2g} at most (steps {_steps(most)}).{warning}",
+    )

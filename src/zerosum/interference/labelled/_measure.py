@@ -1,7 +1,6 @@
 """Interference of one pair of checkpoints, whole and by group."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +8,7 @@ from zerosum.interference._groups import GroupSplit, split, sums_by_group
 from zerosum.interference._measure import summarize
 from zerosum.interference._record import Interference
 from zerosum.interference._sums import InterferenceSums
-from zerosum.interference.labelled._change import Change, UnitName, Units
+from zerosum.interference.labelled._change import Change, UnitName, Units, steps_of
 from zerosum.interference.labelled._text import TokenText
 from zerosum.interference.labelled.groupings import label
 
@@ -18,9 +17,11 @@ GROUP_DRAWS = 500  # of each group's interval: enough for its coverage, and ther
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """What numerical noise alone would measure, from two runs over the same tokens with the same weights.
+    """What numerical noise alone does to a pair of checkpoints.
 
-    M: mean size of such a change, in nats. D: their destructive interference. NaN where unknown, with the reason.
+    M: mean size of the changes it makes, in nats: of the same tokens and weights in batches composed in another way.
+    D: the most it could give. Where true changes all have one sign, noise of mean zero lowers no |sum x| and adds at
+    most M to mean |x|, so that D is at most M over the measured mean |x|, and 1. NaN where unknown, with the reason.
     """
 
     M: float
@@ -28,17 +29,21 @@ class NoiseFloor:
     reason: str | None
 
     @classmethod
-    def of(cls, attrs: Mapping[str, Any]) -> "NoiseFloor":
-        """From what a store says of itself: `noise_floor`, as M or as {M, D}."""
-        said = attrs.get("noise_floor")
-        said = said if isinstance(said, Mapping) else {"M": said}
-        M, D = (_finite(said.get(name)) for name in ("M", "D"))
-        unknown = "numerical noise was not measured when this store was made"
-        return cls(M, D, unknown if math.isnan(M) else None)
+    def of(cls, change: Change, M: float) -> "NoiseFloor":
+        """From what the store says of the two checkpoints, or of all. M: measured mean size of a change."""
+        steps, attrs = steps_of(change.store), change.store.attrs
+        of_each = attrs.get("noise_floor_of_checkpoint")
+        floors = list(of_each) if isinstance(of_each, list | tuple) and len(of_each) == len(steps) else []
+        known = [_size(floors[steps.index(step)]) for step in (change.from_step, change.to_step)] if floors else []
+        floor = max(known) if known and not any(map(math.isnan, known)) else _size(attrs.get("noise_floor"))
+        if math.isnan(floor):
+            return cls(floor, floor, "numerical noise was not measured when this store was made")
+        return cls(floor, min(floor / M, 1.0) if M > 0 else 1.0, None)
 
 
-def _finite(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else float("nan")
+def _size(value: Any) -> float:
+    known = isinstance(value, int | float) and math.isfinite(value) and value >= 0
+    return float(value) if known else float("nan")
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,6 @@ def measure_pair(
         measured=measured,
         units=units.name,
         one_sided=change.one_sided,
-        noise_floor=NoiseFloor.of(change.store.attrs),
+        noise_floor=NoiseFloor.of(change, measured.M),
         groups=groups,
     )

@@ -75,7 +75,7 @@ def _predictions(
 def _in_context(
     change: Change, token: Int[np.ndarray, "S T"], s: int, t: int, text: TokenText | None
 ) -> tuple[str, str]:
-    """Text before a prediction, of the same document, and that of its token."""
+    """Text before a prediction in its sequence, and that of its token."""
     row = token[s, : t + 1].tolist()
     first = coordinate(change.store, "first_token")
     row = [*([] if first is None else [int(first[s, 0])]), *row]

@@ -1,6 +1,6 @@
 """Everything about one store: each pair of checkpoints, who moved most in it, and who keeps paying."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from zerosum.errors import InputError
@@ -17,13 +17,14 @@ class StoreInterference:
     """What the pairs of one store say.
 
     unpaired: steps without a partner near their double, where doublings were asked for. failed: pairs that could not be
-    compared, with the reason. moved: for each pair who gained and lost most. worse_often: None for fewer than two
-    successive pairs of the same tokens.
+    compared, with the reason. problems: what the store says is wrong with it. moved: for each pair who gained and lost
+    most. worse_often: None for fewer than two successive pairs of the same tokens.
     """
 
     pairs: tuple[PairInterference, ...]
     unpaired: tuple[int, ...]
     failed: tuple[tuple[Pair, str], ...]
+    problems: tuple[str, ...]
     moved: dict[Pair, tuple[Moved, ...]]
     persistence: tuple[Persistence, ...]
     worse_often: WorseOften | None
@@ -66,7 +67,20 @@ def measure_store(
         pairs=tuple(found.values()),
         unpaired=tuple(unpaired),
         failed=tuple(failed),
+        problems=tuple(_problems(store)),
         moved=moved,
         persistence=tuple(persistence(store, kept, resampled, level=level, seed=seed)),
         worse_often=worse_often(store, kept, resampled, level=level, seed=seed),
     )
+
+
+def _problems(store: Store) -> Iterator[str]:
+    """Sentences of whoever measured: suspicious checkpoints, pieces that are missing."""
+    if store.attrs.get("complete") is False:
+        yield "not everything is measured yet: start the measurement again, and it continues"
+    said = store.attrs.get("problems")
+    for one in said if isinstance(said, list | tuple) else ():
+        if isinstance(one, dict) and isinstance(one.get("message"), str):
+            steps = one.get("steps")
+            where = f"steps {', '.join(map(str, steps))}: " if isinstance(steps, list | tuple) and steps else ""
+            yield f"{where}{one['message']}"
