@@ -124,6 +124,8 @@ def test_nothing_is_wider_than_the_terminal(call, store, columns, by):
     assert code == 0
     assert max(map(len, out.splitlines())) <= columns
     assert "chance" in out
+    cells = {line.strip().split("  ")[0] for line in out.splitlines()}
+    assert cells >= {"1 to 2", "2 to 4"}  # of the table over time, whose first column is the first to give way
     assert ("Regression to the mean" in words_of(out)) == (by == "initial-loss")
 
 

@@ -75,7 +75,7 @@ def test_pairs_that_are_named():
     steps = [0, 1, 2, 4, 100, 1000]
     assert chosen_pairs("doubling", steps) == ([(1, 2), (2, 4)], [4, 100, 1000])
     assert chosen_pairs("consecutive", steps)[0] == [(0, 1), (1, 2), (2, 4), (4, 100), (100, 1000)]
-    assert chosen_pairs("0:100,100:1000", steps) == ([(0, 100), (100, 1000)], [])
+    assert chosen_pairs("100:1000,0:100,100:1000", steps) == ([(0, 100), (100, 1000)], [])
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,10 @@ def _who_pays(groups: "MeasuredGroups", delta_L: float) -> str:
     sure = sum(1 for _, one in against if one.interval and max(sign * end for end in one.interval.delta_L) < 0)
     names = ", ".join(printable(group.name, 40) for group, _ in against[:NAMED])
     more = f" and {count(len(against) - NAMED)} more" if len(against) > NAMED else ""
+    bare = sum(1 for _, one in against if one.interval is None)
+    unknown = f", {count(bare)} without an interval" if bare else ""
     return (
         f"{names}{more} {rose} while the mean loss {fell}: together they moved it by {moved:.2g} nats per token the "
-        f"other way. More than chance (the interval of own ΔL leaves out 0): {count(sure)} of {count(len(against))}."
+        f"other way. More than chance (the interval of own ΔL leaves out 0): {count(sure)} of {count(len(against))}"
+        f"{unknown}."
     )

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 CONTEXT = 28  # characters before a token
 
 EXPLAINED = (
-    "share of tokens, weighted by how far they moved in both pairs, whose losses moved the same way. An excess above "
-    "0: the same tokens keep gaining or keep paying; below 0: they take turns. Pairs that share a checkpoint lean to "
-    "taking turns by themselves, because what is chance in that checkpoint enters both with opposite signs."
+    "share of tokens, weighted by how far they moved in both pairs, whose losses moved the same way; by chance: "
+    "were the signs of the two independent. An excess above 0: the same tokens keep gaining or keep paying; below 0: "
+    "they take turns. Pairs that share a checkpoint lean to taking turns by themselves, because what is chance in that "
+    "checkpoint enters both with opposite signs."
 )
 
 
@@ -25,13 +26,12 @@ def persistence_table(rows: "Sequence[Persistence]") -> "Table":
     """Agreement of signs between pairs, beside what independent signs would give."""
     from rich.text import Text
 
-    table = plain_table("steps", "then", "agree\n%", "if independent\n%", "excess\n%", "shared\ncheckpoint", "N")
+    table = plain_table("steps, and then", "agree\n%", "by chance\n%", "excess\n%", "shared\ncheckpoint", "N")
     for row in rows:
         found = row.found
         ends = found.intervals.get("excess")
         table.add_row(
-            Text(f"{count(row.first[0])} to {count(row.first[1])}"),
-            Text(f"{count(row.second[0])} to {count(row.second[1])}"),
+            Text(f"{count(row.first[0])} to {count(row.first[1])}\n{count(row.second[0])} to {count(row.second[1])}"),
             Text(number(100 * found.agreement, 1)),
             Text(number(100 * found.expected, 1)),
             estimate(100 * found.excess, (100 * ends[0], 100 * ends[1]) if ends else None, True),

@@ -40,7 +40,7 @@ def consecutive_pairs(steps: Iterable[int]) -> list[Pair]:
 
 
 def chosen_pairs(wanted: str, steps: Iterable[int]) -> tuple[list[Pair], list[int]]:
-    """The pairs that `wanted` names among steps, and those steps that "doubling" leaves without a partner.
+    """The pairs that `wanted` names among steps, in order, and those steps that "doubling" leaves without a partner.
 
     wanted: "doubling", "consecutive", or pairs as "100:200,200:1000". Raises InputError where there is no such pair.
 
@@ -54,7 +54,7 @@ def chosen_pairs(wanted: str, steps: Iterable[int]) -> tuple[list[Pair], list[in
     if wanted == "consecutive":
         return consecutive_pairs(known), []
     if wanted != "doubling":
-        return [_named(text, known) for text in wanted.split(",")], []
+        return sorted({_named(text, known) for text in wanted.split(",")}), []
     pairs, alone = doubling_pairs(known)
     if not pairs:
         raise InputError(
