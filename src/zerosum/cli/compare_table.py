@@ -121,7 +121,7 @@ def signed(value: float, places: int) -> str:
 
 def _share(nats: float, found: "Comparison") -> str:
     moved = sum(abs(term.nats) for term in found.terms)
-    return "—" if abs(found.total) <= SMALL * moved else f"{100 * nats / found.total:.0f} %".replace("-", "−")
+    return "—" if abs(found.total) <= SMALL * moved else f"{round(100 * nats / found.total)} %".replace("-", "−")
 
 
 def _sentences(pair: Pair) -> list[str]:
