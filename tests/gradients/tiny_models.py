@@ -8,10 +8,10 @@ VOCABULARY = 40
 def _config(family, **more):
     from transformers import GPT2Config, GPTNeoXConfig, LlamaConfig, Olmo2Config, Qwen3Config
 
-    same = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 0, **more}
+    same = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 0}
     plain = same | {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4}
-    plain |= {"max_position_embeddings": 32}
-    short = same | {"n_embd": 16, "n_layer": 2, "n_head": 4, "n_positions": 32}
+    plain |= {"max_position_embeddings": 32, **more}
+    short = same | {"n_embd": 16, "n_layer": 2, "n_head": 4, "n_positions": 32, **more}
     return {
         "llama": lambda: LlamaConfig(**plain, num_key_value_heads=2, attention_bias=True),
         "olmo2": lambda: Olmo2Config(**plain),

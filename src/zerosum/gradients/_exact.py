@@ -87,7 +87,7 @@ def _block(body: Any, head: Any, tokens: Any, positions: list[int], recorder: Re
     if name is not None:
         recorder.add_head(name, Product(by_logits, rows.detach()))
     if bias is not None:
-        recorder.add_vectors(bias, by_logits.flatten(0, 1))
+        recorder.add_whole(bias, by_logits.flatten(0, 1))
     for at, k in enumerate(positions):
         if name is not None:
             recorder.head = {name: Product(by_logits[:, at : at + 1], rows.detach()[:, at : at + 1])}

@@ -12,6 +12,8 @@ from typing import Any
 
 from zerosum.gradients._parameters import Parameter
 
+SMALL = 1 << 17  # numbers: gradients of all sequences together that still fit in the cache, half a megabyte
+
 
 class Unsupported(Exception):
     """This model is not made in a way that the layer rules know; the general path takes it."""
@@ -67,10 +69,11 @@ class Recorder:
         import torch
 
         self.sequences = sequences
+        self.tensors = {one.name: one.tensor.detach() for one in parameters}
         self.names = {id(one.tensor): one.name for one in parameters}
         self.net = {one.name: torch.zeros_like(one.tensor) for one in parameters}
         self.mass = {one.name: torch.zeros_like(one.tensor) for one in parameters}
-        self.uses = dict.fromkeys(self.mass, 0)
+        self.uses = dict.fromkeys(self.tensors, 0)
         self.head: dict[str, Product] = {}
         self.positions = self.position = 0
         self.reaching_back: set[Any] = set()
@@ -112,8 +115,8 @@ class Recorder:
         """Rank-one gradients, each row of `part` another token. rows: [S, n, o]. columns: [S, n, i]."""
         self._add_rank_one(name, part.rows.flatten(0, 1), part.columns.flatten(0, 1))
 
-    def add_vectors(self, name: str, gradients: Any) -> None:
-        """Gradients of a vector or scalar, one of each token. gradients: [n, *shape]."""
+    def add_whole(self, name: str, gradients: Any) -> None:
+        """Whole gradients, one of each token: of a vector, or of a small matrix. gradients: [n, *shape]."""
         self.net[name] += gradients.sum(0)
         self.mass[name] += gradients.abs().sum(0)
 
@@ -130,16 +133,19 @@ class Recorder:
 
     def _add_alone(self, name: str, part: Part) -> None:
         if isinstance(part, Dense):
-            self.add_vectors(name, part.values)
+            self.add_whole(name, part.values)
         elif isinstance(part, Rows):
-            ids = part.ids.flatten()
-            values = self._beside_head(name, part) if name in self.head else part.values.abs()
-            self.net[name].index_add_(0, ids, part.values.flatten(0, 1))
-            self.mass[name].index_add_(0, ids, values.flatten(0, 1))
+            self._add_rows(name, part, self._beside_head(name, part) if name in self.head else part.values.abs())
         elif part.rows.shape[1] == 1:
             self._add_rank_one(name, part.rows[:, 0], part.columns[:, 0])
         else:
             self._add_products(name, part)
+
+    def _add_rows(self, name: str, part: Rows, sizes: Any) -> None:
+        """sizes: [S, U, d] what these rows add to |g|."""
+        ids = part.ids.flatten()
+        self.net[name].index_add_(0, ids, part.values.flatten(0, 1))
+        self.mass[name].index_add_(0, ids, sizes.flatten(0, 1))
 
     def _add_rank_one(self, name: str, rows: Any, columns: Any) -> None:
         """rows: [n, o]. columns: [n, i]. The n gradients are their outer products."""
@@ -155,26 +161,31 @@ class Recorder:
     def _add_products(self, name: str, part: Product) -> None:
         import torch
 
-        net, mass = self.net[name], self.mass[name]
-        buffer = self._buffer(mass)
+        if self.tensors[name].numel() * self.sequences <= SMALL:
+            self.add_whole(name, torch.bmm(part.rows.transpose(1, 2), part.columns))
+            return
+        buffer = self._buffer(name)
         for s in range(self.sequences):
             torch.mm(part.rows[s].T, part.columns[s], out=buffer)
-            net.add_(buffer)
-            mass.add_(buffer.abs_())
+            self._add_token(name, s, buffer)
 
     def _add_sum(self, name: str, parts: Iterable[Part]) -> None:
-        net, mass = self.net[name], self.mass[name]
-        buffer = self._buffer(mass)
+        buffer = self._buffer(name)
         for s in range(self.sequences):
             buffer.zero_()
             for part in parts:
                 part.add_to(buffer, s)
-            net.add_(buffer)
-            mass.add_(buffer.abs_())
+            self._add_token(name, s, buffer)
 
-    def _buffer(self, like: Any) -> Any:
+    def _add_token(self, name: str, s: int, gradient: Any) -> None:
+        """The whole gradient of sequence s's token. gradient: a buffer that may be written to."""
+        self.net[name].add_(gradient)
+        self.mass[name].add_(gradient.abs_())
+
+    def _buffer(self, name: str) -> Any:
         import torch
 
+        like = self.tensors[name]
         if like.shape not in self._buffers:
             self._buffers[like.shape] = torch.empty_like(like)
         return self._buffers[like.shape]

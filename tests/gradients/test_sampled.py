@@ -1,0 +1,92 @@
+"""A sample of tokens against all of them."""
+
+import numpy as np
+import pytest
+import torch
+from test_first_order import random_update
+from tiny_models import VOCABULARY, tiny
+
+from zerosum.errors import InputError
+from zerosum.gradients._exact import exact_sums
+from zerosum.gradients._numbers import opposition
+from zerosum.gradients._oracle import token_gradients
+from zerosum.gradients._parameters import trainable
+from zerosum.gradients._sample import GROUPS, calibrated, draw
+from zerosum.gradients._sampled import sampled_mass
+
+
+def test_a_draw_counts_every_token_once():
+    sample = draw(40, sequences=8, positions=33, seed=0)
+    assert sample.position.shape == (5, 8)
+    assert sample.weight.sum() == sample.N == 8 * 33
+    assert (np.diff(sample.position, axis=0) > 0).all()
+    assert np.bincount(sample.group.ravel(), minlength=GROUPS).tolist() == [5] * GROUPS
+
+
+def test_every_token_is_drawn_equally_often_for_its_weight():
+    counted = np.zeros((4, 10))
+    for seed in range(3_000):
+        sample = draw(16, sequences=4, positions=10, seed=seed)
+        counted[np.arange(4), sample.position] += sample.weight
+    assert np.abs(counted / 3_000 - 1).max() < 5 * np.sqrt(2.0 / 3_000)  # weights of at most 3: variance at most 2
+
+
+def test_calibrated_weights_add_up_the_auxiliary_variable():
+    known = np.random.default_rng(0).random((8, 33))
+    sample = calibrated(draw(40, sequences=8, positions=33, seed=0), known)
+    assert sample.weight.sum() == pytest.approx(8 * 33)
+    assert (sample.weight * known[np.arange(8), sample.position]).sum() == pytest.approx(known.sum())
+
+
+@pytest.mark.parametrize(("n", "why"), [(3, "too few"), (8 * 33, "exact")])
+def test_samples_that_make_no_sense_are_refused(n, why):
+    with pytest.raises(InputError, match=why):
+        draw(n, sequences=4, positions=66, seed=0)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+@pytest.mark.parametrize("tied", [True, False])
+def test_sampled_tokens_have_the_oracles_sums(family, tied, tokens):
+    model = tiny(family, tied=tied)
+    update = random_update(model)
+    found = sampled_mass(model, tokens, update, n_tokens=18, seed=1)
+    sample = draw(18, 3, 12, seed=1)
+    which = [(s, int(k)) for row in sample.position for s, k in enumerate(row)]
+    whole = {name: sum(part[name] for part in found.parts) for name in found.parts[0]}
+    expected = {name: torch.zeros_like(value) for name, value in whole.items()}
+    for i, gradients in enumerate(token_gradients(model, tokens, which)):
+        for name, gradient in gradients.items():
+            moved = float((gradient * update[name]).abs().sum())
+            assert found.moved[name][i] == pytest.approx(moved, rel=1e-9, abs=1e-15)
+            if name in expected:
+                expected[name] += found.weight[i] * gradient.abs()
+    for name, value in expected.items():
+        assert torch.allclose(whole[name], value, rtol=1e-9, atol=1e-15), name
+
+
+def test_estimates_are_close_and_their_intervals_cover():
+    """256 of 4,096 tokens, 50 draws: the promised error and coverage."""
+    model = tiny("llama", num_hidden_layers=1).float()
+    tokens = torch.randint(0, VOCABULARY, (128, 33), generator=torch.Generator().manual_seed(5))
+    update = random_update(model)
+    sums, parameters = exact_sums(model, tokens), trainable(model)
+    inner = [one for one in parameters if one.kind not in ("embedding", "head")]
+    D, all_of_it = opposition(sums, inner).D_grad, opposition(sums, parameters, update)
+    errors, held = [], []
+    for seed in range(50):
+        found = sampled_mass(model, tokens, update, n_tokens=256, seed=seed)
+        estimate, (low, high) = found.D_grad(sums.net, [one.name for one in inner])
+        ends = found.moved_interval()
+        errors.append((estimate - D, found.total_moved() / all_of_it.mass - 1))
+        held.append((low <= D <= high, ends[0] <= all_of_it.mass <= ends[1]))
+    error_of_D, error_of_mass = np.sqrt(np.mean(np.square(errors), axis=0))
+    assert error_of_D <= 0.005
+    assert error_of_mass <= 0.04  # and so C_g, whose numerator is exact
+    assert (np.mean(held, axis=0) >= 0.9).all()
+    assert np.abs(np.mean(errors, axis=0)[0]) < 0.001
+
+
+def test_the_same_seed_gives_the_same_estimate(tokens):
+    model = tiny("qwen3")
+    one, other = (sampled_mass(model, tokens, random_update(model), n_tokens=18, seed=3) for _ in range(2))
+    assert one.total_moved() == other.total_moved()
