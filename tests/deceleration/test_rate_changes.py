@@ -8,7 +8,7 @@ from simulated import LONG_RUN, POWER_LAW, SHORT_RUN, simulated_curve
 
 from zerosum.curves import LossCurve, clean_curve, read_curve
 from zerosum.deceleration import cutoff_table, fit
-from zerosum.deceleration.late_drop import find_late_drop
+from zerosum.deceleration.late_drop import _bins, find_late_drop
 from zerosum.deceleration.rate_changes import logged_changes
 
 STEP = np.arange(1.0, 10_001)
@@ -81,6 +81,18 @@ def test_drops_of_four_percent_are_found_without_a_column(seed, at_once):
     assert drop is not None
     assert drop.start == pytest.approx(start, rel=0.06)
     assert "likely" in next(reason.message for reason in fit(curve).reasons if reason.code == "cooldown")
+
+
+@pytest.mark.parametrize("n", [400, 777, 5_000])
+def test_late_bins_are_medians_of_their_rows(n):
+    step = np.cumsum(np.random.default_rng(n).integers(1, 4, n)).astype(float)
+    loss = np.exp(np.random.default_rng(1).normal(size=n))
+    x, y = _bins(step, loss)
+    late = step >= 0.1 * step[-1]
+    t, log_loss = step[late], np.log(loss[late])
+    first = np.unique(np.searchsorted(t, np.linspace(t[0], t[-1], 121)[:-1]))
+    np.testing.assert_array_equal(y, [np.median(part) for part in np.split(log_loss, first[1:])])
+    np.testing.assert_allclose(x, [np.log(part).mean() for part in np.split(t, first[1:])])
 
 
 @pytest.mark.parametrize("law", [SHORT_RUN, POWER_LAW, LONG_RUN], ids=["short", "power law", "long"])

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import stdtrit
 
-from zerosum.deceleration.bnsl import hinge
+from zerosum.deceleration.reduced import hinge_and_slope
 from zerosum.deceleration.varpro import Solutions
 
 BLOCKS = 8
@@ -93,17 +93,20 @@ def power_law_error(
     """
     if not np.isfinite(refits.rss).all():
         return float("nan")
-    plain = broken = 0.0
-    for k in range(BLOCKS):
-        out, rest = block == k, (weight > 0) & (block != k)
-        slope, level = np.polynomial.polynomial.polyfit(x[rest] - x[-1], y[rest], 1)[::-1]
-        plain += float(((y[out] - level - slope * (x[out] - x[-1])) ** 2).sum())
-        broken += float(((y[out] - _law(refits, k, x[out])) ** 2).sum())
+    rest = leave_out(weight, block)
+    centre = rest @ x[:, None] / rest.sum(axis=1, keepdims=True)
+    away = x - centre  # [blocks n]
+    slope = ((rest * away) @ y / (rest * away**2).sum(axis=1))[:, None]
+    line = (rest @ y / rest.sum(axis=1))[:, None] + slope * away
+    out = (block == np.arange(BLOCKS)[:, None]) & (weight > 0)
+    plain = float(((y - line)[out] ** 2).sum())
+    broken = float(((y - _laws(refits, x))[out] ** 2).sum())
     rounding = 1e-24 * len(x)  # two exact fits are equally good
     return (plain + rounding) / (broken + rounding)
 
 
-def _law(s: Solutions, k: int, x: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    bend = hinge(x, float(s.log_t_d[k]), float(np.exp(s.log_f[k])))
-    line: Float[np.ndarray, " n"] = s.log_L_d[k] - s.r_before[k] * (x - s.log_t_d[k]) - (s.r_d - s.r_before)[k] * bend
-    return line
+def _laws(s: Solutions, x: Float[np.ndarray, " n"]) -> Float[np.ndarray, "blocks n"]:
+    level, before, after, at, log_f = (value[:, None] for value in (s.log_L_d, s.r_before, s.r_d, s.log_t_d, s.log_f))
+    bend, _ = hinge_and_slope(x, at, np.exp(log_f))
+    lines: Float[np.ndarray, "blocks n"] = level - before * (x - at) - (after - before) * bend
+    return lines

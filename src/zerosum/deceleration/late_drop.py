@@ -57,7 +57,9 @@ def _bins(
     counts = np.diff(edges, append=len(t))
     if counts.max() == 1:
         return np.log(t), y
-    middle = np.array([np.median(part) for part in np.split(y, edges[1:])])
+    # Medians of all bins by one sort: np.median of each took a sixth of a whole fit.
+    ordered = y[np.lexsort((y, np.repeat(np.arange(len(edges)), counts)))]
+    middle = (ordered[edges + (counts - 1) // 2] + ordered[edges + counts // 2]) / 2
     return np.add.reduceat(np.log(t), edges) / counts, middle
 
 
