@@ -1,137 +1,256 @@
-"""The store of per-token losses: labelled, made once, refused where it is something else."""
+"""The store of per-token losses: labelled, measured once, refused where it is something else."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from stores import STEPS, VOCABULARY, S, T, save_run, some_tokens
 
 import zerosum
-from zerosum.checkpoints import open_run
-from zerosum.losses import HeldOut, StepLosses, measure_losses
+from zerosum.checkpoints import load_model, open_run
+from zerosum.losses import AroundStep, StepLosses, _layout, measure_losses, token_losses
 
 torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
-
-S, T, VOCABULARY = 5, 7, 31
+pytest.importorskip("transformers")
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    config = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
-    for step in (0, 1, 2):
-        torch.manual_seed(step)
-        model = transformers.LlamaForCausalLM(transformers.LlamaConfig(vocab_size=VOCABULARY, **config))
-        model.save_pretrained(folder / f"checkpoint-{step}")
+    save_run(folder)
     return open_run(folder)
 
 
 @pytest.fixture(scope="module")
-def held_out():
-    tokens = np.random.default_rng(0).integers(0, VOCABULARY, (S, T + 1))
-    return HeldOut(tokens, np.array([0, 0, 1, 2, 2]), ("a", "a", "b", "c", "c"), sha256="tokens")
+def tokens():
+    return some_tokens()
 
 
-class Measuring:
-    """A stand-in for the real optimizer step that counts how often it is asked."""
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch):
+    """Two sequences to a chunk."""
+    monkeypatch.setattr(_layout, "BLOCK", 2 * T)
+
+
+class Loading:
+    """Loads models and counts how often it is asked."""
 
     def __init__(self):
         self.steps = []
 
-    def __call__(self, checkpoint, tokens):
+    def __call__(self, checkpoint):
         self.steps.append(checkpoint.step)
-        batch = np.full((2, T), checkpoint.step, dtype=np.float32)
-        return StepLosses(batch, batch + 1, np.full((S, T), 9, dtype=np.float32))
+        return load_model(checkpoint)
 
 
-def test_labelled_and_measured_once(run, held_out):
-    done, measuring = [], Measuring()
-    store = measure_losses(run, held_out, measuring, done.append)
-    assert done == [0, 1, 2]
-    assert measuring.steps == [1, 2]
+def test_labelled_and_measured_once(run, tokens, tmp_path):
+    done, loading = [], Loading()
+    path = tmp_path / "store.zarr"
+    store = measure_losses(path, run.checkpoints, tokens, load=loading, on_piece=lambda *news: done.append(news))
+    assert done == [(number, 9, (number - 1) // 3) for number in range(1, 10)]
+    assert loading.steps == [0, 1, 2]
     assert store["loss"].dims == ("checkpoint", "sequence", "position")
-    assert store["loss"].shape == (3, S, T)
-    np.testing.assert_array_equal(store["token"], held_out.tokens[:, 1:])
-    np.testing.assert_array_equal(store["document"], held_out.document_index)
+    assert (store["loss"].shape, store["loss"].dtype) == ((3, S, T), np.float32)
+    for index, checkpoint in enumerate(run.checkpoints):
+        expected = token_losses(load_model(checkpoint), tokens.ids)
+        np.testing.assert_allclose(store["loss"][index], expected, atol=1e-6)
+    assert np.isnan(store["loss"].values[:, 3, 3:]).all()
+    np.testing.assert_array_equal(store["token"], tokens.ids[:, 1:])
+    np.testing.assert_array_equal(store["first_token"], tokens.ids[:, 0])
+    np.testing.assert_array_equal(store["document"], tokens.document)
+    np.testing.assert_array_equal(store["domain"], [0, 0, 1, 0, 0])
+    assert {"step", "tokens_seen", "token", "first_token", "document", "domain"} == set(store.coords)
+    assert store.attrs["weight_sha256"] == [checkpoint.weight_hash() for checkpoint in run.checkpoints]
+    assert store.attrs["documents"] == ["a", "b", "c"]
+    assert store.attrs["domains"] == ["x", "y"]
+    assert store.attrs["tokens"] == {"pack": False}
+    assert store.attrs["complete"] is True
+    assert all(0 <= floor < 1e-6 for floor in store.attrs["noise_floor_of_checkpoint"])
+    assert [one.name for one in tmp_path.iterdir()] == ["store.zarr"]
+    again = measure_losses(path, run.checkpoints, tokens, load=loading)
+    assert loading.steps == [0, 1, 2]
+    xr.testing.assert_identical(again.load(), store.load())
+
+
+def test_checkpoints_are_added_in_order(run, tokens, tmp_path):
+    first, second, third = run.checkpoints
+    whole = measure_losses(tmp_path / "whole", run.checkpoints, tokens).load()
+    loading = Loading()
+    measure_losses(tmp_path / "store", [first, third], tokens, load=loading)
+    assert loading.steps == [0, 2]
+    store = measure_losses(tmp_path / "store", [second], tokens, load=loading)
+    assert loading.steps == [0, 2, 1]
+    xr.testing.assert_identical(store.load(), whole)
+
+
+def test_a_document_to_each_token(run, tmp_path):
+    document = np.repeat(some_tokens().document[:, None], T, axis=1)
+    document[3, 3:] = -1
+    store = measure_losses(tmp_path / "store", run.checkpoints[:1], replace(some_tokens(), document=document))
+    assert store["document"].dims == store["domain"].dims == ("sequence", "position")
+    assert store["domain"].values[3].tolist() == [0, 0, 0, -1, -1, -1, -1]
+
+
+def take_no_step(checkpoint, ids):
+    batch = np.full((2, T), checkpoint.step, dtype=np.float32)
+    return StepLosses(batch, batch + 1, np.full((S, T), 9, dtype=np.float32))
+
+
+AROUND = AroundStep(take_no_step, batch=(2, T))
+
+
+def test_around_a_step(run, tokens, tmp_path):
+    store = measure_losses(tmp_path / "store", run.checkpoints, tokens, around=AROUND)
     assert np.isnan(store["loss_after_step"].isel(checkpoint=0)).all()
+    assert (store["loss_after_step"].isel(checkpoint=[1, 2]) == 9).all()
     assert (store["batch_loss_after_step"] - store["batch_loss"]).isel(checkpoint=2).values.tolist() == [[1.0] * T] * 2
-    again = measure_losses(run, held_out, measuring, done.append)
-    assert measuring.steps == [1, 2]
-    np.testing.assert_array_equal(again["loss"], store["loss"])
+    assert store["batch_loss"].dims == ("checkpoint", "batch_sequence", "position")
 
 
-def test_other_tokens_or_weights_are_measured_again(run, held_out):
-    measuring = Measuring()
-    measure_losses(run, held_out, measuring, lambda step: None)
-    asked = len(measuring.steps)
-    other = HeldOut(held_out.tokens[:, ::-1].copy(), held_out.document_index, held_out.document, sha256="other")
-    store = measure_losses(run, other, measuring, lambda step: None)
-    assert len(measuring.steps) == asked + 2
-    assert store.attrs["data_sha256"] == "other"
+def test_other_tokens_weights_or_precision_are_refused(run, tokens, tmp_path):
+    path = tmp_path / "store"
+    store = measure_losses(path, run.checkpoints, tokens).load()
+    with pytest.raises(zerosum.InputError, match=r"made with other tokens .*this one was not touched"):
+        measure_losses(path, run.checkpoints, some_tokens(seed=1))
+    with pytest.raises(zerosum.InputError, match="made with another --dtype"):
+        measure_losses(path, run.checkpoints, tokens, dtype="bfloat16")
+    other = replace(run.checkpoints[2], step=1)
+    with pytest.raises(zerosum.InputError, match="made of other weights of step 1"):
+        measure_losses(path, [other], tokens)
+    xr.testing.assert_identical(zerosum.open_store(path).load(), store)
+    assert [one.name for one in tmp_path.iterdir()] == ["store", "store.pieces"][: len(list(tmp_path.iterdir()))]
+    made_anew = measure_losses(path, run.checkpoints, some_tokens(seed=1), replace=True)
+    assert made_anew.attrs["data_sha256"] == some_tokens(seed=1).sha256
 
 
-def empty_folder(store):
-    shutil.rmtree(store)
-    store.mkdir()
-
-
-def plain_file(store):
-    shutil.rmtree(store)
-    store.write_text("in the way")
+def test_ids_outside_the_vocabulary_leave_no_store(run, tokens, tmp_path):
+    wrong = replace(tokens, ids=tokens.ids + np.where(tokens.ids >= 0, VOCABULARY, 0))
+    with pytest.raises(zerosum.InputError, match="the model's vocabulary is 0 to 30"):
+        measure_losses(tmp_path / "store", run.checkpoints, wrong)
+    assert not list(tmp_path.iterdir())
 
 
 def chunks(store, name):
     return sorted(path for path in (store / name / "c").rglob("*") if path.is_file())
 
 
+TORN = {
+    "garbage chunk": (lambda store: chunks(store, "loss")[1].write_bytes(b"garbage"), [0]),
+    "torn chunk": (lambda store: chunks(store, "loss")[-1].write_bytes(b""), [2]),
+    "lost chunk": (lambda store: chunks(store, "loss")[4].unlink(), [1]),
+    "every chunk": (lambda store: shutil.rmtree(store / "loss" / "c"), [0, 1, 2]),
+}
 DAMAGES = {
     "no metadata": lambda store: (store / "zarr.json").unlink(),
     "garbage metadata": lambda store: (store / "zarr.json").write_text("{not JSON"),
     "other metadata": lambda store: (store / "zarr.json").write_text('{"zarr_format": 3, "node_type": 7}'),
     "garbage metadata of one variable": lambda store: (store / "loss" / "zarr.json").write_bytes(b"\xff\x00"),
-    "a variable lost": lambda store: shutil.rmtree(store / "batch_loss"),
-    "garbage chunk": lambda store: chunks(store, "loss")[1].write_bytes(b"garbage"),
-    "torn chunk": lambda store: chunks(store, "batch_loss")[-1].write_bytes(b""),
-    "lost chunk": lambda store: chunks(store, "loss_after_step")[-1].unlink(),
+    "a variable lost": lambda store: shutil.rmtree(store / "loss"),
     "lost steps": lambda store: [chunk.unlink() for chunk in chunks(store, "step")],
-    "empty folder": empty_folder,
-    "plain file": plain_file,
+    "lost tokens": lambda store: [chunk.unlink() for chunk in chunks(store, "token")],
+    "empty folder": lambda store: [shutil.rmtree(store), store.mkdir()],
+    "plain file": lambda store: [shutil.rmtree(store), store.write_text("in the way")],
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_damaged_is_measured_again(run, held_out, damage):
-    whole = measure_losses(run, held_out, Measuring(), lambda step: None).load()
-    damage(run.measured / "losses.zarr")
-    measuring = Measuring()
-    again = measure_losses(run, held_out, measuring, lambda step: None)
-    assert measuring.steps == [1, 2]
+@pytest.mark.parametrize(("damage", "steps"), TORN.values(), ids=TORN)
+def test_damaged_pieces_are_measured_again(run, tokens, tmp_path, damage, steps):
+    whole = measure_losses(tmp_path / "store", run.checkpoints, tokens).load()
+    damage(tmp_path / "store")
+    loading = Loading()
+    again = measure_losses(tmp_path / "store", run.checkpoints, tokens, load=loading)
+    assert loading.steps == steps
     xr.testing.assert_identical(again.load(), whole)
-    measure_losses(run, held_out, measuring, lambda step: None)
-    assert measuring.steps == [1, 2]
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_store_is_refused_or_made_anew(run, tokens, tmp_path, damage):
+    path = tmp_path / "store"
+    whole = measure_losses(path, run.checkpoints, tokens).load()
+    damage(path)
+    with pytest.raises(zerosum.InputError, match=r"this store is damaged|not a store of losses|holds no per-token"):
+        measure_losses(path, run.checkpoints, tokens)
+    again = measure_losses(path, run.checkpoints, tokens, replace=True)
+    xr.testing.assert_identical(again.load(), whole)
+
+
+def test_a_checkpoint_that_gives_no_numbers_is_measured_once_and_said(run, tokens, tmp_path):
+    def diverged(checkpoint):
+        model = load_model(checkpoint)
+        with torch.no_grad():
+            model.lm_head.weight.fill_(float("nan"))
+        loaded.append(checkpoint.step)
+        return model
+
+    loaded = []
+    for _ in range(2):
+        store = measure_losses(tmp_path / "store", run.checkpoints[1:2], tokens, load=diverged)
+        assert loaded == [1]
+    assert np.isnan(store["loss"]).all()
+    assert store.attrs["noise_floor"] is None
+    assert [problem["code"] for problem in store.attrs["problems"]] == ["implausible-loss"]
+
+
+def test_identical_weights_are_said(run, tokens, tmp_path):
+    copy = replace(run.checkpoints[1], step=7)
+    store = measure_losses(tmp_path / "store", [*run.checkpoints, copy], tokens)
+    problem = store.attrs["problems"][0]
+    assert (problem["code"], problem["steps"]) == ("identical-weights", [1, 7])
+    with pytest.raises(zerosum.InputError, match="step 1: two checkpoints"):
+        measure_losses(tmp_path / "other", [run.checkpoints[1], run.checkpoints[1]], tokens)
+
+
+def test_half_precision_has_a_noise_floor(tmp_path, monkeypatch):
+    import transformers
+
+    monkeypatch.undo()
+    config = transformers.LlamaConfig(
+        vocab_size=97, hidden_size=192, num_hidden_layers=2, num_attention_heads=2, intermediate_size=384
+    )
+    torch.manual_seed(0)
+    transformers.LlamaForCausalLM(config).save_pretrained(tmp_path / "checkpoint-1")
+    ids = np.random.default_rng(0).integers(0, 97, (8, 33))
+    tokens = replace(some_tokens(), ids=ids, document=np.zeros(8, np.int64))
+    floors = {}
+    for dtype in ("float32", "bfloat16"):
+        store = measure_losses(
+            tmp_path / dtype,
+            open_run(tmp_path).checkpoints,
+            tokens,
+            load=lambda checkpoint, dtype=dtype: load_model(checkpoint, dtype=getattr(torch, dtype)),
+            dtype=dtype,
+        )
+        floors[dtype] = store.attrs["noise_floor"]
+    assert 0 < floors["float32"] < 1e-6
+    assert 20 * floors["float32"] < floors["bfloat16"] < 0.1  # 16 bits fewer
 
 
 @pytest.mark.parametrize("name", ["a::b", "~", "memory:"])
-def test_a_path_is_only_a_path(run, held_out, tmp_path, monkeypatch, name):
+def test_a_path_is_only_a_path(run, tokens, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(run.path, Path(name), ignore=shutil.ignore_patterns("zerosum"))
-    store = measure_losses(open_run(name), held_out, Measuring(), lambda step: None)
-    assert (tmp_path / name / "zerosum" / "losses.zarr" / "zarr.json").is_file()
-    assert store["step"].values.tolist() == [0, 1, 2]
+    store = measure_losses(Path(name), run.checkpoints, tokens)
+    assert (tmp_path / name / "zarr.json").is_file()
+    assert store["step"].values.tolist() == list(STEPS)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_a_failure_leaves_nothing_half_written(run, held_out):
-    def broken(checkpoint, tokens):
-        raise RuntimeError("out of memory")
+def test_a_failure_keeps_what_is_done(run, tokens, tmp_path):
+    def broken(checkpoint):
+        if checkpoint.step == 1:
+            raise RuntimeError("no such model")
+        return load_model(checkpoint)
 
-    fresh = HeldOut(held_out.tokens, held_out.document_index, held_out.document, sha256="fresh")
-    before = sorted(path.name for path in run.measured.iterdir()) if run.measured.exists() else []
-    with pytest.raises(RuntimeError, match="out of memory"):
-        measure_losses(run, fresh, broken, lambda step: None)
-    assert (sorted(path.name for path in run.measured.iterdir()) if run.measured.exists() else []) == before
+    with pytest.raises(RuntimeError, match="no such model"):
+        measure_losses(tmp_path / "store", run.checkpoints, tokens, load=broken)
+    store = zerosum.open_store(tmp_path / "store")
+    assert store.attrs["complete"] is False
+    assert np.isfinite(store["loss"].values[0][tokens.predicted]).all()
+    loading = Loading()
+    measure_losses(tmp_path / "store", run.checkpoints, tokens, load=loading)
+    assert loading.steps == [1, 2]
 
 
 def test_not_a_store(tmp_path):

@@ -91,7 +91,7 @@ def test_training_learns(recipe: Recipe, tmp_path: Path) -> None:
     losses: dict[int, float] = {}
     train(longer, tmp_path, on_step=losses.__setitem__)
     assert losses[200] < 0.6 * losses[1]
-    tokens = torch.from_numpy(held_out_tokens(20, 8, longer.data).tokens)
+    tokens = torch.from_numpy(held_out_tokens(20, 8, longer.data).ids)
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "checkpoint-200")
     loss = functional.cross_entropy(model(tokens[:, :-1]).logits.flatten(0, 1), tokens[:, 1:].flatten())
     assert loss.item() < 0.6 * np.log(257)

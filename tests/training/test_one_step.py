@@ -15,7 +15,7 @@ def test_losses_around_the_step_are_those_of_the_run(recipe: Recipe, tmp_path: P
     train(recipe, tmp_path)
     before, after = (checkpoint for checkpoint in open_run(tmp_path).checkpoints if checkpoint.step in (1, 2))
     files = {path.name: path.read_bytes() for path in before.path.iterdir()}
-    held_out = held_out_tokens(6, 8, recipe.data).tokens
+    held_out = held_out_tokens(6, 8, recipe.data).ids
     generator = torch.get_rng_state()
 
     measured = one_step_losses(recipe, before, held_out)
@@ -36,6 +36,6 @@ def test_the_step_after_the_last_checkpoint_is_the_one_a_longer_run_takes(recipe
     train(recipe.model_copy(update={"steps": 13}), tmp_path / "longer")
     last = open_run(tmp_path / "short").checkpoints[-1]
     next_one = open_run(tmp_path / "longer").checkpoints[-1]
-    held_out = held_out_tokens(6, 8, recipe.data).tokens
+    held_out = held_out_tokens(6, 8, recipe.data).ids
     after = one_step_losses(recipe, last, held_out).held_out_after
     np.testing.assert_array_equal(after, token_losses(load_model(next_one), held_out))

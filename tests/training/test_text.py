@@ -29,10 +29,11 @@ def test_standard_library_is_split_by_file() -> None:
 
 def test_standard_library_gives_the_demo_its_held_out_windows() -> None:
     held_out = held_out_tokens(256, 64)
-    assert held_out.tokens.shape == (256, 65)
+    assert held_out.ids.shape == (256, 65)
     stdlib = Path(sysconfig.get_path("stdlib"))
     for row in (0, 128, 255):
-        assert bytes(held_out.tokens[row].tolist()) in (stdlib / held_out.document[row]).read_bytes()
+        name = held_out.documents[held_out.document[row]]
+        assert bytes(held_out.ids[row].tolist()) in (stdlib / name).read_bytes()
 
 
 def test_train_stream_is_the_documents_in_order(data: DataRecipe, corpus: Path) -> None:
@@ -56,24 +57,25 @@ PINNED = [5, 14]
 def test_windows_come_from_held_out_documents_and_predict_no_position_twice(data: DataRecipe) -> None:
     text = read_text(data)
     held_out = held_out_tokens(60, 8, data)
-    assert held_out.tokens.dtype == np.int64
+    assert held_out.ids.dtype == np.int64
     predicted = set()
-    for window, name in zip(held_out.tokens, held_out.document, strict=True):
+    for window, number in zip(held_out.ids, held_out.document, strict=True):
+        name = held_out.documents[number]
         document = text.held_out[text.held_out_names.index(name)]
         starts = [s for s in range(0, len(document) - 8, 8) if bytes(window.tolist()) == document[s : s + 9]]
         assert starts
         predicted.add((name, bytes(window.tolist())))
-    assert set(held_out.document) <= set(text.held_out_names)
+    assert set(held_out.documents) <= set(text.held_out_names)
 
 
 def test_every_document_gives_one_window_before_any_gives_a_second(data: DataRecipe) -> None:
     n_documents = len(read_text(data).held_out)
     first = held_out_tokens(n_documents, 8, data)
-    assert sorted(first.document_index.tolist()) == list(range(n_documents))
+    assert sorted(first.document.tolist()) == list(range(n_documents))
     more = held_out_tokens(2 * n_documents, 8, data)
-    np.testing.assert_array_equal(more.tokens[:n_documents], first.tokens)
-    assert set(np.bincount(more.document_index).tolist()) == {2}
-    assert [more.document[i] for i in np.unique(more.document_index, return_index=True)[1]] == list(first.document)
+    np.testing.assert_array_equal(more.ids[:n_documents], first.ids)
+    assert set(np.bincount(more.document).tolist()) == {2}
+    assert more.documents == first.documents
 
 
 def test_same_windows_in_another_process(data: DataRecipe) -> None:

@@ -20,8 +20,8 @@ from zerosum.errors import InputError, MissingExtra
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zerosum.losses import HeldOut
     from zerosum.report import RunSummary, SuiteSummary
+    from zerosum.tokens import TokenSequences
     from zerosum.training import Recipe
 
 HELD_OUT_SEQUENCES = 256
@@ -96,7 +96,7 @@ def _slug(recipe: "Recipe") -> str:
     return re.sub("[^A-Za-z0-9]+", "-", recipe.name)
 
 
-def _held_out(recipe: "Recipe") -> "HeldOut":
+def _held_out(recipe: "Recipe") -> "TokenSequences":
     from zerosum.training import held_out_tokens
 
     return held_out_tokens(HELD_OUT_SEQUENCES, recipe.batch.length, recipe.data)
@@ -115,7 +115,7 @@ def _summary_of_run(folder: Path, recipe: "Recipe", show: "Callable[..., None]")
     import torch
 
     from zerosum.checkpoints import open_run
-    from zerosum.losses import measure_losses
+    from zerosum.losses import STORE, AroundStep, measure_losses
     from zerosum.report import summarize_run
     from zerosum.training import one_step_losses, train
 
@@ -123,12 +123,17 @@ def _summary_of_run(folder: Path, recipe: "Recipe", show: "Callable[..., None]")
     torch.set_num_threads(recipe.threads)  # the last digits of a loss depend on it
     train(recipe, folder, on_step=lambda step, loss: show(label + "training", total, step, f"loss {loss:.2f}"))
     run = open_run(folder)
-    steps = [checkpoint.step for checkpoint in run.checkpoints]
     store = measure_losses(
-        run,
+        run.measured / STORE,
+        run.checkpoints,
         _held_out(recipe),
-        lambda checkpoint, tokens: one_step_losses(recipe, checkpoint, tokens),
-        on_checkpoint=lambda step: show(label + "token losses", len(steps), steps.index(step) + 1, f"step {step}"),
+        model=recipe.name,
+        around=AroundStep(
+            lambda checkpoint, tokens: one_step_losses(recipe, checkpoint, tokens),
+            batch=(recipe.batch.sequences, recipe.batch.length),
+        ),
+        replace=True,
+        on_piece=lambda done, total, step: show(label + "token losses", total, done, f"step {step}"),
     )
     return summarize_run(run, recipe, store, cutoff=CUTOFF, cutoffs=CUTOFFS)
 
@@ -213,9 +218,9 @@ def _provenance(recipes: list["Recipe"]) -> dict[str, Any]:
         "machine": platform.platform(),
         "versions": {"python": platform.python_version(), **{p: version(p) for p in ("zerosum", "numpy", *_EXTRA)}},
         "held_out": {
-            "tokens": int(held_out.tokens[:, 1:].size),
-            "sequences": len(held_out.tokens),
-            "documents": len(set(held_out.document)),
+            "tokens": int(held_out.predicted.sum()),
+            "sequences": len(held_out.ids),
+            "documents": len(held_out.documents),
             "sha256": held_out.sha256,
         },
         "recipes": {recipe.name: recipe.model_dump(mode="json", exclude={"seed", "name"}) for recipe in recipes},

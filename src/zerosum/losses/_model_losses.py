@@ -23,7 +23,8 @@ _FIRST = 65  # ids by which a model is got to know
 class ModelLosses:
     """Callable from ids [S, L], padded with -1 at their ends, to losses [S, T] in nats, NaN at padding.
 
-    model: as for `token_losses`. notes: what had to be done in another way than usual, in words.
+    model: as for `token_losses`. notes: what had to be done in another way than usual, in words. vocab_size: what the
+    model says, or what its first logits showed.
     """
 
     def __init__(self, model: Any, tokens_per_batch: TokensPerBatch = "auto"):
@@ -35,9 +36,14 @@ class ModelLosses:
         self._device = torch.device("cpu") if parameter is None else parameter.device
         self._held = LOGITS.get(self._device.type, LOGITS["cpu"])
         self._tokens_per_batch = tokens_per_batch
-        self._vocab_size: int | None = getattr(self._config, "vocab_size", None)
+        self.vocab_size: int | None = getattr(self._config, "vocab_size", None)
         self._chunked: bool | None = None  # not known before the first sequence
         self._most_rows: int | None = None  # what memory has allowed
+
+    def require(self, ids: Int64[np.ndarray, "S L"]) -> None:
+        """Raises InputError for ids that the model cannot take."""
+        with torch.inference_mode(), _evaluating(self.model):
+            self._require(ids)
 
     def __call__(self, ids: Int64[np.ndarray, "S L"]) -> Float32[np.ndarray, "S T"]:
         """Raises InputError for ids that the model cannot take, and where one sequence is too much for the memory."""
@@ -45,13 +51,17 @@ class ModelLosses:
             self._require(ids)
             return self._losses(ids, self._rows(ids.shape[1] - 1))
 
-    def in_other_batches(self, ids: Int64[np.ndarray, "S L"]) -> Float32[np.ndarray, "S T"]:
-        """The same losses from batches composed in another way: what differs is numerical noise."""
+    def in_other_batches(self, ids: Int64[np.ndarray, "S L"]) -> Float32[np.ndarray, "S t"]:
+        """The losses of the first two thirds of each sequence from batches of other rows and of that length.
+
+        What differs from the usual ones is numerical noise. Both change: on many CPUs rows alone change nothing.
+        """
+        first = ids[:, : 2 * (ids.shape[1] - 1) // 3 + 2]
         with torch.inference_mode(), _evaluating(self.model):
             self._require(ids)
             if min(len(ids), self._rows(ids.shape[1] - 1)) > 1:
-                return self._losses(ids, 1)
-            return self._losses(np.repeat(ids, 2, axis=0), 2)[::2]
+                return self._losses(first, 1)
+            return self._losses(np.repeat(first, 2, axis=0), 2)[::2]
 
     def _require(self, ids: Int64[np.ndarray, "S L"]) -> None:
         """Refuse what the model cannot take, and get to know the model by its first sequence."""
@@ -63,15 +73,15 @@ class ModelLosses:
                 f"--sequence-length {context}."
             )
         known = ids[ids != PADDING]
-        require_vocabulary(known, self._vocab_size, "tokens")
+        require_vocabulary(known, self.vocab_size, "tokens")
         if self._chunked is not None:
             return
         first = torch.as_tensor(np.maximum(ids[:1, :_FIRST], 0), device=self._device)
-        if self._vocab_size is None:
-            self._vocab_size = logits_of(self.model, first[:, :-1]).shape[-1]
-            require_vocabulary(known, self._vocab_size, "tokens")
+        if self.vocab_size is None:
+            self.vocab_size = logits_of(self.model, first[:, :-1]).shape[-1]
+            require_vocabulary(known, self.vocab_size, "tokens")
         self._chunked = False
-        if self._tokens(length) * self._vocab_size > self._held:
+        if self._tokens(length) * self.vocab_size > self._held:
             reason = why_not_chunked(self.model, first[:, :-1], first[:, 1:])
             self._chunked = reason is None
             if reason is not None:
@@ -86,7 +96,7 @@ class ModelLosses:
         """Sequences of a batch; the same for every model of one shape, so that their differences carry no noise."""
         tokens = self._tokens(length)
         if self._tokens_per_batch == "auto" and not self._chunked:
-            tokens = min(tokens, WHOLE_LOGITS // (self._vocab_size or 1))
+            tokens = min(tokens, WHOLE_LOGITS // (self.vocab_size or 1))
         rows = max(1, tokens // length)
         return rows if self._most_rows is None else min(rows, self._most_rows)
 
@@ -109,7 +119,7 @@ class ModelLosses:
         # Padding stands at the end, where no causal model lets it change what is before it: no mask is needed.
         batch = torch.as_tensor(np.maximum(ids, 0), device=self._device)
         inputs, labels = batch[:, :-1], batch[:, 1:]
-        positions = self._held // (self._vocab_size or 1)
+        positions = self._held // (self.vocab_size or 1)
         if self._chunked and labels.numel() > positions:
             found = chunked_losses(self.model, inputs, labels, max(1, positions))
         else:

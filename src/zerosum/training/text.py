@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import UInt16
 
 from zerosum.errors import InputError
-from zerosum.losses import HeldOut
+from zerosum.tokens import TokenSequences
 from zerosum.training.recipe import DataRecipe
 
 END_OF_DOCUMENT = 256
@@ -93,7 +93,7 @@ def read_text(data: DataRecipe = DataRecipe()) -> Text:  # noqa: B008 (frozen)
     return Text(train, names, tuple(sides[True].values()), held_out_names, digest_all.hexdigest())
 
 
-def held_out_tokens(n_sequences: int, length: int, data: DataRecipe = DataRecipe()) -> HeldOut:  # noqa: B008 (frozen)
+def held_out_tokens(n_sequences: int, length: int, data: DataRecipe = DataRecipe()) -> TokenSequences:  # noqa: B008 (frozen)
     """`n_sequences` windows of `length` predicted tokens from held-out documents: the same ones every time.
 
     Each document gives one window before any gives a second; documents come in an order decided by their names, and
@@ -116,11 +116,13 @@ def held_out_tokens(n_sequences: int, length: int, data: DataRecipe = DataRecipe
         raise InputError(
             f"{n_sequences} sequences of {length} tokens: the held-out text has only {len(windows)}. Ask for fewer."
         )
-    names = tuple(name for name, _ in windows)
-    number_of = {name: number for number, name in enumerate(dict.fromkeys(names))}
-    tokens = np.stack([window for _, window in windows]).astype(np.int64)
-    index = np.array([number_of[name] for name in names], dtype=np.int64)
-    return HeldOut(tokens, index, names, hashlib.sha256(tokens.astype("<i8").tobytes()).hexdigest())
+    number_of = {name: number for number, name in enumerate(dict.fromkeys(name for name, _ in windows))}
+    return TokenSequences(
+        ids=np.stack([window for _, window in windows]).astype(np.int64),
+        document=np.array([number_of[name] for name, _ in windows], dtype=np.int64),
+        documents=tuple(number_of),
+        options={"data": "held-out windows", "sequence_length": length, "max_sequences": n_sequences},
+    )
 
 
 def _window_starts(name: str, n_tokens: int, length: int) -> list[int]:

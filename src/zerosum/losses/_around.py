@@ -1,0 +1,26 @@
+"""Losses measured around one real optimizer step from a checkpoint, beside its plain ones."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from zerosum.checkpoints import Checkpoint
+
+
+@dataclass(frozen=True)
+class StepLosses:
+    """Losses around one real optimizer step: the training batch before and after it, held-out tokens after it."""
+
+    batch_before: Float[np.ndarray, "s T"]
+    batch_after: Float[np.ndarray, "s T"]
+    held_out_after: Float[np.ndarray, "S T"]
+
+
+@dataclass(frozen=True)
+class AroundStep:
+    """A step to be taken from each checkpoint but step 0. batch: (s, T) of its training batch."""
+
+    losses: Callable[[Checkpoint, Int[np.ndarray, "S L"]], StepLosses]
+    batch: tuple[int, int]

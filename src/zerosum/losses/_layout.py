@@ -1,0 +1,163 @@
+"""What a store of losses is made of, on disk: created whole, written one chunk at a time, extended by copying.
+
+Letters: C checkpoints, S sequences, T positions, s sequences of a training batch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from jaxtyping import Float
+from zarr.storage import LocalStore
+
+from zerosum.atomic import new_folder
+from zerosum.losses._pieces import Piece, Pieces
+from zerosum.tokens import TokenSequences
+
+BLOCK = 32_768  # predicted tokens of a chunk, where sequences are not longer
+
+Arrays = Mapping[str, Float[np.ndarray, "_ _"]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One checkpoint of a store: what makes its losses what they are."""
+
+    step: int
+    weight_sha256: str
+    tokens_seen: int | None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """entries: sorted by step, no step twice. batch: (s, T) of the training batch measured beside, if any.
+
+    attrs: how the store is made, for the record.
+    """
+
+    entries: tuple[Entry, ...]
+    tokens: TokenSequences
+    batch: tuple[int, int] | None = None
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> list[int]:
+        """Of the checkpoints, in order."""
+        return [entry.step for entry in self.entries]
+
+    @cached_property
+    def block(self) -> int:
+        """Sequences of a chunk."""
+        n_sequences, length = map(int, self.tokens.ids.shape)
+        return n_sequences if self.batch else min(n_sequences, max(1, BLOCK // (length - 1)))
+
+    @property
+    def pieces(self) -> list[Piece]:
+        """All of them, checkpoint after checkpoint."""
+        n_blocks = -(-len(self.tokens.ids) // self.block)
+        return [Piece(step, block) for step in self.steps for block in range(n_blocks)]
+
+    @property
+    def variables(self) -> dict[str, tuple[str, int, int]]:
+        """Name -> what its rows are, how many, and how long they are."""
+        n_sequences, length = self.tokens.ids.shape
+        found = {"loss": ("sequence", n_sequences, length - 1)}
+        if self.batch:
+            found["loss_after_step"] = found["loss"]
+            found |= dict.fromkeys(("batch_loss", "batch_loss_after_step"), ("batch_sequence", *self.batch))
+        return found
+
+    def rows(self, piece: Piece) -> slice:
+        """The sequences of a piece."""
+        return slice(piece.block * self.block, min((piece.block + 1) * self.block, len(self.tokens.ids)))
+
+
+def create(path: Path, layout: Layout) -> None:
+    """A store without losses; what was at `path` is replaced when it is whole."""
+    with new_folder(path) as part:
+        _fill(part, layout)
+
+
+def extend(path: Path, old: Layout, layout: Layout, pieces: Pieces) -> None:
+    """Make the store at `path` one of more checkpoints, with all pieces that are done."""
+    with new_folder(path) as part:
+        _fill(part, layout)
+        for piece in old.pieces:
+            if pieces.is_done(piece):
+                write(part, layout, piece, read(path, old, piece))
+
+
+def write(path: Path, layout: Layout, piece: Piece, arrays: Arrays) -> None:
+    """Put a piece into the store, one chunk after the other: where one fails, no thread goes on with others."""
+    group = zarr.open_group(LocalStore(path), mode="r+")
+    index = layout.steps.index(piece.step)
+    with zarr.config.set({"array.write_empty_chunks": True}):  # a checkpoint may give NaN everywhere
+        for name, values in arrays.items():
+            _array(group, name)[index, _chunk(layout, name, piece)] = values
+
+
+def read(path: Path, layout: Layout, piece: Piece) -> dict[str, Float[np.ndarray, "_ _"]]:
+    """The arrays of a piece. Raises whatever a damaged chunk leads to; a missing one is FileNotFoundError."""
+    group = zarr.open_group(LocalStore(path, read_only=True), mode="r")
+    index = layout.steps.index(piece.step)
+    found = {}
+    for name in layout.variables:
+        if not (path / name / "c" / str(index) / str(piece.block) / "0").is_file():
+            raise FileNotFoundError(f"{path}: a chunk of {name} is missing")
+        found[name] = np.asarray(_array(group, name)[index, _chunk(layout, name, piece)])
+    return found
+
+
+def record(path: Path, attrs: Mapping[str, Any]) -> None:
+    """Write these attributes of the store."""
+    zarr.open_group(LocalStore(path), mode="r+").attrs.update(dict(attrs))
+
+
+def with_entries(layout: Layout, entries: Mapping[int, Entry]) -> Layout:
+    """The same with other checkpoints."""
+    return replace(layout, entries=tuple(entries[step] for step in sorted(entries)))
+
+
+def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
+    array = group[name]
+    if not isinstance(array, zarr.Array):
+        raise KeyError(name)
+    return array
+
+
+def _chunk(layout: Layout, name: str, piece: Piece) -> slice:
+    return layout.rows(piece) if layout.variables[name][0] == "sequence" else slice(None)
+
+
+def _fill(part: Path, layout: Layout) -> None:
+    tokens, n_checkpoints = layout.tokens, len(layout.entries)
+    place = "sequence" if tokens.document.ndim == 1 else ("sequence", "position")
+    seen = [np.nan if one.tokens_seen is None else float(one.tokens_seen) for one in layout.entries]
+    coordinates: dict[str, Any] = {
+        "step": ("checkpoint", np.array(layout.steps, dtype=np.int64)),
+        "tokens_seen": ("checkpoint", seen),
+        "token": (("sequence", "position"), tokens.ids[:, 1:].astype(np.int32)),
+        "first_token": ("sequence", tokens.ids[:, 0].astype(np.int32)),
+        "document": (place, tokens.document.astype(np.int32)),
+    }
+    if tokens.domain is not None:
+        coordinates["domain"] = (place, tokens.domain)
+    hashes = [entry.weight_sha256 for entry in layout.entries]
+    attrs = layout.attrs | {"weight_sha256": hashes, "complete": False, "problems": []}
+    store = xr.Dataset(coords=coordinates, attrs=attrs)
+    store.to_zarr(LocalStore(part), mode="w", consolidated=False)
+    group = zarr.open_group(LocalStore(part), mode="r+")
+    for name, (rows, count, length) in layout.variables.items():
+        group.create_array(
+            name,
+            shape=(n_checkpoints, count, length),
+            chunks=(1, layout.block if rows == "sequence" else count, length),
+            dtype="float32",
+            fill_value=float("nan"),
+            dimension_names=("checkpoint", rows, "position"),
+        )

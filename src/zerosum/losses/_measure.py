@@ -1,0 +1,143 @@
+"""Measure checkpoints into a store: stopped at any moment it continues, beside other processes it shares the work."""
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from zerosum.checkpoints import Checkpoint, load_model
+from zerosum.errors import InputError, MissingExtra
+from zerosum.losses._around import AroundStep
+from zerosum.losses._claims import waiting_for
+from zerosum.losses._layout import Entry, Layout, read, record
+from zerosum.losses._pieces import Piece, Pieces
+from zerosum.losses._prepare import prepare
+from zerosum.losses._problems import identical_weights, implausible_losses, measured_otherwise, tokenizer_misfit
+from zerosum.losses._store import open_store
+from zerosum.tokens import TokenizerFacts, TokenSequences
+
+
+def measure_losses(
+    path: Path,
+    checkpoints: Sequence[Checkpoint],
+    tokens: TokenSequences,
+    *,
+    load: Callable[[Checkpoint], Any] = load_model,
+    tokens_per_batch: int | Literal["auto"] = "auto",
+    dtype: str = "float32",
+    model: str | None = None,
+    tokenizer: TokenizerFacts | None = None,
+    around: AroundStep | None = None,
+    replace: bool = False,
+    on_piece: Callable[[int, int, int], None] = lambda done, total, step: None,
+) -> xr.Dataset:
+    """Per-token losses of every checkpoint as a store at `path`; see `open_store` for what is in it.
+
+    A store of the same tokens is continued: what is done stays, checkpoints that it lacks are added. Several processes
+    may call this at once, also on several machines that share the folder: each piece is measured by one of them, and
+    all return when the store is complete. Under torchrun each begins at another checkpoint.
+    load: checkpoint -> model, in precision `dtype`. model: its name, for the record; tokenizer: the facts of what made
+    the tokens. around: a step to be measured as well. on_piece: called with (pieces done, of how many, step).
+    Raises InputError, with the store untouched, where it is damaged or was made of other tokens or weights; with
+    `replace` it is made anew.
+    """
+    try:
+        from zerosum.losses._work import OneModel, Work
+    except ImportError as missing:
+        raise MissingExtra("torch", "lm") from missing
+    entries = sorted((_entry(checkpoint) for checkpoint in checkpoints), key=lambda entry: entry.step)
+    _require_distinct([entry.step for entry in entries])
+    attrs = _provenance(tokens, dtype, model, tokenizer)
+    wanted = Layout(tuple(entries), tokens, around.batch if around else None, attrs)
+    models = OneModel(load, tokens_per_batch)
+    if not path.exists():
+        # What the model refuses is refused before there is a store of it.
+        models(checkpoints[0]).require(tokens.ids)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock, pieces = path.with_name(path.name + ".lock"), Pieces(path)
+    with waiting_for(lock):
+        layout = prepare(path, wanted, pieces, replace)
+    by_step = {checkpoint.step: checkpoint for checkpoint in checkpoints}
+    Work(path, layout, pieces, models, around, by_step).until_done(on_piece)
+    with waiting_for(lock):
+        _finish(path, layout, pieces)
+    return open_store(path)
+
+
+def _entry(checkpoint: Checkpoint) -> Entry:
+    return Entry(checkpoint.step, checkpoint.weight_hash(), checkpoint.tokens_seen)
+
+
+def _require_distinct(steps: list[int]) -> None:
+    if not steps:
+        raise InputError("no checkpoints to measure. Give a run directory or folders of checkpoints.")
+    twice = sorted({step for step in steps if steps.count(step) > 1})
+    if twice:
+        raise InputError(f"step {twice[0]}: two checkpoints of this step. Give one of them, or each a --store.")
+
+
+def _provenance(
+    tokens: TokenSequences, dtype: str, model: str | None, tokenizer: TokenizerFacts | None
+) -> dict[str, Any]:
+    return {
+        "unit": "nats per token",
+        "dtype": dtype,
+        "model": model,
+        "data_sha256": tokens.sha256,
+        "documents": list(tokens.documents),
+        "domains": list(tokens.domains),
+        "tokens": tokens.options,
+        "tokenizer": tokenizer.name if tokenizer else None,
+        "tokenizer_path": tokenizer.path if tokenizer else None,
+        "tokenizer_sha256": tokenizer.sha256 if tokenizer else None,
+        "tokenizer_size": tokenizer.n_tokens if tokenizer else None,
+        "versions": {name: version(name) for name in ("zerosum", "torch", "transformers", "numpy")},
+    }
+
+
+def _finish(path: Path, layout: Layout, pieces: Pieces) -> None:
+    """Record what was noticed; a store whose every piece is done says so, and needs no markers any more."""
+    if not pieces.folder.is_dir():  # another process has finished it
+        return
+    done = [piece for piece in layout.pieces if pieces.is_done(piece)]
+    facts = {piece: pieces.facts(piece) for piece in done}
+    noise = {piece.step: facts[piece].noise_floor for piece in done if piece.block == 0}
+    sizes = {one.vocab_size for one in facts.values()} - {None}
+    vocab_size = sizes.pop() if len(sizes) == 1 else None
+    means = _mean_losses(path, layout, done)
+    notes: dict[int, list[str]] = {}
+    for piece in done:
+        notes.setdefault(piece.step, []).extend(facts[piece].notes)
+    problems = [
+        *identical_weights({entry.step: entry.weight_sha256 for entry in layout.entries}),
+        *implausible_losses(means),
+        *tokenizer_misfit(means, vocab_size, layout.attrs.get("tokenizer_size")),
+        *measured_otherwise(notes),
+    ]
+    complete = len(done) == len(layout.pieces)
+    floors = [noise.get(step) for step in layout.steps]
+    known = [floor for floor in floors if floor is not None]
+    found = {
+        "noise_floor": max(known, default=None),
+        "noise_floor_of_checkpoint": floors,
+        "vocab_size": vocab_size,
+    }
+    record(path, found | {"problems": problems, "complete": complete})
+    if complete and not pieces.others_at_work():
+        pieces.remove()
+
+
+def _mean_losses(path: Path, layout: Layout, done: list[Piece]) -> dict[int, float]:
+    """Mean loss of each checkpoint that is done, NaN where a loss is no number."""
+    n_blocks = len(layout.pieces) // len(layout.entries)
+    sums: dict[int, list[float]] = {}
+    for piece in done:
+        predicted = layout.tokens.predicted[layout.rows(piece)]
+        sums.setdefault(piece.step, []).append(
+            float(read(path, layout, piece)["loss"][predicted].sum(dtype=np.float64))
+        )
+    n_tokens = int(layout.tokens.predicted.sum())
+    return {step: sum(parts) / n_tokens for step, parts in sums.items() if len(parts) == n_blocks}

@@ -1,0 +1,56 @@
+"""A run of tiny models and tokens of all kinds, for tests of stores."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from zerosum.tokens import TokenSequences
+
+S, T, VOCABULARY = 5, 7, 31
+STEPS = (0, 1, 2)
+
+
+def save_run(folder, steps=STEPS):
+    import torch
+    import transformers
+
+    config = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    for step in steps:
+        torch.manual_seed(step)
+        model = transformers.LlamaForCausalLM(transformers.LlamaConfig(vocab_size=VOCABULARY, **config))
+        model.save_pretrained(folder / f"checkpoint-{step}")
+
+
+def some_tokens(seed=0):
+    ids = np.random.default_rng(seed).integers(0, VOCABULARY, (S, T + 1))
+    ids[3, 4:] = -1
+    names = ("a", "b", "c")
+    domain_of = np.array([0, 1, 0], dtype=np.int32)
+    return TokenSequences(ids, np.array([0, 0, 1, 2, 2]), names, domain_of, ("x", "y"), {"pack": False})
+
+
+def measure_in_small_pieces(run, path, dies_before=None, **environment):
+    """Measure a run two sequences at a time, in this process; it kills itself before so many changes of files."""
+    import torch
+
+    from zerosum.checkpoints import open_run
+    from zerosum.losses import _layout, measure_losses
+
+    torch.set_num_threads(1)
+    os.environ |= environment
+    _layout.BLOCK = 2 * T
+    changes = 0
+
+    def hook(event, arguments):
+        nonlocal changes
+        if event in ("open", "os.rename", "os.remove", "os.mkdir") and str(path) in str(arguments[0]):
+            changes += 1
+            if changes == dies_before:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+    measure_losses(Path(path), open_run(run).checkpoints, some_tokens())
+    Path(run, f"changes-{os.getpid()}").write_text(str(changes))
