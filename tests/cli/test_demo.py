@@ -138,7 +138,8 @@ def test_a_disk_that_fills_up_while_measuring_is_one_line(finished, tmp_path):
 
     message = stopped(tmp_path / "out", preexec_fn=nearly_full)
     assert "cannot be written (File too large)" in message
-    assert not list((tmp_path / "out").rglob("losses.zarr*"))
+    # The other worker is ended at any moment: its lock may stay, and is known to be stale by the next call.
+    assert not list((tmp_path / "out").rglob("losses.zarr"))
 
 
 def test_again_is_quick_and_the_same(finished):
