@@ -1,5 +1,6 @@
 """Revisions of a model on the hub: listed, chosen, fetched one by one, and found in the cache without a network."""
 
+import errno
 import json
 import os
 import subprocess
@@ -87,8 +88,8 @@ def test_only_one_format_of_weights_is_fetched(online, monkeypatch, tmp_path):
     monkeypatch.setattr(hub, "snapshot_download", download)
     assert open_run(f"{REPO}@step512").checkpoints[0].path == tmp_path
     names.remove("model.safetensors")
-    HubRevision(REPO, "step1").folder()
-    assert [(repo, revision) for repo, revision, _ in wanted] == [(REPO, "step512"), (REPO, "step1")]
+    HubRevision(REPO, "step2").folder()
+    assert [(repo, revision) for repo, revision, _ in wanted] == [(REPO, "step512"), (REPO, "step2")]
     assert "model*.safetensors" in wanted[0][2]
     assert not any(".bin" in pattern for pattern in wanted[0][2])
     assert "pytorch_model*.bin" in wanted[1][2]
@@ -101,6 +102,28 @@ def test_offline_the_cache_is_what_there_is(offline):
     first, last = (load_model(checkpoint).lm_head.weight for checkpoint in run.checkpoints)
     assert not first.equal(last)
     assert [checkpoint.step for checkpoint in find_checkpoints([f"{REPO}@step1000"]).checkpoints] == [1000]
+
+
+def test_without_a_network_what_was_downloaded_is_used(home, online, monkeypatch):
+    def unreachable(self, repo, revision):
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(home / "hub"))
+    monkeypatch.setattr(hub.HfApi, "list_repo_files", unreachable)
+    folder = HubRevision(REPO, "step1000").folder()
+    assert folder.name == f"{1000:040}"
+    assert (folder / "model.safetensors").is_file()
+    with pytest.raises(InputError, match="the hub cannot be asked"):
+        HubRevision(REPO, "step1").folder()
+
+
+def test_a_full_disk_is_called_one(online, monkeypatch):
+    def full(self, repo, revision):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(hub.HfApi, "list_repo_files", full)
+    with pytest.raises(InputError, match=r"cannot be written to the local cache \(No space left on device\)"):
+        HubRevision(REPO, "step1").folder()
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,20 @@ def test_nanogpt(bias, prefix, tmp_path):
         load_model(checkpoint)
 
 
+def test_settings_of_a_fork_of_nanogpt(tmp_path):
+    """`use_relu` changes what the model computes and leaves no trace in its weights."""
+    args = {"n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 12, "vocab_size": 31, "bias": True}
+    content = {"model": NanoGPT(**args).state_dict(), "model_args": args | {"use_rmsnorm": False}, "iter_num": 1}
+    torch.save(content, tmp_path / "ckpt.pt")
+    assert load_model(tmp_path / "ckpt.pt").config.activation_function == "gelu"
+    torch.save(content | {"model_args": args | {"use_relu": True}}, tmp_path / "ckpt.pt")
+    with pytest.raises(InputError, match="'use_relu': 'True' in its model_args"):
+        load_model(tmp_path / "ckpt.pt")
+    del args["bias"]
+    torch.save(content | {"model_args": args}, tmp_path / "ckpt.pt")
+    assert load_model(tmp_path / "ckpt.pt").config.activation_function == "gelu_new"
+
+
 def test_nanogpt_with_a_head_of_its_own(tmp_path):
     args = {"n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 12, "vocab_size": 31, "bias": True}
     model = NanoGPT(**args)

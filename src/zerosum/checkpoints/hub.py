@@ -37,19 +37,20 @@ class HubRevision:
         InputError where it cannot be had.
         """
         hub = _hub()
-        if hub.constants.is_offline_mode():
-            return self._cached(hub)
-        return _fetch(self)
-
-    def _cached(self, hub: Any) -> Path:
-        found = (hub.try_to_load_from_cache(self.repo, name, revision=self.revision) for name in _SETTINGS)
-        config = next((path for path in found if isinstance(path, str)), None)
-        if config is None:
+        if not hub.constants.is_offline_mode():
+            return _fetch(self)
+        if (cached := self.cached()) is None:
             raise InputError(
                 f"{self.name}: not in the local cache ({hub.constants.HF_HUB_CACHE}), and HF_HUB_OFFLINE is set. "
                 "Unset it to download."
             )
-        return Path(config).parent
+        return cached
+
+    def cached(self) -> Path | None:
+        """Its files in the local cache as they are now; None where there are none. Nothing is asked of the hub."""
+        hub = _hub()
+        found = (hub.try_to_load_from_cache(self.repo, name, revision=self.revision) for name in _SETTINGS)
+        return next((Path(path).parent for path in found if isinstance(path, str)), None)
 
 
 @cache  # the hub is asked once in a process, however often the folder is
@@ -61,6 +62,9 @@ def _fetch(revision: HubRevision) -> Path:
         wanted = [*_BESIDE_WEIGHTS, *([weights] if weights else [])]
         return Path(hub.snapshot_download(repo, revision=name, allow_patterns=wanted))
     except Exception as error:  # the hub's own errors, those of the network below it, and those of the disk
+        unreachable = not isinstance(error, hub.errors.HfHubHTTPError) and not _is_of_the_disk(error)
+        if unreachable and (cached := revision.cached()):
+            return cached
         raise _no_answer(revision.name, error) from error
 
 
@@ -108,7 +112,7 @@ def _cached_revisions(hub: Any, repo: str) -> list[str]:
 
 def _no_answer(name: str, error: Exception) -> InputError:
     kind = type(error).__name__
-    if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+    if _is_of_the_disk(error) and isinstance(error, OSError):
         return InputError(
             f"{name}: cannot be written to the local cache ({error.strerror}). Make room, or set HF_HOME."
         )
@@ -123,10 +127,14 @@ def _no_answer(name: str, error: Exception) -> InputError:
     )
 
 
+def _is_of_the_disk(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in _OF_THE_DISK
+
+
 def _hub() -> Any:
     try:
         import huggingface_hub
-        from huggingface_hub import constants  # noqa: F401 - loaded lazily otherwise
+        from huggingface_hub import constants, errors  # noqa: F401 - loaded lazily otherwise
     except ImportError as missing:
         raise MissingExtra("huggingface_hub", "lm") from missing
     return huggingface_hub

@@ -1,7 +1,9 @@
 """nanoGPT's `ckpt.pt`: settings, weights and iteration in one pickled file, as a GPT-2 of transformers.
 
-Its activation is taken as the exact GELU that nanoGPT has used since 2023; the file does not say. Weights after
-`iter_num` updates, whose tokens it does not record. Source: `model.py` and `train.py` of nanoGPT.
+The file does not say which activation was used: the exact GELU, as nanoGPT does since 2023, or the tanh form of its
+first versions, which have no `bias` among their settings. Weights after `iter_num` updates, whose tokens it does not
+record. Forks add settings: one that is switched on is refused by its name, since most of them leave no trace in the
+weights. Source: `model.py` and `train.py` of nanoGPT.
 """
 
 from pathlib import Path
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 _TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 _WITH_BIAS = ("ln_1", "ln_2", "attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
+_KNOWN = ("bias", "dropout", "n_layer", "n_head", "n_embd", "block_size", "vocab_size")
 _SIZES = ("n_layer", "n_head", "n_embd", "block_size", "vocab_size")
 
 
@@ -51,6 +54,12 @@ def load(path: Path, dtype: "torch.dtype", trust_remote_code: bool) -> Any:
         raise InputError(
             f"{path}: its model_args lack one of {', '.join(_SIZES)}. Is it a file of nanoGPT? Copy it again."
         )
+    for name, value in args.items():
+        if name not in _KNOWN and value not in (None, False):
+            raise InputError(
+                f"{path}: {str(name)[:40]!a}: {str(value)[:40]!a} in its model_args: nanoGPT itself has no such "
+                "setting, so it is not converted. Save it as a Hugging Face folder with the program that wrote it."
+            )
     state = tensors_only(select(content))
     state = {name: tensor for name, tensor in state.items() if not name.endswith((".attn.bias", ".attn.masked_bias"))}
     state = {name: tensor.t() if name.endswith(_TRANSPOSED) else tensor for name, tensor in state.items()}
@@ -61,7 +70,7 @@ def load(path: Path, dtype: "torch.dtype", trust_remote_code: bool) -> Any:
         config = GPT2Config(
             **{name: args[name] for name in ("n_layer", "n_head", "n_embd", "vocab_size")},
             n_positions=args["block_size"],
-            activation_function="gelu",
+            activation_function="gelu" if "bias" in args else "gelu_new",
             tie_word_embeddings=_is_tied(state),
             bos_token_id=None,
             eos_token_id=None,
