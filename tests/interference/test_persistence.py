@@ -50,7 +50,7 @@ def test_agreement_of_one_with_itself_and_with_its_mirror():
 
 @pytest.mark.parametrize("units", [30, 100])
 def test_intervals_of_agreement_cover(units):
-    """Correlated signs in correlated units: 92-98 % of 400 repeats. The truth is that of a far larger sample."""
+    """Correlated signs in correlated units: 92-98 % of 300 repeats. The truth is that of a far larger sample."""
 
     def draw(n, rng):
         shared = rng.normal(0, 0.6, (n, 1))
@@ -58,9 +58,9 @@ def test_intervals_of_agreement_cover(units):
         return x, 0.5 * x + rng.normal(-0.1, 1, (n, 16)) + 0.5 * shared
 
     truth = sign_agreement(*draw(40_000, np.random.default_rng(99)), draws=2)
-    rng, repeats, covered = np.random.default_rng(units), 400, {"agreement": 0, "excess": 0}
+    rng, repeats, covered = np.random.default_rng(units), 300, {"agreement": 0, "excess": 0}
     for repeat in range(repeats):
-        found = sign_agreement(*draw(units, rng), draws=400, seed=repeat)
+        found = sign_agreement(*draw(units, rng), draws=300, seed=repeat)
         for name, (low, high) in found.intervals.items():
             covered[name] += low <= getattr(truth, name) <= high
     assert all(0.92 <= one / repeats <= 0.98 for one in covered.values()), covered

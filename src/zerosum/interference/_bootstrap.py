@@ -56,8 +56,7 @@ def bootstrap_t(
     whole = _values_and_errors(np.ones((1, n_units)), sums, products, statistics)
     t: list[list[Float[np.ndarray, " B"]]] = [[] for _ in statistics]
     for size in _block_sizes(draws, n_units):
-        drawn = rng.multinomial(n_units, np.full(n_units, 1.0 / n_units), size).astype(np.float64)
-        found = _values_and_errors(drawn, sums, products, statistics)
+        found = _values_and_errors(_times_drawn(n_units, size, rng), sums, products, statistics)
         for (value, error), (centre, spread), t_of_one in zip(found, whole, t, strict=True):
             with np.errstate(invalid="ignore"):  # 0 / 0 where nothing varies; see `_from_t`
                 t_of_one.append((value - centre) / np.maximum(error, SMALLEST_ERROR * spread))
@@ -70,6 +69,13 @@ def bootstrap_t(
 def _block_sizes(draws: int, n_units: int) -> list[int]:
     size = max(1, min(draws, _BLOCK // n_units))
     return [min(size, draws - start) for start in range(0, draws, size)]
+
+
+def _times_drawn(n_units: int, size: int, rng: np.random.Generator) -> Float[np.ndarray, "B U"]:
+    """How often each unit is drawn: a multinomial, counted, which is several times faster than sampling it."""
+    drawn = rng.integers(0, n_units, (size, n_units))
+    drawn += n_units * np.arange(size)[:, None]
+    return np.bincount(drawn.ravel(), minlength=size * n_units).reshape(size, n_units).astype(np.float64)
 
 
 def _values_and_errors(
