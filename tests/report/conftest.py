@@ -2,10 +2,12 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+import simulated_logs
 from synthetic_suite import curve_of, renamed, suite
 
 from zerosum.deceleration import fit
-from zerosum.report import RunSummary, SuiteSummary, write_report
+from zerosum.report import RunSummary, SuiteSummary, write_logs, write_report
+from zerosum.report.logs.subject import Logs
 
 HOSTILE = (
     "<script>alert('x')</script>",
@@ -30,6 +32,17 @@ def hostile(three_sizes: SuiteSummary) -> SuiteSummary:
 @pytest.fixture(scope="session")
 def hostile_page(hostile: SuiteSummary, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(hostile, tmp_path_factory.mktemp("hostile"))
+
+
+@pytest.fixture(scope="session")
+def hostile_logs() -> Logs:
+    return simulated_logs.renamed(simulated_logs.logs_of("a", "b", "c"), *simulated_logs.HOSTILE)
+
+
+@pytest.fixture(scope="session")
+def hostile_logs_page(hostile_logs: Logs, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    provenance = {"<b>k</b>": "</dl><script>alert(2)</script>", "versions": {"zerosum": "0.1.0"}, "nothing": {}}
+    return write_logs(hostile_logs.analyses, hostile_logs.comparisons, tmp_path_factory.mktemp("logs"), provenance)
 
 
 @pytest.fixture

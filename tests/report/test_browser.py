@@ -15,6 +15,12 @@ pytestmark = pytest.mark.browser
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
+OUTSIDE = """[...document.querySelectorAll('body *')]
+    .filter(one => !one.closest('.scroll, svg') && one.getClientRects().length)
+    .filter(one => { const box = one.getBoundingClientRect(); return box.left < -1 || box.right > innerWidth + 1 })
+    .map(one => one.outerHTML.slice(0, 80))"""
+"""What stands beside the screen, apart from what scrolls in a box of its own."""
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
@@ -54,12 +60,7 @@ def test_nothing_goes_wrong_and_nothing_is_asked_for(opened: Any, hostile_page: 
 
 def test_the_body_never_scrolls_sideways(opened: Any) -> None:
     assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    outside = opened.evaluate(
-        """[...document.querySelectorAll('body *')]
-        .filter(one => !one.closest('.scroll, svg') && one.getClientRects().length)
-        .filter(one => { const box = one.getBoundingClientRect(); return box.left < -1 || box.right > innerWidth + 1 })
-        .map(one => one.outerHTML.slice(0, 80))"""
-    )
+    outside = opened.evaluate(OUTSIDE)
     assert outside == []
 
 
@@ -130,3 +131,26 @@ def test_no_column_is_hidden_on_a_desktop(browser: Any, three_sizes: SuiteSummar
     page.close()
     assert boxes
     assert all(inner <= outer and left >= 0 for inner, outer, left in boxes)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (360, "dark")])
+def test_the_page_on_loss_logs_fits_and_is_quiet(
+    browser: Any, hostile_logs_page: Path, width: int, scheme: Any
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    trouble: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: trouble.append(message.text))
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(hostile_logs_page.as_uri(), wait_until="load")
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    outside = page.evaluate(OUTSIDE)
+    fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    shown = page.evaluate("[...document.querySelectorAll('svg')].filter(one => one.getClientRects().length).length")
+    seen = page.inner_text("#found")
+    context.close()
+    assert (trouble, outside, fits, shown) == ([], [], True, 5)
+    assert [url for url in asked if not url.startswith("data:")] == [hostile_logs_page.as_uri()]
+    assert "<script>alert('x')</script>" in seen

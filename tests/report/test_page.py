@@ -3,40 +3,16 @@
 import dataclasses
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from page_elements import Elements
 
 from zerosum.report import SuiteSummary, to_json, write_report
 from zerosum.report.page import flat
 from zerosum.report.suite import write as writing
 from zerosum.report.suite.figures import FIGURES
 from zerosum.report.suite.page import html
-
-
-class Elements(HTMLParser):
-    """Every start tag with its attributes, and all text outside style."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self._style = False
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self._style = tag == "style"
-
-    def handle_endtag(self, tag: str) -> None:
-        self._style = False
-
-    def handle_data(self, data: str) -> None:
-        self.text += "" if self._style else data
-
-    def values(self, attribute: str) -> list[str]:
-        return [attributes[attribute] or "" for _, attributes in self.tags if attribute in attributes]
 
 
 @pytest.fixture(scope="module")

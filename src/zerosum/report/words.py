@@ -14,6 +14,7 @@ VERDICTS = {
 }
 BREAKS = ("decelerates", "accelerates")
 """Verdicts of a fit whose break may be shown."""
+FORMS = (n.T_D, n.L_D, n.R_D)
 _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -78,17 +79,23 @@ def the_break(fit: Fit) -> str:
         return f"Whether the loss slowed down cannot be told from {fitted}."
     if fit.verdict == "no-break":
         return f"The loss shows no break within {fitted}: one straight line is enough."
+    known = any(fit.intervals.get(form.symbol) for form in FORMS)
+    missing = {fit.interval_reasons.get(form.symbol, "not given") for form in FORMS}
+    none = len(missing) == 1 and not known
+    t_d, L_d, r_d = (_of(fit, form, form is n.L_D, said=not none) for form in FORMS)
+    last = f" None of the three has an interval: {missing.pop()}." if none else ""
     verb = "slowed down" if fit.verdict == "decelerates" else "began to fall faster, not slower,"
     return (
-        f"The loss {verb} at step t_d\xa0=\xa0{_of(fit, n.T_D, unit=False)}, where the two straight lines cross at "
-        f"L_d\xa0=\xa0{_of(fit, n.L_D)}. By the estimates twice the training lowered the loss by "
+        f"The loss {verb} at step t_d\xa0=\xa0{t_d}, where the two straight lines cross at "
+        f"L_d\xa0=\xa0{L_d}. By the estimates twice the training lowered the loss by "
         f"{gains([fit.params.c0])} before that step (no interval) and by {gains([fit.r_d])} after it "
-        f"(r_d\xa0=\xa0{_of(fit, n.R_D)}). The line after the break ends at "
-        f"{n.text(fit.L_T_hat, None, n.LOSS)}; training reached {n.text(fit.L_T, None, n.LOSS)}."
+        f"(r_d\xa0=\xa0{r_d}). The line after the break ends at "
+        f"{n.text(fit.L_T_hat, None, n.LOSS)}; training reached {n.text(fit.L_T, None, n.LOSS)}.{last}"
     )
 
 
-def _of(fit: Fit, form: n.Form, unit: bool = True) -> str:
+def _of(fit: Fit, form: n.Form, unit: bool, said: bool) -> str:
+    """said: why there is no interval."""
     ends = fit.intervals.get(form.symbol)
-    missing = "" if ends else f" (no interval: {fit.interval_reasons.get(form.symbol, 'not given')})"
+    missing = "" if ends or not said else f" (no interval: {fit.interval_reasons.get(form.symbol, 'not given')})"
     return n.text(getattr(fit, form.symbol), ends, form, unit) + missing

@@ -61,14 +61,18 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [float(tick) for tick in MaxNLocator(7, steps=[1, 2, 5, 10]).tick_values(low, high) if low <= tick <= high]
 
 
-def log_axis(axes: Axes, which: str, values: Sequence[float], pad: float = 1.05) -> None:
-    """Make an axis logarithmic, reaching `pad` beyond the values; step 0 has no logarithm and gets its own place."""
+def log_axis(axes: Axes, which: str, values: Sequence[float], pad: float = 1.05, most: int = 20) -> None:
+    """Make an axis logarithmic, reaching `pad` beyond the values, with at most so many ticks.
+
+    Step 0 has no logarithm and gets its own place.
+    """
     finite = [value for value in values if math.isfinite(value) and value >= 0]
     positive = [value for value in finite if value > 0]
     if not positive:
         return
     low, high = min(positive), max(positive)
     ticks = log_ticks(low / pad, high * pad)
+    ticks = ticks[:: math.ceil(len(ticks) / most) or 1]
     axis = axes.xaxis if which == "x" else axes.yaxis
     if which == "x" and 0 in finite:
         axes.set_xscale("symlog", linthresh=1, linscale=0.4)

@@ -16,28 +16,32 @@ from zerosum.report.drawing.style import INK, MUTED, PAPER, RANGE
 from zerosum.report.numbers import L_D, R_D, T_D, text
 from zerosum.report.words import BREAKS
 
+POINTS = 260
 BEFORE, AFTER = (0, (4, 2)), (0, (1, 1.4))
 
 
-def fit_on_curve(ax: Axes, curve: LossCurve, fit: Fit, colour: str) -> None:
+def fit_on_curve(ax: Axes, curve: LossCurve, fit: Fit, colour: str, points: int = POINTS) -> None:
     """Draw all of it into one panel. Losses are thinned evenly on the logarithmic axis; the caller sets the scales."""
-    ax.axvspan(fit.first_step, fit.last_step, color=RANGE, zorder=0, linewidth=0)
-    kept = drawn_rows(curve)
+    if fit.n_bins:
+        ax.axvspan(fit.first_step, fit.last_step, color=RANGE, zorder=0, linewidth=0)
+    kept = drawn_rows(curve, points)
     ax.plot(curve.step[kept], curve.loss[kept], ".", color=colour, markersize=2.6, alpha=0.45, zorder=2)
     law_line(ax, fit, INK, 1.4)
     if fit.verdict in BREAKS:
         _break(ax, fit, colour)
 
 
-def drawn_rows(curve: LossCurve) -> np.ndarray:
-    """Which rows of a curve are drawn: those above step 0, at most a few hundred."""
-    kept = log_thinned(len(curve))
+def drawn_rows(curve: LossCurve, points: int = POINTS) -> np.ndarray:
+    """Which rows of a curve are drawn: those above step 0, at most so many."""
+    kept = log_thinned(len(curve), points)
     rows: np.ndarray = kept[curve.step[kept] > 0]
     return rows
 
 
 def law_line(ax: Axes, fit: Fit, colour: str, width: float, alpha: float = 1.0) -> None:
     """The fitted law over its range."""
+    if not np.isfinite(fit.t_d):  # nothing was fitted
+        return
     step = _steps(fit)
     ax.plot(step, fit.predict(step), color=colour, linestyle="-", linewidth=width, alpha=alpha, zorder=1.5)
 

@@ -35,7 +35,6 @@ class Story:
 
     name: str
     verdict: str
-    points: str
     sentences: tuple[str, ...]
     reasons: tuple[Reason, ...]
 
@@ -48,12 +47,18 @@ def opening(logs: Logs) -> list[str]:
     counts = [(word, sum(one.fit.verdict == word for one in logs.analyses)) for word in _SAID]
     said = [f"{few(k)} {_SAID[word][k > 1]}" for word, k in counts if k and word != "cannot-tell"]
     unknown = sum(one.fit.verdict == "cannot-tell" for one in logs.analyses)
-    said += [f"for {few(unknown)} it cannot be told"] if unknown else []
+    said += (
+        [f"for {few(unknown)} it cannot be told whether {'it decelerates' if unknown == 1 else 'they decelerate'}"]
+        if unknown
+        else []
+    )
     read = "One loss curve was fitted" if many == 1 else f"{few(many)} loss curves were fitted".capitalize()
     verdicts = f"it {_SAID[logs.analyses[0].fit.verdict][0]}" if many == 1 else "; ".join(said)
     paragraphs = [f"{read}: {verdicts}."]
     if many == 1 and logs.analyses[0].fit.verdict == "cannot-tell":
-        paragraphs = [f"{read}. Whether it decelerates cannot be told; why, and what would help, is said below."]
+        paragraphs = [f"{read}. Why the fit cannot tell, and what would help, is said below."]
+    if many == 1:
+        return [*paragraphs, *_sentences(logs.analyses[0])]
     return paragraphs + [text for text in (_breaks(logs), _differences(logs)) if text]
 
 
@@ -62,7 +67,7 @@ def _breaks(logs: Logs) -> str:
     if not fits:
         return ""
     if len(fits) == 1:
-        return the_break(fits[0])
+        return f"{printable(logs.broken[0][0])}: {the_break(fits[0])}"
     return (
         f"The estimates of the break lie at steps {span([fit.t_d for fit in fits], form=n.T_D)} and losses of "
         f"{span([fit.L_d for fit in fits], form=n.L_D)} nats per token; after it twice the training lowered the loss "
@@ -76,14 +81,16 @@ def _differences(logs: Logs) -> str:
 
 def stories(logs: Logs) -> list[Story]:
     """One story for each curve, in order."""
-    return [_story(name, one) for name, one in logs.named]
+    return [_story(name, one, alone=len(logs.analyses) == 1) for name, one in logs.named]
 
 
-def _story(name: str, one: Analysis) -> Story:
-    fit = one.fit
-    points = f"{n.count(fit.n_points)} losses, {n.count(fit.n_bins)} points"
-    sentences = [the_break(fit), _ahead(one)]
-    return Story(name, fit.verdict, points, tuple(text for text in sentences if text), fit.reasons)
+def _story(name: str, one: Analysis, alone: bool) -> Story:
+    """alone: the opening has said it."""
+    return Story(name, one.fit.verdict, () if alone else _sentences(one), one.fit.reasons)
+
+
+def _sentences(one: Analysis) -> tuple[str, ...]:
+    return tuple(text for text in (the_break(one.fit), _ahead(one)) if text)
 
 
 def _ahead(one: Analysis) -> str:
@@ -136,7 +143,7 @@ def difference(one: Comparison) -> list[str]:
         if one.differ_from is not None
         else f"From which {unit} on they differ cannot be said: {one.differ_reason}."
     )
-    return [first, f"{where} This describes two curves; it names no cause."]
+    return [first, where]
 
 
 def reading(one: Analysis) -> Sequence[tuple[str, str]]:

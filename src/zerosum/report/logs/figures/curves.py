@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 
 from zerosum.deceleration import Fit
 from zerosum.report.drawing.axes import log_axis
-from zerosum.report.drawing.fit_on_curve import drawn_rows, fit_handles, fit_on_curve, law_line, verdict_inset
+from zerosum.report.drawing.fit_on_curve import POINTS, drawn_rows, fit_handles, fit_on_curve, law_line, verdict_inset
 from zerosum.report.drawing.legend import entry, legend_below
 from zerosum.report.drawing.style import MUTED, Layout, run_styles, style
-from zerosum.report.logs.figures.small import FEW, multiples, name_axes, shown, width_of_title
+from zerosum.report.logs.figures.small import FEW, multiples, name_axes, shown, ticks, titles
 from zerosum.report.logs.subject import Logs
 from zerosum.report.names import printable
 from zerosum.report.words import BREAKS, the_break
@@ -18,11 +18,11 @@ from zerosum.report.words import BREAKS, the_break
 TITLE = "Loss curves and their fits"
 HOW_TO_READ = (
     "Both axes are logarithmic, so that a constant rate of improvement is a straight line. Dots are logged losses, "
-    "thinned evenly on the logarithmic axis to at most 260 for each curve; every row took part in the fit. The dark "
-    "line is the fit, the shaded steps are those it was fitted to. The dashed and the dotted line are its two straight "
-    "segments. The diamond marks where they cross: this is t_d and L_d, its arms are their intervals. The curve itself "
-    "turns smoothly and passes the same step somewhat higher, at the circle. r_d is how steep the line is after the "
-    "break: larger is better. A curve without a break that may be believed shows its fit and no marks."
+    f"thinned evenly on the logarithmic axis to at most {POINTS} for each curve; every row took part in the fit. The "
+    "dark line is the fit, the shaded steps are those it was fitted to. The dashed and the dotted line are its two "
+    "straight segments. The diamond marks where they cross: this is t_d and L_d, its arms are their intervals. The "
+    "curve itself turns smoothly and passes the same step somewhat higher, at the circle. r_d is how steep the line is "
+    "after the break: larger is better. A curve without a break that may be believed shows its fit and no marks."
 )
 
 
@@ -32,21 +32,28 @@ def plot(logs: Logs, layout: Layout = "wide") -> Figure:
         drawn = shown(logs.named)
         looks = run_styles(logs.names)
         fig, axes = multiples(len(logs.named), layout, height=3.4, share=True)
-        for ax, (name, one), look in zip(axes, drawn, looks, strict=False):
-            for _, other in drawn:
+        few = len(drawn) <= FEW
+        heads = titles([name for name, _ in drawn], layout)
+        for ax, (_, one), head, look in zip(axes, drawn, heads, looks, strict=False):
+            for _, other in drawn if few else ():
                 if other is not one:
                     law_line(ax, other.fit, MUTED, 0.8, 0.3)
-            fit_on_curve(ax, one.fit.curve, one.fit, look.colour)
-            ax.set_title(printable(name, width_of_title(len(drawn), layout)))
-            if len(drawn) <= FEW or layout == "narrow":
+            fit_on_curve(ax, one.fit.curve, one.fit, look.colour, _points(logs))
+            ax.set_title(head)
+            if few or layout == "narrow":
                 verdict_inset(ax, one.fit, "; ".join(reason.code for reason in one.fit.reasons))
         _scales(axes[0], logs)
         name_axes(axes, layout, "step t", "loss (nats per token)")
         handles = fit_handles(any(one.fit.verdict in BREAKS for _, one in drawn))
-        if len(drawn) > 1:
+        if 1 < len(drawn) <= FEW:
             handles.append(entry("fits of the other curves", color=MUTED, linewidth=0.8, alpha=0.5))
         legend_below(fig, handles, layout)
     return fig
+
+
+def _points(logs: Logs) -> int:
+    """Losses drawn of each curve: fewer in smaller panels."""
+    return POINTS if len(logs.analyses) <= FEW else POINTS // 2
 
 
 def _scales(ax: Axes, logs: Logs) -> None:
@@ -56,7 +63,7 @@ def _scales(ax: Axes, logs: Logs) -> None:
     if not steps:
         return
     crossings = [fit.L_d for fit in drawn if fit.verdict in BREAKS]
-    log_axis(ax, "x", steps, pad=1.3)
+    log_axis(ax, "x", steps, pad=1.3, most=ticks(len(drawn)))
     low, high = min([*losses, *crossings]), max(losses)
     room = (high / low) ** (0.14 if len(drawn) <= FEW else 0.03)  # below the curves, for the numbers of the break
     log_axis(ax, "y", [low / room, high], pad=1.04)
@@ -70,11 +77,11 @@ def alt(logs: Logs) -> str:
 
 def table(logs: Logs) -> pd.DataFrame:
     """The rows that are drawn, with the fit's value and both segments at each; numbers of the break are in fits.csv."""
-    return pd.concat([_rows(name, one.fit) for name, one in shown(logs.named)], ignore_index=True)
+    return pd.concat([_rows(name, one.fit, _points(logs)) for name, one in shown(logs.named)], ignore_index=True)
 
 
-def _rows(name: str, fit: Fit) -> pd.DataFrame:
-    kept = drawn_rows(fit.curve)
+def _rows(name: str, fit: Fit, points: int) -> pd.DataFrame:
+    kept = drawn_rows(fit.curve, points)
     step = fit.curve.step[kept]
     believed = fit.verdict in BREAKS
     with np.errstate(over="ignore", under="ignore"):

@@ -1,5 +1,7 @@
 """How t_d, L_d and r_d move with the cut-off, relative to the fit's own, so that curves of any size share an axis."""
 
+from dataclasses import replace
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,7 +11,7 @@ from zerosum.report.drawing.axes import log_axis, panels, say_empty
 from zerosum.report.drawing.legend import entry, legend_below, run_handles
 from zerosum.report.drawing.style import INK, MUTED, Layout, RunStyle, run_styles, style
 from zerosum.report.logs.subject import Logs
-from zerosum.report.names import printable
+from zerosum.report.names import printable, told_apart
 from zerosum.report.numbers import count, percent
 from zerosum.report.words import BREAKS
 
@@ -28,8 +30,10 @@ NAMED = 8  # curves in the legend; of more, those whose t_d moves most keep thei
 def plot(logs: Logs, layout: Layout = "wide") -> Figure:
     """One panel for each number, one line for each curve."""
     with style():
-        drawn, looks = _drawn(logs), {}
-        looks = dict(zip(logs.names, run_styles(logs.names), strict=True))
+        drawn = _drawn(logs)
+        labels = told_apart(logs.names, 28)
+        styles = [replace(look, label=label) for look, label in zip(run_styles(logs.names), labels, strict=True)]
+        looks = dict(zip(logs.names, styles, strict=True))
         fig, axes = panels(3, layout, height=2.5, columns=3)
         named = sorted(drawn, key=lambda pair: -_moves(pair[1]))[:NAMED]
         kept = {name for name, _ in named}
@@ -41,7 +45,7 @@ def plot(logs: Logs, layout: Layout = "wide") -> Figure:
             for name, one in drawn:
                 _line(ax, one, looks[name] if name in kept else None, symbol)
             _scales(ax, drawn, symbol)
-            ax.set_xlabel("cut-off (steps left out at the start)")
+            ax.set_xlabel("cut-off (first steps left out)" if layout == "wide" else "cut-off (steps)")
         ring = entry("the cut-off used, with 95 % interval", marker="o", markersize=8, markerfacecolor="none")
         rest = [entry("the other curves, which move less", color=MUTED, linewidth=0.8)] if len(drawn) > NAMED else []
         legend_below(fig, [*run_handles([looks[name] for name, _ in named]), *rest, ring], layout)

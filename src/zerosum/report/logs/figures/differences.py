@@ -12,10 +12,10 @@ from zerosum.deceleration import Comparison
 from zerosum.report.drawing.legend import entry, legend_below
 from zerosum.report.drawing.style import INK, MUTED, SERIES, Layout, style
 from zerosum.report.logs import paper_tables
-from zerosum.report.logs.figures.small import multiples, shown, width_of_title
+from zerosum.report.logs.figures.small import multiples
 from zerosum.report.logs.subject import Logs
 from zerosum.report.logs.words import difference
-from zerosum.report.names import printable
+from zerosum.report.names import told_apart
 from zerosum.report.numbers import TERM, text
 
 TITLE = "Where the difference comes from"
@@ -26,6 +26,7 @@ HOW_TO_READ = (
     "what the two lines leave over. Thin lines are intervals of the terms. Terms describe the two curves, they are "
     "not causes: where a large L_d term and a large r_d term cancel, the break itself is placed with little certainty."
 )
+MOST = 9  # pairs; tables have all
 SHORT = {"reached_minus_fit": "reached − fit"}
 BETTER, WORSE = SERIES[2], SERIES[1]
 
@@ -34,10 +35,10 @@ def plot(logs: Logs, layout: Layout = "wide") -> Figure:
     """One panel for each pair."""
     with style():
         drawn = _drawn(logs)
-        fig, axes = multiples(len(split(logs)), layout, height=3.0, share=False)
+        fig, axes = multiples(len(split(logs)), layout, height=3.0, share=False, most=MOST)
         for ax, one in zip(axes, drawn, strict=True):
-            longest = width_of_title(len(drawn), layout) - 6
-            ax.set_title(f"{printable(one.b, longest)}\nminus {printable(one.a, longest)}")
+            a, b = told_apart([one.a, one.b], 30)
+            ax.set_title(f"{b}\nminus {a}")
             _panel(ax, one)
         colours = [("makes the second run better", BETTER), ("makes it worse", WORSE), ("the whole difference", MUTED)]
         handles = [entry(label, color=colour, linewidth=7) for label, colour in colours]
@@ -51,7 +52,7 @@ def split(logs: Logs) -> list[Comparison]:
 
 
 def _drawn(logs: Logs) -> Sequence[Comparison]:
-    return shown(split(logs))
+    return split(logs)[:MOST]
 
 
 def _panel(ax: Axes, one: Comparison) -> None:

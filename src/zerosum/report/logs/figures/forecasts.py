@@ -12,7 +12,7 @@ from zerosum.deceleration import Analysis
 from zerosum.report.drawing.axes import log_axis, log_thinned, say_empty
 from zerosum.report.drawing.legend import entry, legend_below
 from zerosum.report.drawing.style import MUTED, PAPER, SERIES, Layout, style
-from zerosum.report.logs.figures.small import multiples, name_axes, shown, width_of_title
+from zerosum.report.logs.figures.small import multiples, name_axes, shown, ticks, titles
 from zerosum.report.logs.subject import Logs
 from zerosum.report.logs.words import METHODS
 from zerosum.report.names import printable
@@ -36,9 +36,9 @@ def plot(logs: Logs, layout: Layout = "wide") -> Figure:
     with style():
         drawn = list(_drawn(logs))
         fig, axes = multiples(len([one for one in logs.analyses if one.forecasts]), layout, height=2.9, share=False)
-        for ax, (name, one) in zip(axes, drawn, strict=True):
-            ax.set_title(printable(name, width_of_title(len(drawn), layout)))
-            _panel(ax, one)
+        for ax, (_, one), head in zip(axes, drawn, titles([name for name, _ in drawn], layout), strict=True):
+            ax.set_title(head)
+            _panel(ax, one, ticks(len(drawn)))
         name_axes(axes, layout, "step t", "loss (nats per token)")
         handles = [entry(METHODS[m], marker=mark, color=colour) for m, (mark, colour, _) in LOOKS.items()]
         hollow = entry("the same, said earlier of the last fitted step", marker="D", markerfacecolor="none")
@@ -51,7 +51,7 @@ def _drawn(logs: Logs) -> Iterator[tuple[str, Analysis]]:
     yield from shown([(name, one) for name, one in logs.named if one.forecasts])
 
 
-def _panel(ax: Axes, one: Analysis) -> None:
+def _panel(ax: Axes, one: Analysis, most: int) -> None:
     found = [(row.from_step, row.forecast, True) for row in one.backtest]
     found += [(later.T, later, False) for later in one.forecasts]
     found = [row for row in found if math.isfinite(row[1].loss)]
@@ -70,7 +70,7 @@ def _panel(ax: Axes, one: Analysis) -> None:
         face = PAPER if earlier else colour
         ax.plot(at, said.loss, mark, color=face, markeredgecolor=colour, markersize=5, zorder=3)
     steps = [float(curve.step[kept[0]]), *(row[0] for row in found)]
-    log_axis(ax, "x", steps, pad=1.12)
+    log_axis(ax, "x", steps, pad=1.12, most=most)
     middle = [row[1].loss for row in found] + [one.fit.L_T]
     low, high = min(middle), max(middle)
     room = max(high - low, 0.004 * high)

@@ -15,7 +15,7 @@ from zerosum.deceleration.models import MODELS
 from zerosum.report.drawing.axes import log_axis, say_empty
 from zerosum.report.drawing.legend import entry, legend_below
 from zerosum.report.drawing.style import INK, MUTED, Layout, run_styles, style
-from zerosum.report.logs.figures.small import multiples, name_axes, shown, width_of_title
+from zerosum.report.logs.figures.small import multiples, name_axes, shown, ticks, titles
 from zerosum.report.logs.subject import Logs
 from zerosum.report.names import printable
 from zerosum.report.numbers import percent
@@ -71,12 +71,12 @@ def plot(logs: Logs, layout: Layout = "wide") -> Figure:
         drawn = list(_drawn(logs))
         looks = dict(zip(logs.names, run_styles(logs.names), strict=True))
         fig, axes = multiples(len(logs.named), layout, height=2.0, share=False)
-        for ax, (name, found) in zip(axes, drawn, strict=True):
-            ax.set_title(printable(name, width_of_title(len(drawn), layout)))
+        for ax, (name, found), head in zip(axes, drawn, titles([name for name, _ in drawn], layout), strict=True):
+            ax.set_title(head)
             if found is None:
                 say_empty(ax, "nothing was fitted")
                 continue
-            _panel(ax, found, looks[name].colour)
+            _panel(ax, found, looks[name].colour, ticks(len(drawn)))
         name_axes(axes, layout, "step t", "loss over law, %")
         points = entry("the one-break law", marker=".", linestyle="")
         legend_below(fig, [points, entry("the best other law, named in the panel", linewidth=1.2)], layout)
@@ -88,13 +88,13 @@ def _drawn(logs: Logs) -> Iterator[tuple[str, Left | None]]:
         yield name, left(one.fit)
 
 
-def _panel(ax: Axes, found: Left, colour: str) -> None:
+def _panel(ax: Axes, found: Left, colour: str, most: int) -> None:
     ax.axhline(0, color=MUTED, linewidth=0.8, zorder=1)
     ax.plot(found.step, 100 * found.one_break, ".", color=colour, markersize=3.5, zorder=3)
     if found.law:
         ax.plot(found.step, 100 * found.other, color=INK, linewidth=1, alpha=0.8, zorder=2)
         ax.text(0.98, 0.96, found.law, transform=ax.transAxes, ha="right", va="top", fontsize=7.5, color=INK)
-    log_axis(ax, "x", found.step.tolist(), pad=1.15)
+    log_axis(ax, "x", found.step.tolist(), pad=1.15, most=most)
     ax.margins(y=0.22)
 
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from zerosum.report.drawing.axes import note_above, panels
 from zerosum.report.drawing.style import Layout
+from zerosum.report.names import told_apart
 
 MOST = 30  # panels in one figure
 FEW = 9  # up to here panels have room for their numbers
@@ -19,14 +20,14 @@ def shown(items: Sequence[T]) -> Sequence[T]:
     return items[:MOST]
 
 
-def multiples(count: int, layout: Layout, height: float, share: bool) -> tuple[Figure, list[Axes]]:
-    """Panels for so many curves, at most `MOST` of them. height: inches of a panel while there are few."""
-    drawn = max(1, min(count, MOST))
+def multiples(count: int, layout: Layout, height: float, share: bool, most: int = MOST) -> tuple[Figure, list[Axes]]:
+    """Panels for so many curves or pairs, at most `most` of them. height: inches of a panel while there are few."""
+    drawn = max(1, min(count, most))
     crowded = drawn > FEW
     columns = {"wide": 5 if crowded else 3, "narrow": 1, "print": 4 if crowded else 2}[layout]
     fig, axes = panels(drawn, layout, height * (0.62 if crowded else 1), columns, share)
-    if count > MOST:
-        note_above(fig, f"The first {MOST} of {count} curves; the tables hold all of them.", layout)
+    if count > most:
+        note_above(fig, f"The first {most} of {count}; the tables hold all of them.", layout)
     return fig, axes
 
 
@@ -45,7 +46,13 @@ def name_axes(axes: Sequence[Axes], layout: Layout, x: str, y: str) -> None:
             ax.set_ylabel(y)
 
 
-def width_of_title(count: int, layout: Layout) -> int:
-    """Characters that fit above a panel."""
-    crowded = min(count, MOST) > FEW
-    return {"wide": 22 if crowded else 40, "narrow": 40, "print": 18 if crowded else 36}[layout]
+def titles(names: Sequence[str], layout: Layout) -> list[str]:
+    """What stands above each panel, as long as there is room."""
+    crowded = min(len(names), MOST) > FEW
+    room = {"wide": 24 if crowded else 42, "narrow": 42, "print": 20 if crowded else 38}
+    return told_apart(names, room[layout])
+
+
+def ticks(count: int) -> int:
+    """How many ticks an axis of a panel has room for."""
+    return 4 if min(count, MOST) > FEW else 7
