@@ -10,7 +10,7 @@ from jaxtyping import Float
 from zerosum.deceleration.newton import TINY, Derivatives
 from zerosum.deceleration.reduced import Problem, hinge_and_slope
 
-ALIKE = 1e-2  # a hinge of which less than this is its own (sine of the angle to the others) counts as a double
+ALIKE = 0.1  # sine of the angle to those before it; a hinge with less of its own counts as a double of them
 
 
 def hinges_objective(p: Problem, theta: Float[np.ndarray, "M q"]) -> Derivatives:

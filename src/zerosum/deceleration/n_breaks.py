@@ -87,6 +87,8 @@ def solve_breaks(
         before = np.zeros((len(theta), 0))
         for _ in range(1, K):
             before, theta = theta, _with_one_more(problem, theta, before)
+        theta = np.stack([one[one[:, 0].argsort(kind="stable")] for one in theta.reshape(len(theta), K, 2)])
+        theta = theta.reshape(len(theta), 2 * K)
         for whole, part in zip(found, _parameters(problem, y, theta), strict=True):
             whole[enough] = part
         at = theta[:, 0::2]
@@ -98,7 +100,8 @@ def solve_breaks(
 def _with_one_more(
     p: Problem, theta: Float[np.ndarray, "B q"], before: Float[np.ndarray, "B q_before"]
 ) -> Float[np.ndarray, "B q_after"]:
-    """The best fit with a break more. theta, before: the best with as many, and one fewer.
+    """The best fit with a break more. theta, before: the best with as many, and one fewer. The order
+    of the hinges is that in which they were found: each has something of its own beside those before it (`ALIKE`).
 
     As it starts, among others, from `theta` and the best place for one more, it is never worse.
     """
@@ -121,8 +124,8 @@ def _with_one_more(
     searches = p.rows(which)
     end, goal = minimise(lambda m, at: hinges_objective(searches.rows(m), at), start, low[which], high[which])
     order = np.lexsort((goal, which))
-    best = end[order[np.diff(which[order], prepend=-1) > 0]].reshape(len(theta), -1, 2)
-    return np.stack([one[one[:, 0].argsort(kind="stable")] for one in best]).reshape(len(theta), -1)
+    best: Float[np.ndarray, "B q_after"] = end[order[np.diff(which[order], prepend=-1) > 0]]
+    return best
 
 
 class _Grid:
