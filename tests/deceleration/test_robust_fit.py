@@ -73,6 +73,7 @@ def test_cutoff_table_is_what_fits_with_these_cutoffs_give():
     for row in cutoff_table(curve, [10, 20, 40]):
         alone = fit(curve, cutoff=row.cutoff)
         assert (alone.L_d, alone.t_d, alone.r_d) == pytest.approx((row.L_d, row.t_d, row.r_d), rel=1e-6)
+        assert row.n_bins == alone.n_bins == row.to_json()["n_bins"]
 
 
 def test_cutoff_table_of_nothing_is_empty():
