@@ -11,6 +11,7 @@ from zerosum.cli.demo import demo
 from zerosum.cli.explain import explain
 from zerosum.cli.fit import fit
 from zerosum.cli.interference import interference
+from zerosum.cli.losses import losses
 from zerosum.errors import InputError
 
 INTERRUPTED = 130
@@ -26,6 +27,7 @@ app.command()(curves)
 app.command()(fit)
 app.command()(compare)
 app.command()(explain)
+app.command()(losses)
 app.command()(interference)
 app.command()(demo)
 

@@ -6,7 +6,7 @@ A verb that takes `read: Reading` or `fitting: Fitting` is given all the options
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -114,6 +114,10 @@ class Fitting:
         return {"procedure": self.procedure.value, "cutoff": self.cutoff, "phase": phase, "level": self.level}
 
 
+def _default(option: "Field[Any]") -> Any:
+    return inspect.Parameter.empty if option.default is MISSING else option.default
+
+
 def spelled_out(verb: Callable[..., None]) -> Callable[..., None]:
     """Replace each parameter of a verb that stands for a group of options by the options of the group."""
     own = inspect.signature(verb).parameters.values()
@@ -122,7 +126,7 @@ def spelled_out(verb: Callable[..., None]) -> Callable[..., None]:
     for one in own:
         if one.name in groups:
             parameters += [
-                inspect.Parameter(option.name, one.kind, default=option.default, annotation=option.type)
+                inspect.Parameter(option.name, one.kind, default=_default(option), annotation=option.type)
                 for option in fields(one.annotation)
             ]
         else:

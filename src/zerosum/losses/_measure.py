@@ -1,6 +1,7 @@
 """Measure checkpoints into a store: stopped at any moment it continues, beside other processes it shares the work."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -8,14 +9,15 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from zerosum.checkpoints import Checkpoint, load_model
+from zerosum.checkpoints import Checkpoint, Problem, load_model
+from zerosum.checkpoints.problems import identical_weights, misfit_tokenizers
 from zerosum.errors import InputError, MissingExtra
 from zerosum.losses._around import AroundStep
 from zerosum.losses._claims import waiting_for
 from zerosum.losses._layout import Entry, Layout, read, record
 from zerosum.losses._pieces import Piece, Pieces
 from zerosum.losses._prepare import prepare
-from zerosum.losses._problems import identical_weights, implausible_losses, measured_otherwise, tokenizer_misfit
+from zerosum.losses._problems import implausible_losses, measured_otherwise, worse_than_chance
 from zerosum.losses._store import open_store
 from zerosum.tokens import TokenizerFacts, TokenSequences
 
@@ -63,7 +65,7 @@ def measure_losses(
     by_step = {checkpoint.step: checkpoint for checkpoint in checkpoints}
     Work(path, layout, pieces, models, around, by_step).until_done(on_piece)
     with waiting_for(lock):
-        _finish(path, layout, pieces)
+        _finish(path, layout, pieces, misfit_tokenizers({one.step: one.path for one in checkpoints}))
     return open_store(path)
 
 
@@ -93,12 +95,11 @@ def _provenance(
         "tokenizer": tokenizer.name if tokenizer else None,
         "tokenizer_path": tokenizer.path if tokenizer else None,
         "tokenizer_sha256": tokenizer.sha256 if tokenizer else None,
-        "tokenizer_size": tokenizer.n_tokens if tokenizer else None,
         "versions": {name: version(name) for name in ("zerosum", "torch", "transformers", "numpy")},
     }
 
 
-def _finish(path: Path, layout: Layout, pieces: Pieces) -> None:
+def _finish(path: Path, layout: Layout, pieces: Pieces, misfits: Iterable[Problem]) -> None:
     """Record what was noticed; a store whose every piece is done says so, and needs no markers any more."""
     if not pieces.folder.is_dir():  # another process has finished it
         return
@@ -114,7 +115,8 @@ def _finish(path: Path, layout: Layout, pieces: Pieces) -> None:
     problems = [
         *identical_weights({entry.step: entry.weight_sha256 for entry in layout.entries}),
         *implausible_losses(means),
-        *tokenizer_misfit(means, vocab_size, layout.attrs.get("tokenizer_size")),
+        *misfits,
+        *worse_than_chance(means, vocab_size),
         *measured_otherwise(notes),
     ]
     complete = len(done) == len(layout.pieces)
@@ -125,7 +127,7 @@ def _finish(path: Path, layout: Layout, pieces: Pieces) -> None:
         "noise_floor_of_checkpoint": floors,
         "vocab_size": vocab_size,
     }
-    record(path, found | {"problems": problems, "complete": complete})
+    record(path, found | {"problems": [asdict(one) for one in problems], "complete": complete})
     if complete and not pieces.others_at_work():
         pieces.remove()
 

@@ -3,8 +3,16 @@
 Knows tokenizers; knows nothing of models or of what is measured on the tokens.
 """
 
-from zerosum.tokens._read import read_tokens
+from zerosum.tokens._read import LONGEST, read_tokens
 from zerosum.tokens._sequences import PADDING, TokenSequences, require_vocabulary
 from zerosum.tokens._tokenizer import TokenizerFacts, load_tokenizer
 
-__all__ = ["PADDING", "TokenSequences", "TokenizerFacts", "load_tokenizer", "read_tokens", "require_vocabulary"]
+__all__ = [
+    "LONGEST",
+    "PADDING",
+    "TokenSequences",
+    "TokenizerFacts",
+    "load_tokenizer",
+    "read_tokens",
+    "require_vocabulary",
+]

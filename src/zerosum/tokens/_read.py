@@ -14,7 +14,7 @@ from zerosum.tokens._packing import Window, one_by_one, packed
 from zerosum.tokens._sequences import PADDING, TokenSequences
 from zerosum.tokens._sources import columns_of, documents, files_of
 
-LENGTH = 1_024  # predicted tokens of a sequence, where the caller does not say
+LONGEST = 1_024  # predicted tokens of a sequence, where the caller does not say
 
 
 def read_tokens(
@@ -23,6 +23,7 @@ def read_tokens(
     tokenizer: Any = None,
     vocab_size: int | None = None,
     sequence_length: int | None = None,
+    longest: int = LONGEST,
     pack: bool | None = None,
     bos: Bos = "auto",
     max_sequences: int | None = None,
@@ -35,7 +36,7 @@ def read_tokens(
     `.bin`, folders of these, Hugging Face datasets by name or as saved to disk. tokenizer: a transformers tokenizer,
     needed for text; it also tells where the documents of a long row of ids end. vocab_size: of the model; ids outside
     it are refused.
-    sequence_length: by default 1,024, and for matrices of ids their columns less one.
+    sequence_length: by default `longest`, and for matrices of ids their columns less one.
     pack: documents are joined, each text followed by the tokenizer's end-of-text token unless texts begin with that
     token; attention and predictions cross their boundaries, as in pretraining. Without it, a sequence holds ids of one
     document: long ones are split (each part begins with the last id of the one before), short ones padded. None means
@@ -51,7 +52,7 @@ def read_tokens(
     files = [file for source in sources for file in files_of(source)]
     columns = columns_of(files)
     joined = columns is None if pack is None else pack
-    length = sequence_length or (LENGTH if columns is None else columns - 1)
+    length = sequence_length or (longest if columns is None else columns - 1)
     if length < 1:
         raise InputError(f"{sources[0]}: rows of {columns} token: nothing to predict. Give at least two to a row.")
     ids = Ids(tokenizer, joined, bos, vocab_size, None if max_sequences is None else max_sequences * length + 1)

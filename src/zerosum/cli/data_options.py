@@ -1,0 +1,82 @@
+"""Options of the verbs that read tokens: what DATA is, and how it becomes sequences."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from zerosum.tokens import TokenizerFacts, TokenSequences
+
+
+class BosChoice(StrEnum):
+    """Whether each document begins with the tokenizer's BOS token."""
+
+    AUTO = "auto"
+    YES = "yes"
+    NO = "no"
+
+
+@dataclass(frozen=True)
+class Data:
+    """DATA and how it becomes sequences; see `zerosum.tokens.read_tokens`."""
+
+    data: Annotated[
+        list[str],
+        typer.Option(
+            "--data",
+            metavar="DATA",
+            help="Text, .jsonl, .parquet, .npy or .bin files, folders of them, or a Hugging Face dataset as "
+            "NAME[:CONFIG][:SPLIT] or saved folder. May be given several times.",
+            show_default=False,
+        ),
+    ]
+    sequence_length: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="L", help="Predicted tokens of a sequence. Without it 1,024 or the context."),
+    ] = None
+    pack: Annotated[
+        bool | None,
+        typer.Option("--pack/--no-pack", help="Join documents, as in pretraining; or one to a sequence, padded."),
+    ] = None
+    bos: Annotated[
+        BosChoice, typer.Option(help="Begin documents with the BOS token; auto: where the tokenizer does.")
+    ] = BosChoice.AUTO
+    max_sequences: Annotated[int | None, typer.Option(min=1, metavar="N", help="Read no more than so many.")] = None
+    tokenizer: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Tokenizer of the model, where none lies beside it.")
+    ] = None
+    field: Annotated[str, typer.Option(metavar="NAME", help="Field of a record with its text or token ids.")] = "text"
+    domain: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Field of a record with its domain. Without it the file, where several."),
+    ] = None
+
+    def read(self, folder: Path, config: Any) -> "tuple[TokenSequences, TokenizerFacts | None]":
+        """The sequences for a model of this folder and config, and what made ids of text, if anything was needed."""
+        from zerosum.errors import InputError
+        from zerosum.tokens import LONGEST, TokenizerFacts, load_tokenizer, read_tokens
+
+        named = self.tokenizer or folder
+        try:
+            tokenizer = load_tokenizer(named)
+        except InputError:
+            if self.tokenizer is not None:
+                raise
+            tokenizer = None
+        context = getattr(config, "max_position_embeddings", None)
+        tokens = read_tokens(
+            self.data,
+            tokenizer=tokenizer,
+            vocab_size=getattr(config, "vocab_size", None),
+            sequence_length=self.sequence_length,
+            longest=min(LONGEST, context) if isinstance(context, int) and context > 0 else LONGEST,
+            pack=self.pack,
+            bos=self.bos.value,
+            max_sequences=self.max_sequences,
+            field=self.field,
+            domain=self.domain,
+        )
+        return tokens, None if tokenizer is None else TokenizerFacts.of(tokenizer, named)

@@ -1,0 +1,145 @@
+"""`zerosum losses`: per-token losses of checkpoints, into a store that every other measurement reads."""
+
+import os
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zerosum.cli.data_options import Data
+from zerosum.cli.options import spelled_out
+from zerosum.cli.sources import AsJson, each, finish, print_json
+from zerosum.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from zerosum.checkpoints import Checkpoint, Run
+
+MAIN = os.environ.get("RANK", "0") == "0"  # under torchrun only the first process speaks
+
+
+class DtypeChoice(StrEnum):
+    """Of the weights while measuring."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
+@spelled_out
+def losses(
+    checkpoints: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CHECKPOINTS",
+            help="Run directories, folders of single checkpoints, or models on the hub.",
+            show_default=False,
+        ),
+    ],
+    data: Data,
+    store: Annotated[
+        Path | None, typer.Option(help="Folder of the store. Without it zerosum/losses.zarr in the run directory.")
+    ] = None,
+    revisions: Annotated[
+        str | None, typer.Option(metavar="GLOB", help="Which revisions of a model on the hub, as 'step*'.")
+    ] = None,
+    tokens_per_batch: Annotated[
+        str, typer.Option(metavar="N", help="Predictions per batch; auto: as many as memory allows.")
+    ] = "auto",
+    dtype: Annotated[
+        DtypeChoice, typer.Option(help="bfloat16 is faster on a GPU; its noise floor says what it costs.")
+    ] = DtypeChoice.FLOAT32,
+    device: Annotated[str, typer.Option(help="auto: a GPU where there is one; or cpu, cuda, cuda:1, mps.")] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Measure the cross-entropy of every token at every checkpoint, in nats, into a labelled store.
+
+    Stopped at any moment and started again, it continues. Several processes may measure into one store, also under
+    torchrun. `zerosum interference` reads the store; so does `zerosum.open_store`, as an xarray Dataset.
+    """
+    batch = _batch(tokens_per_batch)
+    opened, failed = each([(source, source) for source in checkpoints], lambda source: _run([source], revisions))
+    alone = [source for source, run in opened if len(run.checkpoints) == 1]
+    jobs = [(source, [source]) for source, _ in opened if len(alone) < 2 or source not in alone]
+    jobs += [(alone[0], alone)] if len(alone) > 1 else []
+    if store is not None and len(jobs) > 1:
+        raise InputError(f"{store}: one store for {len(jobs)} runs. Leave --store out, or give one run at a time.")
+
+    def measured(sources: list[str]) -> "tuple[Path, xr.Dataset]":
+        return _measured(_run(sources, revisions), data, store, batch, dtype.value, device)
+
+    done, unmeasured = each(jobs, measured)
+    failed += unmeasured
+    if MAIN:
+        from zerosum.cli.losses_summary import document, show
+
+        if as_json:
+            print_json("runs", [document(source, *one) for source, one in done], failed)
+        else:
+            for source, one in done:
+                show(source, *one)
+    finish(failed, len(failed) + len(done))
+
+
+def _batch(text: str) -> Any:
+    if text == "auto":
+        return "auto"
+    if not text.isdecimal() or not text.isascii() or int(text) < 1:
+        raise InputError(f"--tokens-per-batch {text}: give a positive number, or auto.")
+    return int(text)
+
+
+def _run(sources: Sequence[str], revisions: str | None) -> "Run":
+    from zerosum.checkpoints import find_checkpoints
+
+    return find_checkpoints(sources, revisions=revisions)
+
+
+def _measured(
+    run: "Run", data: Data, store: Path | None, tokens_per_batch: Any, dtype: str, device: str
+) -> "tuple[Path, xr.Dataset]":
+    from zerosum.checkpoints import load_model
+    from zerosum.cli.progress import progress
+    from zerosum.losses import STORE, measure_losses
+    from zerosum.training.run_folder import writing
+
+    first = run.checkpoints[0]
+    place = _device(device)
+    model = load_model(first, dtype=dtype, device=place)
+    tokens, tokenizer = data.read(first.path, model.config)
+    loaded = {first.step: model}
+    del model
+
+    def load(checkpoint: "Checkpoint") -> Any:
+        return loaded.pop(checkpoint.step, None) or load_model(checkpoint, dtype=dtype, device=place)
+
+    path = store or run.measured / STORE
+    label = f"{run.path.resolve().name}: token losses"
+    with writing(path), progress() as show:
+        found = measure_losses(
+            path,
+            run.checkpoints,
+            tokens,
+            load=load,
+            tokens_per_batch=tokens_per_batch,
+            dtype=dtype,
+            model=run.path.resolve().name,
+            tokenizer=tokenizer,
+            on_piece=lambda done, total, step: show(label, total, done, f"step {step}") if MAIN else None,
+        )
+    return path, found
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name == "auto":
+        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
+    try:
+        return str(torch.empty(0, device=name).device)
+    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+        cause = str(error).partition("\n")[0]
+        raise InputError(f"--device {name}: not usable here ({cause}). Choose cpu, or leave it out.") from error

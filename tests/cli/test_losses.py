@@ -1,0 +1,148 @@
+"""`zerosum losses` as a user calls it: a store, a summary, one document, one line for what is wrong."""
+
+import json
+
+import numpy as np
+import pytest
+from called import call, one_document  # noqa: F401 - a fixture
+
+import zerosum
+from zerosum.losses import token_losses
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+VOCABULARY, CONTEXT = 257, 16
+STEPS = (0, 10, 20, 40)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Checkpoints with a tokenizer; the last two hold the same weights."""
+    from zerosum.training.tokenizer import byte_tokenizer
+
+    folder = tmp_path_factory.mktemp("run")
+    config = transformers.LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        intermediate_size=8,
+        max_position_embeddings=CONTEXT,
+    )
+    for step in STEPS:
+        torch.manual_seed(min(step, 20))
+        transformers.LlamaForCausalLM(config).save_pretrained(folder / f"checkpoint-{step}")
+        byte_tokenizer().save_pretrained(folder / f"checkpoint-{step}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "texts.jsonl"
+    letters = np.random.default_rng(0).integers(97, 123, (25, 20))
+    records = [{"text": bytes(row.tolist()).decode(), "kind": "ab"[k % 2]} for k, row in enumerate(letters)]
+    path.write_text("\n".join(map(json.dumps, records)))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def no_stores(run):
+    """Each test begins without a store in the run."""
+    yield
+    import shutil
+
+    shutil.rmtree(run / "zerosum", ignore_errors=True)
+
+
+def test_store_and_document(call, run, texts):  # noqa: F811
+    code, out, said = call("losses", run, "--data", texts, "--no-pack", "--domain", "kind", "--json")
+    assert code == 0, said
+    document = one_document(out)
+    assert document["errors"] == []
+    (found,) = document["runs"]
+    store = zerosum.open_store(run / "zerosum" / "losses.zarr")
+    assert (found["complete"], found["dtype"], found["store"]) == (
+        True,
+        "float32",
+        str(run / "zerosum" / "losses.zarr"),
+    )
+    assert (found["n_sequences"], found["n_documents"], found["domains"]) == (50, 25, ["a", "b"])
+    assert found["tokens"]["sequence_length"] == CONTEXT
+    assert [row["step"] for row in found["checkpoints"]] == list(STEPS)
+    model = transformers.AutoModelForCausalLM.from_pretrained(run / "checkpoint-10")
+    for row, text in zip(store["loss"].values[1, ::2], texts.read_text().splitlines(), strict=True):
+        ids = np.array([list(json.loads(text)["text"].encode())])
+        np.testing.assert_allclose(row, token_losses(model, ids[:, : CONTEXT + 1])[0], atol=1e-6)
+    for index, row in enumerate(found["checkpoints"]):
+        assert row["N"] == 25 * 19
+        assert row["mean_loss"] == pytest.approx(float(np.nanmean(store["loss"].values[index])), abs=1e-6)
+        assert row["interval"][0] < row["mean_loss"] < row["interval"][1]
+        assert "25 documents" in row["method"]
+        assert 0 <= row["noise_floor"] < 1e-5
+    (problem,) = found["problems"]
+    assert (problem["code"], problem["steps"]) == ("identical-weights", [20, 40])
+    assert store.attrs["tokenizer_path"] == str(run / "checkpoint-0")
+
+
+def test_for_people_and_again(call, run, texts):  # noqa: F811
+    code, out, said = call("losses", run, "--data", texts)
+    assert code == 0, said
+    for words in ("mean loss", "noise floor", "documents joined", "problem", "steps 20, 40 hold the same weights"):
+        assert words in out
+    again = call("losses", run, "--data", texts)
+    assert again[:2] == (0, out)
+
+
+def test_single_checkpoints_are_one_run(call, run, texts, tmp_path):  # noqa: F811
+    folders = [run / f"checkpoint-{step}" for step in (20, 0)]
+    code, out, said = call(
+        "losses", *folders, "--data", texts, "--store", tmp_path / "s", "--dtype", "bfloat16", "--json"
+    )
+    assert code == 0, said
+    (found,) = one_document(out)["runs"]
+    assert [row["step"] for row in found["checkpoints"]] == [0, 20]
+    assert found["dtype"] == "bfloat16"
+    assert zerosum.open_store(tmp_path / "s").sizes["checkpoint"] == 2
+
+
+def test_one_bad_source_does_not_lose_the_other(call, run, texts, tmp_path):  # noqa: F811
+    code, out, said = call("losses", tmp_path / "nothing", run, "--data", texts, "--json")
+    assert code == 2
+    document = one_document(out)
+    assert len(document["runs"]) == 1
+    assert "nothing" in document["errors"][0]["message"]
+    assert "1 of 2 sources could not be used; the others are complete" in said
+
+
+def wrong(call, *arguments):  # noqa: F811
+    code, out, said = call("losses", *arguments)
+    assert (code, out) == (2, "")
+    lines = [line for line in said.splitlines() if "done in" not in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("zerosum: ")
+    return lines[0]
+
+
+def test_wrong_calls_and_data_are_one_line(call, run, texts, tmp_path):  # noqa: F811
+    (tmp_path / "ids.npy").write_bytes(b"")
+    np.save(tmp_path / "large.npy", np.array([[1, 300, 2]]))
+    (tmp_path / "empty.txt").touch()
+    assert "Missing option '--data'" in wrong(call, run)
+    assert "no such file" in wrong(call, run, "--data", tmp_path / "gone.txt")
+    assert "no whole array" in wrong(call, run, "--data", tmp_path / "ids.npy")
+    assert "vocabulary is 0 to 256" in wrong(call, run, "--data", tmp_path / "large.npy")
+    assert "nothing to predict" in wrong(call, run, "--data", tmp_path / "empty.txt")
+    assert "context is 16" in wrong(call, run, "--data", texts, "--sequence-length", 17)
+    assert "--tokens-per-batch none: give a positive" in wrong(call, run, "--data", texts, "--tokens-per-batch", "none")
+    assert "--device nowhere: not usable" in wrong(call, run, "--data", texts, "--device", "nowhere")
+    assert not (run / "zerosum").exists()
+    assert "one store for 2 runs" in wrong(call, run, run, "--data", texts, "--store", tmp_path / "s")
+
+
+def test_a_store_of_other_tokens_is_kept(call, run, texts):  # noqa: F811
+    assert call("losses", run, "--data", texts)[0] == 0
+    before = zerosum.open_store(run / "zerosum" / "losses.zarr").load()
+    assert "made with other tokens" in wrong(call, run, "--data", texts, "--max-sequences", 3)
+    assert "made with another --dtype" in wrong(call, run, "--data", texts, "--dtype", "bfloat16")
+    assert zerosum.open_store(run / "zerosum" / "losses.zarr").load().identical(before)
