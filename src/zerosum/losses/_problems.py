@@ -20,7 +20,8 @@ def implausible_losses(means: Mapping[int, float]) -> list[Problem]:
     A checkpoint stands out where its loss is above all of its two neighbours on each side, or below all of them, by
     more than 2 % of its loss and 5 times the run's roughness: the median distance of a checkpoint's loss from the mean
     of the one before and the one after. Above needs two neighbours before it, below two after it: at the ends of a run
-    it could be the neighbour that is wrong, and a first loss is the highest anyway. Runs of fewer than five checkpoints are not judged.
+    it could be the neighbour that is wrong, and a first loss is the highest anyway. Runs of fewer than five checkpoints
+    are not judged.
     """
     found = [
         Problem("implausible-loss", (step,), f"step {step}: its mean loss is no number")
