@@ -38,7 +38,7 @@ def show(found: "Sequence[tuple[str, StoreInterference]]") -> None:
             continue
         last = one.pairs[-1]
         if len(found) > 1:
-            console.print(Text(printable(source), style="bold"))
+            console.print(_heading(printable(source)))
         console.print(_pairs(one.pairs, wide))
         console.print(Text(_legend(last), style="dim"))
         console.print(labelled(_sentences(one)))
