@@ -102,9 +102,8 @@ def measure(vocabulary: int) -> None:
         for name, way in ways.items():
             times[name].append(way())
     slow = median(times["one backward pass a position"])
-    print(
-        f"\nVocabulary {vocabulary:,}\n\n| way | ms a token | times faster than one backward pass a position |\n|---|---|---|"
-    )
+    print(f"\nVocabulary {vocabulary:,}\n")
+    print("| way | ms a token | times faster than one backward pass a position |\n|---|---|---|")
     for name, values in times.items():
         print(f"| {name} | {median(values):.3g} | {slow / median(values):.1f} |")
     exact = median(times["exact"])
