@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zerosum.cli.data_options import Data
+from zerosum.cli.model_options import Device, TokensPerBatch, batch_tokens, usable_device
 from zerosum.cli.options import spelled_out
 from zerosum.cli.sources import AsJson, each, finish, print_json
 from zerosum.errors import InputError
@@ -46,13 +47,11 @@ def losses(
     revisions: Annotated[
         str | None, typer.Option(metavar="GLOB", help="Which revisions of a model on the hub, as 'step*'.")
     ] = None,
-    tokens_per_batch: Annotated[
-        str, typer.Option(metavar="N", help="Predictions per batch; auto: as many as memory allows.")
-    ] = "auto",
+    tokens_per_batch: TokensPerBatch = "auto",
     dtype: Annotated[
         DtypeChoice, typer.Option(help="bfloat16 is faster on a GPU; its noise floor says what it costs.")
     ] = DtypeChoice.FLOAT32,
-    device: Annotated[str, typer.Option(help="auto: a GPU where there is one; or cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Measure the cross-entropy of every token at every checkpoint, in nats, into a labelled store.
@@ -60,7 +59,7 @@ def losses(
     Stopped at any moment and started again, it continues. Several processes may measure into one store, also under
     torchrun. `zerosum interference` reads the store; so does `zerosum.open_store`, as an xarray Dataset.
     """
-    batch = _batch(tokens_per_batch)
+    batch = batch_tokens(tokens_per_batch)
     opened, failed = each([(source, source) for source in checkpoints], lambda source: _run([source], revisions))
     alone = [source for source, run in opened if len(run.checkpoints) == 1]
     jobs = [(source, [source]) for source, _ in opened if len(alone) < 2 or source not in alone]
@@ -84,14 +83,6 @@ def losses(
     finish(failed, len(failed) + len(done))
 
 
-def _batch(text: str) -> Any:
-    if text == "auto":
-        return "auto"
-    if not text.isdecimal() or not text.isascii() or int(text) < 1:
-        raise InputError(f"--tokens-per-batch {text}: give a positive number, or auto.")
-    return int(text)
-
-
 def _run(sources: Sequence[str], revisions: str | None) -> "Run":
     from zerosum.checkpoints import find_checkpoints
 
@@ -107,7 +98,7 @@ def _measured(
     from zerosum.training.run_folder import writing
 
     first = run.checkpoints[0]
-    place = _device(device)
+    place = usable_device(device)
     model = load_model(first, dtype=dtype, device=place)
     tokens, tokenizer = data.read(first.path, model.config)
     loaded = {first.step: model}
@@ -131,15 +122,3 @@ def _measured(
             on_piece=lambda done, total, step: show(label, total, done, f"step {step}") if MAIN else None,
         )
     return path, found
-
-
-def _device(name: str) -> str:
-    import torch
-
-    if name == "auto":
-        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
-    try:
-        return str(torch.empty(0, device=name).device)
-    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
-        cause = str(error).partition("\n")[0]
-        raise InputError(f"--device {name}: not usable here ({cause}). Choose cpu, or leave it out.") from error

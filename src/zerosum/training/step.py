@@ -11,12 +11,16 @@ To look at a model before and after a real step, leaving the run alone:
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from accelerate import Accelerator
+from jaxtyping import Float, Int64
+from torch import Tensor
 from torch.nn import functional
 
+from zerosum.tokens import PADDING
 from zerosum.training.state import TrainingState
 
 
@@ -46,15 +50,41 @@ def optimizer_step(state: TrainingState, batch: Int64[np.ndarray, "sequence wind
         share = len(batch) // accelerator.num_processes
         rows = batch[accelerator.process_index * share :][:share]
         tokens = torch.from_numpy(rows).to(accelerator.device)
-        logits = state.model(input_ids=tokens[:, :-1], use_cache=False).logits
-        loss = functional.cross_entropy(logits.float().flatten(0, 1), tokens[:, 1:].flatten())
-        accelerator.backward(loss)
-        norm = accelerator.clip_grad_norm_(state.model.parameters(), recipe.optimizer.clip)
-        state.optimizer.step()
-        state.optimizer.zero_grad()
-        mean = accelerator.reduce(loss.detach(), "mean")
+        loss, norm = update(accelerator, state.model, state.optimizer, tokens, clip=recipe.optimizer.clip)
+        mean = accelerator.reduce(loss, "mean")
     state.step += 1
     return StepResult(loss=mean.item(), lr=lr, grad_norm=norm.item())
+
+
+def update(
+    accelerator: Accelerator,
+    model: Any,
+    optimizer: Any,
+    tokens: Int64[Tensor, "sequence window"],
+    *,
+    clip: float,
+    rows: int | None = None,
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """One update of the model in its current mode; the mean loss, nats per token, and the gradient's norm before it.
+
+    tokens: ids, -1 where a sequence is padded, which is only at its end. clip: largest norm of the gradient, infinite
+    for none. rows: sequences that go forward and back at a time; all by default. It changes the memory used, not the
+    update: every predicted token of the batch weighs the same.
+    """
+    labels = tokens[:, 1:]
+    number = (labels != PADDING).sum()
+    total = torch.zeros((), device=tokens.device)
+    for ids in torch.split(tokens, rows or len(tokens)):
+        inputs, expected = ids[:, :-1].clamp(min=0), ids[:, 1:].flatten()
+        logits = model(input_ids=inputs, use_cache=False).logits
+        mean = functional.cross_entropy(logits.float().flatten(0, 1), expected, ignore_index=PADDING)
+        loss = mean * ((expected != PADDING).sum() / number)
+        accelerator.backward(loss)
+        total += loss.detach()
+    norm = accelerator.clip_grad_norm_(model.parameters(), clip)
+    optimizer.step()
+    optimizer.zero_grad()
+    return total, norm
 
 
 @contextmanager

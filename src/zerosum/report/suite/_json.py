@@ -54,7 +54,7 @@ def _run(run: RunSummary) -> dict[str, Any]:
         "seed": run.seed,
         "steps": run.steps,
         "tokens_per_step": run.tokens_per_step,
-        **_estimate("final_loss", run.final_loss),
+        **estimate_json("final_loss", run.final_loss),
         "fit": _fit(run),
         "cutoffs": [_cutoff(row) for row in run.cutoffs],
         "double": [
@@ -98,7 +98,7 @@ def _interval(ends: Interval | None, reason: str | None) -> dict[str, Any]:
     return {"interval": plain(dataclasses.asdict(ends))}
 
 
-def _estimate(name: str, found: Estimate) -> dict[str, Any]:
+def estimate_json(name: str, found: Estimate) -> dict[str, Any]:
     """`name`, `name_interval`, `name_N`, and reasons where one of them is null."""
     ends = list(found.interval) if found.interval else None
     reason = found.reason or "not given"
@@ -113,6 +113,6 @@ def _estimate(name: str, found: Estimate) -> dict[str, Any]:
 def _seeds(size: AcrossSeeds) -> dict[str, Any]:
     document: dict[str, Any] = {"name": size.name, "n_params": size.n_params, "seeds": list(size.seeds)}
     for name in ("L_d", "t_d", "r_d", "final_loss"):
-        document |= _estimate(name, getattr(size, name))
-    pairs = [{"from_step": p.from_step, "to_step": p.to_step, **_estimate("D", p.D)} for p in size.D]
+        document |= estimate_json(name, getattr(size, name))
+    pairs = [{"from_step": p.from_step, "to_step": p.to_step, **estimate_json("D", p.D)} for p in size.D]
     return document | {"double": pairs}

@@ -45,9 +45,16 @@ def _d_of_pair(runs: list[RunSummary], start: int, end: int) -> list[float]:
 
 
 def over_seeds(values: Sequence[float]) -> Estimate:
-    """Mean of one number per seed with Student's t-interval; values that are NaN are left out.
+    """Mean of one number per seed with Student's t-interval; values that are NaN are left out."""
+    return over_repeats(values, "seeds")
 
-    >>> found = over_seeds([0.4, 0.5, 0.6])
+
+def over_repeats(values: Sequence[float], of: str) -> Estimate:
+    """Mean of one number per repetition with Student's t-interval; values that are NaN are left out.
+
+    of: what was repeated, in the plural.
+
+    >>> found = over_repeats([0.4, 0.5, 0.6], "seeds")
     >>> round(found.value, 3), [round(end, 3) for end in found.interval], found.N
     (0.5, [0.252, 0.748], 3)
     """
@@ -55,9 +62,7 @@ def over_seeds(values: Sequence[float]) -> Estimate:
     n = len(known)
     if n < 2:
         value = known[0] if known else math.nan
-        return Estimate(
-            value, None, n, "seeds", LEVEL, reason=f"{n} of {len(values)} seeds give it; an interval needs 2"
-        )
+        return Estimate(value, None, n, of, LEVEL, reason=f"{n} of {len(values)} {of} give it; an interval needs 2")
     mean = fmean(known)
     half = float(student.ppf((1 + LEVEL) / 2, n - 1)) * stdev(known) / math.sqrt(n)
-    return Estimate(mean, (mean - half, mean + half), n, "seeds", LEVEL, f"Student's t over {n} seeds")
+    return Estimate(mean, (mean - half, mean + half), n, of, LEVEL, f"Student's t over {n} {of}")

@@ -1,0 +1,35 @@
+"""Options of the verbs that run a model: where, and how much of the tokens at a time."""
+
+import os
+from typing import Annotated, Any
+
+import typer
+
+from zerosum.errors import InputError
+
+TokensPerBatch = Annotated[
+    str, typer.Option(metavar="N", help="Predictions per batch; auto: as many as memory allows.")
+]
+Device = Annotated[str, typer.Option(help="auto: a GPU where there is one; or cpu, cuda, cuda:1, mps.")]
+
+
+def batch_tokens(text: str) -> Any:
+    """ "auto" or the number that --tokens-per-batch says."""
+    if text == "auto":
+        return "auto"
+    if not text.isdecimal() or not text.isascii() or int(text) < 1:
+        raise InputError(f"--tokens-per-batch {text}: give a positive number, or auto.")
+    return int(text)
+
+
+def usable_device(name: str) -> str:
+    """The device of torch that --device says, under torchrun one for each process."""
+    import torch
+
+    if name == "auto":
+        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
+    try:
+        return str(torch.empty(0, device=name).device)
+    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+        cause = str(error).partition("\n")[0]
+        raise InputError(f"--device {name}: not usable here ({cause}). Choose cpu, or leave it out.") from error
