@@ -72,6 +72,7 @@ def change_config(folder, **changed):
         ({"num_hidden_layers": 3}, "9 of the model's weights are missing"),
         ({"intermediate_size": 32}, "6 of the model's weights are missing or of another shape"),
         ({"vocab_size": 10**9}, "its settings ask for 32,000,003,"),  # and no such memory is taken
+        ({"num_hidden_layers": 10**11}, "100000000000 layers, its files hold 21 tensors"),
         ({"vocab_size": 32}, "missing or of another shape"),
         ({"model_type": "t5"}, "does not load"),
         ({"model_type": "\x1b[2Jno such"}, "does not load"),

@@ -119,6 +119,7 @@ def test_refused_by_the_name_of_the_setting(copy, name, setting, value):
     [
         ({"d_model": "many"}, "d_model: 'many'"),
         ({"n_layers": 2}, "weights are missing"),
+        ({"n_layers": 10**11}, "layers, its files hold"),
         ({"embedding_size": 10**9}, "its settings ask for"),
         ({"weight_tying": False}, "weights are missing"),
         ({"layer_norm_with_affine": False}, "its settings say it has not"),

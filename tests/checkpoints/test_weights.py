@@ -223,3 +223,26 @@ def test_a_damaged_pickle_is_one_line(tmp_path, content):
     ) as caught:
         Weights((file,)).hash()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_whatever_bytes_change_it_is_a_hash_or_one_line(tmp_path):
+    rng, refused = np.random.default_rng(0), []
+    torch.save({"model": {"w": torch.ones(9)}, "model_args": {}, "iter_num": 1}, tmp_path / "ckpt.pt")
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.ones(9), "b": torch.zeros(2, 2)}, tmp_path / "w.safetensors")
+    for name in ("ckpt.pt", "w.safetensors"):
+        file, whole = tmp_path / name, (tmp_path / name).read_bytes()
+        for _ in range(300):
+            damaged = bytearray(whole)
+            for place in rng.integers(0, len(whole), rng.integers(1, 5)):
+                damaged[place] = rng.integers(0, 256)
+            file.write_bytes(damaged[: rng.integers(1, len(whole))] if rng.random() < 0.2 else damaged)
+            holds(file, b"model_args")
+            try:
+                assert len(Weights((file,), nanogpt.select if name == "ckpt.pt" else dict).hash()) == 64
+            except InputError as error:
+                refused.append(str(error))
+    assert 100 < len(refused) < 600
+    assert not any("\n" in message for message in refused)

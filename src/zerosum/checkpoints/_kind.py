@@ -1,6 +1,7 @@
 """What a kind of checkpoint has to offer to be found and loaded."""
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,7 @@ def build(
     is 1): they are in the model but not trainable. Raises InputError where weights are missing, left over or of
     another shape than the settings say.
     """
-    require_enough(path, sum(tensor.numel() for tensor in state.values()), lambda: model_class(config))
+    require_enough(path, config, [list(tensor.shape) for tensor in state.values()], lambda: model_class(config))
     with loading(path):
         model, report = model_class.from_pretrained(
             None, config=config, state_dict=state, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
@@ -98,13 +99,23 @@ def loading(path: Path) -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def require_enough(path: Path, n_numbers: int, make: Callable[[], Any]) -> None:
+def require_layers(path: Path, n_layers: Any, n_tensors: int) -> None:
+    """Raise InputError where there are more layers than tensors, before anything is made for each of them."""
+    if isinstance(n_layers, int) and n_layers > n_tensors:
+        raise InputError(
+            f"{path}: its settings ask for {n_layers} layers, its files hold {n_tensors} tensors. Copy both again."
+        )
+
+
+def require_enough(path: Path, config: Any, shapes: Sequence[Sequence[int]], make: Callable[[], Any]) -> None:
     """Raise InputError where a model is far larger than its weights, before memory for the difference is taken.
 
     make: builds the model; here without memory. Smaller differences are left to `require_all`, which names them.
     """
     import torch
 
+    require_layers(path, getattr(config.get_text_config(), "num_hidden_layers", None), len(shapes))
+    n_numbers = sum(math.prod(shape) for shape in shapes)
     with loading(path), torch.device("meta"):
         asked = sum(parameter.numel() for parameter in make().parameters())
     if asked > 2 * n_numbers + SPARE:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from zerosum.cli.terminal import estimate, plain_table
+from zerosum.report import interference_words as words
 from zerosum.report.names import printable
 from zerosum.report.numbers import count, number, percent
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from zerosum.interference.labelled import MeasuredGroups, PairInterference
 
 SHOWN = 16
-NAMED = 6
 EARLIER = 8
 
 
@@ -55,13 +55,10 @@ def about_groups(pairs: "Sequence[PairInterference]") -> Iterator[tuple[str, str
     yield "groups", f"{groups.note}."
     if (hidden := len(parts.groups) - SHOWN) > 0:
         yield "", f"Shown are the {SHOWN} with the largest net change; {count(hidden)} more: --json, --out."
-    yield "who pays", _who_pays(groups, last.measured.delta_L)
+    yield "who pays", words.who_pays(groups, last.measured.delta_L)
     yield (
         "where",
-        f"What survives, 1 − D = {number(1 - last.measured.D, 3)}, is {number(parts.C_between, 3)} between the groups "
-        f"times {number(parts.C_within, 3)} within them; random groups of these sizes have "
-        f"{number(parts.C_between_null, 3)} between. A factor of 1 means no cancelling there. "
-        "Groups differ in N: read each D against its own chance.",
+        f"{words.where(groups, last.measured)} Groups differ in N: read each D against its own chance.",
     )
     earlier = [(pair, pair.groups.split) for pair in pairs[:-1][-EARLIER:] if pair.groups]
     if earlier:
@@ -73,22 +70,3 @@ def about_groups(pairs: "Sequence[PairInterference]") -> Iterator[tuple[str, str
         yield "before", f"between × within, steps {'; '.join(products)}"
     if bare := sum(found.interval is None for found in groups.measured):
         yield "no interval", f"{count(bare)} of {count(len(groups.measured))} groups: in fewer than 20 {last.units}s"
-
-
-def _who_pays(groups: "MeasuredGroups", delta_L: float) -> str:
-    """Which groups as a whole moved against the mean, and for how many of them that is more than chance."""
-    sign, rose, fell = (-1.0, "rose", "fell") if delta_L <= 0 else (1.0, "fell", "rose")
-    against = [(group, found) for group, found in _each(groups) if sign * found.delta_L < 0]
-    if not against:
-        return "No group as a whole moved against the mean loss: what cancels, cancels inside the groups."
-    moved = sum(abs(float(group.sums.net.sum())) for group, _ in against) / sum(group.N for group, _ in _each(groups))
-    sure = sum(1 for _, one in against if one.interval and max(sign * end for end in one.interval.delta_L) < 0)
-    names = ", ".join(printable(group.name, 40) for group, _ in against[:NAMED])
-    more = f" and {count(len(against) - NAMED)} more" if len(against) > NAMED else ""
-    bare = sum(1 for _, one in against if one.interval is None)
-    unknown = f", {count(bare)} without an interval" if bare else ""
-    return (
-        f"{names}{more} {rose} while the mean loss {fell}: together they moved it by {moved:.2g} nats per token the "
-        f"other way. More than chance (the interval of own ΔL leaves out 0): {count(sure)} of {count(len(against))}"
-        f"{unknown}."
-    )

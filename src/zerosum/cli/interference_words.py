@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from zerosum.cli.interference_groups import about_groups, groups_table
 from zerosum.cli.interference_time import about_persistence, moved_table, persistence_table
 from zerosum.cli.terminal import estimate, labelled, plain_table, screen
+from zerosum.report import interference_words as words
 from zerosum.report.names import printable
-from zerosum.report.numbers import D, M, count, decimals, number, percent, text
+from zerosum.report.numbers import count, number
 from zerosum.report.suite.zero_sum import apart
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from zerosum.interference.labelled import PairInterference, StoreInterference
 
 WIDE = 110  # columns of a terminal from which an interval stands on one line
-LOUD = 0.1  # numerical noise that could make up this share of D is worth a warning
 
 LEGEND = (
     "D: share of all movement of the N losses that cancels. chance: D with random signs, of each token above, of each "
@@ -43,7 +43,7 @@ def show(found: "Sequence[tuple[str, StoreInterference]]") -> None:
         console.print(Text(_legend(last), style="dim"))
         console.print(labelled(_sentences(one)))
         if last.groups:
-            console.print(_heading(f"By {last.groups.by}, steps {_steps(last)}"))
+            console.print(_heading(f"By {last.groups.by}, steps {words.steps(last)}"))
             console.print(groups_table(last.groups))
             console.print(labelled(about_groups(one.pairs)))
         if one.persistence:
@@ -51,7 +51,7 @@ def show(found: "Sequence[tuple[str, StoreInterference]]") -> None:
             console.print(persistence_table(one.persistence))
             console.print(labelled(about_persistence(one)))
         if moved := one.moved[last.from_step, last.to_step]:
-            console.print(_heading(f"Lost and gained most, steps {_steps(last)}"))
+            console.print(_heading(f"Lost and gained most, steps {words.steps(last)}"))
             console.print(moved_table(moved))
 
 
@@ -64,10 +64,6 @@ def _heading(words: str) -> "Text":
 def _legend(pair: "PairInterference") -> str:
     level = pair.measured.interval.level if pair.measured.interval else 0.95
     return LEGEND.format(unit=pair.units, level=100 * level)
-
-
-def _steps(pair: "PairInterference") -> str:
-    return f"{count(pair.from_step)} to {count(pair.to_step)}"
 
 
 def _pairs(pairs: "Sequence[PairInterference]", wide: bool) -> "Table":
@@ -93,7 +89,7 @@ def _pairs(pairs: "Sequence[PairInterference]", wide: bool) -> "Table":
 def _sentences(one: "StoreInterference") -> Iterator[tuple[str, str]]:
     """What the table says, and all that limits it."""
     first, last = one.pairs[0], one.pairs[-1]
-    yield "says", _harm(last)
+    yield "says", words.harm(last)
     if first is not last:
         change = apart(first.measured, last.measured)
         sure = f"D {change}, with intervals that do not overlap" if change in ("rose", "fell") else change
@@ -101,51 +97,14 @@ def _sentences(one: "StoreInterference") -> Iterator[tuple[str, str]]:
     if last.measured.interval is None:
         yield "no interval", last.measured.interval_reason or ""
     elif math.isfinite(last.measured.null_unit):
-        yield "chance", _against_chance(last)
+        yield "chance", words.against_chance(last)
     if len({pair.measured.N for pair in one.pairs}) > 1:
         yield "N differs", "D of pairs with different N cannot be compared; read each against its own chance."
     if most := max(pair.measured.left_out for pair in one.pairs):
         torn = max(pair.one_sided for pair in one.pairs)
         lost = f", up to {count(torn)} of them at one of the two steps only: was it interrupted?" if torn else ""
         yield "left out", f"up to {count(most)} position{'s' * (most > 1)} without a loss{lost}"
-    yield from _noise(one.pairs)
+    yield "noise", words.noise(one.pairs)
     yield from (("problem", text) for text in one.problems)
     if one.unpaired:
         yield "unpaired", f"no step within 5 % of twice {', '.join(map(count, one.unpaired))}"
-
-
-def _harm(pair: "PairInterference") -> str:
-    found, ends = pair.measured, pair.measured.interval
-    if not math.isfinite(found.D):
-        return f"Steps {_steps(pair)}: no loss changed at all."
-    verb, how = ("fell", "D/2") if found.delta_L <= 0 else ("rose", "1 − D/2")
-    return (
-        f"Steps {_steps(pair)}: {percent(found.harmful_share, ends.harmful_share if ends else None)} of all movement "
-        f"made tokens worse ({how}, as the mean loss {verb}). The average token moved by "
-        f"{text(found.M, ends.M if ends else None, M)}, the mean loss {verb} by "
-        f"{number(abs(found.delta_L), decimals(found.delta_L, ends.delta_L if ends else None))}."
-    )
-
-
-def _against_chance(pair: "PairInterference") -> str:
-    found, ends = pair.measured, pair.measured.interval
-    low, high = ends.R if ends else (-1.0, 1.0)
-    if low <= 0 <= high:
-        return "In the last pair no net direction can be told from chance: the interval of R contains 0."
-    return (
-        f"In the last pair tokens {'fall' if high < 0 else 'rise'} together more than by chance: the interval of the "
-        f"net ratio R = {text(found.R, (low, high), D)} leaves out 0."
-    )
-
-
-def _noise(pairs: "Sequence[PairInterference]") -> Iterator[tuple[str, str]]:
-    if missing := [pair.noise_floor.reason for pair in pairs if pair.noise_floor.reason]:
-        yield "noise", f"no floor known: {missing[-1]}."
-        return
-    most = max(pairs, key=lambda pair: pair.noise_floor.D)
-    warning = " Not all of this D is the model's." if most.noise_floor.D >= LOUD * most.measured.D else ""
-    yield (
-        "noise",
-        f"numerical noise alone moves a token by {most.noise_floor.M:.2g} nats, which could give D = "
-        f"{most.noise_floor.D:.2g} at most (steps {_steps(most)}).{warning}",
-    )

@@ -44,5 +44,5 @@ def analyse(
     Raises InputError as `fit` does, and for a horizon that is not a step.
     """
     found = fit(curve, procedure=procedure, cutoff=cutoff, level=level, phase=phase, models=True)
-    ahead = [forecast_of(found, T) for T in horizons or (HORIZON * found.last_step,)]
+    ahead = [forecast_of(found, T) for T in horizons or (HORIZON * max(found.last_step, 1.0),)]
     return Analysis(found, tuple(one for at in ahead for one in at), backtest_of(found))

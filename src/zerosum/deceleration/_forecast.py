@@ -128,7 +128,7 @@ def backtest_of(found: Fit, fractions: Sequence[float] = FRACTIONS) -> tuple[Bac
     rows = []
     for fraction in fractions:
         end = fraction * found.last_step
-        if end < found.curve.step[0]:
+        if end < found.curve.step[0] or end <= 0:
             continue
         part = up_to(found.curve, end)
         early = fit(part, procedure=found.procedure, cutoff=found.cutoff, level=found.interval_level, phase="whole")

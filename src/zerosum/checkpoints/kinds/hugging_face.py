@@ -91,7 +91,7 @@ def load(path: Path, dtype: "torch.dtype", trust_remote_code: bool) -> Any:
 
         config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=trust_remote_code)
     make = partial(AutoModelForCausalLM.from_config, config, trust_remote_code=trust_remote_code)
-    require_enough(path, found.n_numbers(), make)
+    require_enough(path, config, found.shapes(), make)
     with loading(path):
         model, report = AutoModelForCausalLM.from_pretrained(
             path,

@@ -6,7 +6,7 @@ The file does not say which architecture it is: a `config.json` of transformers 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zerosum.checkpoints._kind import Kind, Progress, build, loading
+from zerosum.checkpoints._kind import Kind, Progress, build, loading, require_layers
 from zerosum.checkpoints.kinds.hugging_face import require_plain
 from zerosum.checkpoints.weights import Weights, holds, load_pickled
 from zerosum.errors import InputError
@@ -54,6 +54,7 @@ def load(path: Path, dtype: "torch.dtype", trust_remote_code: bool) -> Any:
         from transformers import AutoConfig, AutoModelForCausalLM
 
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code)
+        require_layers(path, getattr(config.get_text_config(), "num_hidden_layers", None), len(state))
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
     inner = _of_the_model(state, next(iter(model.state_dict())))

@@ -9,7 +9,7 @@ weights. Source: `model.py` and `train.py` of nanoGPT.
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zerosum.checkpoints._kind import Kind, Progress, build, loading
+from zerosum.checkpoints._kind import Kind, Progress, build, loading, require_layers
 from zerosum.checkpoints.weights import Weights, holds, load_pickled, tensors_only
 from zerosum.errors import InputError
 
@@ -63,6 +63,7 @@ def load(path: Path, dtype: "torch.dtype", trust_remote_code: bool) -> Any:
     state = tensors_only(select(content))
     state = {name: tensor for name, tensor in state.items() if not name.endswith((".attn.bias", ".attn.masked_bias"))}
     state = {name: tensor.t() if name.endswith(_TRANSPOSED) else tensor for name, tensor in state.items()}
+    require_layers(path, args["n_layer"], len(state))
     constant = {} if args.get("bias", True) else _zero_biases(args, dtype)
     with loading(path):
         from transformers import GPT2Config, GPT2LMHeadModel

@@ -15,7 +15,7 @@ Also the same weights in the older folders of the hub (`OLMoForCausalLM` in `con
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zerosum.checkpoints._kind import Kind, Progress, build, loading
+from zerosum.checkpoints._kind import Kind, Progress, build, loading, require_layers
 from zerosum.checkpoints.kinds import _olmo_weights as native
 from zerosum.checkpoints.kinds import hugging_face
 from zerosum.checkpoints.kinds._olmo_settings import class_and_options, model_section, n_kv_heads, settings
@@ -52,6 +52,7 @@ def load(path: Path, dtype: "torch.dtype", trust_remote_code: bool) -> Any:
     hidden = s["mlp_hidden_size"] or s["mlp_ratio"] * s["d_model"]
     state = native.read(path, weights(path).tensors())
     state = native.rename(path, state, s, heads, norms_after=name == "Olmo2")
+    require_layers(path, s["n_layers"], len(state))
     constant = native.constant_norms(s, heads, name, dtype)
     native.require_none(path, state, constant.keys() | ({"lm_head.weight"} if s["weight_tying"] else set()))
     with loading(path):

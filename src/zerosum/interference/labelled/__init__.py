@@ -6,7 +6,13 @@ A store has `loss` [checkpoint, sequence, position] in nats, NaN where nothing i
 """
 
 from zerosum.interference.labelled._change import Change, Units, change_between, same_tokens, steps_of, units_of
-from zerosum.interference.labelled._measure import MeasuredGroups, NoiseFloor, PairInterference, measure_pair
+from zerosum.interference.labelled._measure import (
+    MeasuredGroups,
+    NoiseFloor,
+    PairInterference,
+    measure_groups,
+    measure_pair,
+)
 from zerosum.interference.labelled._moved import Moved, most_moved
 from zerosum.interference.labelled._persistence import Persistence, WorseOften, persistence, worse_often
 from zerosum.interference.labelled._store import StoreInterference, measure_store
@@ -27,6 +33,7 @@ __all__ = [
     "WorseOften",
     "change_between",
     "grouping_names",
+    "measure_groups",
     "measure_pair",
     "measure_store",
     "most_moved",

@@ -90,13 +90,6 @@ def measure_pair(
     x, unit = change.flat, change.of(units.id)
     whole = summarize(InterferenceSums.of(x, unit), x, level=level, seed=seed)
     measured = replace(whole, left_out=change.left_out)
-    groups = None
-    if by is not None:
-        labels = label(by, change, text)
-        if measured.M > 0:
-            sums = {labels.names[int(code)]: part for code, part in sums_by_group(x, labels.code, unit).items()}
-            each = tuple(summarize(part, level=level, draws=GROUP_DRAWS, seed=seed) for part in sums.values())
-            groups = MeasuredGroups(by, labels.note, split(sums), each)
     return PairInterference(
         from_step=change.from_step,
         to_step=change.to_step,
@@ -104,5 +97,27 @@ def measure_pair(
         units=units.name,
         one_sided=change.one_sided,
         noise_floor=NoiseFloor.of(change, measured.M),
-        groups=groups,
+        groups=None if by is None else measure_groups(change, units, by, text, level=level, seed=seed),
     )
+
+
+def measure_groups(
+    change: Change,
+    units: Units,
+    by: str,
+    text: TokenText | None = None,
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+) -> MeasuredGroups | None:
+    """The exact split of one change into groups, with R, D, M, nulls and interval of each; None where nothing moved.
+
+    The parameters are those of `measure_pair`.
+    """
+    labels = label(by, change, text)
+    x = change.flat
+    if not x.any():
+        return None
+    sums = {labels.names[int(code)]: part for code, part in sums_by_group(x, labels.code, change.of(units.id)).items()}
+    each = tuple(summarize(part, level=level, draws=GROUP_DRAWS, seed=seed) for part in sums.values())
+    return MeasuredGroups(by, labels.note, split(sums), each)

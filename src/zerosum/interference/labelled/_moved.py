@@ -24,8 +24,9 @@ class Moved:
     """One prediction, all predictions of one token id, or one document.
 
     net: its change of loss in nats, summed over its N predictions; positive: worse. sequence, position: of a single
-    prediction. token: the id predicted. context: the text (or ids) before a prediction. text: the token's own text, its
-    id without a tokenizer, or the name of the document. Text comes from the data: escape it before showing it.
+    prediction. token: the id predicted. document: its number in the store. context: the text (or ids) before a
+    prediction. text: the token's own text, its id without a tokenizer, or the name of the document. Text comes from the
+    data: escape it before showing it.
     """
 
     kind: Kind
@@ -36,6 +37,7 @@ class Moved:
     token: int | None = None
     sequence: int | None = None
     position: int | None = None
+    document: int | None = None
 
 
 def most_moved(change: Change, text: TokenText | None = None, top: int = 5) -> tuple[Moved, ...]:
@@ -100,7 +102,7 @@ def _documents(change: Change, document: Shaped[np.ndarray, "S ..."], top: int) 
     ids, net, count = _nets(change, document)
     names = named(ids, change.store.attrs.get("documents"), "document", "").names
     for k in _extremes(net, top):
-        yield Moved("document", float(net[k]), int(count[k]), names[k])
+        yield Moved("document", float(net[k]), int(count[k]), names[k], document=int(ids[k]))
 
 
 def _nets(

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,8 +10,9 @@ from matplotlib.lines import Line2D
 
 from zerosum.interference import Interference
 from zerosum.report.drawing.axes import log_axis, note_above, panels, say_empty
+from zerosum.report.drawing.interference_series import columns, null_handles, series
 from zerosum.report.drawing.legend import entry, legend_below, run_handles
-from zerosum.report.drawing.style import MUTED, Layout, RunStyle, run_styles, style
+from zerosum.report.drawing.style import Layout, RunStyle, run_styles, style
 from zerosum.report.names import printable
 from zerosum.report.suite.stories import label
 from zerosum.report.suite.summary import RunSummary, SuiteSummary
@@ -29,8 +29,6 @@ HOW_TO_READ = (
     "other. Short bars on the axis mark t_d of each run, where its loss "
     "bends."
 )
-
-TOKEN_NULL, UNIT_NULL = (0, (1, 1.5)), (0, (6, 2))
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def _panel(ax: Axes, summary: SuiteSummary, looks: Sequence[RunStyle], change: C
         rows = changed(run, change)
         if rows:
             steps += [float(start) for start, _, _ in rows]
-            values += _one(ax, [float(s) for s, _, _ in rows], [found for _, _, found in rows], look, quantity)
+            values += series(ax, [float(s) for s, _, _ in rows], [found for _, _, found in rows], look, quantity)
             if run.fit.verdict == "decelerates":
                 ax.axvline(run.fit.t_d, 0, 0.055, color=look.colour, linewidth=2.2, linestyle="-", zorder=4)
     log_axis(ax, "x", steps, pad=1.25)
@@ -121,24 +119,9 @@ def _panel(ax: Axes, summary: SuiteSummary, looks: Sequence[RunStyle], change: C
     return None
 
 
-def _one(ax: Axes, step: list[float], found: list[Interference], look: RunStyle, quantity: str) -> list[float]:
-    """Draw one run and return the values that the axis has to reach."""
-    value = [getattr(one, quantity) for one in found]
-    ends = [getattr(one.interval, quantity) if one.interval else (np.nan, np.nan) for one in found]
-    low, high = [end[0] for end in ends], [end[1] for end in ends]
-    if quantity == "D":
-        ax.plot(step, [one.null for one in found], color=MUTED, linestyle=TOKEN_NULL, linewidth=1, zorder=1.5)
-        ax.plot(step, [one.null_unit for one in found], color=MUTED, linestyle=UNIT_NULL, linewidth=1, zorder=1.5)
-    if np.isfinite(low).any():
-        ax.fill_between(step, low, high, color=look.colour, alpha=0.2 * look.strength, linewidth=0)
-    ax.plot(step, value, color=look.colour, marker=look.marker, linestyle=look.line, alpha=look.strength, zorder=3)
-    return value
-
-
 def _legend(looks: Sequence[RunStyle], summary: SuiteSummary) -> list[Line2D]:
     handles = run_handles(looks)
-    handles.append(entry("null: a random sign per token", color=MUTED, linestyle=TOKEN_NULL))
-    handles.append(entry("null_unit: a random sign per text", color=MUTED, linestyle=UNIT_NULL))
+    handles += null_handles("text")
     if any(run.fit.verdict == "decelerates" for run in summary.runs):
         handles.append(entry("t_d, where the loss bends", marker="|", markersize=8, markeredgewidth=2.2))
     return handles
@@ -157,19 +140,5 @@ def table(summary: SuiteSummary) -> pd.DataFrame:
         for change in CHANGES:
             for start, end, found in changed(run, change):
                 head = {"run": run.name, "seed": run.seed, "change": change.key, "split": change.split}
-                rows.append(head | {"from_step": start, "to_step": end} | _columns(found))
+                rows.append(head | {"from_step": start, "to_step": end} | columns(found))
     return pd.DataFrame(rows)
-
-
-def _columns(found: Interference) -> dict[str, object]:
-    row: dict[str, object] = {name: getattr(found, name) for name in ("R", "D", "M", "delta_L", "harmful_share")}
-    row |= {
-        name: getattr(found, name) for name in ("N", "null", "null_method", "null_unit", "null_unit_method", "excess")
-    }
-    for name in ("R", "D", "M", "delta_L", "harmful_share"):
-        low, high = getattr(found.interval, name) if found.interval else (np.nan, np.nan)
-        row |= {f"{name}_low": low, f"{name}_high": high}
-    row["level"] = found.interval.level if found.interval else np.nan
-    row["n_units"] = found.interval.n_units if found.interval else np.nan
-    row["interval_method"] = found.interval.method if found.interval else f"none: {found.interval_reason}"
-    return row

@@ -1,0 +1,117 @@
+"""Milliseconds per token gradient, five ways, on one thread: python benchmarks/gradients.py
+
+d = 256, 4 layers, 8 heads, feed-forward 1,024, 8 sequences of 128 predictions, vocabulary 4,096 and 50,304. The slow
+ways are timed on a few tokens or positions spread over the sequence, everything else on all of them. All ways in turns
+in one run; medians of 3 turns of processor time.
+"""
+
+from collections.abc import Callable
+from statistics import median
+from time import process_time
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from zerosum.gradients._exact import exact_sums
+from zerosum.gradients._first_order import first_order
+from zerosum.gradients._oracle import oracle_sums
+from zerosum.gradients._parameters import trainable
+from zerosum.gradients._sampled import sampled_mass
+
+WIDTH, LAYERS, HEADS, INNER, SEQUENCES, POSITIONS = 256, 4, 8, 1_024, 8, 128
+TURNS, ORACLE_TOKENS, BY_POSITION, SAMPLED = 3, 8, (31, 95), 256
+
+
+def model_and_tokens(vocabulary: int, sequences: int) -> tuple[Any, Any]:
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=vocabulary, hidden_size=WIDTH, intermediate_size=INNER, num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS, max_position_embeddings=POSITIONS, tie_word_embeddings=False,
+    )  # fmt: skip
+    return LlamaForCausalLM(config).eval(), torch.randint(0, vocabulary, (sequences, POSITIONS + 1))
+
+
+def by_position(model: Any, tokens: Any, positions: tuple[int, ...]) -> None:
+    """One backward pass for each position over the batch, graph retained; each sequence's gradient of each matrix is
+    formed from what hooks see, and its absolute value added up. The method of the paper's code, written plainly."""
+    seen, hooks = {}, []
+    layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    net = {id(one): torch.zeros_like(one.weight) for one in layers}
+    mass = {id(one): torch.zeros_like(one.weight) for one in layers}
+
+    def remember(module: Any, inputs: Any, output: Any) -> None:
+        seen[id(module)] = inputs[0].detach()
+
+        def add(gradient: Any) -> None:
+            by_sequence = torch.einsum("sto,sti->soi", gradient, seen[id(module)])
+            net[id(module)] += by_sequence.sum(0)
+            mass[id(module)] += by_sequence.abs().sum(0)
+
+        output.register_hook(add)
+
+    hooks = [one.register_forward_hook(remember) for one in layers]
+    logits = model(tokens[:, :-1]).logits
+    for hook in hooks:
+        hook.remove()
+    losses = functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten(), reduction="none")
+    losses = losses.view(len(tokens), -1)
+    for k in positions:
+        torch.autograd.grad(losses[:, k].sum(), model.model.embed_tokens.weight, retain_graph=True)
+
+
+def milliseconds(work: Callable[[], Any], count: int) -> float:
+    began = process_time()
+    work()
+    return 1_000 * (process_time() - began) / count
+
+
+def arithmetic_floor(model: Any) -> float:
+    """Milliseconds of the products that form each token's gradient of the matrices alone, at this machine's speed."""
+    x, y = torch.randn(INNER, POSITIONS), torch.randn(POSITIONS, WIDTH)
+    took = milliseconds(lambda: [x @ y for _ in range(200)], 200)
+    per_second = 2 * x.numel() * y.shape[1] / took
+    matrices = sum(one.tensor.numel() for one in trainable(model) if one.kind == "matrix")
+    return 2 * matrices * (POSITIONS + 1) / 2 / per_second
+
+
+def measure(vocabulary: int) -> None:
+    model, tokens = model_and_tokens(vocabulary, SEQUENCES)
+    _, many = model_and_tokens(vocabulary, 32)
+    update = {one.name: 1e-3 * torch.randn_like(one.tensor) for one in trainable(model)}
+    spread = [(s, 16 * s + 7) for s in range(ORACLE_TOKENS)]
+    ways: dict[str, Callable[[], float]] = {
+        "oracle, one backward pass a token": lambda: milliseconds(
+            lambda: oracle_sums(model, tokens, spread), ORACLE_TOKENS
+        ),
+        "one backward pass a position": lambda: milliseconds(
+            lambda: by_position(model, tokens, BY_POSITION), SEQUENCES * len(BY_POSITION)
+        ),
+        "exact": lambda: milliseconds(lambda: exact_sums(model, tokens), SEQUENCES * POSITIONS),
+        "first-order changes": lambda: milliseconds(lambda: first_order(model, tokens, update), SEQUENCES * POSITIONS),
+        f"sampled sums, {SAMPLED} of 4,096": lambda: milliseconds(
+            lambda: sampled_mass(model, many, update, n_tokens=SAMPLED), 32 * POSITIONS
+        ),
+    }
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    floors = []
+    for _ in range(TURNS):
+        floors.append(arithmetic_floor(model))
+        for name, way in ways.items():
+            times[name].append(way())
+    slow = median(times["one backward pass a position"])
+    print(f"\nVocabulary {vocabulary:,}\n")
+    print("| way | ms a token | times faster than one backward pass a position |\n|---|---|---|")
+    for name, values in times.items():
+        print(f"| {name} | {median(values):.3g} | {slow / median(values):.1f} |")
+    exact = median(times["exact"])
+    print(f"\nExact: {median(floors) / exact:.0%} of the floor set by the products that form the gradients.")
+    print(f"Sampled sums: {exact / median(times[f'sampled sums, {SAMPLED} of 4,096']):.1f} times faster than exact.")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    for size in (4_096, 50_304):
+        measure(size)
