@@ -89,7 +89,7 @@ def fit_handles(broken: bool) -> list[Artist]:
         handles += [
             entry("straight segment before the break", linestyle=BEFORE, linewidth=1.3),
             entry("straight segment after the break", linestyle=AFTER, linewidth=1.8),
-            entry("t_d, L_d: segments cross (95 % interval)", marker="D", linestyle="-", markersize=6),
+            entry("t_d, L_d: segments cross (with intervals)", marker="D", linestyle="-", markersize=6),
             entry("the curve's value at t_d", marker="o", markerfacecolor="none"),
         ]
     return handles

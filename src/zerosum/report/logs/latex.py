@@ -58,8 +58,7 @@ def fits(logs: Logs) -> str:
             row.append(_measured(value, fit.intervals.get(form.symbol) if believed else None, form))
         row += [_number(fit.L_T, n.LOSS), _number(fit.L_T_hat if believed else math.nan, n.LOSS)]
         rows.append([*row, _number(fit.rsle, n.RSLE), f"{fit.n_bins}", VERDICTS[fit.verdict]])
-    levels = " and ".join(sorted({f"{100 * one.fit.interval_level:g}" for one in logs.analyses}))
-    note = f"L_d, L_T: nats per token; t_d: steps; brackets: {levels} percent intervals; points: seen by the fit"
+    note = f"L_d, L_T: nats per token; t_d: steps; brackets: {logs.levels} percent intervals; points: seen by the fit"
     return _tabular(heads, rows, note)
 
 

@@ -29,6 +29,7 @@ def html(logs: Logs, drawings: dict[str, Drawing], provenance: dict[str, Any]) -
         terms=tables.differences(logs),
         said=[words.difference(one) for one in logs.comparisons],
         readings=[(name, words.reading(one)) for name, one in logs.named],
+        levels=logs.levels,
         compared=bool(logs.comparisons),
     )
 

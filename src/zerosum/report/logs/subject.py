@@ -32,6 +32,11 @@ class Logs:
         return list(zip(self.names, self.analyses, strict=True))
 
     @property
+    def levels(self) -> str:
+        """Nominal coverage of the intervals, in percent."""
+        return " and ".join(sorted({f"{100 * one.fit.interval_level:g}" for one in self.analyses}))
+
+    @property
     def broken(self) -> list[tuple[str, Analysis]]:
         """Those with a break that may be shown."""
         return [(name, one) for name, one in self.named if one.fit.verdict in BREAKS]

@@ -19,7 +19,7 @@ TITLE = "How much the cut-off matters"
 HOW_TO_READ = (
     "The first steps of training follow no power law, so a fit leaves some of them out; how many is a choice. Each "
     "line is one curve: its t_d, L_d and r_d under other choices, divided by the one used everywhere else, which is "
-    "the ring at 1. Grey bars are the 95 % intervals at the choice used; they do not hold what the choice itself adds. "
+    "the ring at 1. Grey bars are the intervals at the choice used; they do not hold what the choice itself adds. "
     "A line that drifts steadily shows that what comes before the break is not quite straight. Curves without a break "
     "that may be believed are drawn only where the cut-off is the reason, and then dotted."
 )
@@ -46,7 +46,7 @@ def plot(logs: Logs, layout: Layout = "wide") -> Figure:
                 _line(ax, one, looks[name] if name in kept else None, symbol)
             _scales(ax, drawn, symbol)
             ax.set_xlabel("cut-off (first steps left out)" if layout == "wide" else "cut-off (steps)")
-        ring = entry("the cut-off used, with 95 % interval", marker="o", markersize=8, markerfacecolor="none")
+        ring = entry("the cut-off used, with its interval", marker="o", markersize=8, markerfacecolor="none")
         rest = [entry("the other curves, which move less", color=MUTED, linewidth=0.8)] if len(drawn) > NAMED else []
         legend_below(fig, [*run_handles([looks[name] for name, _ in named]), *rest, ring], layout)
     return fig

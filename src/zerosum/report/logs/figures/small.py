@@ -27,7 +27,7 @@ def multiples(count: int, layout: Layout, height: float, share: bool, most: int 
     columns = {"wide": 5 if crowded else 3, "narrow": 1, "print": 4 if crowded else 2}[layout]
     fig, axes = panels(drawn, layout, height * (0.62 if crowded else 1), columns, share)
     if count > most:
-        note_above(fig, f"The first {most} of {count}; the tables hold all of them.", layout)
+        note_above(fig, f"The first {most} of {count}; fits.csv holds all of them.", layout)
     return fig, axes
 
 
