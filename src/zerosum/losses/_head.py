@@ -16,7 +16,7 @@ from torch.nn import functional
 
 _TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-8}  # nats; else that of half precision
 _HALF = 0.1
-_CHECKED = 64  # positions of the first sequence
+_CHECKED = 24  # positions of the first sequence
 
 Chunked = Callable[[Int[Tensor, "s T"], Int[Tensor, "s T"], int], Float[Tensor, "s T"]]
 

@@ -17,7 +17,7 @@ from zerosum.losses._head import chunked_losses, logits_of, plain_losses, why_no
 from zerosum.tokens import PADDING, require_vocabulary
 
 TokensPerBatch = int | Literal["auto"]
-_FIRST = 65  # ids by which a model is got to know
+_FIRST = 25  # ids by which a model is got to know
 
 
 class ModelLosses:
