@@ -12,6 +12,7 @@ from zerosum.cli.explain import explain
 from zerosum.cli.fit import fit
 from zerosum.cli.interference import interference
 from zerosum.cli.losses import losses
+from zerosum.cli.report import report
 from zerosum.cli.step import step
 from zerosum.errors import InputError
 
@@ -31,6 +32,7 @@ app.command()(explain)
 app.command()(losses)
 app.command()(interference)
 app.command()(step)
+app.command()(report)
 app.command()(demo)
 
 

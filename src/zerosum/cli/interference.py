@@ -77,16 +77,16 @@ def interference(
     def measured(source: str) -> "StoreInterference":
         from zerosum.interference.labelled import measure_store, same_tokens
 
-        path, store = _open(source)
+        path, store = open_measured(source)
         for other, its in first.items():
             if not same_tokens(its, store):
                 raise InputError(
                     f"{source}: made with other tokens than {other}, and D of different tokens is not comparable. "
                     "Measure both on the same data, or look at each by itself."
                 )
-        text = _token_text(path, store, tokenizer)
+        text = token_text(path, store, tokenizer)
         chosen: Any = None if units is None else units.value
-        found = measure_store(store, pairs, by=by, units=chosen, text=text, top=top, seed=seed, along=_along)
+        found = measure_store(store, pairs, by=by, units=chosen, text=text, top=top, seed=seed, along=following_pairs)
         if not first:
             first[source] = store
         return found
@@ -112,13 +112,14 @@ def interference(
     finish(failed, len(sources) if len(failed) == n_failed else 1)
 
 
-def _along(pairs: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def following_pairs(pairs: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """The pairs, with a bar on a terminal."""
     with following([f"{start} to {end}" for start, end in pairs], "comparing steps") as names:
         yield from (pair for _, pair in zip(names, pairs, strict=True))
 
 
-def _open(source: str) -> "tuple[Path, xr.Dataset]":
+def open_measured(source: str) -> "tuple[Path, xr.Dataset]":
+    """The store of a run directory, or the store itself, with its path."""
     from zerosum.losses import open_store
 
     path = Path(source)
@@ -128,7 +129,7 @@ def _open(source: str) -> "tuple[Path, xr.Dataset]":
     return path, open_store(path)
 
 
-def _token_text(path: Path, store: "xr.Dataset", asked: str | None) -> "TokenText | None":
+def token_text(path: Path, store: "xr.Dataset", asked: str | None) -> "TokenText | None":
     """What decodes the tokens: the tokenizer asked for, or one on this machine that belongs to the store."""
     from zerosum.interference.labelled import TokenText
 

@@ -36,7 +36,7 @@ def pair_documents(source: str, found: "StoreInterference") -> list[Row]:
                 "one_sided": pair.one_sided,
                 "noise_floor": None if noise.reason else {"M": noise.M, "D": noise.D},
                 **({"noise_floor_reason": noise.reason} if noise.reason else {}),
-                **_groups(pair.groups),
+                **groups_document(pair.groups),
                 "moved": [_moved(one) for one in found.moved[steps]],
                 "persistence": [_persistence(one) for one in found.persistence if one.first == steps],
             }
@@ -55,7 +55,8 @@ def store_document(source: str, found: "StoreInterference") -> Row:
     return document | {"worse_often": _worse_often(found.worse_often)}
 
 
-def _groups(groups: "MeasuredGroups | None") -> Row:
+def groups_document(groups: "MeasuredGroups | None") -> Row:
+    """A split into groups: its factors, and each group with its numbers; why there is none."""
     if groups is None:
         reason = "no groups: name some with --by, of tokens that moved"
         names = ("C_between", "C_within", "C_between_null")

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from zerosum.cli.terminal import estimate, plain_table
+from zerosum.report.interference_words import keep_paying
 from zerosum.report.names import printable
-from zerosum.report.numbers import count, number, percent
+from zerosum.report.numbers import count, number
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from zerosum.interference.labelled import Moved, Persistence, StoreInterference, WorseOften
+    from zerosum.interference.labelled import Moved, Persistence, StoreInterference
 
 CONTEXT = 28  # characters before a token
 
@@ -47,16 +48,7 @@ def about_persistence(one: "StoreInterference") -> Iterator[tuple[str, str]]:
     if reasons := {row.found.interval_reason for row in one.persistence if row.found.interval_reason}:
         yield "no interval", "; ".join(sorted(reasons))
     if one.worse_often:
-        yield "keep paying", _keep_paying(one.worse_often)
-
-
-def _keep_paying(found: "WorseOften") -> str:
-    missing = "" if found.interval else f" (no interval: {found.interval_reason})"
-    return (
-        f"{percent(found.share, found.interval)}{missing} of N = {count(found.N)} tokens got worse in at least "
-        f"{found.at_least} of {len(found.pairs)} successive pairs; signs independent from pair to pair would give "
-        f"{percent(found.expected)}."
-    )
+        yield "keep paying", keep_paying(one.worse_often)
 
 
 def moved_table(rows: "Sequence[Moved]") -> "Table":

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -71,14 +71,18 @@ def _written(
     for place in (place for pattern in WRITTEN for place in out.glob(pattern)):
         if any(same_file(place, source) for source in protected):
             raise InputError(f"{place}: is a source, and would be lost. Choose another --out; it was not touched.")
-    provenance = {
+    with busy("writing the report"):
+        page: Path = write_logs(analyses, comparisons, out, made_with())
+    return page
+
+
+def made_with() -> dict[str, Any]:
+    """How this call makes what it writes, for the record."""
+    return {
         "command": shlex.join(["zerosum", *sys.argv[1:]]),
         "machine": platform.platform(),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
     }
-    with busy("writing the report"):
-        page: Path = write_logs(analyses, comparisons, out, provenance)
-    return page
 
 
 def say_written(page: Path | None) -> None:

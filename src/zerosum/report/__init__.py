@@ -1,6 +1,7 @@
 """What was measured, shown: figures, tables, HTML pages, terminal tables, JSON. Loads no torch.
 
-`suite/` shows runs that were trained and measured here, `logs/` plain loss curves; what both share stands beside them.
+`suite/` shows runs that were trained and measured here, `run/` one run of anyone, `logs/` plain loss curves; what they
+share stands beside them.
 Names are loaded when first used, so that `zerosum.report.numbers`, which terminals need, comes without matplotlib.
 """
 
@@ -9,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zerosum.report.logs.write import write_logs
+    from zerosum.report.run.measured import token_losses_of
+    from zerosum.report.run.subject import GroupsOverTime, Missing, RunReport, TokenLosses
+    from zerosum.report.run.write import write_run
     from zerosum.report.suite._json import to_json
     from zerosum.report.suite.measured import summarize_run
     from zerosum.report.suite.seeds import across_seeds
@@ -30,16 +34,22 @@ _FILE_OF = {
     "CutoffFit": "suite.summary",
     "DoubleStep": "suite.summary",
     "Estimate": "suite.summary",
+    "GroupsOverTime": "run.subject",
+    "Missing": "run.subject",
     "OneStep": "suite.summary",
+    "RunReport": "run.subject",
     "RunSummary": "suite.summary",
     "SeedD": "suite.summary",
     "SuiteSummary": "suite.summary",
+    "TokenLosses": "run.subject",
     "across_seeds": "suite.seeds",
     "summarize_run": "suite.measured",
     "terminal_table": "suite.terminal",
     "to_json": "suite._json",
+    "token_losses_of": "run.measured",
     "write_logs": "logs.write",
     "write_report": "suite.write",
+    "write_run": "run.write",
 }
 
 __all__ = [
@@ -47,16 +57,22 @@ __all__ = [
     "CutoffFit",
     "DoubleStep",
     "Estimate",
+    "GroupsOverTime",
+    "Missing",
     "OneStep",
+    "RunReport",
     "RunSummary",
     "SeedD",
     "SuiteSummary",
+    "TokenLosses",
     "across_seeds",
     "summarize_run",
     "terminal_table",
     "to_json",
+    "token_losses_of",
     "write_logs",
     "write_report",
+    "write_run",
 ]
 
 

@@ -9,7 +9,7 @@ from zerosum.report.numbers import D, M, count, decimals, number, percent, text
 
 if TYPE_CHECKING:
     from zerosum.interference import Interference
-    from zerosum.interference.labelled import MeasuredGroups, PairInterference
+    from zerosum.interference.labelled import MeasuredGroups, PairInterference, WorseOften
 
 LOUD = 0.1  # numerical noise that could make up this share of D is worth a warning
 NAMED = 6
@@ -85,4 +85,14 @@ def where(groups: "MeasuredGroups", whole: "Interference") -> str:
         f"What survives, 1 − D = {number(1 - whole.D, 3)}, is {number(parts.C_between, 3)} between the groups "
         f"times {number(parts.C_within, 3)} within them; random groups of these sizes have "
         f"{number(parts.C_between_null, 3)} between. A factor of 1 means no cancelling there."
+    )
+
+
+def keep_paying(found: "WorseOften") -> str:
+    """How many tokens got worse in more than half of the successive pairs, beside what chance would give."""
+    missing = "" if found.interval else f" (no interval: {found.interval_reason})"
+    return (
+        f"{percent(found.share, found.interval)}{missing} of N = {count(found.N)} tokens got worse in at least "
+        f"{found.at_least} of {len(found.pairs)} successive pairs; signs independent from pair to pair would give "
+        f"{percent(found.expected)}."
     )

@@ -5,7 +5,16 @@ A store has `loss` [checkpoint, sequence, position] in nats, NaN where nothing i
 `first_token` (sequence). Two checkpoints are held in memory at a time.
 """
 
-from zerosum.interference.labelled._change import Change, Units, change_between, same_tokens, steps_of, units_of
+from zerosum.interference.labelled._change import (
+    Change,
+    Units,
+    change_between,
+    coordinate,
+    same_tokens,
+    steps_of,
+    tokens_of,
+    units_of,
+)
 from zerosum.interference.labelled._measure import (
     MeasuredGroups,
     NoiseFloor,
@@ -32,6 +41,7 @@ __all__ = [
     "Units",
     "WorseOften",
     "change_between",
+    "coordinate",
     "grouping_names",
     "measure_groups",
     "measure_pair",
@@ -40,6 +50,7 @@ __all__ = [
     "persistence",
     "same_tokens",
     "steps_of",
+    "tokens_of",
     "units_of",
     "worse_often",
 ]

@@ -10,5 +10,5 @@ def label(change: Change, text: TokenText | None) -> Labels:
     """One group for each document, by the names that the store gives them."""
     document = coordinate(change.store, "document")
     if document is None:
-        raise InputError("the store does not say which documents its tokens are from. Choose other groups with --by.")
+        raise InputError("the store does not say which documents its tokens are from. Choose other groups.")
     return named(change.of(document), change.store.attrs.get("documents"), "document", "documents of the store")

@@ -1,0 +1,202 @@
+"""`zerosum report`: one page on a run: its loss curve, and what its per-token losses say."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zerosum.cli.interference import STORE, following_pairs, open_measured, token_text
+from zerosum.cli.output import made_with, make_folder
+from zerosum.cli.progress import busy
+from zerosum.cli.sources import AsJson, each, finish, print_json
+from zerosum.cli.terminal import screen
+from zerosum.errors import InputError
+from zerosum.report.names import printable
+
+if TYPE_CHECKING:
+    from zerosum.deceleration import Analysis
+    from zerosum.report import Missing, RunReport, TokenLosses
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be shown of every run."""
+
+    pairs: str
+    between: str | None
+    tokenizer: str | None
+    documents: int
+    seed: int
+
+
+def report(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN", help="Run directories, or stores of per-token losses (losses.zarr).", show_default=False
+        ),
+    ],
+    pairs: Annotated[
+        str,
+        typer.Option(metavar="PAIRS", help="Steps to compare: doubling, consecutive, or as 100:200,200:1000."),
+    ] = "doubling",
+    between: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FROM:TO", help="Steps whose documents are shown token by token. Without it the last pair."
+        ),
+    ] = None,
+    documents: Annotated[
+        int, typer.Option(min=0, max=50, metavar="K", help="How many that lost and that gained most are shown.")
+    ] = 3,
+    tokenizer: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Tokenizer of the model, where the store names none.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write report.html and figures/ here. Without it into RUN/zerosum."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and the Monte Carlo nulls.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Write one page on a run: loss curve and fit, how much cancels, which groups of tokens pay, and where in the text.
+
+    What was not measured is one line on the page, with the command that measures it.
+    """
+    if out is not None and len(runs) > 1:
+        raise InputError(f"{out}: one folder for {len(runs)} reports. Leave out --out: each goes into its RUN/zerosum.")
+    asked = Asked(pairs, between, tokenizer, documents, seed)
+    found, failed = each([(run, run) for run in runs], lambda run: _reported(run, asked, out))
+    if as_json:
+        print_json("runs", [_document(source, *one) for source, one in found], failed)
+    else:
+        for source, (told, page) in found:
+            _show(source, told, page, len(found) > 1)
+    finish(failed, len(runs))
+
+
+def _reported(source: str, asked: Asked, out: Path | None) -> "tuple[RunReport, Path]":
+    from zerosum.report import write_run
+
+    run, store = _places(source)
+    folder = out or _own_folder(run, store)
+    make_folder(folder)
+    told = _measured(source, run, store, asked)
+    with busy("writing the report"):
+        page: Path = write_run(told, folder)
+    return told, page
+
+
+def _places(source: str) -> tuple[Path | None, Path]:
+    """The run directory, if there is one, and where its store is or would be."""
+    path = Path(source)
+    if not path.exists():
+        raise InputError(f"{source}: not there. Give a run directory or a store of per-token losses.")
+    if not path.is_dir():
+        raise InputError(
+            f"{source}: a file, not a run directory. For a loss log: zerosum fit {shlex.quote(source)} --out DIR"
+        )
+    if not (path / "zarr.json").is_file():
+        return path, path / STORE
+    run = path.absolute().parent.parent
+    return (run if path.absolute() == run / STORE else None), path
+
+
+def _own_folder(run: Path | None, store: Path) -> Path:
+    return run / STORE.parent if run is not None else store.absolute().with_name(f"{store.name}-report")
+
+
+def _measured(source: str, run: Path | None, store: Path, asked: Asked) -> "RunReport":
+    from zerosum.report import RunReport
+
+    missing: list[Missing] = []
+    analysis = _analysis(run, missing)
+    losses = _losses(source, store, asked, missing)
+    if analysis is None and losses is None:
+        raise InputError(f"{source}: nothing to report. {' '.join(f'{one.what}: {one.why}' for one in missing)}")
+    name = (run or store.absolute()).resolve().name
+    return RunReport(name, analysis, losses, tuple(missing), made_with())
+
+
+def _analysis(run: Path | None, missing: "list[Missing]") -> "Analysis | None":
+    """The loss curve of a run directory, fitted."""
+    from zerosum import deceleration
+    from zerosum.curves import read_curve
+    from zerosum.report import Missing
+
+    if run is None:
+        missing.append(Missing("The loss curve", "a store alone has no loss log. Give the run directory instead."))
+        return None
+    ours = run / "metrics.jsonl"
+    try:
+        with busy("fitting the loss curve"):
+            return deceleration.analyse(read_curve(ours if ours.is_file() else run), horizons=())
+    except InputError as error:
+        missing.append(Missing("The loss curve", _line(error)))
+        return None
+
+
+def _losses(source: str, store: Path, asked: Asked, missing: "list[Missing]") -> "TokenLosses | None":
+    """What the store of per-token losses says."""
+    from zerosum.report import Missing, token_losses_of
+
+    if not store.is_dir():
+        command = f"zerosum losses {shlex.quote(source)} --data TEXTS"
+        missing.append(Missing("Per-token losses", "they were not measured. Measure them:", command))
+        return None
+    path, opened = open_measured(str(store))
+    text = token_text(path, opened, asked.tokenizer)
+    between = _between(asked.between)
+    pairs = asked.pairs
+    if pairs == "doubling" and not _doubles(opened):
+        missing.append(
+            Missing("Pairs t to 2t", "no checkpoint is at twice the step of another; consecutive ones are compared.")
+        )
+        pairs = "consecutive"
+    return token_losses_of(
+        opened, pairs, between=between, text=text, documents=asked.documents, seed=asked.seed, along=following_pairs
+    )
+
+
+def _doubles(store: Any) -> bool:
+    from zerosum.interference import doubling_pairs
+    from zerosum.interference.labelled import steps_of
+
+    steps = steps_of(store)
+    return len(steps) < 2 or bool(doubling_pairs(steps)[0])
+
+
+def _between(asked: str | None) -> tuple[int, int] | None:
+    if asked is None:
+        return None
+    first, _, last = asked.partition(":")
+    if not (first.strip().isdecimal() and last.strip().isdecimal()):
+        raise InputError(f"--between {asked!r}: not FROM:TO. Name two measured steps, as 100:200.")
+    return int(first), int(last)
+
+
+def _line(error: InputError) -> str:
+    return " ".join(str(error).split())
+
+
+def _document(source: str, told: "RunReport", page: Path) -> dict[str, Any]:
+    from zerosum.cli.report_json import document
+
+    return document(source, told, page)
+
+
+def _show(source: str, told: "RunReport", page: Path, several: bool) -> None:
+    from zerosum.cli.terminal import labelled
+    from zerosum.report.run.page import opening
+
+    rows = [("found", sentence) for sentence in opening(told)]
+    rows += [("problem", text) for text in (told.losses.found.problems if told.losses else ())]
+    missing = [*told.missing, *(told.losses.missing if told.losses else ())]
+    rows += [("not there", f"{one.what}: {one.why} {one.command}".strip()) for one in missing]
+    console = screen()
+    if several:
+        console.print(printable(source), style="bold")
+    console.print(labelled(rows))
+    console.print(f"written: {printable(str(page), 1_000)}; beside it figures/", soft_wrap=True)

@@ -1,0 +1,99 @@
+"""The page on one run: what it shows, in which order."""
+
+from collections.abc import Iterator
+
+from zerosum.report import interference_words as words
+from zerosum.report import numbers as n
+from zerosum.report import page
+from zerosum.report.drawing import Drawing
+from zerosum.report.logs import tables as log_tables
+from zerosum.report.logs.figures import curves
+from zerosum.report.logs.subject import Logs
+from zerosum.report.logs.words import stories
+from zerosum.report.run import tables
+from zerosum.report.run.figures import FIGURES
+from zerosum.report.run.heat import LEVELS, HeatMap
+from zerosum.report.run.subject import GroupsOverTime, RunReport, TokenLosses
+from zerosum.report.suite.zero_sum import apart
+from zerosum.report.words import VERDICTS, the_break
+
+CURVES = "curves"
+
+
+def html(report: RunReport, drawings: dict[str, Drawing]) -> str:
+    """The whole page. drawings: of the figures that it shows, by their stem."""
+    logs = Logs((report.analysis,)) if report.analysis else None
+    losses = report.losses
+    figures = {
+        stem: page.on_page(stem, FIGURES[stem], losses, drawing)
+        for stem, drawing in drawings.items()
+        if losses and stem != CURVES
+    }
+    return page.render(
+        "run/page.html.j2",
+        report.provenance,
+        title=report.name,
+        opening=list(opening(report)),
+        missing=[*report.missing, *(losses.missing if losses else ())],
+        problems=losses.found.problems if losses else (),
+        curve=page.on_page(CURVES, curves, logs, drawings[CURVES]) if logs and CURVES in drawings else None,
+        story=stories(logs)[0] if logs else None,
+        fits=log_tables.fits(logs) if logs else None,
+        verdicts=VERDICTS,
+        losses=losses,
+        figures=figures,
+        said=list(said(losses)) if losses else [],
+        pairs=tables.pairs(losses) if losses else None,
+        split=[(one, tables.groups(one), *_about(one)) for one in losses.groups] if losses else [],
+        where=tables.where(losses) if losses else None,
+        concordance=tables.concordance(losses) if losses else None,
+        keep_paying=words.keep_paying(losses.found.worse_often) if losses and losses.found.worse_often else "",
+        moved=tables.moved(losses.found.moved[losses.last.from_step, losses.last.to_step]) if losses else None,
+        swatches=swatches(losses.heat) if losses and losses.heat else [],
+        signed=signed,
+    )
+
+
+def opening(report: RunReport) -> Iterator[str]:
+    """The run in a few sentences."""
+    if report.analysis:
+        yield the_break(report.analysis.fit)
+    if report.losses:
+        last = report.losses.last
+        yield words.harm(last)
+        if last.measured.interval:
+            yield words.against_chance(last)
+
+
+def said(losses: TokenLosses) -> Iterator[str]:
+    """What bears on reading D."""
+    pairs = losses.found.pairs
+    if len(pairs) > 1:
+        change = apart(pairs[0].measured, pairs[-1].measured)
+        sure = f"D {change}, with intervals that do not overlap" if change in ("rose", "fell") else change
+        first, last = words.steps(pairs[0]), words.steps(pairs[-1])
+        yield f"From the first pair (steps {first}) to the last (steps {last}): {sure}."
+    yield f"Numerical noise: {words.noise(pairs)}"
+    if losses.found.unpaired:
+        yield f"Steps without a partner within 5 % of their double: {', '.join(map(n.count, losses.found.unpaired))}."
+
+
+def _about(one: GroupsOverTime) -> tuple[str, str]:
+    pair, groups = one.last
+    return f"{groups.note}.", words.who_pays(groups, pair.measured.delta_L)
+
+
+def swatches(heat: HeatMap) -> list[tuple[int, str]]:
+    """Steps of colour with the change that each stands for, in nats."""
+    unit = heat.scale / LEVELS
+    return [(k, f"{k * unit:+.3g}".replace("-", "−") if k else "0") for k in range(-LEVELS, LEVELS + 1)]
+
+
+def signed(change: float) -> str:
+    """A change with its sign, in nats; short, for a place beside a token.
+
+    >>> signed(-0.1234), signed(2.0), signed(0.00012)
+    ('−0.12', '+2.0', '+0.00012')
+    """
+    text = n.number(change, n.decimals(change, None, n.Form("", "", digits=2)))
+    return text if change <= 0 else f"+{text}"
