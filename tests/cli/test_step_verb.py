@@ -1,5 +1,7 @@
 """`zerosum step` as a user calls it."""
 
+import shutil
+
 import numpy as np
 import pytest
 from called import call, one_document  # noqa: F401 (a fixture)
@@ -87,6 +89,7 @@ def test_what_was_assumed_is_said(call, folder):  # noqa: F811
     assert "largest norm 1.0 assumed" in words
     assert "gives 3 of 8 batches" in words
     assert "Means over 3 batches" in words
+    assert "read each row against its own chance" in words
     assert "training batch" in words
     assert "held-out" in words
 
@@ -138,3 +141,11 @@ def test_ids_beyond_the_vocabulary_and_sequences_beyond_the_context(call, folder
         )
         assert code == 2
         assert words in err
+
+
+def test_a_run_of_several_checkpoints(call, folder, tmp_path):  # noqa: F811
+    for name in ("checkpoint-5", "checkpoint-6"):
+        shutil.copytree(folder / "checkpoint-5", tmp_path / name)
+    code, _, err = call("step", tmp_path, "--train", folder / "train.npy", "--data", folder / "eval.npy")
+    assert code == 2
+    assert "2 checkpoints (checkpoint-5, checkpoint-6). Give one of them" in err

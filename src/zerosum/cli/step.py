@@ -31,7 +31,12 @@ def step(
     *,
     train: Annotated[
         list[str],
-        typer.Option("--train", metavar="DATA", help="Training text, in any form of --data.", show_default=False),
+        typer.Option(
+            "--train",
+            metavar="DATA",
+            help="Training text that batches are drawn from, in any form of --data.",
+            show_default=False,
+        ),
     ],
     text: Data,
     optimizer: Annotated[
@@ -126,8 +131,9 @@ def _only(source: str) -> "Checkpoint":
 
     found = open_run(source).checkpoints
     if len(found) > 1:
-        names = ", ".join(Path(one.name).name for one in found[:3])
-        raise InputError(f"{source}: {len(found)} checkpoints ({names}, ...). Give one of them.")
+        names = [Path(one.name).name for one in found]
+        listed = ", ".join(names if len(names) < 4 else [*names[:3], "..."])
+        raise InputError(f"{source}: {len(found)} checkpoints ({listed}). Give one of them.")
     return found[0]
 
 

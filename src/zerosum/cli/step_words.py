@@ -92,6 +92,11 @@ def _sentences(report: "StepReport") -> Iterator[tuple[str, str]]:
             f"{name[0].upper()}{name[1:]}: the mean loss {verb} by {number(abs(change), decimals(change))} nats, and "
             f"{percent(worse, ends)} of all movement made tokens worse.",
         )
+    if len({report.N(split) for split in NAMES}) > 1:
+        yield (
+            "N differs",
+            "D grows with N by chance alone: read each row against its own chance, not against the other.",
+        )
     if len(report.batches) == 1:
         reasons = {one.measured.interval_reason for one in report.batches[0].changes.values()} - {None}
         yield from (("no interval", str(why)) for why in sorted(map(str, reasons)))

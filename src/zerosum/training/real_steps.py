@@ -66,7 +66,7 @@ def real_steps(
     """
     model.eval()
     device = next(model.parameters()).device
-    accelerator = Accelerator(cpu=device.type == "cpu")
+    accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
     start = [parameter.detach().clone() for parameter in model.parameters()]
     held_out_before = token_losses(model, held_out, tokens_per_batch=tokens_per_batch)
     rows = _rows(model, batches.shape[2] - 1, tokens_per_batch)
