@@ -15,7 +15,7 @@ from zerosum.checkpoints import load_model, open_run
 from zerosum.losses import token_losses
 from zerosum.training import batch, one_step_losses, train
 from zerosum.training.optimizer_states import Choice, find_updater
-from zerosum.training.real_steps import draw_batches, dropout_note, real_steps
+from zerosum.training.real_steps import draw_batches, left_out, real_steps
 from zerosum.training.step import update
 
 VOCABULARY = 40
@@ -188,10 +188,12 @@ def test_dropout_is_off_and_said():
     updater = find_updater(Path(), model, Choice.parse("sgd:lr=0.1"))
     one, other = real_steps(model, updater, np.stack([IDS, IDS]), IDS[:2])
     np.testing.assert_array_equal(one.losses.batch_after, other.losses.batch_after)
-    assert dropout_note(model) == [
+    assert left_out(model) == [
         "the model's settings have embd_pdrop 0.5; the steps here drop nothing out, so that they are reproducible"
     ]
-    assert dropout_note(tiny()) == []
+    assert left_out(tiny()) == []
+    model.config.output_router_logits = True
+    assert "balanced experts" in left_out(model)[1]
 
 
 def test_a_step_that_destroys_the_model_is_refused_and_undone():

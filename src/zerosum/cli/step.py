@@ -103,7 +103,7 @@ def _measure(
     from zerosum.checkpoints import load_model
     from zerosum.report.steps import BatchReport, StepReport, measure_changes
     from zerosum.training.optimizer_states import Choice, find_updater
-    from zerosum.training.real_steps import draw_batches, dropout_note, real_steps
+    from zerosum.training.real_steps import draw_batches, left_out, real_steps
 
     choice, one = Choice.parse(optimizer), _only(source)
     model = load_model(one, device=device)
@@ -121,7 +121,7 @@ def _measure(
                 "heldout": measure_changes(taken.held_out_before, losses.held_out_after, held_out.document, seed=seed),
             }
             reports.append(BatchReport(tuple(rows.tolist()), taken.grad_norm, changes))
-    said = (*updater.notes, *notes, *dropout_note(model))
+    said = (*updater.notes, *notes, *left_out(model))
     return StepReport(source, one.step, updater.settings, said, train.ids.shape[1] - 1, tuple(reports))
 
 

@@ -89,20 +89,26 @@ def real_steps(
         yield RealStep(StepLosses(before, after, held_out_after), held_out_before, loss.item(), norm.item())
 
 
-def dropout_note(model: Any) -> list[str]:
-    """What to know where the run dropped units out, and these steps do not."""
+def left_out(model: Any) -> list[str]:
+    """What the run's own loss had by the model's settings and these steps have not, a sentence each."""
+    settings = model.config.to_dict()
     rates = {
         name: value
-        for name, value in model.config.to_dict().items()
+        for name, value in settings.items()
         if ("dropout" in name or name.endswith("pdrop"))
         and not name.startswith(("summary", "classifier"))  # of heads that a language model does not have
         and isinstance(value, int | float)
         and value > 0
     }
-    if not rates:
-        return []
-    listed = ", ".join(f"{name} {value:g}" for name, value in rates.items())
-    return [f"the model's settings have {listed}; the steps here drop nothing out, so that they are reproducible"]
+    found = []
+    if rates:
+        listed = ", ".join(f"{name} {value:g}" for name, value in rates.items())
+        found.append(
+            f"the model's settings have {listed}; the steps here drop nothing out, so that they are reproducible"
+        )
+    if settings.get("output_router_logits"):
+        found.append("the run added a loss for balanced experts (output_router_logits); the steps here do without it")
+    return found
 
 
 def _put_back(model: Any, start: list[torch.Tensor]) -> None:
