@@ -11,7 +11,7 @@ from zerosum.cli.interference import STORE, following_pairs, open_measured, toke
 from zerosum.cli.output import made_with, make_folder
 from zerosum.cli.progress import busy
 from zerosum.cli.sources import AsJson, each, finish, print_json
-from zerosum.cli.terminal import screen
+from zerosum.cli.terminal import labelled, screen
 from zerosum.errors import InputError
 from zerosum.report.names import printable
 
@@ -29,6 +29,11 @@ class Asked:
     tokenizer: str | None
     documents: int
     seed: int
+
+    @property
+    def by_name(self) -> bool:
+        """Whether something was asked for that a store may not have: then it is refused, not left out."""
+        return self.pairs != "doubling" or self.between is not None or self.tokenizer is not None
 
 
 def report(
@@ -81,9 +86,11 @@ def _reported(source: str, asked: Asked, out: Path | None) -> "tuple[RunReport, 
     from zerosum.report import write_run
 
     run, store = _places(source)
-    folder = out or _own_folder(run, store)
-    make_folder(folder)
+    if out is not None:
+        make_folder(out)  # before the work, which would be lost with it
     told = _measured(source, run, store, asked)
+    folder = out or _own_folder(run, store)  # not sooner: a folder that is no run stays as it is
+    make_folder(folder)
     with busy("writing the report"):
         page: Path = write_run(told, folder)
     return told, page
@@ -115,7 +122,7 @@ def _measured(source: str, run: Path | None, store: Path, asked: Asked) -> "RunR
     analysis = _analysis(run, missing)
     losses = _losses(source, store, asked, missing)
     if analysis is None and losses is None:
-        raise InputError(f"{source}: nothing to report. {' '.join(f'{one.what}: {one.why}' for one in missing)}")
+        raise InputError(f"{source}: nothing to report. {' '.join(map(_missing_line, missing))}")
     name = (run or store.absolute()).resolve().name
     return RunReport(name, analysis, losses, tuple(missing), made_with())
 
@@ -139,24 +146,40 @@ def _analysis(run: Path | None, missing: "list[Missing]") -> "Analysis | None":
 
 
 def _losses(source: str, store: Path, asked: Asked, missing: "list[Missing]") -> "TokenLosses | None":
-    """What the store of per-token losses says."""
-    from zerosum.report import Missing, token_losses_of
+    """What the store of per-token losses says; a store that cannot be used does not take the rest of the page."""
+    from zerosum.report import Missing
 
+    what = "Per-token losses"
     if not store.is_dir():
         command = f"zerosum losses {shlex.quote(source)} --data TEXTS"
-        missing.append(Missing("Per-token losses", "they were not measured. Measure them:", command))
+        missing.append(Missing(what, "they were not measured. Measure them:", command))
         return None
+    try:
+        return _told_by(store, asked, missing)
+    except InputError as error:
+        if asked.by_name:
+            raise
+        missing.append(Missing(what, _line(error)))
+        return None
+
+
+def _told_by(store: Path, asked: Asked, missing: "list[Missing]") -> "TokenLosses":
+    from zerosum.report import Missing, token_losses_of
+
     path, opened = open_measured(str(store))
-    text = token_text(path, opened, asked.tokenizer)
-    between = _between(asked.between)
     pairs = asked.pairs
     if pairs == "doubling" and not _doubles(opened):
-        missing.append(
-            Missing("Pairs t to 2t", "no checkpoint is at twice the step of another; consecutive ones are compared.")
-        )
+        why = "no checkpoint is at twice the step of another, so each is compared with the next."
+        missing.append(Missing("Pairs t to 2t", why))
         pairs = "consecutive"
     return token_losses_of(
-        opened, pairs, between=between, text=text, documents=asked.documents, seed=asked.seed, along=following_pairs
+        opened,
+        pairs,
+        between=_between(asked.between),
+        text=token_text(path, opened, asked.tokenizer),
+        documents=asked.documents,
+        seed=asked.seed,
+        along=following_pairs,
     )
 
 
@@ -177,6 +200,10 @@ def _between(asked: str | None) -> tuple[int, int] | None:
     return int(first), int(last)
 
 
+def _missing_line(one: "Missing") -> str:
+    return f"{one.what}: {one.why} {one.command}".strip()
+
+
 def _line(error: InputError) -> str:
     return " ".join(str(error).split())
 
@@ -188,13 +215,12 @@ def _document(source: str, told: "RunReport", page: Path) -> dict[str, Any]:
 
 
 def _show(source: str, told: "RunReport", page: Path, several: bool) -> None:
-    from zerosum.cli.terminal import labelled
     from zerosum.report.run.page import opening
 
     rows = [("found", sentence) for sentence in opening(told)]
     rows += [("problem", text) for text in (told.losses.found.problems if told.losses else ())]
     missing = [*told.missing, *(told.losses.missing if told.losses else ())]
-    rows += [("not there", f"{one.what}: {one.why} {one.command}".strip()) for one in missing]
+    rows += [("not there", _missing_line(one)) for one in missing]
     console = screen()
     if several:
         console.print(printable(source), style="bold")

@@ -6,7 +6,7 @@ from typing import Any
 from zerosum.cli.interference_tables import groups_document, pair_documents, store_document
 from zerosum.report import RunReport, TokenLosses
 from zerosum.report.run.heat import HeatMap
-from zerosum.report.suite._json import plain
+from zerosum.report.suite._json import plain, with_reasons
 
 
 def document(source: str, told: RunReport, page: Path) -> dict[str, Any]:
@@ -51,11 +51,7 @@ def _documents(heat: HeatMap | None) -> list[dict[str, Any]]:
             "note": one.note,
             "tokens": [
                 {"sequence": token.sequence, "position": token.position, "token": token.id}
-                | (
-                    {"change": None, "change_reason": "no loss at both"}
-                    if token.change != token.change
-                    else {"change": token.change}
-                )
+                | with_reasons({"change": token.change}, {"change": "nothing is predicted here, or a loss is missing"})
                 for part in one.parts
                 for token in part
             ],
