@@ -75,9 +75,8 @@ def test_json_has_the_numbers_of_fit_and_interference(run, call, quick_analyses,
         assert split["C_between"] == its["C_between"]
     curve = one_document(call("fit", run / "metrics.jsonl", "--json")[1])["curves"][0]
     assert told["curve"]["t_d"] == curve["t_d"]
-    assert sum(token["change"] for token in told["documents"][0]["tokens"]) == pytest.approx(
-        told["documents"][0]["net"]
-    )
+    first = told["documents"][0]
+    assert sum(token["change"] for token in first["tokens"]) == pytest.approx(first["net"])
 
 
 def test_a_run_without_a_store_says_how_to_measure_it(run, call, quick_analyses, undrawn):

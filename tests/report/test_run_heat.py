@@ -64,7 +64,7 @@ def test_of_a_long_document_the_tokens_that_moved_most_its_way_are_shown(monkeyp
 
 
 def test_colours_are_steps_of_the_scale_and_the_same_on_both_sides():
-    x = np.array([[-4.0, 0.1, 0.5, 1.0, -0.1, -0.5, -1.0, 1e-3] * 5])
+    x = np.array([[-4.0, 0.1, 0.5, 1.0, -0.1, -0.5, -1.0, 1e-3, 0.1, 0.1, 0.1, 0.1] * 5])
     found = shown(x, np.zeros((1, 1), int), np.zeros(x.shape, int))
     levels = {round(one.change, 3): one.level for one in found.documents[0].parts[0]}
     assert found.scale == heat.nice(float(np.quantile(np.abs(x), 0.9)))
@@ -88,7 +88,5 @@ def test_what_is_invisible_is_spelled_out_and_cannot_hide():
 
 def test_nothing_moved_no_heat_map():
     moved = (Moved("token", 1.0, 1, "a", token=3),)
-    assert (
-        heat.heat_map(changed(np.zeros((1, 1))), moved, np.zeros((1, 1), int), np.zeros((1, 1), int), None, None)
-        is None
-    )
+    nowhere = np.zeros((1, 1), int)
+    assert heat.heat_map(changed(np.zeros((1, 1))), moved, nowhere, nowhere, None, None) is None

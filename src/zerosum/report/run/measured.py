@@ -41,7 +41,7 @@ def token_losses_of(
     documents: how many that lost and that gained most are shown. along: wraps the pairs, for a progress bar.
     Raises InputError where no pair can be compared.
     """
-    found = measure_store(store, pairs, text=text, seed=seed)
+    found = measure_store(store, pairs, text=text, seed=seed, along=along)
     if not found.pairs:
         raise InputError(found.failed[0][1])
     groups, missing = _groups(store, found.pairs, text, seed, along)
