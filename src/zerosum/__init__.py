@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from zerosum.curves import LossCurve, read_curve, write_curve
     from zerosum.deceleration import fit
     from zerosum.errors import InputError
+    from zerosum.gradients import first_order_changes, gradient_interference
     from zerosum.interference import InterferenceSums, destructive_interference
     from zerosum.losses import open_store, token_losses
 
@@ -21,7 +22,9 @@ _ROOM_OF = {
     "InterferenceSums": "interference",
     "LossCurve": "curves",
     "destructive_interference": "interference",
+    "first_order_changes": "gradients",
     "fit": "deceleration",
+    "gradient_interference": "gradients",
     "open_run": "checkpoints",
     "open_store": "losses",
     "read_curve": "curves",
@@ -35,7 +38,9 @@ __all__ = [
     "LossCurve",
     "__version__",
     "destructive_interference",
+    "first_order_changes",
     "fit",
+    "gradient_interference",
     "open_run",
     "open_store",
     "read_curve",

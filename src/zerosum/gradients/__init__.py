@@ -1,5 +1,11 @@
 """Per-token gradients: how far the tokens of a batch oppose each other, coordinate by coordinate. Needs torch.
 
 `_oracle.py` is the slow and obvious way. `_exact.py` gives the same sums without storing a per-token gradient, for
-models made of the layers in `_layers.py`; `_general.py` takes any other.
+models made of the layers in `_layers.py`; `_general.py` takes any other; `_sampled.py` estimates them. `_measure.py` is
+what users call.
 """
+
+from zerosum.gradients._measure import first_order_changes, gradient_interference
+from zerosum.gradients._result import GradientInterference
+
+__all__ = ["GradientInterference", "first_order_changes", "gradient_interference"]

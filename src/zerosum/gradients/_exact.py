@@ -6,6 +6,7 @@ batch has one token. The head is apart: its gradients have rank one, so that one
 Letters: S sequences of L = T + 1 tokens, V vocabulary, d width, k position.
 """
 
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from zerosum.gradients._recorder import Product, Recorder, Unsupported
 from zerosum.gradients._sums import GradientSums
 
 BLOCK = 32  # positions that share one forward pass; what lies beyond the token's own position is computed in vain
+TIMED = 4  # positions that are timed
 CLOSE = 1e-4  # relative to the largest gradient: what rounding may do in float32
 
 
@@ -60,12 +62,37 @@ def _sums(model: Any, tokens: Any, head: Any, positions: Any, block: int) -> tup
     recorder = Recorder(trainable(model), len(tokens))
     with recording(model, recorder, leave_out=head):
         for part in _blocks(positions, block):
-            recorder.begin(part[-1] + 1)
-            if head is None:
-                _whole_block(model, tokens, part, recorder)
-            else:
-                _block(model.base_model, head, tokens, part, recorder)
+            _one_block(model, tokens, head, part, recorder)
     return recorder.take()
+
+
+def _one_block(model: Any, tokens: Any, head: Any, positions: list[int], recorder: Recorder) -> None:
+    recorder.begin(positions[-1] + 1)
+    if head is None:
+        _whole_block(model, tokens, positions, recorder)
+    else:
+        _block(model.base_model, head, tokens, positions, recorder)
+
+
+def exact_seconds(model: Any, tokens: Any) -> float:
+    """About how long `exact_sums` takes for each token, seconds, from a few positions in the middle of these sequences.
+
+    Raises Unsupported as `exact_sums`.
+    """
+    head = head_apart(model, tokens)
+    check_causal(model, tokens)
+    check_one_token(model, tokens, head)  # warms up, too
+    middle = (tokens.shape[1] - 1) // 2
+    took, recorder = [], Recorder(trainable(model), len(tokens))
+    with recording(model, recorder, leave_out=head):
+        for count in (1, 1 + TIMED):
+            began = perf_counter()
+            _one_block(model, tokens, head, list(range(middle, min(middle + count, tokens.shape[1] - 1))), recorder)
+            if tokens.is_cuda:
+                torch.cuda.synchronize(tokens.device)
+            took.append(perf_counter() - began)
+    backward = max(took[1] - took[0], 0.0) / TIMED
+    return (backward + max(took[0] - backward, 0.0) / BLOCK) / len(tokens)
 
 
 def _blocks(positions: Any, block: int) -> list[list[int]]:

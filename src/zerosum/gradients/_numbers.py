@@ -42,24 +42,57 @@ class FirstOrder:
     M: float
 
 
+@dataclass(frozen=True)
+class CoordinateSums:
+    """What coordinates add up to; sums of different coordinates add.
+
+    cancelled: sum over touched coordinates of 1 - |sum_i g_ij| / sum_i |g_ij|. touched, numel: coordinates. net:
+    sum_j |sum_i p_ij|, mass: sum_ij |p_ij|, signed: sum_ij p_ij, all nats; 0 where nothing moves.
+    """
+
+    cancelled: float = 0.0
+    touched: int = 0
+    numel: int = 0
+    net: float = 0.0
+    mass: float = 0.0
+    signed: float = 0.0
+
+    def __add__(self, other: "CoordinateSums") -> "CoordinateSums":
+        mine, its = vars(self), vars(other)
+        return CoordinateSums(**{name: mine[name] + its[name] for name in mine})
+
+    @property
+    def opposition(self) -> Opposition:
+        """The numbers read off these sums."""
+        return Opposition(
+            _ratio(self.cancelled, self.touched),
+            self.numel,
+            self.touched,
+            _ratio(self.net, self.mass),
+            _ratio(abs(self.signed), self.net),
+            self.mass,
+        )
+
+
+def coordinate_sums(net: Any, mass: Any, u: Any = None) -> CoordinateSums:
+    """Of one parameter. net: sum_i g_ij. mass: sum_i |g_ij|. u: its update; None: it does not move."""
+    moved = mass > 0
+    cancelled = float((1 - net[moved].abs() / mass[moved]).sum())
+    counted = CoordinateSums(cancelled, int(moved.sum()), mass.numel())
+    if u is None:
+        return counted
+    u = u.to(net)
+    p = u * net
+    return counted + CoordinateSums(net=float(p.abs().sum()), mass=float((u.abs() * mass).sum()), signed=float(p.sum()))
+
+
 def opposition(
     sums: GradientSums, parameters: Sequence[Parameter], update: Mapping[str, Any] | None = None
 ) -> Opposition:
     """Opposition in all coordinates of `parameters` together. update: u by name; a missing one does not move."""
-    cancelled, touched, numel, net, mass, signed = 0.0, 0, 0, 0.0, 0.0, 0.0
-    for one in parameters:
-        of_net, of_mass = sums.net[one.name], sums.mass[one.name]
-        moved = of_mass > 0
-        cancelled += float((1 - of_net[moved].abs() / of_mass[moved]).sum())
-        touched += int(moved.sum())
-        numel += of_mass.numel()
-        if update is not None and one.name in update:
-            u = update[one.name].to(of_net)
-            p = u * of_net
-            net += float(p.abs().sum())
-            mass += float((u.abs() * of_mass).sum())
-            signed += float(p.sum())
-    return Opposition(_ratio(cancelled, touched), numel, touched, _ratio(net, mass), _ratio(abs(signed), net), mass)
+    u = update or {}
+    parts = (coordinate_sums(sums.net[one.name], sums.mass[one.name], u.get(one.name)) for one in parameters)
+    return sum(parts, CoordinateSums()).opposition
 
 
 def first_order_numbers(changes: Any, mass: float) -> FirstOrder:

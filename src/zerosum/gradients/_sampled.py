@@ -43,6 +43,19 @@ class SampledMass:
     residual: Float[np.ndarray, " n"]
     N: int
 
+    @classmethod
+    def merge(cls, samples: Sequence["SampledMass"]) -> "SampledMass":
+        """One sample of all tokens from samples of some sequences each: they are strata."""
+        first = samples[0]
+        return cls(
+            parts=[{n: sum(one.parts[k][n] for one in samples) for n in part} for k, part in enumerate(first.parts)],
+            group_weight=np.sum([one.group_weight for one in samples], axis=0),
+            moved={name: np.concatenate([one.moved[name] for one in samples]) for name in first.moved},
+            weight=np.concatenate([one.weight for one in samples]),
+            residual=np.concatenate([one.residual for one in samples]),
+            N=sum(one.N for one in samples),
+        )
+
     def total_moved(self, names: Sequence[str] | None = None) -> float:
         """Estimate of sum_ij |p_ij| in these parameters; None: in all."""
         return float(sum(self.weight @ self.moved[name] for name in (self.moved if names is None else names)))

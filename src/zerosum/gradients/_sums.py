@@ -33,6 +33,13 @@ class GradientSums:
 
         return cls(empty(), empty())
 
+    def add(self, other: "GradientSums") -> None:
+        """Add sums over other tokens in place, so that no third copy of the model is held."""
+        for mine, its in ((self.net, other.net), (self.mass, other.mass)):
+            for name, value in its.items():
+                mine[name] += value
+        self.n_tokens += other.n_tokens
+
     @classmethod
     def merge(cls, parts: Iterable["GradientSums"]) -> "GradientSums":
         """Add up sums over different tokens of the same model.

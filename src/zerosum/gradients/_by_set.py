@@ -1,0 +1,113 @@
+"""Numbers of every parameter, every layer and the whole model, from exact sums or from a sample."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import isfinite, nan
+from typing import Any
+
+import numpy as np
+
+from zerosum.gradients._numbers import CoordinateSums, coordinate_sums
+from zerosum.gradients._parameters import Parameter
+from zerosum.gradients._result import APART, Ends, ParameterSet, by_layer, in_D_grad
+from zerosum.gradients._sampled import SampledMass
+from zerosum.gradients._sums import GradientSums
+
+NOT_KEPT = "a sample keeps no sums of embedding and head"
+Spread = Callable[[Sequence[Parameter]], tuple[float, Ends | None]]
+
+
+@dataclass(frozen=True)
+class Sets:
+    """total: over every coordinate. intervals: of D_grad and D_grad_matrices; mass_interval: of sum_ij |p_ij|, nats.
+
+    None where nothing was sampled, or nothing moves.
+    """
+
+    total: CoordinateSums
+    D_grad: float
+    D_grad_matrices: float
+    parameters: tuple[ParameterSet, ...]
+    layers: tuple[ParameterSet, ...]
+    intervals: dict[str, Ends | None]
+    mass_interval: Ends | None = None
+
+
+def exact_sets(sums: GradientSums, parameters: Sequence[Parameter], update: Mapping[str, Any] | None) -> Sets:
+    """From sums over all tokens."""
+    u = update or {}
+    each = {one.name: coordinate_sums(sums.net[one.name], sums.mass[one.name], u.get(one.name)) for one in parameters}
+
+    def D_grad(some: Sequence[Parameter]) -> tuple[float, Ends | None]:
+        return _added(each, some).opposition.D_grad, None
+
+    return _sets(each, parameters, D_grad, lambda some: None)
+
+
+def sampled_sets(
+    sample: SampledMass, net: Mapping[str, Any], parameters: Sequence[Parameter], update: Mapping[str, Any] | None
+) -> Sets:
+    """From exact sum_i g_ij and a sample of tokens: sum_i |g_ij| and sum_ij |p_ij| are estimates."""
+    u = update or {}
+    each = {one.name: _sampled_sums(sample, one, net[one.name], u.get(one.name)) for one in parameters}
+
+    def D_grad(some: Sequence[Parameter]) -> tuple[float, Ends | None]:
+        names = [one.name for one in some if one.kind not in APART and each[one.name].touched]
+        if not names:
+            return nan, None
+        with np.errstate(invalid="ignore", divide="ignore"):  # coordinates that one group alone has touched
+            value, ends = sample.D_grad(net, names)
+        return value, ends if all(map(isfinite, ends)) else None
+
+    sets = _sets(each, parameters, D_grad, lambda some: NOT_KEPT if all(one.kind in APART for one in some) else None)
+    moves = bool(u) and sample.total_moved() > 0
+    return Sets(**(vars(sets) | {"mass_interval": sample.moved_interval() if moves else None}))
+
+
+def _sampled_sums(sample: SampledMass, one: Parameter, net: Any, u: Any) -> CoordinateSums:
+    kept = [part[one.name] for part in sample.parts if one.name in part]
+    touched = int((sum(kept) > 0).sum()) if kept else 0
+    if u is None:
+        return CoordinateSums(touched=touched, numel=net.numel())
+    p = u.to(net) * net
+    return CoordinateSums(
+        touched=touched,
+        numel=net.numel(),
+        net=float(p.abs().sum()),
+        mass=sample.total_moved([one.name]),
+        signed=float(p.sum()),
+    )
+
+
+def _sets(
+    each: Mapping[str, CoordinateSums],
+    parameters: Sequence[Parameter],
+    D_grad: Spread,
+    why: Callable[[Sequence[Parameter]], str | None],
+) -> Sets:
+    whole = {"D_grad": D_grad(in_D_grad(parameters)), "D_grad_matrices": D_grad(in_D_grad(parameters, ("matrix",)))}
+    named = partial(_set, each, D_grad, why)
+    return Sets(
+        total=_added(each, parameters),
+        D_grad=whole["D_grad"][0],
+        D_grad_matrices=whole["D_grad_matrices"][0],
+        parameters=tuple(named(one.name, one.kind, [one]) for one in parameters),
+        layers=tuple(named(name, "layer", some) for name, some in by_layer(parameters).items()),
+        intervals={name: ends for name, (_, ends) in whole.items()},
+    )
+
+
+def _set(
+    each: Mapping[str, CoordinateSums],
+    D_grad: Spread,
+    why: Callable[[Sequence[Parameter]], str | None],
+    name: str,
+    kind: str,
+    some: Sequence[Parameter],
+) -> ParameterSet:
+    return ParameterSet(name, kind, _added(each, some), D_grad(some)[0], why(some))
+
+
+def _added(each: Mapping[str, CoordinateSums], some: Sequence[Parameter]) -> CoordinateSums:
+    return sum((each[one.name] for one in some), CoordinateSums())

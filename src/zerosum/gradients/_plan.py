@@ -1,0 +1,108 @@
+"""Which way the sums are made: what was asked for, what the model allows, and how long it would take."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from zerosum.errors import InputError
+from zerosum.gradients._exact import exact_seconds
+from zerosum.gradients._oracle import oracle_sums
+from zerosum.gradients._parameters import Parameter
+from zerosum.gradients._prepare import Batch
+from zerosum.gradients._recorder import Unsupported
+from zerosum.gradients._sample import GROUPS
+from zerosum.losses._batch_size import free_memory
+
+METHODS = ("auto", "exact", "sampled", "general", "oracle")
+HELD = {"exact": 48, "general": 32, "oracle": 32, "sampled": 64}  # bytes for each coordinate, sums and what makes them
+
+
+@dataclass(frozen=True)
+class Plan:
+    """method: one of METHODS but auto. note: why, and about how long it takes; empty where there is nothing to say."""
+
+    method: str
+    note: str = ""
+
+
+def choose(model: Any, parts: Sequence[Batch], method: str, n_sampled: int, budget: float | int) -> Plan:
+    """The way to go. budget: minutes that auto may take.
+
+    Raises InputError where auto finds no way within the budget, and for a sample of a model that has no layer rules.
+    """
+    if method not in METHODS:
+        raise InputError(f"method {method!r}: unknown. Choose one of {', '.join(METHODS)}.")
+    if not budget > 0:
+        raise InputError(f"budget of {budget} minutes: give a positive number.")
+    if method in ("general", "oracle"):
+        return Plan(method)
+    longest, n_tokens = parts[-1], sum(part.n_tokens for part in parts)
+    try:
+        seconds = n_tokens * exact_seconds(model, longest.tokens)
+    except Unsupported as why:
+        return _without_rules(model, longest, method, f"the model has {why}", n_tokens, budget)
+    if method != "auto":
+        return Plan(method)
+    if seconds <= 60 * budget:
+        return Plan("exact", f"exact: about {in_words(seconds)}, within the budget of {in_words(60 * budget)}")
+    why_not = _no_sample(parts, n_sampled)
+    if why_not:
+        raise InputError(
+            f"exact sums would take about {in_words(seconds)}, the budget is {in_words(60 * budget)}, and {why_not}. "
+            "Give a larger budget or fewer sequences."
+        )
+    longer = f"exact sums would take about {in_words(seconds)}, the budget is {in_words(60 * budget)}"
+    return Plan("sampled", f"sampled: {longer}")
+
+
+def _without_rules(model: Any, part: Batch, method: str, why: str, n_tokens: int, budget: float | int) -> Plan:
+    if method == "sampled":
+        raise InputError(f"method sampled: {why}, which the layer rules do not know. Choose general.")
+    began = perf_counter()
+    oracle_sums(model, part.tokens[:1], [(0, part.tokens.shape[1] - 2)])
+    seconds = n_tokens * (perf_counter() - began)  # at most: batched backward passes take less
+    if method == "auto" and seconds > 60 * budget:
+        raise InputError(
+            f"{why}, which the layer rules do not know; the general path would take up to {in_words(seconds)}, the "
+            f"budget is {in_words(60 * budget)}. Give a larger budget, fewer sequences, or method general."
+        )
+    return Plan("general", f"general path: {why}, which the layer rules do not know; up to {in_words(seconds)}")
+
+
+def sample_sizes(parts: Sequence[Batch], n_sampled: int) -> list[int]:
+    """Tokens that each batch gives: its share, and no fewer than its interval needs."""
+    n_tokens = sum(part.n_tokens for part in parts)
+    return [max(2 * GROUPS, -(-n_sampled * part.n_tokens // n_tokens)) for part in parts]
+
+
+def _no_sample(parts: Sequence[Batch], n_sampled: int) -> str:
+    """Why no sample can be drawn; empty where one can."""
+    for part, size in zip(parts, sample_sizes(parts, n_sampled), strict=True):
+        if -(-size // len(part.rows)) >= part.tokens.shape[1] - 1:
+            return f"a sample of {n_sampled} is not smaller than these texts, or their lengths differ too much for one"
+    return ""
+
+
+def require_memory(parameters: Sequence[Parameter], method: str) -> None:
+    """Raises InputError where the sums of all coordinates do not fit."""
+    device = parameters[0].tensor.device
+    needed, free = HELD[method] * sum(one.tensor.numel() for one in parameters), free_memory(torch.device(device))
+    if needed > free:
+        raise InputError(
+            f"not enough memory: sums of every coordinate take {needed / 2**30:.1f} GiB beside the model, "
+            f"{free / 2**30:.1f} GiB are free. Use a larger machine or another device."
+        )
+
+
+def in_words(seconds: float | int) -> str:
+    """A duration, roughly.
+
+    >>> in_words(12.3), in_words(600), in_words(20_000)
+    ('12 s', '10 minutes', '5.6 hours')
+    """
+    if seconds < 90:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5_400 else f"{seconds / 3_600:.1f} hours"

@@ -1,0 +1,145 @@
+"""What comes before measuring: the model switched to evaluation, the update checked, the tokens in batches.
+
+Letters: S sequences of L = T + 1 tokens, s of them in a batch.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+
+from zerosum.errors import InputError
+from zerosum.gradients._parameters import Parameter, trainable
+from zerosum.tokens import PADDING
+
+TokensPerBatch = int | Literal["auto"]
+MOST = 4_096  # tokens of a batch; float32 holds their sums well, and more make nothing faster
+LOGITS = 1 << 25  # numbers of logits in a block of positions, 128 MiB
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sequences of one length. rows: [s] which of all sequences. tokens: [s, L] ids on the model's device."""
+
+    rows: Int64[np.ndarray, " s"]
+    tokens: Any
+
+    @property
+    def n_tokens(self) -> int:
+        """Predicted tokens."""
+        return int(self.tokens.shape[0] * (self.tokens.shape[1] - 1))
+
+    def halves(self) -> "tuple[Batch, Batch]":
+        """Its first and second half."""
+        middle = len(self.rows) // 2
+        return Batch(self.rows[:middle], self.tokens[:middle]), Batch(self.rows[middle:], self.tokens[middle:])
+
+
+def batches(ids: Int64[np.ndarray, "S L"], device: Any, size: TokensPerBatch, logits: int) -> list[Batch]:
+    """Batches of sequences of one length, without their padding. logits: numbers that one position takes."""
+    lengths = (ids != PADDING).sum(1)
+    found = []
+    for length in np.unique(lengths[lengths > 1]):
+        rows = np.flatnonzero(lengths == length).astype(np.int64)
+        most = min(MOST // (length - 1), LOGITS // (32 * logits)) if size == "auto" else size // (length - 1)
+        for part in np.array_split(rows, -(-len(rows) // max(1, int(most)))):
+            found.append(Batch(part, torch.as_tensor(ids[part, :length], device=device)))
+    return found
+
+
+@contextmanager
+def measuring(model: Any) -> Iterator[None]:
+    """Evaluation mode and gradients inside the block; every module's own mode after it."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def require_parameters(model: Any) -> tuple[Parameter, ...]:
+    """The trainable parameters. Raises InputError where there is none, or it is no model of torch."""
+    if not isinstance(model, torch.nn.Module):
+        raise InputError(f"model: a {type(model).__name__}, not a module of torch. Give a causal language model.")
+    parameters = trainable(model)
+    if not parameters:
+        raise InputError("model: every parameter is frozen. Set requires_grad where gradients are to be measured.")
+    return parameters
+
+
+def checked_update(model: Any, update: Mapping[str, Any]) -> dict[str, Any]:
+    """u by the names that `trainable` uses, on the device of the model and in its precision.
+
+    update: u by any name that a parameter has. Raises InputError for a name that no trainable parameter has, another
+    shape, numbers that are not finite, and two different updates of one shared parameter.
+    """
+    parameters = {id(one.tensor): one for one in trainable(model)}
+    names = {name: parameters.get(id(one)) for name, one in model.named_parameters(remove_duplicate=False)}
+    found: dict[str, Any] = {}
+    for name, value in update.items():
+        parameter = names.get(name)
+        if parameter is None:
+            raise InputError(f"update {name!r}: no trainable parameter of this model. Use the names of its parameters.")
+        u = torch.as_tensor(value).detach().to(parameter.tensor)
+        if u.shape != parameter.tensor.shape:
+            raise InputError(
+                f"update {name!r}: shape {tuple(u.shape)}, but the parameter's is {tuple(parameter.tensor.shape)}. "
+                "Give updates of this very model."
+            )
+        if not bool(torch.isfinite(u).all()):
+            raise InputError(f"update {name!r}: not finite. Did the step diverge? Give another one.")
+        before = found.setdefault(parameter.name, u)
+        if before is not u and not torch.equal(before, u):
+            raise InputError(f"update {name!r}: shared with {parameter.name}, whose update differs. Give one of them.")
+    return found
+
+
+def update_between(before: Any, after: Any) -> dict[str, Any]:
+    """The update from one model to another: after - before of each trainable parameter, by name.
+
+    Raises InputError where they are not models of one shape.
+    """
+    theirs = dict(after.named_parameters())
+    ours = trainable(before)
+    every = {name for name, _ in before.named_parameters()}
+    if missing := sorted(every ^ set(theirs)):
+        raise InputError(f"two models: only one of them has the parameter {missing[0]}. Give checkpoints of one run.")
+    for one in ours:
+        if one.tensor.shape != theirs[one.name].shape:
+            shapes = f"{tuple(one.tensor.shape)} and {tuple(theirs[one.name].shape)}"
+            raise InputError(f"two models: {one.name} is of shapes {shapes}. Give checkpoints of one run.")
+    return {one.name: (theirs[one.name].detach().to(one.tensor) - one.tensor.detach()) for one in ours}
+
+
+@contextmanager
+def moved(model: Any, update: Mapping[str, Any]) -> Iterator[None]:
+    """The model with the update added inside the block, bit by bit as it was after it."""
+    kept = {one.name: one.tensor.detach().clone() for one in trainable(model) if one.name in update}
+    tensors = {one.name: one.tensor for one in trainable(model)}
+    try:
+        with torch.no_grad():
+            for name in kept:
+                tensors[name] += update[name]
+        yield
+    finally:
+        with torch.no_grad():
+            for name, value in kept.items():
+                tensors[name].copy_(value)
+
+
+def require_finite(losses: Float[np.ndarray, "S T"], ids: Int64[np.ndarray, "S L"], when: str) -> None:
+    """Refuse losses that are not finite where there is a token to predict."""
+    bad = np.argwhere(~np.isfinite(losses) & (ids[:, 1:] != PADDING))
+    if len(bad):
+        s, t = bad[0]
+        raise InputError(
+            f"{len(bad)} losses {when} are not finite (first: sequence {s}, position {t}). Did the run diverge, or is "
+            "float16 too narrow? Give another checkpoint, or float32."
+        )

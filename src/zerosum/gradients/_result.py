@@ -1,0 +1,123 @@
+"""What one measurement of opposition between per-token gradients says: every number with its N and how sure it is."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from zerosum.gradients._numbers import CoordinateSums, Opposition
+from zerosum.gradients._parameters import Kind, Parameter
+from zerosum.interference import Interference
+
+Ends = tuple[float, float]
+APART = ("embedding", "head")  # kinds that D_grad leaves out
+EXACT = "exact for these N tokens; another draw of texts would differ"
+
+
+@dataclass(frozen=True)
+class ParameterSet:
+    """One parameter or one layer. kind: of a parameter; "layer" of a layer. sums: over its coordinates.
+
+    D_grad: in a sample free of ratio bias; NaN where it is not known, `reason` then says why.
+    """
+
+    name: str
+    kind: str
+    sums: CoordinateSums
+    D_grad: float
+    reason: str | None = None
+
+    @property
+    def opposition(self) -> Opposition:
+        """Coordinates touched, C_g and C_uG; D_grad here is that of the sums alone."""
+        return self.sums.opposition
+
+
+@dataclass(frozen=True)
+class GradientInterference:
+    """How far the gradients of N token losses oppose each other, and what that does to an update u.
+
+    D_grad: mean over coordinates of 1 - |sum_i g_ij| / sum_i |g_ij|, in [0, 1], of all trainable parameters but token
+    embedding and head; D_grad_matrices: of those with two axes alone. With p_ij = g_ij u_j:
+    C_g = sum_j |sum_i p_ij| / sum_ij |p_ij|, C_ug = sum_i |sum_j p_ij| / sum_ij |p_ij|,
+    C_uG = |sum_ij p_ij| / sum_j |sum_i p_ij|, and 1 - D_first_order = C_g C_uG / C_ug. NaN without an update, which
+    `reasons` says. first_order, loss_change: interference of the first-order and of the real loss changes, nats.
+    loss: mean before the update, nats per token. changes: [S, T] first-order change of each token, NaN at padding.
+    intervals: name -> 95 % ends; of D_grad, D_grad_matrices, C_g and C_ug for the draw of a sample, of the others over
+    sequences. n_sampled: tokens whose gradients were formed; N where all were.
+
+    Source: Mircea et al. 2025, section 4; here of one token's loss each, and a tied matrix counts once.
+    """
+
+    N: int
+    n_sequences: int
+    n_positions: int
+    method: str
+    n_sampled: int
+    seed: int
+    loss: float
+    D_grad: float
+    D_grad_matrices: float
+    C_g: float
+    C_ug: float
+    C_uG: float
+    first_order: Interference | None
+    loss_change: Interference | None
+    intervals: dict[str, Ends]
+    reasons: dict[str, str]
+    parameters: tuple[ParameterSet, ...]
+    layers: tuple[ParameterSet, ...]
+    notes: tuple[str, ...]
+    changes: Float[np.ndarray, "S T"] | None = field(default=None, repr=False)
+
+    @property
+    def D_first_order(self) -> float:
+        """Share of all first-order loss movement that cancels between tokens; NaN without an update."""
+        return self.first_order.D if self.first_order else float("nan")
+
+    @property
+    def M_first_order(self) -> float:
+        """Mean size of a first-order loss change, nats; NaN without an update."""
+        return self.first_order.M if self.first_order else float("nan")
+
+    @property
+    def D_loss(self) -> float:
+        """Share of all real loss movement that cancels between tokens; NaN without an update."""
+        return self.loss_change.D if self.loss_change else float("nan")
+
+    @property
+    def M_loss(self) -> float:
+        """Mean size of a real loss change, nats; NaN without an update."""
+        return self.loss_change.M if self.loss_change else float("nan")
+
+    def to_json(self) -> dict[str, Any]:
+        """The same for scripts: null where there is no number, and `<name>_reason` beside it."""
+        from zerosum.gradients._document import document
+
+        return document(self)
+
+
+def layer_of(name: str) -> str:
+    """The layer that a parameter is in: up to the first number in its name, else the module that holds it.
+
+    >>> layer_of("model.layers.12.mlp.up_proj.weight"), layer_of("model.norm.weight"), layer_of("scale")
+    ('model.layers.12', 'model.norm', 'scale')
+    """
+    parts = name.split(".")
+    at = next((k for k, part in enumerate(parts) if part.isdecimal()), len(parts) - 2)
+    return ".".join(parts[: at + 1]) or name
+
+
+def by_layer(parameters: Iterable[Parameter]) -> dict[str, list[Parameter]]:
+    """Layer -> its parameters, in the model's order."""
+    found: dict[str, list[Parameter]] = {}
+    for one in parameters:
+        found.setdefault(layer_of(one.name), []).append(one)
+    return found
+
+
+def in_D_grad(parameters: Sequence[Parameter], kinds: Sequence[Kind] = ("matrix", "norm", "bias")) -> list[Parameter]:
+    """Those that D_grad is the mean of; kinds ("matrix",): D_grad_matrices."""
+    return [one for one in parameters if one.kind in kinds]
