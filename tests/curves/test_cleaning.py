@@ -29,6 +29,26 @@ def test_each_kind_of_unusable_row_is_counted():
         "1 row with an infinite loss dropped",
         "1 row with a loss that is not positive dropped",
     )
+    assert curve.dropped == {
+        "no step": 1,
+        "step negative or infinite": 1,
+        "no loss": 2,
+        "loss infinite": 1,
+        "loss not positive": 1,
+    }
+    assert len(curve) + sum(curve.dropped.values()) == len(step)
+
+
+@pytest.mark.parametrize(("good", "bad", "refused"), [(5, 5, False), (5, 6, True), (1, 0, False)])
+def test_mostly_non_positive_losses_are_no_cross_entropy(good, bad, refused):
+    loss = [3.0] * good + [-1.0] * bad
+    if not refused:
+        assert clean_curve("a", range(good + bad), loss).dropped.get("loss not positive", 0) == bad
+        return
+    with pytest.raises(
+        InputError, match=r"6 of 11 losses are not positive \(first: -1 at step 5\): not a cross-entropy"
+    ):
+        clean_curve("a", range(good + bad), loss)
 
 
 def test_unsorted_rows_are_sorted():
@@ -54,6 +74,7 @@ def test_of_a_resumed_run_the_chosen_part_stays(keep, at_500, at_600):
     np.testing.assert_array_equal(curve.step, np.arange(1.0, 901))
     assert (curve.loss[499], curve.loss[599], curve.loss[600]) == (at_500, at_600, 2.0)
     assert curve.cleaning == (f"resumed once (step 600 to 401): 200 rows dropped, the {keep} of each step kept",)
+    assert curve.dropped == {"trained twice": 200}
 
 
 def test_resume_can_be_refused():
@@ -95,7 +116,8 @@ numbers = st.floats(allow_nan=True, allow_infinity=True, width=32)
 def test_any_rows_give_a_curve_or_an_error(rows):
     step, loss = ([row[k] for row in rows] for k in (0, 1))
     usable = [(s, y) for s, y in rows if np.isfinite([s, y]).all() and s >= 0 and y > 0]
-    if not usable:
+    losses = [y for s, y in rows if np.isfinite([s, y]).all() and s >= 0]
+    if not usable or 2 * len(usable) < len(losses):
         with pytest.raises(InputError):
             clean_curve("a", step, loss)
         return

@@ -20,6 +20,8 @@ class LossCurve:
     lr: [n] learning rate, where the source carries it.
     source, format: where it was read from, and as what.
     cleaning: one sentence for each thing the reader changed, with counts.
+    dropped: how many rows of the source were left out, by cause: "no step", "step negative or infinite", "no loss",
+        "loss infinite", "loss not positive", "trained twice" (by a resumed run), "step repeated".
     columns: what each axis is called in the source, e.g. {"step": "_step", "loss": "train/loss"}.
 
     Raises InputError where the arrays contradict this. `zerosum.curves.clean_curve` makes a curve of untidy arrays.
@@ -34,6 +36,7 @@ class LossCurve:
     format: str = "array"
     cleaning: tuple[str, ...] = field(default=())
     columns: Mapping[str, str] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.step) == 0:

@@ -1,7 +1,7 @@
 """Untidy rows -> a `LossCurve`. Everything that is changed is said, with counts."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -24,12 +24,14 @@ class _Rows:
 
     axes: dict[str, Float[np.ndarray, " n"]]
     said: list[str]
+    dropped: dict[str, int] = field(default_factory=dict)
 
-    def keep(self, mask: Bool[np.ndarray, " n"], sentence: Callable[[int], str]) -> None:
-        """Drop the rows outside `mask`, and say `sentence(how many)` where there are any."""
+    def keep(self, mask: Bool[np.ndarray, " n"], cause: str, sentence: Callable[[int], str]) -> None:
+        """Drop the rows outside `mask`; count them by cause, and say `sentence(how many)` where there are any."""
         dropped = int((~mask).sum())
         if dropped:
             self.axes = {axis: values[mask] for axis, values in self.axes.items()}
+            self.dropped[cause] = dropped
             self.said.append(sentence(dropped))
 
     @property
@@ -58,30 +60,16 @@ def clean_curve(
     Dropped: rows without step or loss, infinite or non-positive losses, negative steps. Where a step goes back, a
     resumed run is assumed, and of the steps trained twice the last (or `on_resume` first) stays; a log that goes back
     all the time is sorted. Of rows with the same step the last stays. A log on the published grid stays as it is.
-    Gaps in the steps are told, not filled.
+    Gaps in the steps are told, not filled. How many rows were dropped is in the curve's `dropped`, by cause.
 
-    Raises InputError when nothing is left, or when steps go back and `on_resume` is "error".
+    Raises InputError when nothing is left, when more than half of the losses are not positive, or when steps go back
+    and `on_resume` is "error".
     """
-    given = {"step": step, "loss": loss, "tokens": tokens, "lr": lr}
-    axes = {axis: np.asarray(values, dtype=np.float64) for axis, values in given.items() if values is not None}
-    rows = _Rows(axes, list(said))
     label = source or name
-    if len({len(values) for values in axes.values()}) > 1:
-        raise InputError(
-            f"{label}: {', '.join(f'{len(v)} {k}' for k, v in axes.items())}. Give one of each for each row."
-        )
+    rows = _Rows(_checked({"step": step, "loss": loss, "tokens": tokens, "lr": lr}, label), list(said))
     _join_by_step(rows, on_resume)
-    _drop_unusable(rows)
-    if len(rows.step) == 0:
-        why = "; ".join(rows.said) or "there are no rows"
-        raise InputError(f"{label}: no row has a step and a positive, finite loss ({why}). Check the columns chosen.")
-    if already_thinned(rows.step):
-        repeated = ", its repeated last row included" if rows.step[-1] == rows.step[-2] else ""
-        rows.said.append(f"steps lie on the published fits' grid (already smoothed and thinned): kept as is{repeated}")
-    else:
-        _untangle(rows, on_resume, label)
-        _drop_repeated(rows)
-        rows.said.extend(describe_gaps(rows.step))
+    _drop_unusable(rows, label)
+    _put_in_order(rows, on_resume, label)
     _complete_side_axes(rows)
     return LossCurve(
         name=name,
@@ -93,7 +81,17 @@ def clean_curve(
         format=format,
         cleaning=tuple(rows.said),
         columns=dict(columns or {}),
+        dropped=rows.dropped,
     )
+
+
+def _checked(given: Mapping[str, Values | None], label: str) -> dict[str, Float[np.ndarray, " n"]]:
+    axes = {axis: np.asarray(values, dtype=np.float64) for axis, values in given.items() if values is not None}
+    if len({len(values) for values in axes.values()}) > 1:
+        raise InputError(
+            f"{label}: {', '.join(f'{len(v)} {k}' for k, v in axes.items())}. Give one of each for each row."
+        )
+    return axes
 
 
 def _join_by_step(rows: _Rows, on_resume: OnResume) -> None:
@@ -105,14 +103,40 @@ def _join_by_step(rows: _Rows, on_resume: OnResume) -> None:
             rows.said.append(f"{axis} of {_count(count)} taken from other rows of the same step")
 
 
-def _drop_unusable(rows: _Rows) -> None:
-    rows.keep(~np.isnan(rows.step), lambda k: f"{_count(k)} without a step dropped")
+def _drop_unusable(rows: _Rows, label: str) -> None:
+    rows.keep(~np.isnan(rows.step), "no step", lambda k: f"{_count(k)} without a step dropped")
     rows.keep(
-        np.isfinite(rows.step) & (rows.step >= 0), lambda k: f"{_count(k)} with a negative or infinite step dropped"
+        np.isfinite(rows.step) & (rows.step >= 0),
+        "step negative or infinite",
+        lambda k: f"{_count(k)} with a negative or infinite step dropped",
     )
-    rows.keep(~np.isnan(rows.axes["loss"]), lambda k: f"{_count(k)} without a loss (empty or NaN) dropped")
-    rows.keep(np.isfinite(rows.axes["loss"]), lambda k: f"{_count(k)} with an infinite loss dropped")
-    rows.keep(rows.axes["loss"] > 0, lambda k: f"{_count(k)} with a loss that is not positive dropped")
+    rows.keep(~np.isnan(rows.axes["loss"]), "no loss", lambda k: f"{_count(k)} without a loss (empty or NaN) dropped")
+    rows.keep(np.isfinite(rows.axes["loss"]), "loss infinite", lambda k: f"{_count(k)} with an infinite loss dropped")
+    positive = rows.axes["loss"] > 0
+    if 2 * positive.sum() < len(positive):
+        at = int(np.argmin(positive))
+        raise InputError(
+            f"{label}: {int((~positive).sum())} of {len(positive)} losses are not positive (first: "
+            f"{rows.axes['loss'][at]:g} at step {rows.step[at]:g}): not a cross-entropy in nats. Choose another column."
+        )
+    rows.keep(positive, "loss not positive", lambda k: f"{_count(k)} with a loss that is not positive dropped")
+    if len(rows.step) == 0:
+        why = "; ".join(rows.said) or "there are no rows"
+        raise InputError(f"{label}: no row has a step and a positive, finite loss ({why}). Check the columns chosen.")
+
+
+def _put_in_order(rows: _Rows, on_resume: OnResume, label: str) -> None:
+    if already_thinned(rows.step):
+        repeated = ", its repeated last row included" if rows.step[-1] == rows.step[-2] else ""
+        rows.said.append(f"steps lie on the published fits' grid (already smoothed and thinned): kept as is{repeated}")
+        return
+    _untangle(rows, on_resume, label)
+    rows.keep(
+        np.append(np.diff(rows.step) > 0, True),
+        "step repeated",
+        lambda k: f"{_count(k)} with a repeated step dropped, the last of each kept",
+    )
+    rows.said.extend(describe_gaps(rows.step))
 
 
 def _untangle(rows: _Rows, on_resume: OnResume, label: str) -> None:
@@ -143,14 +167,8 @@ def _untangle(rows: _Rows, on_resume: OnResume, label: str) -> None:
     which = "first" if first else "last"
     rows.keep(
         keep,
+        "trained twice",
         lambda k: f"resumed {_times(len(back))} (step {where}): {_count(k)} dropped, the {which} of each step kept",
-    )
-
-
-def _drop_repeated(rows: _Rows) -> None:
-    rows.keep(
-        np.append(np.diff(rows.step) > 0, True),
-        lambda k: f"{_count(k)} with a repeated step dropped, the last of each kept",
     )
 
 
