@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from run_stores import HOSTILE_TEXT, STEPS, Words, hostile_store
 from synthetic_suite import curve_of
+from test_browser import browser
 
 from zerosum.deceleration import Analysis, fit
 from zerosum.interference.labelled import TokenText
 from zerosum.report import Missing, RunReport, token_losses_of, write_run
 from zerosum.report.run.figures import FIGURES, groups, groups_over_time
+
+__all__ = ["browser"]
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +153,30 @@ def test_a_page_of_a_curve_alone(tmp_path):
     assert "<code>zerosum losses run --data TEXTS</code>" in text
     assert "How much cancels" not in text
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {"curves.csv", "curves.pdf", "curves.svg"}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_all_of_it_and_every_colour_can_be_read(browser, written, scheme):
+    context = browser.new_context(viewport={"width": 360, "height": 800}, color_scheme=scheme)
+    page = context.new_page()
+    trouble, asked = [], []
+    page.on("console", lambda message: trouble.append(message.text))
+    page.on("dialog", lambda dialog: (trouble.append(dialog.message), dialog.dismiss()))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((written / "report.html").as_uri())
+    contrasts = page.evaluate(
+        """(() => {
+        const light = rgb => { const c = rgb.match(/[\\d.]+/g).slice(0, 3).map(v => v / 255)
+            .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+            return 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2] };
+        return [...document.querySelectorAll('.scale span:not(.n0)')].map(one => getComputedStyle(one))
+            .map(one => [light(one.color), light(one.backgroundColor)])
+            .map(([a, b]) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)) })()"""
+    )
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert trouble == []
+    assert [url for url in asked if not url.startswith("data:")] == [(written / "report.html").as_uri()]
+    assert len(contrasts) == 10
+    assert min(contrasts) >= 4.5
+    context.close()

@@ -141,7 +141,7 @@ def _analysis(run: Path | None, missing: "list[Missing]") -> "Analysis | None":
         with busy("fitting the loss curve"):
             return deceleration.analyse(read_curve(ours if ours.is_file() else run), horizons=())
     except InputError as error:
-        missing.append(Missing("The loss curve", _line(error)))
+        missing.append(Missing("The loss curve", _line(error), "zerosum fit LOG --out DIR"))
         return None
 
 

@@ -23,7 +23,8 @@ SPREAD = 0.9  # share of the tokens shown whose change is within the scale
 class Token:
     """One token of a document. change: nats, positive: worse; NaN where none is known. level: of its colour, signed.
 
-    text: as it stands in the document, untrusted; what is invisible in it is spelled out.
+    text: as it stands in the document, untrusted; what is invisible in it is spelled out. after: the line break or
+    space that follows it, where no number is put.
     """
 
     id: int
@@ -32,6 +33,7 @@ class Token:
     position: int
     change: float
     level: int
+    after: str = ""
 
     @property
     def loud(self) -> bool:
@@ -185,4 +187,5 @@ def _tokens(found: _Stretch, scale: float, pieces: dict[int, str]) -> Iterator[T
     columns = (found.id, found.sequence, found.position, found.change)
     for one, sequence, position, change in zip(*(column.tolist() for column in columns), strict=True):
         text = visible(pieces[one]) if one in pieces else f"{one} "
-        yield Token(one, text, sequence, position, change, level(change, scale))
+        shown = text[:-1] if text[-1] == "\n" or one not in pieces else text
+        yield Token(one, shown, sequence, position, change, level(change, scale), text[len(shown) :])
