@@ -2,7 +2,7 @@
 
 import pytest
 
-from zerosum.curves.columns import ALIASES, STAND_INS, Chooser, choose_columns
+from zerosum.curves.columns import ALIASES, STAND_INS, Chooser, _plain, choose_columns
 from zerosum.errors import InputError
 
 
@@ -17,6 +17,15 @@ from zerosum.errors import InputError
             ["step", "tokens_seen", "loss", "lr"],
             {"step": "step", "loss": "loss", "tokens": "tokens_seen", "lr": "lr"},
         ),
+        (
+            ["_step", "train.loss", "train.tokens", "optim.lr"],
+            {"step": "_step", "loss": "train.loss", "tokens": "train.tokens", "lr": "optim.lr"},
+        ),
+        (["Global Step", "Training Loss"], {"step": "Global Step", "loss": "Training Loss"}),
+        (["global-step", "Loss/train", "Loss/val"], {"step": "global-step", "loss": "Loss/train"}),
+        (["STEP", "train_bpb", "val_bpb"], {"step": "STEP", "loss": "train_bpb"}),
+        (["step", "loss", "train_bpb"], {"step": "step", "loss": "loss"}),
+        (["Wall time", "Step", "Value"], {"step": "Step", "loss": "Value"}),
     ],
 )
 def test_known_names(names, expected):
@@ -26,7 +35,20 @@ def test_known_names(names, expected):
 def test_each_name_means_one_thing():
     names = [name for table in (ALIASES, STAND_INS) for aliases in table.values() for name in aliases]
     assert len(names) == len(set(names))
-    assert all(name == name.lower() for name in names)
+    assert all(name == _plain(name) for name in names)
+
+
+def test_value_is_a_loss_only_in_tensorboards_export():
+    choose = Chooser("a.csv", {})
+    choose(["Wall time", "Step", "Value"])
+    assert choose.said == ["the loss is 'Value' of TensorBoard's CSV export, which does not name its tag"]
+    with pytest.raises(InputError, match="no column is known as the loss"):
+        choose_columns(["Step", "Value"], "a.csv", {})
+
+
+def test_spellings_of_one_name_are_an_ambiguity():
+    with pytest.raises(InputError, match=r"the loss could be any of 'train\.loss', 'train/loss'"):
+        choose_columns(["step", "train.loss", "train/loss"], "a.jsonl", {})
 
 
 def test_ambiguity_lists_the_choices():
@@ -46,7 +68,11 @@ def test_missing_column_lists_what_there_is():
 
 
 def test_tokens_are_never_taken_for_steps_unless_said():
-    assert choose_columns(["tokens", "loss"], "a.csv", {"step": "tokens"})["step"] == "tokens"
+    with pytest.raises(InputError, match=r"count in tokens in the place of steps say step=tokens \(--step tokens\)"):
+        choose_columns(["tokens", "loss"], "a.csv", {})
+    choose = Chooser("a.csv", {"step": "tokens"})
+    assert choose(["tokens", "loss"])["step"] == "tokens"
+    assert choose.said == ["the steps are tokens ('tokens'): what is told in steps is told in tokens"]
 
 
 def test_chosen_column_must_exist():

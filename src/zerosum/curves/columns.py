@@ -1,16 +1,18 @@
 """Which column is the step, the loss, the tokens, the learning rate. One table of names, no guessing."""
 
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 
 from zerosum.errors import InputError
 
 ALIASES: dict[str, tuple[str, ...]] = {
-    # Names as the trainers write them, lower case. Validation and averaged losses are left out on purpose.
+    # Names as the trainers write them, in the spelling that `_plain` brings every name to. Validation and averaged
+    # losses are left out on purpose.
     "step": (
         "step",
         "steps",
         "global_step",
-        "global step",
         "train/global_step",
         "trainer/global_step",
         "iter",
@@ -21,18 +23,17 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "loss": (
         "loss",
         "train_loss",
-        "train loss",
         "train/loss",
         "training_loss",
-        "training loss",
+        "training/loss",
         "train_loss_step",
         "train/loss_step",
         "train/crossentropyloss",
-        "train/ce loss",
+        "train/ce_loss",
+        "loss/train",
         "loss/train/total",
         "loss_metrics/global_avg_loss",
         "reduced_train_loss",
-        "lm loss",
         "lm_loss",
         "train/lm_loss",
         "trl",
@@ -40,13 +41,13 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "tokens": (
         "tokens",
         "tokens_seen",
-        "tokens seen",
         "total_tokens",
         "consumed_tokens",
         "num_input_tokens_seen",
+        "train/tokens",
+        "train/tokens_seen",
         "train/num_input_tokens_seen",
         "throughput/total_tokens",
-        "throughput/total tokens",
         "n_tokens_seen",
         "time/token",
         "d",
@@ -54,21 +55,25 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "lr": (
         "lr",
         "learning_rate",
-        "learning rate",
-        "learning-rate",
         "train/lr",
         "train/learning_rate",
+        "optim/lr",
         "optim/learning_rate",
         "optim/learning_rate_group0",
-        "optim/lr (group 0)",
-        "lr-adam",
-        "lr-adamw",
-        "lr-adamw/pg1",
+        "optim/lr_(group_0)",
+        "lr_adam",
+        "lr_adamw",
+        "lr_adamw/pg1",
     ),
 }
 # Names that stand for an axis only where no other does: W&B's `_step` counts calls of its logger, which is the
-# optimizer step unless the run logs that beside it; `train/train_loss` is, from Hugging Face, an average at the end.
-STAND_INS: dict[str, tuple[str, ...]] = {"step": ("_step",), "loss": ("train/train_loss",)}
+# optimizer step unless the run logs that beside it; `train/train_loss` is, from Hugging Face, an average at the end;
+# bits per byte are converted where the bytes per token are told.
+STAND_INS: dict[str, tuple[str, ...]] = {
+    "step": ("_step",),
+    "loss": ("train/train_loss", "bpb", "train_bpb", "train/bpb"),
+}
+TENSORBOARD_EXPORT = {"wall_time", "step", "value"}  # one tag, which only the file's name tells
 NEEDED = ("step", "loss")
 
 
@@ -86,6 +91,10 @@ class Chooser:
             others = [other for other in names if _plain(other) in STAND_INS.get(axis, ()) and other != name]
             if others and self.overrides.get(axis) is None:
                 self.said.append(f"the {axis} is {name!r}; {others[0]!r} is there too and was not used")
+        if _plain(chosen["loss"]) == "value" and self.overrides.get("loss") is None:
+            self.said.append(f"the loss is {chosen['loss']!r} of TensorBoard's CSV export, which does not name its tag")
+        if chosen["step"] == chosen.get("tokens"):
+            self.said.append(f"the steps are tokens ({chosen['step']!r}): what is told in steps is told in tokens")
         for axis in ALIASES:
             found = [] if axis in chosen else _matching(axis, names)
             if found:
@@ -112,12 +121,18 @@ def choose_columns(names: Sequence[str], source: str, overrides: Mapping[str, st
             )
         if not found and axis in NEEDED:
             raise InputError(
-                f"{source}: no column is known as the {axis}; there are {_listed(names)}. "
-                f"Name it with {axis}=NAME (--{axis} NAME)."
+                f"{source}: no column is known as the {axis}; there are {_listed(names)}. {_remedy(axis, names)}"
             )
         if len(found) == 1:
             chosen[axis] = found[0]
     return chosen
+
+
+def _remedy(axis: str, names: Sequence[str]) -> str:
+    tokens = _matching("tokens", names) if axis == "step" else []
+    if len(tokens) == 1:
+        return f"To count in tokens in the place of steps say step={tokens[0]} (--step {shlex.quote(tokens[0])})."
+    return f"Name it with {axis}=NAME (--{axis} NAME)."
 
 
 def _named(wanted: str, names: Sequence[str], source: str, axis: str) -> str:
@@ -134,12 +149,22 @@ def _named(wanted: str, names: Sequence[str], source: str, axis: str) -> str:
 
 def _matching(axis: str, names: Sequence[str]) -> list[str]:
     own = [name for name in names if _plain(name) in ALIASES[axis]]
-    return own or [name for name in names if _plain(name) in STAND_INS.get(axis, ())]
+    stand_ins = STAND_INS.get(axis, ())
+    if axis == "loss" and {_plain(name) for name in names} == TENSORBOARD_EXPORT:
+        stand_ins += ("value",)
+    return own or [name for name in names if _plain(name) in stand_ins]
 
 
 def _plain(name: str) -> str:
-    """W&B's CSV export says "run name - train/loss", with __MIN and __MAX columns beside it that match no alias."""
-    return name.rsplit(" - ", 1)[-1].strip().lower()
+    """One spelling of a name: lower case, `/` between its parts, `_` between its words.
+
+    W&B's CSV export says "run name - train/loss", with __MIN and __MAX columns beside it that match no alias.
+
+    >>> _plain("fox - Train.CE-Loss")
+    'train/ce_loss'
+    """
+    words = name.rsplit(" - ", 1)[-1].strip().lower()
+    return re.sub(r"[\s-]", "_", words.replace(".", "/"))
 
 
 def _short(name: str) -> str:
