@@ -1,7 +1,6 @@
 """Figures of loss logs draw what their tables hold, cut nothing off, and stay readable and small with many curves."""
 
 import dataclasses
-from itertools import pairwise
 from typing import get_args
 
 import numpy as np
@@ -91,13 +90,16 @@ def test_forecasts_and_their_test_are_drawn(logs: Logs) -> None:
     assert table.earlier.sum() == 6
 
 
-def test_bars_add_up(logs: Logs) -> None:
-    ax = differences.plot(logs).axes[0]
-    *parts, total = ax.patches
-    ends = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in parts]  # type: ignore[attr-defined]
-    assert all(before[1] == pytest.approx(after[0]) for before, after in pairwise(ends))
-    assert ends[-1][1] == pytest.approx(total.get_width())  # type: ignore[attr-defined]
-    assert set(differences.table(logs).b) == {"b"}
+def test_bars_add_up_and_each_interval_stands_where_it_is_read(logs: Logs) -> None:
+    """Bars begin at 0, so that an interval on the figure crosses 0 where the interval of the table does."""
+    ax, table = differences.plot(logs).axes[0], differences.table(logs).set_index("term")
+    bars = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in ax.patches]  # type: ignore[attr-defined]
+    assert {start for start, _ in bars} == {0}
+    assert [end for _, end in bars] == pytest.approx(table.nats)
+    assert sum(end for _, end in bars[:-1]) == pytest.approx(bars[-1][1])
+    drawn = [piece[:, 0].tolist() for artist in ax.collections for piece in artist.get_segments()]  # type: ignore[attr-defined]
+    assert drawn == table.drop("total")[["low", "high"]].to_numpy().tolist()
+    assert set(table.b) == {"b"}
 
 
 def test_only_figures_with_something_to_show(logs: Logs) -> None:

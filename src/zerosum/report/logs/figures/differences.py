@@ -1,4 +1,4 @@
-"""How the difference in reached loss of two runs is made up: a waterfall of the terms in nats, with intervals."""
+"""How the difference in reached loss of two runs is made up: its terms in nats, each from 0 with its interval, and their sum."""
 
 import textwrap
 from collections.abc import Sequence
@@ -14,16 +14,17 @@ from zerosum.report.drawing.style import INK, MUTED, SERIES, Layout, style
 from zerosum.report.logs import paper_tables
 from zerosum.report.logs.figures.small import multiples
 from zerosum.report.logs.subject import Logs
+from zerosum.report.logs.terms import signed
 from zerosum.report.logs.words import difference
 from zerosum.report.names import told_apart
-from zerosum.report.numbers import TERM, text
 
 TITLE = "Where the difference comes from"
 HOW_TO_READ = (
-    "The loss that the second run reached minus that of the first, in nats per token, as a sum: each bar begins where "
-    "the one above it ends, and the last is the whole difference. Bars to the left make the second run better. L_d: "
+    "The loss that the second run reached minus that of the first, in nats per token: the bars above the line add up "
+    "to the one below it. Every bar begins at 0; those to the left make the second run better. L_d: "
     "the loss at which the runs break; t_d: when; r_d: how fast they improve after it; T: for how long; the rest is "
-    "what the two lines leave over. Thin lines are intervals of the terms. Terms describe the two curves, they are "
+    "what the two lines leave over. Thin lines are intervals of the terms: where one crosses 0 the term may be nothing. "
+    "The total is one run against one run and has no interval. Terms describe the two curves, they are "
     "not causes: where a large L_d term and a large r_d term cancel, the break itself is placed with little certainty."
 )
 MOST = 9  # pairs; tables have all
@@ -56,25 +57,21 @@ def _drawn(logs: Logs) -> Sequence[Comparison]:
 
 
 def _panel(ax: Axes, one: Comparison) -> None:
-    names = [SHORT.get(term.name, term.name) for term in one.terms] + ["total"]
-    places = np.arange(len(names), dtype=float)
-    sizes = np.array([term.nats for term in one.terms])
-    starts = np.cumsum(sizes) - sizes
-    reach = [0.0, one.total, *starts.tolist()]
-    ax.barh(places[:-1], sizes, 0.55, starts, color=[BETTER if size < 0 else WORSE for size in sizes], zorder=2)
-    ax.barh(places[-1], one.total, 0.55, color=MUTED, zorder=2)
-    for place, start, term in zip(places, starts, one.terms, strict=False):
+    sizes = [*(term.nats for term in one.terms), one.total]
+    places = np.arange(len(sizes), dtype=float)
+    colours = [BETTER if term.nats < 0 else WORSE for term in one.terms]
+    ax.barh(places, sizes, 0.55, color=[*colours, MUTED], zorder=2)
+    reach = [0.0, *sizes]
+    for place, term in zip(places, one.terms, strict=False):
         if term.interval:
-            ends = [start + end for end in term.interval]
-            ax.hlines(place, *ends, color=INK, linewidth=1.2, zorder=3)
-            reach += ends
-    for k in range(len(sizes)):  # a thin step leads from the end of each bar to the next
-        ax.vlines(float(starts[k] + sizes[k]), places[k], places[k + 1], color=MUTED, linewidth=0.6, zorder=1.5)
-    values = [text(term.nats, None, TERM) for term in one.terms] + [text(one.total, None, TERM)]
-    ax.set_yticks(places, [f"{name}\n{value}" for name, value in zip(names, values, strict=True)])
+            ax.hlines(place, *term.interval, color=INK, linewidth=1.2, zorder=3)
+            reach += term.interval
+    names = [SHORT.get(term.name, term.name) for term in one.terms] + ["total"]
+    ax.set_yticks(places, [f"{name}\n{signed(size)}" for name, size in zip(names, sizes, strict=True)])
     ax.tick_params(axis="y", length=0)
-    ax.axvline(0, color=INK, linewidth=0.8, zorder=1)
-    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.axvline(0, color=INK, linewidth=0.8, zorder=2.5)
+    ax.axhline(len(sizes) - 1.5, color=MUTED, linewidth=0.6, zorder=1)  # a sum is written below a line
+    ax.set_ylim(len(sizes) - 0.5, -0.5)
     room = 0.06 * (max(reach) - min(reach)) or 0.1
     ax.set_xlim(min(reach) - room, max(reach) + room)
     ax.grid(visible=False, axis="y")
