@@ -10,7 +10,7 @@ from scipy.special import stdtrit
 from zerosum.curves import LossCurve
 from zerosum.deceleration._record import Fit, number_or_reason
 from zerosum.deceleration.decomposition import TERMS, Line, jackknife_error, split
-from zerosum.deceleration.divergence import LogCurve, part_from
+from zerosum.deceleration.divergence import LogCurve, common_bins, part_from
 from zerosum.deceleration.jackknife import BLOCKS, Interval
 from zerosum.deceleration.observed import up_to
 from zerosum.errors import InputError
@@ -42,6 +42,7 @@ class Comparison:
     terms: empty, with the cause in `reason`, where one of the two has no break to speak of.
     method: how the intervals of the terms were made.
     differ_from: step (or tokens) of a from which on the losses differ for good; None with `differ_reason`.
+    differ_throughout: they differ over all that both fits saw, so that `differ_from` is only where this begins.
     """
 
     a: str
@@ -54,6 +55,7 @@ class Comparison:
     differ_reason: str
     level: float
     method: str
+    differ_throughout: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON document; what cannot be given is null with a reason beside it."""
@@ -65,7 +67,7 @@ class Comparison:
         out: dict[str, Any] = {"a": self.a, "b": self.b, "axis": self.axis}
         out |= number_or_reason("total", self.total, self.reason) | {"terms": terms}
         out |= {} if self.terms else {"terms_reason": self.reason}
-        out |= {"differ_from": self.differ_from}
+        out |= {"differ_from": self.differ_from, "differ_throughout": self.differ_throughout}
         out |= {} if self.differ_from is not None else {"differ_from_reason": self.differ_reason}
         return out | {"level": self.level, "method": self.method}
 
@@ -83,7 +85,8 @@ def compare(a: Fit, b: Fit, *, axis: Axis = "steps", level: float = 0.95) -> Com
     scale_a, scale_b = (_tokens_per_step(one) if axis == "tokens" else 1.0 for one in (a, b))
     why = next((f"{one.curve.name}: {why}" for one in (a, b) if (why := _no_break(one))), "")
     terms = () if why else _terms(a, b, np.log(scale_a), np.log(scale_b), level)
-    at = part_from(_range(a, scale_a), _range(b, scale_b))
+    seen = _range(a, scale_a), _range(b, scale_b)
+    at = part_from(*seen)
     return Comparison(
         a=a.curve.name,
         b=b.curve.name,
@@ -94,6 +97,7 @@ def compare(a: Fit, b: Fit, *, axis: Axis = "steps", level: float = 0.95) -> Com
         differ_from=None if at is None else float(np.exp(at)),
         differ_reason="" if at is not None else "at the end of what both logged they do not differ by more than noise",
         level=level,
+        differ_throughout=at is not None and bool(at <= common_bins(*seen).x[0]),
         method=PAIRED if _same_range(a, b, np.log(scale_a), np.log(scale_b)) else METHOD,
     )
 
