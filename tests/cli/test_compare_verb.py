@@ -68,15 +68,27 @@ def test_the_terms_shown_add_up_to_the_total_and_the_words_fit_them(call, pair):
         for words, name in SHOWN.items():
             if line.strip().startswith(words):
                 shown[name] = [cell for cell in line.replace("−", "-").split("  ") if cell.strip()][1:]
-    assert math.isclose(sum(float(shown[name][0]) for name in TERMS), float(shown["total"][0]), abs_tol=0.003)
-    assert shown["L_d"][1].strip() == f"[{low:.3f}, {high:.3f}]"
+    assert math.isclose(sum(float(shown[name][0]) for name in TERMS), float(shown["total"][0]), abs_tol=0.0003)
+    assert shown["L_d"][1].strip() == f"[{low:.4f}, {high:.4f}]"
     assert shown["L_d"][2].strip() == f"{100 * terms['L_d']['nats'] / one['total']:.0f} %"
     text = words_of(out)
-    assert f"B reached {fit(read_curve(pair[1])).L_T:.3f} nats per token" in text
-    assert f"{-one['total']:.3f} below the" in text
+    assert f"B reached {fit(read_curve(pair[1])).L_T:.4f} nats per token" in text
+    assert f"{-one['total']:.4f} below the" in text
     assert "this goes with a lower loss at the break" in text
     assert "it does not say what caused it" in text
     assert "zerosum explain CODE" in text
+
+
+def test_where_the_losses_part_is_no_step_where_they_differ_from_the_first(call, pair, tmp_path):
+    half = log(tmp_path, "half", [(step, 0.5 * loss) for step, loss in rows(seed=1)])
+    one = one_document(call("compare", pair[0], half, "--json")[1])["comparisons"][0]
+    assert one["differ_throughout"]
+    assert "throughout the steps that both fits saw the losses differ" in words_of(call("compare", pair[0], half)[1])
+    later = log(tmp_path, "later", [(step, loss * (0.9 if step > 2000 else 1)) for step, loss in rows(seed=1)])
+    one = one_document(call("compare", pair[0], later, "--json")[1])["comparisons"][0]
+    assert not one["differ_throughout"]
+    assert one["differ_from"] == pytest.approx(2000, rel=0.2)
+    assert f"from step {one['differ_from']:,.0f} on the losses" in words_of(call("compare", pair[0], later)[1])
 
 
 def test_the_other_order_says_the_opposite(call, pair):

@@ -60,6 +60,14 @@ def test_numbers_are_rounded_to_their_interval(hostile: Logs) -> None:
     assert f"${fit.t_d:.0f}$ {{\\scriptsize[${low:.0f}$, ${high:.0f}$]}}" in latex.fits(hostile)
 
 
+def test_terms_can_be_added_up_as_they_are_written() -> None:
+    for row in latex.comparison(logs_of("a", "b", "c", "d")).splitlines()[5:7]:
+        *terms, total = [cell.split()[0].strip("$") for cell in row.removesuffix(r"\\").split("&")[2:]]
+        assert {len(number.split(".")[1]) for number in (*terms, total)} == {4}
+        assert len(terms) == 5
+        assert sum(map(float, terms)) == pytest.approx(float(total), abs=0.00031)  # six roundings by 0.00005
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
 def test_pdflatex_sets_them(hostile: Logs, tmp_path: Path) -> None:
     body = "\n\n".join(make(hostile) for make in MAKERS)

@@ -3,7 +3,7 @@
 import pytest
 from simulated_logs import logs_of
 
-from zerosum.report.logs import latex, paper_tables
+from zerosum.report.logs import latex, paper_tables, tables
 from zerosum.report.logs.subject import Logs
 
 
@@ -38,3 +38,16 @@ def test_terms_add_up_to_the_total(logs: Logs) -> None:
     first = table[(table.a == "a") & (table.b == "b")].set_index("term")
     assert first.nats.drop("total").sum() == pytest.approx(first.nats["total"], abs=1e-12)
     assert first.nats["total"] == logs.analyses[1].fit.L_T - logs.analyses[0].fit.L_T
+
+
+def test_the_terms_on_the_page_add_up_as_written_the_largest_first_and_an_exact_zero_is_said(logs: Logs) -> None:
+    table = tables.differences(logs)[0]
+    *terms, total = [float(part.main.replace("−", "-")) for _, part, _ in table.rows]
+    assert table.caption == "b minus a"
+    assert sum(terms) == pytest.approx(total, abs=0.00031)  # six roundings by 0.00005
+    assert sorted(terms, key=abs, reverse=True) == terms
+    said = {name.main: interval for name, _, interval in table.rows}
+    assert said["how long they were fitted (T)"].note == "exactly: both were fitted up to the same step"
+    low, high = next(term.interval for term in logs.comparisons[0].terms if term.name == "L_d")  # type: ignore[misc]
+    shown = said["the loss at which they break (L_d)"].main
+    assert shown.replace("−", "-") == f"[{low:+.4f},\xa0{high:+.4f}]"

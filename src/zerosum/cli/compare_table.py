@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 from zerosum.cli.compare import Pair, Run
 from zerosum.cli.fit_table import BELIEVED, EXPLAIN, STYLES
 from zerosum.cli.terminal import WIDE, estimate, labelled, overview, screen
+from zerosum.report.logs import terms
 from zerosum.report.names import printable
-from zerosum.report.numbers import count, decimals, number
+from zerosum.report.numbers import decimals, number
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,7 +30,6 @@ LOWER_HIGHER = {
     "T": ("longer training", "shorter training"),
     "reached_minus_fit": ("what the fits leave over", "what the fits leave over"),
 }
-MILLION = 1e6  # tokens are counted in millions
 SMALL = 0.1  # of what the terms move: of a smaller total they are no shares to speak of
 
 
@@ -71,7 +71,7 @@ def _numbers(run: Run, axis: str, wide: bool) -> "list[Text]":
     from zerosum.curves import tokens_per_step
 
     fit = run.analysis.fit
-    unit = tokens_per_step(fit.curve) / MILLION if axis == "tokens" else 1.0
+    unit = tokens_per_step(fit.curve) / terms.MILLION if axis == "tokens" else 1.0
     cells = [Text(run.label), Text(fit.verdict, style=STYLES.get(fit.verdict, ""))]
     for name, scale in (("t_d", unit), ("L_d", 1.0), ("r_d", 1.0)):
         ends = fit.intervals.get(name)
@@ -96,27 +96,11 @@ def _terms(found: "Comparison") -> "Table":
         table.add_column(justify="right", no_wrap=True)
     heads = ("part of the difference", "nats/token", f"{100 * found.level:g} % interval", "share")
     table.add_row(*(Text(head, style="dim") for head in heads))
-    for term in found.terms:
-        places = _places(found)
-        interval = f"[{signed(term.interval[0], places)}, {signed(term.interval[1], places)}]" if term.interval else "—"
-        table.add_row(TERMS[term.name], signed(term.nats, places), interval, _share(term.nats, found))
-    table.add_row(*(Text(cell, style="bold") for cell in ("total, of the losses reached", signed(found.total, places))))
+    for term in terms.by_size(found.terms):
+        interval = "exactly" if terms.exactly_zero(term) else terms.ends(term).replace("\xa0", " ") or "—"
+        table.add_row(TERMS[term.name], terms.signed(term.nats), interval, _share(term.nats, found))
+    table.add_row(*(Text(cell, style="bold") for cell in ("total, of the losses reached", terms.signed(found.total))))
     return table
-
-
-def _places(found: "Comparison") -> int:
-    """Decimal places for all terms, so that they can be added up on paper."""
-    return min(4, max(3, decimals(found.total)))
-
-
-def signed(value: float, places: int) -> str:
-    """A number with its sign.
-
-    >>> signed(0.25, 3), signed(-0.25, 3), signed(-0.0001, 3)
-    ('+0.250', '−0.250', '0.000')
-    """
-    text = number(value, places)
-    return text.lstrip("−") if not text.strip("−0.") else text if text[0] in "−—" else f"+{text}"
 
 
 def _share(nats: float, found: "Comparison") -> str:
@@ -128,40 +112,32 @@ def _sentences(pair: Pair) -> list[str]:
     """What the numbers describe; never what caused it."""
     found, a, b = pair.comparison, pair.a, pair.b
     reached = [run.analysis.fit.L_T for run in (a, b)]
-    places = _places(found)
     direction = "below" if found.total < 0 else "above"
-    said = [
-        f"{b.label} reached {number(reached[1], places)} nats per token, {number(abs(found.total), places)} "
-        f"{direction} the {number(reached[0], places)} of {a.label}"
-    ]
+    of_a, of_b, apart = (number(nats, terms.PLACES) for nats in (*reached, abs(found.total)))
+    said = [f"{b.label} reached {of_b} nats per token, {apart} {direction} the {of_a} of {a.label}"]
     if found.terms:
         said.append(_told(found))
     else:
         said.append(f"the difference is not split into L_d, t_d and r_d: {found.reason}")
-    if found.differ_from is None:
-        said.append(found.differ_reason)
-    else:
-        said.append(f"from {_where(found)} on the losses differ, always the same way, as far as both go")
-    return said
-
-
-def _where(found: "Comparison") -> str:
-    at = found.differ_from or 0.0
-    return f"step {count(round(at))}" if found.axis == "steps" else f"{at / MILLION:,.3g} M tokens"
+    return [*said, terms.where(found)]
 
 
 def _told(found: "Comparison") -> str:
-    """Which terms differ from zero by their intervals, largest first."""
-    by_size = sorted(found.terms, key=lambda term: -abs(term.nats))
-    if any(term.interval is None for term in by_size):
-        return f"the terms have no intervals: {by_size[0].reason}"
-    sure = [term for term in by_size if term.interval and not term.interval[0] <= 0 <= term.interval[1]]
-    unsure = [term.name.replace("_minus_", " minus ") for term in by_size if term not in sure and term.nats]
-    places = _places(found)
-    parts = [f"{_direction(term)} ({signed(term.nats, places)})" for term in sure]
+    """Which terms differ from zero by their intervals, largest first; an exact zero is not one of them."""
+    known = [term for term in terms.by_size(found.terms) if not terms.exactly_zero(term)]
+    if any(term.interval is None for term in known):
+        return f"the terms have no intervals: {known[0].reason}"
+    sure = [term for term in known if term.interval and not term.interval[0] <= 0 <= term.interval[1]]
+    unsure = [f"{_short(term)} ({terms.signed(term.nats)})" for term in known if term not in sure]
+    parts = [f"{_direction(term)} ({terms.signed(term.nats)})" for term in sure]
     text = f"this goes with {' and '.join(parts)}" if parts else "no term can be told from zero"
-    rest = f"; within their intervals {', '.join(unsure)} may be zero" if parts and unsure else ""
-    return f"{text}{rest}. This describes two curves; it does not say what caused it"
+    rest = f"; within their intervals these may be zero: {', '.join(unsure)}" if parts and unsure else ""
+    zero = "; T is exactly zero: both were fitted up to the same step" if len(known) < len(found.terms) else ""
+    return f"{text}{rest}{zero}. This describes two curves; it does not say what caused it"
+
+
+def _short(term: "Term") -> str:
+    return term.name.replace("_minus_", " minus ")
 
 
 def _direction(term: "Term") -> str:

@@ -36,7 +36,6 @@ M = Form("M", "nats per token")
 R = Form("R", "", most=3)
 DELTA_L = Form("delta_L", "nats per token")
 SHARE = Form("harmful_share", "", most=3)
-TERM = Form("nats", "", digits=2, most=4)
 
 
 def decimals(value: int | float, ends: Ends = None, form: Form = PLAIN) -> int:

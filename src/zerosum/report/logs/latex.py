@@ -10,6 +10,7 @@ from zerosum.deceleration import Comparison
 from zerosum.report import numbers as n
 from zerosum.report.logs.paper_tables import PARAMETERS
 from zerosum.report.logs.subject import Logs
+from zerosum.report.logs.terms import PLACES
 from zerosum.report.names import printable
 from zerosum.report.words import BREAKS, VERDICTS
 
@@ -84,20 +85,27 @@ def comparison(logs: Logs) -> str:
     found = [_SYMBOLS[term.name] for one in logs.comparisons for term in one.terms]
     names = list(dict.fromkeys(found))
     rows = [_pair(one, names) for one in logs.comparisons]
-    note = "nats per token, b minus a; below 0: b is better; brackets: intervals of the terms; a description, no cause"
+    methods = "; or ".join(dict.fromkeys(one.method for one in logs.comparisons))
+    note = (
+        "nats per token, b minus a; below 0: b is better; the terms add up to the total, which has no interval; "
+        f"brackets: {logs.levels} percent intervals of the terms ({methods}); a description, no cause"
+    )
     return _tabular(["a", "b", *names, "total"], rows, note)
 
 
 def _pair(one: Comparison, names: Sequence[str]) -> list[str]:
-    form = n.TERM
-    terms = {_SYMBOLS[term.name]: _measured(term.nats, term.interval, form) for term in one.terms}
-    return [escaped(one.a), escaped(one.b), *(terms.get(name, _DASH) for name in names), _number(one.total, form)]
+    """All to the same decimal, so that a reader can add them up."""
+    found = {_SYMBOLS[term.name]: _to(PLACES, term.nats, term.interval) for term in one.terms}
+    return [escaped(one.a), escaped(one.b), *(found.get(name, _DASH) for name in names), _to(PLACES, one.total)]
 
 
 def _measured(value: float, ends: n.Ends, form: n.Form) -> str:
+    return _to(n.decimals(value, ends, form), value, ends)
+
+
+def _to(places: int, value: float, ends: n.Ends = None) -> str:
     if not math.isfinite(value):
         return _DASH
-    places = n.decimals(value, ends, form)
     shown = _math(n.number(value, places))
     return shown + (rf" {{\scriptsize[{', '.join(_math(n.number(end, places)) for end in ends)}]}}" if ends else "")
 

@@ -1,13 +1,18 @@
 """The tables of the page on loss logs: numbers with their intervals, laws, forecasts, terms."""
 
 import math
+from collections.abc import Iterator
 
-from zerosum.deceleration import Analysis, BacktestRow, Forecast, ModelRow
+from zerosum.deceleration import Analysis, BacktestRow, Comparison, Forecast, ModelRow
 from zerosum.report import numbers as n
+from zerosum.report.logs import terms
 from zerosum.report.logs.subject import Logs
 from zerosum.report.logs.words import METHODS, TERMS
+from zerosum.report.names import printable
 from zerosum.report.tables import Cell, Table, fitted, measured
 from zerosum.report.words import BREAKS, VERDICTS
+
+_ERROR = n.Form("criterion", "", digits=2, most=4)
 
 
 def fits(logs: Logs) -> Table:
@@ -57,8 +62,8 @@ def laws(logs: Logs) -> Table | None:
 def _law(row: ModelRow | None, best: float) -> Cell:
     if row is None or not math.isfinite(row.criterion):
         return Cell("—", note="too few points")
-    error = n.number(row.criterion, n.decimals(row.criterion, None, n.TERM))
-    rsle = n.number(row.rsle, n.decimals(row.rsle, None, n.TERM))
+    error = n.number(row.criterion, n.decimals(row.criterion, None, _ERROR))
+    rsle = n.number(row.rsle, n.decimals(row.rsle, None, _ERROR))
     fitted_with = f"{row.n_params} parameters, RSLE {rsle}"
     return Cell(error, "the smallest" if row.criterion == best else "", fitted_with)
 
@@ -88,16 +93,19 @@ def _tested(row: BacktestRow | None) -> Cell:
     return Cell(n.percent(row.error), note=held)
 
 
-def differences(logs: Logs) -> Table | None:
-    """Every term of every pair; None where nothing was compared."""
-    columns = (("Pair", ""), ("Term", ""), ("Part", "nats per token"), ("From where on they differ", ""))
-    rows = []
-    for one in logs.comparisons:
-        pair, unit = f"{one.b} minus {one.a}", one.axis.removesuffix("s")
-        for term in one.terms:
-            why = "" if term.interval else f"no interval: {term.reason}"
-            rows.append((Cell(pair), Cell(TERMS[term.name]), measured(term.nats, term.interval, n.TERM, why), Cell("")))
-        where = f"{unit} {n.count(round(one.differ_from))}" if one.differ_from is not None else "—"
-        total = measured(one.total, None, n.TERM, one.reason or "reached losses; no interval")
-        rows.append((Cell(pair), Cell("the whole difference"), total, Cell(where, note=one.differ_reason)))
-    return Table("How differences in loss split", columns, tuple(rows)) if rows else None
+def differences(logs: Logs) -> list[Table]:
+    """The terms of each pair, the largest first, and their sum. A table for each: names would take a column."""
+    columns = (("Term", ""), ("Part", "nats per token"), ("Interval", ""))
+    return [
+        Table(f"{printable(one.b)} minus {printable(one.a)}", columns, tuple(_terms(one))) for one in logs.comparisons
+    ]
+
+
+def _terms(one: Comparison) -> Iterator[tuple[Cell, ...]]:
+    for term in terms.by_size(one.terms):
+        interval = Cell(terms.ends(term)) if term.interval else Cell("—", note=f"no interval: {term.reason}")
+        exact = "exactly: both were fitted up to the same step" if terms.exactly_zero(term) else ""
+        shown = Cell("—", note=exact) if exact else interval
+        yield Cell(TERMS[term.name]), Cell(terms.signed(term.nats)), shown
+    why = one.reason or "the two losses reached, one run each"
+    yield Cell("the whole difference"), Cell(terms.signed(one.total)), Cell("—", note=why)

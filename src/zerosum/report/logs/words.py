@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zerosum.deceleration import Analysis, Comparison, Reason
+from zerosum.deceleration import Analysis, Comparison, Reason, Term
 from zerosum.report import numbers as n
+from zerosum.report.logs import terms
 from zerosum.report.logs.subject import Logs
 from zerosum.report.names import printable
 from zerosum.report.words import few, gains, span, the_break
@@ -76,7 +77,7 @@ def _breaks(logs: Logs) -> str:
 
 
 def _differences(logs: Logs) -> str:
-    return difference(logs.comparisons[0])[0] if len(logs.comparisons) == 1 else ""
+    return " ".join(difference(logs.comparisons[0])) if len(logs.comparisons) == 1 else ""
 
 
 def stories(logs: Logs) -> list[Story]:
@@ -128,22 +129,19 @@ def _off(error: float) -> str:
 def difference(one: Comparison) -> list[str]:
     """What separates two runs, and from where on. A description, no cause."""
     a, b = printable(one.a), printable(one.b)
-    lower = "lower" if one.total < 0 else "higher"
-    size = n.text(abs(one.total), None, n.TERM)
+    size, lower = n.number(abs(one.total), terms.PLACES), "lower" if one.total < 0 else "higher"
     first = f"{b} reached a loss {size} nats per token {lower} than {a} (both as reached, so without an interval)."
     if not one.terms:
         first += f" It cannot be split into terms: {one.reason}."
     else:
-        sizes = sorted(one.terms, key=lambda term: -abs(term.nats))
-        parts = [f"{n.text(term.nats, term.interval, n.TERM)} from {TERMS[term.name]}" for term in sizes[:3]]
-        first += f" The largest parts, in nats: {'; '.join(parts)}."
-    unit = "step" if one.axis == "steps" else "token"
-    where = (
-        f"From {unit} {n.count(round(one.differ_from))} on the two losses differ by more than noise."
-        if one.differ_from is not None
-        else f"From which {unit} on they differ cannot be said: {one.differ_reason}."
-    )
-    return [first, where]
+        largest = [f"{_term(term)} from {TERMS[term.name]}" for term in terms.by_size(one.terms)[:3]]
+        first += f" The largest parts, in nats: {'; '.join(largest)}."
+    where = terms.where(one)
+    return [first, f"{where[0].upper()}{where[1:]}."]
+
+
+def _term(term: Term) -> str:
+    return " ".join(part for part in (terms.signed(term.nats), terms.ends(term)) if part)
 
 
 def reading(one: Analysis) -> Sequence[tuple[str, str]]:

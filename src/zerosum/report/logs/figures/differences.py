@@ -1,4 +1,4 @@
-"""How the difference in reached loss of two runs is made up: its terms in nats, each from 0 with its interval, and their sum."""
+"""How a difference in reached loss is made up: terms in nats, each from 0 with its interval, and sum."""
 
 import textwrap
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ HOW_TO_READ = (
     "The loss that the second run reached minus that of the first, in nats per token: the bars above the line add up "
     "to the one below it. Every bar begins at 0; those to the left make the second run better. L_d: "
     "the loss at which the runs break; t_d: when; r_d: how fast they improve after it; T: for how long; the rest is "
-    "what the two lines leave over. Thin lines are intervals of the terms: where one crosses 0 the term may be nothing. "
+    "what the two lines leave over. Thin lines are intervals of the terms: where one crosses 0 the term may be 0. "
     "The total is one run against one run and has no interval. Terms describe the two curves, they are "
     "not causes: where a large L_d term and a large r_d term cancel, the break itself is placed with little certainty."
 )
