@@ -57,13 +57,17 @@ class Document:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """Documents at one pair of steps, those that lost most first. scale: nats at the ends of the colours."""
+    """Documents at one pair of steps, those that lost most first. scale: nats at the ends of the colours.
+
+    moved: predictions, token ids and documents that lost and gained most between the same steps.
+    """
 
     from_step: int
     to_step: int
     scale: float
     documents: tuple[Document, ...]
     decoded: bool
+    moved: tuple[Moved, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +103,7 @@ def heat_map(
     scale = nice(float(np.nanquantile(sizes, SPREAD)))
     pieces = text.pieces(int(one) for stretch in found for one in stretch.id) if text else {}
     documents = tuple(_document(one, scale, pieces) for one in found)
-    return HeatMap(change.from_step, change.to_step, scale, documents, text is not None)
+    return HeatMap(change.from_step, change.to_step, scale, documents, text is not None, moved)
 
 
 def nice(value: float) -> float:

@@ -48,7 +48,7 @@ def html(report: RunReport, drawings: dict[str, Drawing]) -> str:
         where=tables.where(losses) if losses else None,
         concordance=tables.concordance(losses) if losses else None,
         keep_paying=words.keep_paying(losses.found.worse_often) if losses and losses.found.worse_often else "",
-        moved=tables.moved(losses.found.moved[losses.last.from_step, losses.last.to_step]) if losses else None,
+        moved=tables.moved(losses.heat) if losses and losses.heat else None,
         swatches=swatches(losses.heat) if losses and losses.heat else [],
         signed=signed,
     )
@@ -73,7 +73,8 @@ def said(losses: TokenLosses) -> Iterator[str]:
         sure = f"D {change}, with intervals that do not overlap" if change in ("rose", "fell") else change
         first, last = words.steps(pairs[0]), words.steps(pairs[-1])
         yield f"From the first pair (steps {first}) to the last (steps {last}): {sure}."
-    yield f"Numerical noise: {words.noise(pairs)}"
+    noise = words.noise(pairs)
+    yield noise[0].upper() + noise[1:]
     if losses.found.unpaired:
         yield f"Steps without a partner within 5 % of their double: {', '.join(map(n.count, losses.found.unpaired))}."
 

@@ -1,13 +1,11 @@
 """The tables of the page on one run: pairs, groups, concordance, tokens that moved most."""
 
-from collections.abc import Sequence
-
 from zerosum.interference import Interference
 from zerosum.interference.labelled import Moved
 from zerosum.report import numbers as n
 from zerosum.report.interference_words import steps
 from zerosum.report.run.figures.groups import shown
-from zerosum.report.run.heat import visible
+from zerosum.report.run.heat import HeatMap, visible
 from zerosum.report.run.subject import GroupsOverTime, TokenLosses
 from zerosum.report.tables import Cell, Table, measured
 
@@ -127,7 +125,7 @@ def _between(pair: tuple[int, int]) -> str:
     return f"{n.count(pair[0])} → {n.count(pair[1])}"
 
 
-def moved(found: Sequence[Moved]) -> Table:
+def moved(heat: HeatMap) -> Table:
     """Single predictions and token ids that lost and gained most, in their text."""
     columns = (("What", ""), ("Net change", "nats"), ("N", "predictions"), ("Text", "the token stands in › ‹"))
     rows = tuple(
@@ -137,10 +135,11 @@ def moved(found: Sequence[Moved]) -> Table:
             Cell(n.count(one.N)),
             _text(one),
         )
-        for one in found
+        for one in heat.moved
         if one.kind != "document"
     )
-    return Table("Tokens that lost and gained most", columns, rows)
+    between = _between((heat.from_step, heat.to_step))
+    return Table(f"Tokens that lost and gained most, steps {between}", columns, rows)
 
 
 def _text(one: Moved) -> Cell:
