@@ -10,6 +10,7 @@ from zerosum.cli.curves import curves
 from zerosum.cli.demo import demo
 from zerosum.cli.explain import explain
 from zerosum.cli.fit import fit
+from zerosum.cli.gradients import gradients
 from zerosum.cli.interference import interference
 from zerosum.cli.losses import losses
 from zerosum.cli.report import report
@@ -31,6 +32,7 @@ app.command()(compare)
 app.command()(explain)
 app.command()(losses)
 app.command()(interference)
+app.command()(gradients)
 app.command()(step)
 app.command()(report)
 app.command()(demo)

@@ -33,7 +33,7 @@ def exact_sums(model: Any, tokens: Any, *, block: int = BLOCK) -> GradientSums:
     check_one_token(model, tokens, head)
     sums = GradientSums.zeros(trainable(model))
     sums.n_tokens = tokens.shape[0] * (tokens.shape[1] - 1)
-    sums.net, sums.mass = _sums(model, tokens, head, range(tokens.shape[1] - 1), block)
+    sums.net, sums.mass = passes(model, tokens, head, range(tokens.shape[1] - 1), block)
     return sums
 
 
@@ -58,7 +58,7 @@ def head_apart(model: Any, tokens: Any) -> Any:
     return head if close and (tied == 0 or (tied == 1 and embedding is weight)) else None
 
 
-def _sums(model: Any, tokens: Any, head: Any, positions: Any, block: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def passes(model: Any, tokens: Any, head: Any, positions: Any, block: int) -> tuple[dict[str, Any], dict[str, Any]]:
     recorder = Recorder(trainable(model), len(tokens))
     with recording(model, recorder, leave_out=head):
         for part in _blocks(positions, block):
@@ -151,7 +151,7 @@ def check_one_token(model: Any, tokens: Any, head: Any) -> None:
     """
     one = tokens[:1]
     k = tokens.shape[1] - 2
-    found, _ = _sums(model, one, head, [k], BLOCK)
+    found, _ = passes(model, one, head, [k], BLOCK)
     expected = next(token_gradients(model, one, [(0, k)]))
     for name, gradient in expected.items():
         scale = float(gradient.abs().max())

@@ -27,14 +27,14 @@ def general_sums(model: Any, tokens: Any, *, chunk: int | None = None) -> Gradie
         logits = getattr(output, "logits", output)[0]
         losses = functional.cross_entropy(logits, sequence[1:], reduction="none")
         for cotangents in torch.split(torch.eye(len(losses)).to(losses), chunk):
-            for one, gradients in zip(parameters, _batched(losses, tensors, cotangents), strict=True):
+            for one, gradients in zip(parameters, batched(losses, tensors, cotangents), strict=True):
                 if gradients is not None:
                     sums.net[one.name] += gradients.double().sum(0)
                     sums.mass[one.name] += gradients.double().abs().sum(0)
     return sums
 
 
-def _batched(losses: Any, tensors: list[Any], cotangents: Any) -> list[Any]:
+def batched(losses: Any, tensors: list[Any], cotangents: Any) -> list[Any]:
     """Gradients of every row's combination of losses, [rows, *shape] each; one by one where they cannot be batched."""
 
     def backward(cotangent: Any, batched: bool) -> tuple[Any, ...]:

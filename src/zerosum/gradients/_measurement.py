@@ -46,7 +46,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class Prepared:
     """ids: [S, L]. losses: [S, T] before the update. update: u by name, or None."""
 
     ids: Int64[np.ndarray, "S L"]
@@ -61,7 +61,7 @@ def measure(model: Any, tokens: Any, update: Any, choice: Choice, along: Along) 
     """See `gradient_interference`."""
     parameters = require_parameters(model)
     with measuring(model):
-        ready = _prepare(model, tokens, update, parameters, choice.tokens_per_batch)
+        ready = prepare(model, tokens, update, parameters, choice.tokens_per_batch)
         plan = choose(model, ready.parts, choice.method, choice.n_sampled, choice.budget)
         require_memory(ready.parameters, plan.method)
         sets, n_sampled = _sets(model, ready, plan.method, choice, lambda a, b: along(plan.note or plan.method, a, b))
@@ -75,15 +75,15 @@ def first_order_changes(model: Any, tokens: Any, update: Any, tokens_per_batch: 
     """See `zerosum.first_order_changes`."""
     parameters = require_parameters(model)
     with measuring(model):
-        ready = _prepare(model, tokens, update, parameters, tokens_per_batch)
+        ready = prepare(model, tokens, update, parameters, tokens_per_batch)
         changes = _changes(model, ready)
     assert changes is not None  # noqa: S101 - an update was given
     return changes
 
 
-def _prepare(
+def prepare(
     model: Any, tokens: Any, update: Any, parameters: tuple[Parameter, ...], tokens_per_batch: TokensPerBatch
-) -> _Prepared:
+) -> Prepared:
     if isinstance(update, torch.nn.Module):
         update = update_between(model, update)
     losses = token_losses(model, tokens, tokens_per_batch=tokens_per_batch)  # checks the ids, too
@@ -93,11 +93,11 @@ def _prepare(
     config = getattr(model, "config", None)
     vocabulary = int(getattr(config, "vocab_size", None) or ids.max() + 1)
     parts = batches(ids, parameters[0].tensor.device, tokens_per_batch, vocabulary)
-    return _Prepared(ids, losses, parameters, u, parts, vocabulary)
+    return Prepared(ids, losses, parameters, u, parts, vocabulary)
 
 
 def _sets(
-    model: Any, ready: _Prepared, method: str, choice: Choice, along: Callable[[int, int], None]
+    model: Any, ready: Prepared, method: str, choice: Choice, along: Callable[[int, int], None]
 ) -> tuple[Sets, int]:
     """Numbers of every set of coordinates, and how many tokens' gradients were formed."""
     if method != "sampled":
@@ -109,13 +109,13 @@ def _sets(
     return sampled_sets(sample, net, ready.parameters, ready.update), len(sample.weight)
 
 
-def _changes(model: Any, ready: _Prepared) -> Float[np.ndarray, "S T"] | None:
+def _changes(model: Any, ready: Prepared) -> Float[np.ndarray, "S T"] | None:
     if ready.update is None:
         return None
     return _passes.all_changes(model, ready.parts, ready.update, ready.losses.shape, ready.vocabulary)
 
 
-def _loss_change(model: Any, ready: _Prepared, choice: Choice) -> Interference | None:
+def _loss_change(model: Any, ready: Prepared, choice: Choice) -> Interference | None:
     """Interference of what the losses really do when the update is added."""
     if ready.update is None:
         return None
@@ -126,7 +126,7 @@ def _loss_change(model: Any, ready: _Prepared, choice: Choice) -> Interference |
 
 
 def _read_off(
-    ready: _Prepared,
+    ready: Prepared,
     sets: Sets,
     changes: Float[np.ndarray, "S T"] | None,
     first_order: Interference | None,

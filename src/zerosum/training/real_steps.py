@@ -69,7 +69,7 @@ def real_steps(
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
     start = [parameter.detach().clone() for parameter in model.parameters()]
     held_out_before = token_losses(model, held_out, tokens_per_batch=tokens_per_batch)
-    rows = _rows(model, batches.shape[2] - 1, tokens_per_batch)
+    rows = rows_of(model, batches.shape[2] - 1, tokens_per_batch)
     for number, ids in enumerate(batches, start=1):
         before = token_losses(model, ids, tokens_per_batch=tokens_per_batch)
         updater.restart()
@@ -84,7 +84,7 @@ def real_steps(
                 "--tokens-per-batch or another --device."
             ) from error
         finally:
-            _put_back(model, start)
+            put_back(model, start)
         _require_finite(number, norm.item(), after[ids[:, 1:] >= 0], held_out_after[held_out[:, 1:] >= 0])
         yield RealStep(StepLosses(before, after, held_out_after), held_out_before, loss.item(), norm.item())
 
@@ -111,14 +111,15 @@ def left_out(model: Any) -> list[str]:
     return found
 
 
-def _put_back(model: Any, start: list[torch.Tensor]) -> None:
+def put_back(model: Any, start: list[torch.Tensor]) -> None:
+    """Parameters as they were, gradients gone."""
     with torch.no_grad():
         for parameter, value in zip(model.parameters(), start, strict=True):
             parameter.copy_(value)
             parameter.grad = None
 
 
-def _rows(model: Any, length: int, tokens_per_batch: int | Literal["auto"]) -> int:
+def rows_of(model: Any, length: int, tokens_per_batch: int | Literal["auto"]) -> int:
     """Sequences that go forward and back at a time."""
     if tokens_per_batch != "auto":
         return max(1, tokens_per_batch // length)

@@ -1,0 +1,124 @@
+"""`zerosum gradients` on a terminal: the numbers of each checkpoint, and of the layers of the last one."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from zerosum.cli.terminal import estimate, labelled, plain_table, screen
+from zerosum.report.names import printable
+from zerosum.report.numbers import count, decimals, number
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+Row = dict[str, Any]
+WIDE = 110  # columns of a terminal from which an interval stands on one line
+MEANINGS = {
+    "D_grad": "mean over coordinates of what cancels between tokens, without embedding and head",
+    "D_grad_matrices": "the same of the matrices among them",
+    "C_g": "how much tokens agree, coordinate by coordinate, weighted by the update",
+    "C_ug": "how much of a token's movement is left when its coordinates are added",
+    "C_uG": "how much coordinates agree, when tokens have been added",
+    "D_first_order": "what cancels of all first-order loss changes, 1 − C_g C_uG / C_ug",
+    "null": "D_first_order by chance: signs of tokens at random",
+    "null_unit": "the same: signs of sequences at random",
+    "D_loss": "what cancels of the real loss changes",
+    "M_first_order": "mean size of a first-order loss change, nats per token",
+    "M_loss": "mean size of a real loss change, nats per token",
+}
+OVER_STEPS = ("D_grad", "C_g", "C_ug", "C_uG", "D_first_order", "D_loss")
+
+
+def show(source: str, documents: Sequence[Row]) -> None:
+    """Print everything of one call."""
+    from rich.text import Text
+
+    console = screen()
+    console.print(Text(printable(source), style="bold"))
+    wide, last = console.width >= WIDE, documents[-1]
+    console.print(_steps(documents, wide) if len(documents) > 1 else _numbers(last, wide))
+    if len(documents) > 1:
+        console.print(labelled((name, MEANINGS[name]) for name in OVER_STEPS if last[name] is not None))
+        console.print(Text(f"\nLayers at step {count(last['step'])}", style="bold"))
+    console.print(_layers(last))
+    console.print(labelled(_said(documents)))
+
+
+def _cell(found: Row, name: str, wide: bool) -> "Text":
+    from rich.text import Text
+
+    value, ends = found[name], found["intervals"].get(name)
+    return Text("—") if value is None else estimate(value, tuple(ends) if ends else None, wide)
+
+
+def _numbers(found: Row, wide: bool) -> "Table":
+    from rich.text import Text
+
+    table = plain_table("", "value")
+    table.add_column("what it is", overflow="fold")
+    for name, meaning in MEANINGS.items():
+        if found[name] is not None:
+            table.add_row(Text(name), _cell(found, name, wide), Text(meaning, style="dim"))
+    return table
+
+
+def _steps(documents: Sequence[Row], wide: bool) -> "Table":
+    from rich.text import Text
+
+    names = [name for name in OVER_STEPS if any(one[name] is not None for one in documents)]
+    table = plain_table("step", "mean loss\nnats/token", *names)
+    for one in documents:
+        loss = number(one["loss"], decimals(one["loss"]) + 1)
+        table.add_row(Text(count(one["step"])), Text(loss), *(_cell(one, name, wide) for name in names))
+    return table
+
+
+def _layers(found: Row) -> "Table":
+    from rich.text import Text
+
+    names = [name for name in ("D_grad", "C_g", "C_uG") if any(one[name] is not None for one in found["layers"])]
+    table = plain_table("layer", "coordinates", "touched", *names)
+    for one in found["layers"]:
+        touched = "—" if one["touched"] is None else count(one["touched"])
+        values = ["—" if one[name] is None else number(one[name], 3) for name in names]
+        table.add_row(Text(printable(one["name"], 60)), Text(count(one["numel"])), *map(Text, [touched, *values]))
+    return table
+
+
+def _said(documents: Sequence[Row]) -> list[tuple[str, str]]:
+    last = documents[-1]
+    of = "" if last["n_sampled"] == last["N"] else f", gradients of {count(last['n_sampled'])} of them"
+    rows = [("tokens", f"N = {count(last['N'])}{of}; {count(last['n_sequences'])} sequences; method {last['method']}")]
+    if any(isinstance(ends, list) for ends in last["intervals"].values()):
+        rows.append(
+            (
+                "brackets",
+                "95 % intervals, of D_loss, M_loss and first-order numbers over sequences, else for the sample's draw",
+            )
+        )
+    rows += [("intervals", f"none of {names}: {reason}") for reason, names in _without_interval(last).items()]
+    if last["C_g"] is None:
+        rows.append(("update", f"none, so no C_g, C_ug, C_uG: {last['C_g_reason']}. Give --after or --train."))
+    rows += [("note", f"{note}.") for note in dict.fromkeys(note for one in documents for note in one["notes"])]
+    for one in documents:
+        if "verify" in one:
+            rows.append(("verify", _verified(one)))
+    return rows
+
+
+def _without_interval(found: Row) -> dict[str, str]:
+    """Reason -> names of the numbers that it leaves without an interval."""
+    names: dict[str, list[str]] = {}
+    for name in found["intervals"]:
+        if f"{name}_reason" in found["intervals"] and found[name] is not None:
+            names.setdefault(found["intervals"][f"{name}_reason"], []).append(name)
+    return {reason: ", ".join(several) for reason, several in names.items()}
+
+
+def _verified(one: Row) -> str:
+    found = one["verify"]
+    changes = "" if found["first_order"] is None else f", first-order changes by {found['first_order']:.1g}"
+    return (
+        f"step {count(one['step'])}: {found['K']} tokens, one backward pass each: gradients differ by at most "
+        f"{found['gradients']:.1g} of the largest{changes}"
+    )

@@ -1,0 +1,165 @@
+"""`zerosum gradients` as a user calls it."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from called import call, one_document  # noqa: F401 - a fixture
+
+import zerosum
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+VOCABULARY = 30
+STEPS = (1, 2, 4)
+
+
+def tiny_model(seed, **more):
+    torch.manual_seed(seed)
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8, **more}
+    config = transformers.LlamaConfig(vocab_size=VOCABULARY, max_position_embeddings=16, **sizes)
+    return transformers.LlamaForCausalLM(config)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Three checkpoints of plain gradient descent, with the optimizer's state as Trainer saves it, and token ids."""
+    folder = tmp_path_factory.mktemp("run")
+    model = tiny_model(0)
+    parameters = list(model.parameters())
+    groups = [{"params": [one for one in parameters if (one.ndim == 2) == matrices]} for matrices in (True, False)]
+    optimizer = torch.optim.SGD(groups, lr=0.5)
+    rng = np.random.default_rng(0)
+    np.save(folder / "ids.npy", rng.integers(0, VOCABULARY, (24, 13)))
+    np.save(folder / "train.npy", rng.integers(0, VOCABULARY, (32, 13)))
+    ids = torch.as_tensor(np.load(folder / "ids.npy"))
+    for step in range(1, 5):
+        model(input_ids=ids, labels=ids).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if step in STEPS:
+            model.save_pretrained(folder / f"checkpoint-{step}")
+            torch.save(optimizer.state_dict(), folder / f"checkpoint-{step}" / "optimizer.pt")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def nothing_measured(run):
+    """Each test begins without results in the run."""
+    yield
+    shutil.rmtree(run / "zerosum", ignore_errors=True)
+
+
+def load(path):
+    return transformers.AutoModelForCausalLM.from_pretrained(path)
+
+
+def test_two_checkpoints_give_the_numbers_of_the_library(call, run, tmp_path):  # noqa: F811
+    after = ("--after", run / "checkpoint-2", "--verify", 3, "--out", tmp_path / "out", "--json")
+    code, out, said = call("gradients", run / "checkpoint-1", "--data", run / "ids.npy", *after)
+    assert code == 0, said
+    (found,) = one_document(out)["checkpoints"]
+    expected = zerosum.gradient_interference(
+        load(run / "checkpoint-1"), np.load(run / "ids.npy"), load(run / "checkpoint-2"), method="exact"
+    ).to_json()
+    for name in ("N", "D_grad", "D_grad_matrices", "C_g", "C_ug", "C_uG", "D_loss", "null", "parameters", "layers"):
+        assert found[name] == expected[name], name
+    assert found["C_uG"] == pytest.approx(1, abs=1e-3)  # gradient descent on these very tokens
+    assert found["intervals"]["D_loss"] == expected["intervals"]["D_loss"]
+    assert (found["step"], found["verify"]["K"]) == (1, 3)
+    assert found["verify"]["gradients"] < 1e-5
+    assert found["verify"]["first_order"] < 1e-4
+    assert "step 2 minus step 1" in found["notes"][-1]
+    assert json.loads((tmp_path / "out" / "gradients.json").read_text())["checkpoints"] == [found]
+    rows = list(csv.DictReader((tmp_path / "out" / "parameters.csv").open()))
+    assert [float(row["D_grad"]) for row in rows] == [one["D_grad"] for one in found["parameters"]]
+    assert not (run / "zerosum").exists()
+
+
+def test_one_real_step_of_the_saved_optimizer(call, run):  # noqa: F811
+    code, out, said = call(
+        "gradients", run / "checkpoint-1", "--data", run / "train.npy", "--train", run / "train.npy", "--json"
+    )
+    assert code == 0, said
+    (found,) = one_document(out)["checkpoints"]
+    assert found["C_uG"] == pytest.approx(1, abs=1e-5)  # the batch is all of these tokens, and clipping only scales
+    assert found["first_order"]["delta_L"] < 0
+    assert any("32 training sequences" in note for note in found["notes"])
+
+
+def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, monkeypatch):  # noqa: F811
+    arguments = ("gradients", run, "--data", run / "ids.npy", "--method", "sampled", "--sample", 48)
+    code, out, said = call(*arguments, "--json")
+    assert code == 0, said
+    first = one_document(out)["checkpoints"]
+    assert [one["step"] for one in first] == list(STEPS)
+    assert {one["method"] for one in first} == {"sampled"}
+    files = [run / "zerosum" / "gradients" / f"step-{step}.json" for step in STEPS]
+    assert all(file.is_file() for file in files)
+    files[1].unlink()
+    files[2].write_text("{damaged")
+    measured = []
+    real = zerosum.gradients.gradient_interference
+    monkeypatch.setattr(zerosum.gradients, "gradient_interference", lambda *a, **b: measured.append(1) or real(*a, **b))
+    code, out, _ = call(*arguments, "--json")
+    assert (code, one_document(out)["checkpoints"], len(measured)) == (0, first, 2)
+    code, out, _ = call(*arguments, "--seed", 1, "--json")
+    assert len(measured) == 5
+    assert [one["D_grad"] for one in one_document(out)["checkpoints"]] != [one["D_grad"] for one in first]
+
+
+def test_for_people(call, run):  # noqa: F811
+    code, out, _ = call("gradients", run, "--data", run / "ids.npy")
+    assert code == 0
+    assert "no C_g, C_ug, C_uG" in out
+    assert "model.layers.0" in out
+    code, out, _ = call("gradients", run / "checkpoint-1", "--data", run / "ids.npy", "--after", run / "checkpoint-4")
+    assert code == 0
+    for word in ("D_first_order", "C_ug", "N = 288", "exact", "[0."):
+        assert word in out, word
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--after", "checkpoint-2"], "3 checkpoints"),
+        (["--train", "train.npy", "--after", "checkpoint-2"], "two updates"),
+    ],
+)
+def test_calls_that_make_no_sense_are_one_line(call, run, monkeypatch, arguments, words):  # noqa: F811
+    monkeypatch.chdir(run)
+    code, out, said = call("gradients", ".", "--data", "ids.npy", *arguments)
+    assert (code, out) == (2, "")
+    assert words in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.fixture
+def others(tmp_path):
+    """Checkpoints of another shape, without an optimizer's state, and with weights that are no numbers."""
+    tiny_model(0, intermediate_size=12).save_pretrained(tmp_path / "checkpoint-9")
+    tiny_model(0).save_pretrained(tmp_path / "bare-1")
+    broken = tiny_model(0)
+    broken.lm_head.weight.data[0] = float("nan")
+    broken.save_pretrained(tmp_path / "broken-3")
+    np.save(tmp_path / "large.npy", np.full((2, 9), VOCABULARY))
+    return tmp_path
+
+
+def test_what_cannot_be_measured_is_one_line(others, capsys, call, run):  # noqa: F811
+    capsys.readouterr()  # bars of saving
+    ids = ("--data", run / "ids.npy")
+    for arguments, words in (
+        ((run / "checkpoint-1", *ids, "--after", others / "checkpoint-9"), "shapes"),
+        ((run / "checkpoint-1", *ids, "--after", run), "--after"),
+        ((f"{others / 'bare-1'}@1", *ids, "--train", run / "train.npy"), "no optimizer state"),
+        ((f"{others / 'broken-3'}@3", *ids), "not finite"),
+        ((run / "checkpoint-1", "--data", others / "large.npy"), "vocabulary"),
+    ):
+        code, out, said = call("gradients", *arguments)
+        assert (code, out) == (2, ""), said
+        assert words in said
+        assert len(said.splitlines()) == 1, said
