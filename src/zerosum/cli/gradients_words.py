@@ -99,11 +99,23 @@ def _said(documents: Sequence[Row]) -> list[tuple[str, str]]:
     rows += [("intervals", f"none of {names}: {reason}") for reason, names in _without_interval(last).items()]
     if last["C_g"] is None:
         rows.append(("update", f"none, so no C_g, C_ug, C_uG: {last['C_g_reason']}. Give --after or --train."))
-    rows += [("note", f"{note}.") for note in dict.fromkeys(note for one in documents for note in one["notes"])]
+    rows += [("note", f"{note}.") for note in last["notes"]]
+    rows += [("note", f"{note}.") for note in _earlier_notes(documents)]
     for one in documents:
         if "verify" in one:
             rows.append(("verify", _verified(one)))
     return rows
+
+
+def _earlier_notes(documents: Sequence[Row]) -> list[str]:
+    """What was said at earlier checkpoints and not at the last one, but for how long each took."""
+    found = {
+        note: f"step {count(one['step'])}: {note}"
+        for one in reversed(documents)
+        for note in one["notes"]
+        if note not in documents[-1]["notes"] and not note.startswith(f"{documents[-1]['method']}: ")
+    }
+    return list(reversed(found.values()))
 
 
 def _without_interval(found: Row) -> dict[str, str]:
