@@ -62,9 +62,12 @@ def test_sparse_interleaved_rows(write):
 
 
 def test_words_among_the_losses_are_counted(write):
-    curve = read_curve(write("step,loss\n1,3\n2,diverged\n3,nan\n4,2\n"))
+    text = "step,loss\n1,3\n2,diverged\n3,nan\n4,2\n"
+    curve = read_curve(write(text + "".join(f"{step},2\n" for step in range(5, 52))))  # 1 of 50 values: 2 %
     assert "1 value of 'loss' not a number (first: 'diverged')" in curve.cleaning
-    np.testing.assert_array_equal(curve.step, [1, 4])
+    np.testing.assert_array_equal(curve.step, [1, *range(4, 52)])
+    with pytest.raises(InputError, match=r"1 of 49 values of 'loss' are not numbers \(first: 'diverged' in row 2\)"):
+        read_curve(write(text + "".join(f"{step},2\n" for step in range(5, 51))))
 
 
 def test_comment_lines_above_the_header(write):
@@ -95,7 +98,7 @@ def test_table_without_header_needs_both_names(write):
         (b"step,loss\n1,2\n2,3,4\n", "not a regular table.*line 3"),
         (b"step,loss\n1,True\n2,False\n", "true and false"),
         (b"step,loss,loss\n1,2,3\n", "could be any of 'loss', 'loss'"),
-        (b'step,loss\n1,"2,5"\n2,"2,4"\n', "no row has a step and a positive, finite loss"),
+        (b'step,loss\n1,"2,5"\n2,"2,4"\n', r"2 of 2 values of 'loss' are not numbers \(first: '2,5' in row 1\)"),
         (b"step,loss\n1,1e999\n", "infinite loss"),
         (b"step,loss\n1," + b"9" * 400 + b"\n2," + b"9" * 400 + b"\n", "2 rows with an infinite loss"),
     ],

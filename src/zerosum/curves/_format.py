@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from zerosum.curves.numerals import Numerals
+
 HEAD_BYTES = 65_536  # how much of a file a format sees to recognise it
 # Which of the names a reader found are the step, the loss, ...: axis -> the source's own name.
 Choose = Callable[[Sequence[str]], dict[str, str]]
@@ -58,12 +60,14 @@ class Format:
 
 
 def columns_of_rows(
-    rows: Sequence[dict[str, Any]], choose: Choose, *, said: Iterable[str], format: str, title: str = ""
+    rows: Sequence[dict[str, Any]], choose: Choose, label: str, *, said: Iterable[str], format: str, title: str = ""
 ) -> Columns:
-    """Logged objects, one for each row, as `Columns`."""
+    """Logged objects, one for each row, as `Columns`. label: what an error calls the source."""
+    told = list(said)
     chosen = choose(list(dict.fromkeys(key for row in rows for key in row)))
-    axes = {axis: np.array([as_number(row.get(name)) for row in rows]) for axis, name in chosen.items()}
-    return Columns(axes, chosen, tuple(said), format, title)
+    numerals = Numerals(label, told)
+    axes = {axis: numerals.read(axis, name, [row.get(name) for row in rows]) for axis, name in chosen.items()}
+    return Columns(axes, chosen, tuple(told), format, title)
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:
@@ -75,21 +79,3 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
         inner = {f"{key}.{name}": entry for name, entry in value.items()} if isinstance(value, dict) else {key: value}
         flat.update(inner)
     return flat
-
-
-def as_number(value: Any) -> float:
-    """A logged value as a number; NaN where it is none. Strings count ("nan", "inf"), truth values do not.
-
-    Whole numbers beyond the range of floating point are infinite.
-
-    >>> as_number("3.5"), as_number(True), as_number("diverged")
-    (3.5, nan, nan)
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return float("nan")
-    try:
-        return float(value)
-    except ValueError:
-        return float("nan")
-    except OverflowError:
-        return float("-inf") if isinstance(value, int) and value < 0 else float("inf")

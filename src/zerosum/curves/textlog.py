@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from zerosum.curves._format import Choose, Columns, Format, as_number
+from zerosum.curves._format import Choose, Columns, Format
+from zerosum.curves.numerals import as_number
 from zerosum.errors import InputError
 
 # A number as printf and Python print it. It has to end before a blank or a mark: a line that was cut off inside a

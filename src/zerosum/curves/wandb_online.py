@@ -45,7 +45,9 @@ def read_online(source: str, choose: Choose, api: Any = None) -> Columns:
         ) from None
     if not rows:
         raise InputError(f"{source}: the run has no history. Name a run that logged its loss.")
-    return columns_of_rows(rows, (lambda _: chosen) if chosen else choose, said=(), format="wandb online", title=title)
+    return columns_of_rows(
+        rows, (lambda _: chosen) if chosen else choose, source, said=(), format="wandb online", title=title
+    )
 
 
 def _api() -> Any:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from zerosum.curves._format import HEAD_BYTES, Choose, Columns, Format, as_number
+from zerosum.curves._format import HEAD_BYTES, Choose, Columns, Format
+from zerosum.curves.numerals import COUNTS, Numerals, is_number, may_be_grouped
 from zerosum.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,14 +50,14 @@ def layout_of(head: bytes) -> Layout | None:
     if delimiter not in lines[skip]:
         delimiter = " "
     first = _fields(lines[skip], delimiter)
-    numeric = sum(map(_is_number, first))
+    numeric = sum(map(is_number, first))
     if delimiter == " " and 0 < numeric < len(first):  # "step 1 loss 8.05": a text log, not a header
         return None
     # One line alone is no table, and prose has no second row of the same width with a number in it.
     rows = [_fields(line, delimiter) for line in lines[skip + 1 : skip + 6] if line.strip()]
-    if len(first) < 2 or not rows or len(rows[0]) != len(first) or not any(map(_is_number, rows[0])):
+    if len(first) < 2 or not rows or len(rows[0]) != len(first) or not any(map(is_number, rows[0])):
         return None
-    header = None if all(_is_number(field) or not field.strip() for field in first) else first
+    header = None if all(is_number(field) or not field.strip() for field in first) else first
     return Layout(encoding, delimiter, skip, header, len(first))
 
 
@@ -67,14 +68,6 @@ def _fields(line: str, delimiter: str) -> list[str]:
         return next(csv.reader(io.StringIO(line), delimiter=delimiter), [])
     except csv.Error:
         return []
-
-
-def _is_number(field: str) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True
 
 
 def read_table(paths: tuple[Path, ...], choose: Choose) -> Columns:
@@ -93,8 +86,10 @@ def read_table(paths: tuple[Path, ...], choose: Choose) -> Columns:
     frame = _frame(path, layout)
     said: list[str] = []
     axes = {}
-    for axis, name in chosen.items():
-        axes[axis] = _numbers(frame.iloc[:, names.index(name)], name, path, said)
+    numerals = Numerals(str(path), said, layout.delimiter != ",", "." if layout.delimiter == "," else "")
+    for axis in sorted(chosen, key=lambda axis: axis in COUNTS):
+        column = frame.iloc[:, names.index(chosen[axis])]
+        axes[axis] = _numbers(path, layout, column, axis, chosen[axis], numerals)
     if _last_row_is_cut_off(path, axes["step"]):
         said.append(f"the last line (step {axes['step'][-1]:g}) has no end, is likely cut off and was dropped")
         axes = {axis: values[:-1] for axis, values in axes.items()}
@@ -109,7 +104,7 @@ def _last_row_is_cut_off(path: Path, step: Float[np.ndarray, " n"]) -> bool:
     return not ended and len(step) > 1 and bool(step[-1] < step[-2])
 
 
-def _frame(path: Path, layout: Layout) -> "pd.DataFrame":
+def _frame(path: Path, layout: Layout, **more: Any) -> "pd.DataFrame":
     import pandas as pd
 
     # From 3.1 on pandas reads every number to the nearest one; before, only when told to.
@@ -129,6 +124,7 @@ def _frame(path: Path, layout: Layout) -> "pd.DataFrame":
                 index_col=False,
                 low_memory=False,
                 **exact,
+                **more,
             )
             return frame
     except (ValueError, OverflowError, pd.errors.ParserWarning, UnicodeError) as error:
@@ -136,22 +132,23 @@ def _frame(path: Path, layout: Layout) -> "pd.DataFrame":
         raise InputError(f"{path}: not a regular table ({cause}). Mend or remove that row.") from None
 
 
-def _numbers(column: "pd.Series", name: str, path: Path, said: list[str]) -> Float[np.ndarray, " n"]:
+def _numbers(
+    path: Path, layout: Layout, column: "pd.Series", axis: str, name: str, numerals: Numerals
+) -> Float[np.ndarray, " n"]:
     import pandas as pd
 
     if pd.api.types.is_bool_dtype(column):
         raise InputError(f"{path}: column {name!r} holds true and false, not numbers. Choose another column.")
-    if pd.api.types.is_numeric_dtype(column):
-        return column.to_numpy(dtype=np.float64)
-    try:
-        numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
-    except OverflowError:  # whole numbers of more than 308 digits
-        numbers = np.array([as_number(value) for value in column])
-    words = column[np.isnan(numbers) & column.notna().to_numpy()].astype(str).str.strip()
-    words = words[~words.str.lower().isin(["", "nan", "none", "null"])]
-    if len(words):
-        shown = words.iloc[0][:30]
-        said.append(f"{len(words)} value{'s' * (len(words) > 1)} of {name!r} not a number (first: {shown!r})")
+    if not pd.api.types.is_numeric_dtype(column):
+        return numerals.read(axis, name, column.tolist())
+    numbers: Float[np.ndarray, " n"] = column.to_numpy(dtype=np.float64)
+    if not pd.api.types.is_float_dtype(column):
+        return numbers
+    if axis not in COUNTS:
+        numerals.decimal = "."
+    elif may_be_grouped(numbers):  # 1.000 is one or a thousand: only the text tells
+        texts = _frame(path, layout, dtype=str, usecols=[column.name]).iloc[:, 0]
+        return numerals.read(axis, name, texts.tolist())
     return numbers
 
 

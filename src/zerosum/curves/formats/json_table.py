@@ -31,13 +31,13 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
         rows = [
             dict(zip(lengths, values, strict=True)) for values in zip(*(lists[name] for name in lengths), strict=True)
         ]
-        return columns_of_rows(rows or [dict.fromkeys(lengths)], lambda _: chosen, said=(), format="json")
+        return columns_of_rows(rows or [dict.fromkeys(lengths)], lambda _: chosen, str(path), said=(), format="json")
     rows = [flat(row) for row in whole if isinstance(row, dict)] if isinstance(whole, list) else []
     if not rows:
         raise InputError(f"{path}: no rows in it. Give an array of objects, one for each logged step.")
     if len(rows) < len(whole):
         said.append(f"{len(whole) - len(rows)} entries that are no objects dropped")
-    return columns_of_rows(rows, choose, said=said, format="json")
+    return columns_of_rows(rows, choose, str(path), said=said, format="json")
 
 
 FORMAT = Format(name="JSON table", named=("*.json",), matches=_matches, read=_read, rank=8)

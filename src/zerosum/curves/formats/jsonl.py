@@ -26,7 +26,7 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
     rows, said = _rows(path)
     if not rows:
         raise InputError(f"{path}: no complete line of JSON. Give a log with at least one logged step.")
-    return columns_of_rows(rows, choose, said=said, format="jsonl")
+    return columns_of_rows(rows, choose, str(path), said=said, format="jsonl")
 
 
 def _rows(path: Path) -> tuple[list[dict[str, Any]], list[str]]:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zerosum.curves._format import Choose, Columns, Format, as_number, columns_of_rows
+from zerosum.curves._format import Choose, Columns, Format, columns_of_rows
 from zerosum.curves.json_file import load_object
+from zerosum.curves.numerals import as_number
 from zerosum.errors import InputError
 
 
@@ -28,7 +29,9 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
     for name, values in metrics.items():
         for step, value in values.items():
             rows.setdefault(step, {"step": step})[name] = value
-    return columns_of_rows([rows[step] for step in sorted(rows)], choose, said=(), format="megatron golden values")
+    return columns_of_rows(
+        [rows[step] for step in sorted(rows)], choose, str(path), said=(), format="megatron golden values"
+    )
 
 
 def _with_steps(path: Path, name: str, metric: Mapping[str, Any]) -> dict[str, dict[float, Any]]:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from zerosum.curves._format import Choose, Columns, Format, as_number
+from zerosum.curves._format import Choose, Columns, Format
+from zerosum.curves.numerals import Numerals
 from zerosum.errors import InputError, MissingExtra
 
 
@@ -25,14 +26,16 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
         with pq.ParquetFile(path) as file:
             chosen = choose([f.name for f in file.schema_arrow if _is_number(f.type, pa) or _is_text(f.type, pa)])
             table = file.read(columns=list(dict.fromkeys(chosen.values())))
-        axes = {axis: _numbers(table.column(name), pa) for axis, name in chosen.items()}
+        said: list[str] = []
+        numerals = Numerals(str(path), said)
+        axes = {axis: _numbers(axis, table.column(name), name, numerals, pa) for axis, name in chosen.items()}
     except InputError:
         raise
     # pyarrow's errors are OSError, ValueError, KeyError, NotImplementedError; text that is not UTF-8 is a ValueError.
     except (OSError, ValueError, KeyError, NotImplementedError, MemoryError) as error:
         cause = (str(error).strip().splitlines() or [type(error).__name__])[0][:100]
         raise InputError(f"{path}: not a Parquet file that can be read ({cause}). Was it cut off?") from None
-    return Columns(axes, chosen, (), "parquet")
+    return Columns(axes, chosen, tuple(said), "parquet")
 
 
 def _is_number(kind: Any, pa: Any) -> bool:
@@ -43,11 +46,11 @@ def _is_text(kind: Any, pa: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _numbers(column: Any, pa: Any) -> Float[np.ndarray, " n"]:
+def _numbers(axis: str, column: Any, name: str, numerals: Numerals, pa: Any) -> Float[np.ndarray, " n"]:
     if _is_number(column.type, pa):
         numbers: np.ndarray = column.cast(pa.float64(), safe=False).to_numpy()
         return numbers.astype(np.float64)
-    return np.array([as_number(value) for value in column.to_pylist()], dtype=np.float64)
+    return numerals.read(axis, name, column.to_pylist())
 
 
 FORMAT = Format(name="Parquet", named=("*.parquet",), matches=_matches, read=_read, rank=2)

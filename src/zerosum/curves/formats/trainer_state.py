@@ -36,7 +36,7 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
         said.append(f"each loss is a mean over the steps since the row before (logging_steps {every:,})")
     if not rows:
         raise InputError(f"{path}: log_history has no rows. Give the state of a later checkpoint.")
-    return columns_of_rows(rows, choose, said=said, format="trainer_state")
+    return columns_of_rows(rows, choose, str(path), said=said, format="trainer_state")
 
 
 def _newest_last(files: Sequence[Path]) -> list[tuple[Path, ...]]:

@@ -42,7 +42,7 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
     if not rows:
         why = "; ".join(said) or "the run logged nothing"
         raise InputError(f"{paths[0]}: no history ({why}). Give the file of a run that logged its loss.")
-    return columns_of_rows(rows, choose, said=said, format="wandb file", title=title)
+    return columns_of_rows(rows, choose, str(path), said=said, format="wandb file", title=title)
 
 
 def _add(record: bytes, rows: list[Row]) -> str:
