@@ -11,7 +11,7 @@ from tiny_models import VOCABULARY, tiny
 
 import zerosum
 from zerosum.errors import InputError
-from zerosum.gradients import _plan
+from zerosum.gradients import _passes, _plan
 from zerosum.gradients._oracle import token_gradients
 from zerosum.gradients._parameters import trainable
 from zerosum.gradients._prepare import update_between
@@ -208,6 +208,20 @@ def test_updates_that_do_not_fit_are_one_line(change, words, tokens):
         zerosum.gradient_interference(model, tokens, change(random_update(model)))
 
 
+def test_an_operation_without_forward_mode_goes_by_backward_passes(tokens, monkeypatch):
+    model = tiny("llama")
+    update = random_update(model)
+    expected = zerosum.first_order_changes(model, tokens, update)
+
+    def refused(*arguments):
+        raise NotImplementedError("Trying to use forward AD with an operation that does not support it")
+
+    monkeypatch.setattr(_passes, "first_order", refused)
+    found = zerosum.gradient_interference(model, tokens, update)
+    assert "backward passes" in found.notes[-1]
+    np.testing.assert_allclose(found.changes, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
+
+
 def test_two_updates_of_a_tied_matrix_must_agree(tokens):
     model = tiny("llama")
     update = random_update(model)
@@ -227,6 +241,12 @@ def test_what_cannot_be_measured_is_one_line(tokens):
         zerosum.gradient_interference(model, tokens, method="best")
     with pytest.raises(InputError, match="integers"):
         zerosum.gradient_interference(model, tokens.float())
+    with pytest.raises(InputError, match="nothing but padding"):
+        zerosum.gradient_interference(model, -np.ones((2, 5), dtype=np.int64))
+    with pytest.raises(InputError, match="too few"):
+        zerosum.gradient_interference(model, tokens, method="sampled", n_sampled=3)
+    with pytest.raises(InputError, match="bfloat16"):
+        zerosum.gradient_interference(tiny("llama").bfloat16(), tokens)
     with pytest.raises(InputError, match="not a module"):
         zerosum.gradient_interference(lambda ids: ids, tokens)
     with pytest.raises(InputError, match="shapes"):

@@ -4,6 +4,7 @@
 Letters: S sequences of L = T + 1 tokens.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -18,20 +19,38 @@ ROOM = 1 << 28  # numbers: 1 GiB of float32 gradients at once
 def general_sums(model: Any, tokens: Any, *, chunk: int | None = None) -> GradientSums:
     """`GradientSums` over every token, as `exact_sums`. chunk: tokens to a batch; None: as many as fit in 1 GiB."""
     parameters = trainable(model)
-    tensors = [one.tensor for one in parameters]
     sums = GradientSums.zeros(parameters)
     sums.n_tokens = tokens.shape[0] * (tokens.shape[1] - 1)
+    for _, _, found in _chunks(model, tokens, [one.tensor for one in parameters], chunk):
+        for one, gradients in zip(parameters, found, strict=True):
+            if gradients is not None:
+                sums.net[one.name] += gradients.double().sum(0)
+                sums.mass[one.name] += gradients.double().abs().sum(0)
+    return sums
+
+
+def general_changes(model: Any, tokens: Any, update: Mapping[str, Any], *, chunk: int | None = None) -> Any:
+    """sum_j g_ij u_j, nats, [S, T], as `first_order`, for modules that know no forward mode."""
+    parameters = [one for one in trainable(model) if one.name in update]
+    changes = torch.zeros(tokens.shape[0], tokens.shape[1] - 1, dtype=torch.float64, device=tokens.device)
+    for s, start, found in _chunks(model, tokens, [one.tensor for one in parameters], chunk):
+        for one, gradients in zip(parameters, found, strict=True):
+            if gradients is not None:
+                changes[s, start : start + len(gradients)] += (gradients * update[one.name]).double().flatten(1).sum(1)
+    return changes
+
+
+def _chunks(model: Any, tokens: Any, tensors: list[Any], chunk: int | None) -> Iterator[tuple[int, int, list[Any]]]:
+    """Sequence, first position, and the gradients of some of its tokens, [tokens, *shape] for each tensor or None."""
     chunk = chunk or max(1, ROOM // max(1, sum(one.numel() for one in tensors)))
-    for sequence in tokens:
+    for s, sequence in enumerate(tokens):
         output = model(sequence[None, :-1])
         logits = getattr(output, "logits", output)[0]
         losses = functional.cross_entropy(logits, sequence[1:], reduction="none")
+        start = 0
         for cotangents in torch.split(torch.eye(len(losses)).to(losses), chunk):
-            for one, gradients in zip(parameters, batched(losses, tensors, cotangents), strict=True):
-                if gradients is not None:
-                    sums.net[one.name] += gradients.double().sum(0)
-                    sums.mass[one.name] += gradients.double().abs().sum(0)
-    return sums
+            yield s, start, batched(losses, tensors, cotangents)
+            start += len(cotangents)
 
 
 def batched(losses: Any, tensors: list[Any], cotangents: Any) -> list[Any]:

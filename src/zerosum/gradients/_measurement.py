@@ -65,10 +65,10 @@ def measure(model: Any, tokens: Any, update: Any, choice: Choice, along: Along) 
         plan = choose(model, ready.parts, choice.method, choice.n_sampled, choice.budget)
         require_memory(ready.parameters, plan.method)
         sets, n_sampled = _sets(model, ready, plan.method, choice, lambda a, b: along(plan.note or plan.method, a, b))
-        changes = _changes(model, ready)
+        changes, note = _changes(model, ready)
         loss_change = _loss_change(model, ready, choice)
     first_order = None if changes is None else measure_changes(changes, seed=choice.seed)
-    return _read_off(ready, sets, changes, first_order, loss_change, plan, n_sampled, choice)
+    return _read_off(ready, sets, changes, first_order, loss_change, plan, n_sampled, choice, note)
 
 
 def first_order_changes(model: Any, tokens: Any, update: Any, tokens_per_batch: Any) -> Float[np.ndarray, "S T"]:
@@ -76,7 +76,7 @@ def first_order_changes(model: Any, tokens: Any, update: Any, tokens_per_batch: 
     parameters = require_parameters(model)
     with measuring(model):
         ready = prepare(model, tokens, update, parameters, tokens_per_batch)
-        changes = _changes(model, ready)
+        changes, _ = _changes(model, ready)
     assert changes is not None  # noqa: S101 - an update was given
     return changes
 
@@ -109,9 +109,9 @@ def _sets(
     return sampled_sets(sample, net, ready.parameters, ready.update), len(sample.weight)
 
 
-def _changes(model: Any, ready: Prepared) -> Float[np.ndarray, "S T"] | None:
+def _changes(model: Any, ready: Prepared) -> tuple[Float[np.ndarray, "S T"] | None, str]:
     if ready.update is None:
-        return None
+        return None, ""
     return _passes.all_changes(model, ready.parts, ready.update, ready.losses.shape, ready.vocabulary)
 
 
@@ -134,6 +134,7 @@ def _read_off(
     plan: Any,
     n_sampled: int,
     choice: Choice,
+    note: str,
 ) -> GradientInterference:
     total = sets.total.opposition
     moves = first_order is not None and total.mass > 0
@@ -164,7 +165,7 @@ def _read_off(
         reasons=_reasons(first_order, loss_change, sets, moves),
         parameters=sets.parameters,
         layers=sets.layers,
-        notes=(plan.note,) if plan.note else (),
+        notes=tuple(one for one in (plan.note, note) if one),
         changes=changes,
     )
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 from zerosum.errors import InputError
 from zerosum.gradients._exact import exact_sums
 from zerosum.gradients._first_order import first_order
-from zerosum.gradients._general import general_sums
+from zerosum.gradients._general import general_changes, general_sums
 from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients._parameters import Parameter
 from zerosum.gradients._prepare import LOGITS, Batch
@@ -83,22 +83,28 @@ def sampled(
 
 def all_changes(
     model: Any, parts: Sequence[Batch], update: Mapping[str, Any], shape: tuple[int, int], vocabulary: int
-) -> Float[np.ndarray, "S T"]:
-    """First-order change of every token's loss, nats; NaN at padding."""
+) -> tuple[Float[np.ndarray, "S T"], str]:
+    """First-order change of every token's loss, nats, NaN at padding; and what had to be done in another way."""
     changes = np.full(shape, np.nan)
+    note = ""
+
+    def forward(batch: Batch) -> Any:
+        return first_order(model, batch.tokens, update)
+
+    def backward(batch: Batch) -> Any:
+        return general_changes(model, batch.tokens, update)
+
     for part in _by_logits(parts, vocabulary):
         try:
-            for batch, found in _in_memory(part, lambda batch: first_order(model, batch.tokens, update)):
-                changes[batch.rows, : found.shape[1]] = found.detach().double().cpu().numpy()
+            made = list(_in_memory(part, backward if note else forward))
         except (NotImplementedError, RuntimeError) as error:
             if "forward" not in str(error).lower():
                 raise
-            cause = " ".join(str(error).split())[:160]
-            raise InputError(
-                f"the model has an operation without a forward-mode derivative ({cause}). Load it with "
-                "attn_implementation='eager', or leave the update out."
-            ) from error
-    return changes
+            note = "first-order changes by backward passes: an operation of the model knows no forward mode"
+            made = list(_in_memory(part, backward))
+        for batch, found in made:
+            changes[batch.rows, : found.shape[1]] = found.detach().double().cpu().numpy()
+    return changes, note
 
 
 def _by_logits(parts: Sequence[Batch], vocabulary: int) -> Iterator[Batch]:

@@ -37,6 +37,8 @@ def choose(model: Any, parts: Sequence[Batch], method: str, n_sampled: int, budg
         raise InputError(f"method {method!r}: unknown. Choose one of {', '.join(METHODS)}.")
     if not budget > 0:
         raise InputError(f"budget of {budget} minutes: give a positive number.")
+    if n_sampled < 2 * GROUPS:
+        raise InputError(f"sample of {n_sampled} tokens: too few for an interval. Take at least {2 * GROUPS}.")
     if method in ("general", "oracle"):
         return Plan(method)
     longest, n_tokens = parts[-1], sum(part.n_tokens for part in parts)

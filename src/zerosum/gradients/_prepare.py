@@ -40,8 +40,13 @@ class Batch:
 
 
 def batches(ids: Int64[np.ndarray, "S L"], device: Any, size: TokensPerBatch, logits: int) -> list[Batch]:
-    """Batches of sequences of one length, without their padding. logits: numbers that one position takes."""
+    """Batches of sequences of one length, without their padding, the longest last. logits: numbers of one position.
+
+    Raises InputError where there is nothing but padding.
+    """
     lengths = (ids != PADDING).sum(1)
+    if not (lengths > 1).any():
+        raise InputError("tokens: nothing but padding, so there is nothing to predict. Give other tokens.")
     found = []
     for length in np.unique(lengths[lengths > 1]):
         rows = np.flatnonzero(lengths == length).astype(np.int64)
@@ -65,12 +70,16 @@ def measuring(model: Any) -> Iterator[None]:
 
 
 def require_parameters(model: Any) -> tuple[Parameter, ...]:
-    """The trainable parameters. Raises InputError where there is none, or it is no model of torch."""
+    """The trainable parameters. Raises InputError where there is none, or they are not in float32 or float64."""
     if not isinstance(model, torch.nn.Module):
         raise InputError(f"model: a {type(model).__name__}, not a module of torch. Give a causal language model.")
     parameters = trainable(model)
     if not parameters:
         raise InputError("model: every parameter is frozen. Set requires_grad where gradients are to be measured.")
+    half = next((one for one in parameters if one.tensor.dtype not in (torch.float32, torch.float64)), None)
+    if half is not None:
+        dtype = str(half.tensor.dtype).removeprefix("torch.")
+        raise InputError(f"model: {half.name} is {dtype}, too coarse for sums of gradients. Load it in float32.")
     return parameters
 
 
