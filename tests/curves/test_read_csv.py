@@ -74,6 +74,27 @@ def test_comment_lines_above_the_header(write):
     assert len(read_curve(write("# run 7\n# lr 3e-4\nstep,loss\n1,3\n2,2\n"))) == 2
 
 
+@pytest.mark.parametrize("first", ["sep=;", "SEP=;", "sep=;\r"])
+def test_the_line_that_tells_excel_the_separator_is_skipped(write, first):
+    curve = read_curve(write(f'{first}\nepoch;Global Step;"train loss";Tokens (M)\n0;1;18,83;0.5\n0;2;15,5;1.0\n'))
+    np.testing.assert_array_equal(curve.step, [1, 2])
+    np.testing.assert_array_equal(curve.loss, [18.83, 15.5])
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("loss\n3.5\n3.25\n", "one column, 'loss', of numbers"),
+        ("loss\n3,5\n3,25\n", "'loss', then '3,5'"),
+        ("step,loss\n", "one line, 'step,loss'"),
+        ("# run 7\n", "nothing but comments"),
+    ],
+)
+def test_what_was_found_in_the_place_of_a_table(write, content, found):
+    with pytest.raises(InputError, match=rf"rows of numbers \({found}\)\. Give a table with a step and a loss"):
+        read_curve(write(content))
+
+
 def test_overrides(write):
     curve = read_curve(write("batch,nll,loss\n1,3,9\n2,2,8\n"), step="batch", loss="nll")
     np.testing.assert_array_equal(curve.loss, [3, 2])

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ from zerosum.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-DELIMITERS = (",", "\t", ";", "|")
+EXPECTED = "Give a table with a step and a loss in each row, such as step,loss and 1,10.8 below it."
+DELIMITERS = ("\t", ";", "|", ",")  # of equally many the first: a comma may also stand before decimals
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,11 @@ def _matches(head: bytes, name: str) -> bool:
 
 def layout_of(head: bytes) -> Layout | None:
     """How the table that begins so is written; None where it is no table."""
-    encoding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    encoding = _encoding(head)
     if encoding == "utf-8-sig" and b"\0" in head:
         return None
-    text = head.decode(encoding, errors="replace")
-    lines = text.splitlines()
-    skip = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), None)
+    lines = head.decode(encoding, errors="replace").splitlines()
+    skip = _first_row(lines)
     if skip is None:
         return None
     delimiter = max(DELIMITERS, key=lines[skip].count)
@@ -61,6 +62,16 @@ def layout_of(head: bytes) -> Layout | None:
     return Layout(encoding, delimiter, skip, header, len(first))
 
 
+def _encoding(head: bytes) -> str:
+    return "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+
+
+def _first_row(lines: list[str]) -> int | None:
+    """The first line that is no comment, and not the `sep=;` that tells Excel the delimiter."""
+    skipped = re.compile(r"\s*(?:#.*|sep=.)?\s*", re.IGNORECASE)
+    return next((k for k, line in enumerate(lines) if not skipped.fullmatch(line)), None)
+
+
 def _fields(line: str, delimiter: str) -> list[str]:
     if delimiter == " ":
         return line.split()
@@ -74,9 +85,10 @@ def read_table(paths: tuple[Path, ...], choose: Choose) -> Columns:
     """Read the columns that `choose` picks. Raises InputError where the file is no regular table."""
     path = paths[0]
     with path.open("rb") as handle:
-        layout = layout_of(handle.read(HEAD_BYTES))
+        head = handle.read(HEAD_BYTES)
+    layout = layout_of(head)
     if layout is None:
-        raise InputError(f"{path}: no table with a header and rows of numbers. Check the file.")
+        raise InputError(f"{path}: no table with a header and rows of numbers ({_found(head)}). {EXPECTED}")
     # Without a header the columns are called by their place, so that they can be chosen but are never guessed.
     names = layout.header or [f"column {k + 1}" for k in range(layout.width)]
     chosen = choose(names)
@@ -94,6 +106,20 @@ def read_table(paths: tuple[Path, ...], choose: Choose) -> Columns:
         said.append(f"the last line (step {axes['step'][-1]:g}) has no end, is likely cut off and was dropped")
         axes = {axis: values[:-1] for axis, values in axes.items()}
     return Columns(axes, chosen, tuple(said), {",": "csv", "\t": "tsv"}.get(layout.delimiter, "csv"))
+
+
+def _found(head: bytes) -> str:
+    """What a file that is no table begins with."""
+    lines = head.decode(_encoding(head), errors="replace").splitlines()
+    first = _first_row(lines)
+    if first is None:
+        return "nothing but comments"
+    rows = [line.strip() for line in lines[first:] if line.strip()]
+    if len(rows) == 1:
+        return f"one line, {rows[0][:60]!r}"
+    if not any(is_number(rows[0]) or set(row) & set("".join(DELIMITERS)) for row in rows) and is_number(rows[1]):
+        return f"one column, {rows[0][:60]!r}, of numbers"
+    return f"{rows[0][:60]!r}, then {rows[1][:60]!r}"
 
 
 def _last_row_is_cut_off(path: Path, step: Float[np.ndarray, " n"]) -> bool:
