@@ -91,6 +91,30 @@ def test_where_the_losses_part_is_no_step_where_they_differ_from_the_first(call,
     assert f"from step {one['differ_from']:,.0f} on the losses" in words_of(call("compare", pair[0], later)[1])
 
 
+@pytest.mark.parametrize("axis", ["steps", "tokens"])
+def test_the_terms_can_be_computed_again_from_the_document_alone(call, tmp_path, axis):
+    """The formula of the page, written out: log L_hat = log L_d - r_d y with y = log(T / t_d)."""
+    header = "step,tokens,loss"
+    base = log(tmp_path, "base", in_tokens(np.full(8000, BATCH)), header)
+    small = log(tmp_path, "small", in_tokens(np.full(12000, BATCH // 2), bend=600), header)
+    document = one_document(call("compare", base, small, "--axis", axis, "--json")[1])
+    a, b = document["curves"]
+    assert [one["label"] for one in (a, b)] == ["A", "B"]
+    assert [one["verdict"] for one in (a, b)] == ["decelerates", "decelerates"]
+    found = {term["name"]: term["nats"] for term in document["comparisons"][0]["terms"]}
+    unit = [one["tokens_per_step"] if axis == "tokens" else 1.0 for one in (a, b)]
+    t_d, T = ([scale * one[name] for scale, one in zip(unit, (a, b), strict=True)] for name in ("t_d", "last_step"))
+    y = [math.log(end / start) for start, end in zip(t_d, T, strict=True)]
+    line = [one["L_d"] * math.exp(-one["r_d"] * at) for one, at in zip((a, b), y, strict=True)]
+    mean_loss = (line[1] - line[0]) / math.log(line[1] / line[0])
+    mean_rate = (a["r_d"] + b["r_d"]) / 2
+    assert found["L_d"] == pytest.approx(mean_loss * math.log(b["L_d"] / a["L_d"]))
+    assert found["t_d"] == pytest.approx(mean_loss * mean_rate * math.log(t_d[1] / t_d[0]))
+    assert found["r_d"] == pytest.approx(-mean_loss * (b["r_d"] - a["r_d"]) * (y[0] + y[1]) / 2)
+    assert found["T"] == pytest.approx(-mean_loss * mean_rate * math.log(T[1] / T[0]))
+    assert found["reached_minus_fit"] == pytest.approx(b["L_T"] - a["L_T"] - (line[1] - line[0]))
+
+
 def test_the_other_order_says_the_opposite(call, pair):
     text = words_of(call("compare", *reversed(pair))[1])
     assert "this goes with a higher loss at the break" in text
@@ -138,7 +162,8 @@ def test_runs_of_other_batch_sizes_are_called_unfair_by_steps_and_agree_by_token
     assert code == 0
     assert one["terms"][1]["interval"][0] > 0  # by steps the break seems to come later
     assert ["--axis tokens" in note for note in one["notes"]] == [True]
-    assert "a step of A took 1,024 tokens, one of B 512" in words_of(call("compare", large, small)[1])
+    text = words_of(call("compare", large, small)[1])
+    assert "A had seen 8.19 M tokens and B 4.09 M tokens; a late step took 1,024 and 512 tokens" in text
     one = one_document(call("compare", large, small, "--axis", "tokens", "--json")[1])["comparisons"][0]
     low, high = one["terms"][1]["interval"]
     assert low < 0 < high
@@ -153,6 +178,8 @@ def test_a_batch_size_warm_up_is_counted_in_tokens(call, tmp_path):
     one = one_document(call("compare", steady, ramp, "--axis", "tokens", "--json")[1])["comparisons"][0]
     low, high = one["terms"][1]["interval"]
     assert low < 0 < high
+    text = words_of(call("compare", steady, ramp)[1])  # a late step takes as much in both: what was seen does not
+    assert "at step 7,997, the last that both fits saw, A had seen 8.19 M tokens and B 7.04 M tokens" in text
     assert fit(by_tokens(read_curve(ramp))).t_d == pytest.approx(800, rel=0.05)
     assert not 700 < fit(read_curve(ramp)).t_d < 900
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from zerosum.curves import LossCurve
     from zerosum.deceleration import Analysis, Comparison
 
-SAME_BATCH = 1.02  # factor in tokens per step up to which steps of two runs are alike
+SAME_BATCH = 1.02  # factor in tokens, at the same step or of one, up to which steps of two runs are alike
 
 
 class AxisChoice(StrEnum):
@@ -37,6 +37,15 @@ class Run:
     label: str
     source: str
     analysis: "Analysis"
+
+    def to_json(self) -> dict[str, Any]:
+        """The fit that the terms were computed from, as in `zerosum fit --json`, and what the call named it."""
+        from zerosum.curves import tokens_per_step
+
+        per_step = tokens_per_step(self.analysis.fit.curve)
+        unknown = {"tokens_per_step": None, "tokens_per_step_reason": "no tokens in this log"}
+        tokens = {"tokens_per_step": per_step} if per_step == per_step else unknown
+        return {"label": self.label, "source_given": self.source, **tokens, **self.analysis.fit.to_json()}
 
 
 @dataclass(frozen=True)
@@ -99,7 +108,10 @@ def compare(
     page, unwritten = reported(out, sources, analyses, [pair.comparison for pair in pairs])
     failed += unwritten
     if as_json:
-        print_json("comparisons", [pair.to_json() for pair in pairs], failed, page)
+        used = runs if pairs else []
+        print_json(
+            "comparisons", [pair.to_json() for pair in pairs], failed, page, curves=[run.to_json() for run in used]
+        )
     elif pairs:
         from zerosum.cli.compare_table import show
 
@@ -132,13 +144,25 @@ def _pair(a: Run, b: Run, axis: AxisChoice, level: float) -> Pair:
 
 
 def _unfair(a: Run, b: Run) -> tuple[str, ...]:
+    """What to know where equal steps are no equal amounts of training, all along or after a batch-size warm-up."""
     from zerosum.curves import tokens_per_step
+    from zerosum.report.logs.terms import tokens
 
-    of_a, of_b = (tokens_per_step(run.analysis.fit.curve) for run in (a, b))
-    if not max(of_a, of_b) > SAME_BATCH * min(of_a, of_b):
+    last = min(run.analysis.fit.last_step for run in (a, b))
+    seen = [_tokens_at(last, run.analysis.fit.curve) for run in (a, b)]
+    late = [tokens_per_step(run.analysis.fit.curve) for run in (a, b)]
+    if not any(max(both) > SAME_BATCH * min(both) for both in (seen, late)):
         return ()
     text = (
-        f"a step of {a.label} took {of_a:,.0f} tokens, one of {b.label} {of_b:,.0f}: at the same step they have not "
-        "seen as much. Compare by tokens: --axis tokens"
+        f"at step {last:,.0f}, the last that both fits saw, {a.label} had seen {tokens(seen[0])} and {b.label} "
+        f"{tokens(seen[1])}; a late step took {late[0]:,.0f} and {late[1]:,.0f} tokens. "
+        "Compare by tokens: --axis tokens"
     )
     return (text,)
+
+
+def _tokens_at(step: float, curve: "LossCurve") -> float:
+    """Training tokens that a run had seen at a step; NaN for a log without tokens."""
+    import numpy as np
+
+    return float("nan") if curve.tokens is None else float(np.interp(step, curve.step, curve.tokens))
