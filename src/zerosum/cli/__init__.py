@@ -14,6 +14,7 @@ from zerosum.cli.gradients import gradients
 from zerosum.cli.interference import interference
 from zerosum.cli.losses import losses
 from zerosum.cli.report import report
+from zerosum.cli.sources import EXIT_CODES
 from zerosum.cli.step import step
 from zerosum.errors import InputError
 
@@ -26,9 +27,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command()(curves)
-app.command()(fit)
-app.command()(compare)
+app.command(epilog=EXIT_CODES)(curves)
+app.command(epilog=EXIT_CODES)(fit)
+app.command(epilog=EXIT_CODES)(compare)
 app.command()(explain)
 app.command()(losses)
 app.command()(interference)

@@ -27,6 +27,11 @@ Sources = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 
+EXIT_CODES = (
+    "Exit codes: 0 done; 2 a source or the call is wrong; 1 a bug of ours. One bad source among many gives 2 as well: "
+    "the others are complete, and stderr, or errors in the JSON, names the one."
+)
+
 
 @dataclass(frozen=True)
 class Failure:
