@@ -148,6 +148,7 @@ class Fit:
             "source": self.curve.source,
             "format": self.curve.format,
             "columns": dict(self.curve.columns),
+            "log": self._log(),
             "n_points": self.n_points,
             "procedure": self.procedure,
             "cutoff": self.cutoff,
@@ -166,6 +167,11 @@ class Fit:
             "cutoffs": [row.to_json() for row in self.cutoffs],
             "cleaning": list(self.curve.cleaning),
         }
+
+    def _log(self) -> dict[str, Any]:
+        """Count and range of the curve as it was read and cleaned, the fitted rows and all others."""
+        ends = {"first_step": float(self.curve.step[0]), "last_step": float(self.curve.step[-1])}
+        return {"n_points": len(self.curve), **ends}
 
     def _errors(self) -> dict[str, Any]:
         if self.errors is None:
