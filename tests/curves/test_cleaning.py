@@ -104,6 +104,13 @@ def test_nothing_left_is_an_error_that_says_why():
         clean_curve("a", [1, 2], [np.nan, np.nan])
 
 
+def test_steps_that_no_run_reaches_are_refused():
+    message = r"a: 1 of 3 rows with a step above 2\^53 \(first: 1e\+300\), which no run reaches"
+    with pytest.raises(InputError, match=message):
+        clean_curve("a", [1, 2, 1e300], [3.0, 2.0, 1.0])
+    assert clean_curve("a", [1, 2, 2.0**53], [3.0, 2.0, 1.0]).step[-1] == 2.0**53
+
+
 def test_lengths_must_agree():
     with pytest.raises(InputError, match="2 step, 3 loss"):
         clean_curve("a", [1, 2], [1.0, 2.0, 3.0])
@@ -115,6 +122,10 @@ numbers = st.floats(allow_nan=True, allow_infinity=True, width=32)
 @given(st.lists(st.tuples(numbers, numbers), max_size=60))
 def test_any_rows_give_a_curve_or_an_error(rows):
     step, loss = ([row[k] for row in rows] for k in (0, 1))
+    if any(2.0**53 < s < np.inf for s in step):
+        with pytest.raises(InputError, match="above 2\\^53"):
+            clean_curve("a", step, loss)
+        return
     usable = [(s, y) for s, y in rows if np.isfinite([s, y]).all() and s >= 0 and y > 0]
     losses = [y for s, y in rows if np.isfinite([s, y]).all() and s >= 0]
     if not usable or 2 * len(usable) < len(losses):

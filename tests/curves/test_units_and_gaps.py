@@ -49,16 +49,35 @@ def test_gap_is_told_with_its_ends():
     )
 
 
+def test_stray_row_behind_the_end_stays_and_is_told():
+    step = np.r_[1.0:3_001, 30_000_000]
+    curve = clean_curve("a", step, np.ones(3_001))
+    np.testing.assert_array_equal(curve.step, step)
+    assert curve.cleaning == (
+        "1 gap in the steps (3000 to 30000000): nothing was filled in",
+        "the last row, step 30000000, stands alone behind a gap: remove it if it is a stray one",
+    )
+
+
+@pytest.mark.parametrize("rows", [1, 5, 9])
+def test_gap_near_an_end(rows):
+    few, many = np.arange(0.0, rows), np.arange(500.0, 700)
+    assert find_gaps(np.r_[few, many]) == [(rows - 1.0, 500.0)]
+    assert find_gaps(np.r_[many, 2_000.0 + few]) == [(699.0, 2_000.0)]
+
+
 @pytest.mark.parametrize(
     "step",
     [
         np.arange(5.0),
+        np.r_[0.0:1_000, 1_000:1_060:10],
+        np.r_[0.0:3, 10:1_000:10],
         np.arange(1_000.0),
         np.unique(np.geomspace(1, 1e6, 200).round()),
         np.r_[0.0:100, 100:10_000:10],
         np.cumsum(np.random.default_rng(0).integers(1, 4, 500)).astype(float),
     ],
-    ids=["short", "even", "log-spaced", "thinned later", "uneven"],
+    ids=["short", "thinned at the end", "dense at the start", "even", "log-spaced", "thinned later", "uneven"],
 )
 def test_logs_without_gaps(step):
     assert find_gaps(step) == []

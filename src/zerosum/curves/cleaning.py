@@ -15,6 +15,7 @@ from zerosum.errors import InputError
 
 Values = Shaped[np.ndarray, " n"] | Sequence[float | int]
 OnResume = Literal["last", "first", "error"]
+LARGEST_STEP = 2.0**53  # above it floating point skips whole numbers
 ROWS_PER_PIECE = 20  # a log that goes back more often than every 20 rows is unsorted, not resumed
 
 
@@ -62,8 +63,8 @@ def clean_curve(
     all the time is sorted. Of rows with the same step the last stays. A log on the published grid stays as it is.
     Gaps in the steps are told, not filled. How many rows were dropped is in the curve's `dropped`, by cause.
 
-    Raises InputError when nothing is left, when more than half of the losses are not positive, or when steps go back
-    and `on_resume` is "error".
+    Raises InputError when nothing is left, when a step is above 2^53, more than half of the losses are not positive, or
+    when steps go back and `on_resume` is "error".
     """
     label = source or name
     rows = _Rows(_checked({"step": step, "loss": loss, "tokens": tokens, "lr": lr}, label), list(said))
@@ -110,6 +111,11 @@ def _drop_unusable(rows: _Rows, label: str) -> None:
         "step negative or infinite",
         lambda k: f"{_count(k)} with a negative or infinite step dropped",
     )
+    if (too_large := rows.step > LARGEST_STEP).any():
+        raise InputError(
+            f"{label}: {int(too_large.sum())} of {_count(len(rows.step))} with a step above 2^53 (first: "
+            f"{rows.step[too_large][0]:g}), which no run reaches. Remove them, or choose another column of steps."
+        )
     rows.keep(~np.isnan(rows.axes["loss"]), "no loss", lambda k: f"{_count(k)} without a loss (empty or NaN) dropped")
     rows.keep(np.isfinite(rows.axes["loss"]), "loss infinite", lambda k: f"{_count(k)} with an infinite loss dropped")
     positive = rows.axes["loss"] > 0

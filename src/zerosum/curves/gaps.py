@@ -5,15 +5,19 @@ from jaxtyping import Float
 
 WINDOW = 10  # distances on either side that make the usual one
 FACTOR = 5.0  # a gap is this many times longer than usual on both sides, so that a log that thins out has none
+AT_AN_END = 20.0  # as above, where one side has too few rows to tell: a log may thin out tenfold there
 
 
 def find_gaps(step: Float[np.ndarray, " n"]) -> list[tuple[float, float]]:
     """The (last step before, first step after) of each gap, in order.
 
-    step: [n] increasing. Too short a log to know the usual distance, under 10 rows on either side, has no gaps.
+    step: [n] increasing. Among the first and last ten rows, as before a stray last row, only one side tells what is
+    usual. Too short a log to know the usual distance, of under 22 rows, has no gaps.
 
     >>> find_gaps(np.r_[0.0:100, 500:600])
     [(99.0, 500.0)]
+    >>> find_gaps(np.r_[0.0:100, 30_000])
+    [(99.0, 30000.0)]
     """
     distance = np.diff(step)
     if len(distance) < 2 * WINDOW + 1:
@@ -21,17 +25,27 @@ def find_gaps(step: Float[np.ndarray, " n"]) -> list[tuple[float, float]]:
     usual = float(np.median(distance))
     # Only candidates are looked at closely: in a log of even steps there are few.
     at = np.flatnonzero(distance > FACTOR * min(usual, float(np.median(distance[:WINDOW]))))
-    at = at[(at >= WINDOW) & (at < len(distance) - WINDOW)]
     windows = np.lib.stride_tricks.sliding_window_view(distance, WINDOW)
-    around = np.maximum(np.median(windows[at - WINDOW], axis=1), np.median(windows[at + 1], axis=1))
-    found = at[distance[at] > FACTOR * around]
+    early, late = at < WINDOW, at >= len(distance) - WINDOW
+    before = np.median(windows[np.where(early, 0, at - WINDOW)], axis=1)
+    after = np.median(windows[np.where(late, 0, at + 1)], axis=1)
+    around = np.select([early, late], [after, before], np.maximum(before, after))
+    found = at[distance[at] > np.where(early | late, AT_AN_END, FACTOR) * around]
     return [(float(step[k]), float(step[k + 1])) for k in found]
 
 
 def describe_gaps(step: Float[np.ndarray, " n"]) -> list[str]:
-    """One sentence about all gaps, or none."""
+    """One sentence about all gaps, or none; and one about a last row that stands alone behind one."""
     found = find_gaps(step)
     if not found:
         return []
-    where = ", ".join(f"{before:g} to {after:g}" for before, after in found[:3]) + (", ..." if len(found) > 3 else "")
-    return [f"{len(found)} gap{'s' * (len(found) > 1)} in the steps ({where}): nothing was filled in"]
+    where = ", ".join(f"{_step(before)} to {_step(after)}" for before, after in found[:3])
+    where += ", ..." if len(found) > 3 else ""
+    said = [f"{len(found)} gap{'s' * (len(found) > 1)} in the steps ({where}): nothing was filled in"]
+    if found[-1][1] == step[-1]:
+        said.append(f"the last row, step {_step(step[-1])}, stands alone behind a gap: remove it if it is a stray one")
+    return said
+
+
+def _step(step: float) -> str:
+    return f"{step:.15g}"
