@@ -133,6 +133,16 @@ def test_no_column_is_hidden_on_a_desktop(browser: Any, three_sizes: SuiteSummar
     assert all(inner <= outer and left >= 0 for inner, outer, left in boxes)
 
 
+def test_all_numbers_of_loss_logs_are_seen_on_a_small_laptop(browser: Any, hostile_logs_page: Path) -> None:
+    page = browser.new_page(viewport={"width": 1100, "height": 800})
+    page.goto(hostile_logs_page.as_uri(), wait_until="load")
+    widths = page.evaluate("(one => [one.scrollWidth, one.clientWidth])(document.querySelector('#numbers .scroll'))")
+    last = page.locator("#numbers thead th").last.inner_text()
+    page.close()
+    assert last.startswith("N")
+    assert widths[0] <= widths[1]
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (360, "dark")])
 def test_the_page_on_loss_logs_fits_and_is_quiet(
     browser: Any, hostile_logs_page: Path, width: int, scheme: Any
