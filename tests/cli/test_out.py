@@ -25,8 +25,8 @@ def asked(monkeypatch):
     """What the report was asked for; only its page is written."""
     calls = []
 
-    def write_logs(analyses, comparisons, folder, provenance):
-        calls.append((analyses, comparisons, folder, provenance))
+    def write_logs(analyses, comparisons, folder, provenance, errors):
+        calls.append((analyses, comparisons, folder, provenance, errors))
         page = folder / "report.html"
         page.write_text("page")
         return page
@@ -51,7 +51,7 @@ def test_everything_that_was_found_is_in_the_report(call, pair, tmp_path, asked)
         folder = tmp_path / verb
         code, out, err = call(verb, *pair, "--out", folder, "--json")
         assert (code, err, one_document(out)["report"]) == (0, "", str(folder / "report.html"))
-        analyses, comparisons, _, provenance = asked.pop()
+        analyses, comparisons, _, provenance, _ = asked.pop()
         assert [one.fit.curve.name for one in analyses] == ["one", "two"]
         assert all(one.fit.curve.source == str(path) for one, path in zip(analyses, pair, strict=True))
         assert [(one.a, one.b) for one in comparisons] == wanted
@@ -62,7 +62,10 @@ def test_a_bad_source_is_not_in_the_report_and_does_not_prevent_it(call, pair, t
     (tmp_path / "broken.csv").write_text(BROKEN)
     code, out, _ = call("fit", *pair, tmp_path / "broken.csv", "--out", tmp_path / "report", "--json")
     assert code == 2
-    assert one_document(out)["report"] == str(tmp_path / "report" / "report.html")
+    document = one_document(out)
+    assert document["report"] == str(tmp_path / "report" / "report.html")
+    assert document["errors"] == asked.pop()[-1]
+    assert document["errors"][0]["source"] == str(tmp_path / "broken.csv")
 
 
 def test_without_a_curve_there_is_no_report(call, tmp_path):

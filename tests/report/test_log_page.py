@@ -65,6 +65,14 @@ def test_json_is_that_of_the_verbs(hostile_logs: Logs, hostile_logs_page: Path) 
     assert pairs == {"comparisons": expected, "errors": []}
 
 
+def test_json_repeats_what_could_not_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "figures_of", lambda logs: {})
+    logs, errors = logs_of("a", "b"), [{"source": "c.csv", "message": "c.csv: no losses in it"}]
+    write_logs(logs.analyses, logs.comparisons, tmp_path, {}, errors)
+    for name in ("fits.json", "comparisons.json"):
+        assert json.loads((tmp_path / name).read_text(encoding="utf-8"))["errors"] == errors
+
+
 def test_numbers_intervals_reasons_and_reading_are_on_the_page() -> None:
     logs = logs_of("a", "short")
     page = html(logs, {}, {})

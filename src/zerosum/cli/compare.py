@@ -105,7 +105,7 @@ def compare(
     pairs = [pair for _, pair in done]
     failed += unlike
     analyses = [run.analysis for run in runs] if pairs else []
-    page, unwritten = reported(out, sources, analyses, [pair.comparison for pair in pairs])
+    page, unwritten = reported(out, sources, analyses, [pair.comparison for pair in pairs], failed)
     failed += unwritten
     if as_json:
         used = runs if pairs else []

@@ -35,7 +35,7 @@ def fit(
         jobs = ((source, source) for source in given)
         found, failed = each(jobs, lambda source: fitting.analyse(read(source), forecast))
     analyses = [one for _, one in found]
-    page, unwritten = reported(out, sources, analyses)
+    page, unwritten = reported(out, sources, analyses, failed=failed)
     if as_json:
         print_json("curves", [one.to_json() for one in analyses], failed + unwritten, page)
     elif analyses:

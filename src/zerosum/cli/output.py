@@ -52,18 +52,24 @@ def reported(
     sources: Iterable[str],
     analyses: "Sequence[Analysis]",
     comparisons: "Sequence[Comparison]" = (),
+    failed: Sequence[Failure] = (),
 ) -> tuple[Path | None, list[Failure]]:
     """Write the report of these curves into the folder `out`, if there is one; return its page, or why there is none.
 
-    sources: what must not be written over, beside the files the curves were read from.
+    sources: what must not be written over, beside the files the curves were read from. failed: what could not be used.
     """
     wanted = [(str(out), out)] if out is not None and analyses else []
-    pages, failed = each(wanted, lambda folder: _written(folder, sources, analyses, comparisons))
-    return (pages[0][1] if pages else None), failed
+    errors = [{"source": one.source, "message": one.message} for one in failed]
+    pages, unwritten = each(wanted, lambda folder: _written(folder, sources, analyses, comparisons, errors))
+    return (pages[0][1] if pages else None), unwritten
 
 
 def _written(
-    out: Path, sources: Iterable[str], analyses: "Sequence[Analysis]", comparisons: "Sequence[Comparison]"
+    out: Path,
+    sources: Iterable[str],
+    analyses: "Sequence[Analysis]",
+    comparisons: "Sequence[Comparison]",
+    errors: Sequence[dict[str, str]],
 ) -> Path:
     from zerosum.report import write_logs
 
@@ -72,7 +78,7 @@ def _written(
         if any(same_file(place, source) for source in protected):
             raise InputError(f"{place}: is a source, and would be lost. Choose another --out; it was not touched.")
     with busy("writing the report"):
-        page: Path = write_logs(analyses, comparisons, out, made_with())
+        page: Path = write_logs(analyses, comparisons, out, made_with(), errors)
     return page
 
 

@@ -23,12 +23,17 @@ TABLES = {
 
 
 def write_logs(
-    analyses: Sequence[Analysis], comparisons: Sequence[Comparison], folder: Path, provenance: dict[str, Any]
+    analyses: Sequence[Analysis],
+    comparisons: Sequence[Comparison],
+    folder: Path,
+    provenance: dict[str, Any],
+    errors: Sequence[dict[str, str]] = (),
 ) -> Path:
     """Write `report.html`, tables, JSON and `figures/` into a folder; return the path of the page.
 
     analyses: one for each curve, as `analyse` gives them. comparisons: of pairs of them; may be empty. provenance: how
-    this was made, shown at the end of the page; values may be nested dicts.
+    this was made, shown at the end of the page; values may be nested dicts. errors: {source, message} of what could not
+    be used, which the JSON repeats.
     Every file appears only when it is complete and replaces an older one of its name; other files stay. The page comes
     last, so that a page that is there finds its files.
     """
@@ -42,14 +47,14 @@ def write_logs(
         if stem != "comparison" or logs.comparisons:
             write_text(folder / f"{stem}.csv", inert(table(logs)).to_csv(index=False, lineterminator="\n"))
             write_text(folder / f"{stem}.tex", tex(logs))
-    _write_json(folder / "fits.json", "curves", [one.to_json() for one in logs.analyses])
+    _write_json(folder / "fits.json", "curves", [one.to_json() for one in logs.analyses], errors)
     if logs.comparisons:
-        _write_json(folder / "comparisons.json", "comparisons", [one.to_json() for one in logs.comparisons])
+        _write_json(folder / "comparisons.json", "comparisons", [one.to_json() for one in logs.comparisons], errors)
     page = folder / "report.html"
     write_text(page, html(logs, drawings, provenance))
     return page
 
 
-def _write_json(path: Path, name: str, documents: list[dict[str, Any]]) -> None:
-    document = {name: documents, "errors": []}
+def _write_json(path: Path, name: str, documents: list[dict[str, Any]], errors: Sequence[dict[str, str]]) -> None:
+    document = {name: documents, "errors": list(errors)}
     write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
