@@ -83,7 +83,13 @@ class Ids:
             return np.empty(0, np.int64)
         before = [] if self.bos_id is None else [self.bos_id]
         after = [] if self.added_after is None else [self.added_after]
-        return np.concatenate([np.array(before, np.int64), self._encoded(text), np.array(after, np.int64)])
+        ids = self._encoded(text)
+        if not len(ids) and len(text.strip()) > _CHARACTERS:
+            raise InputError(
+                f"{name}: the tokenizer gives no token for its {len(text):,} characters, so it is empty or damaged. "
+                "Name the one that the model was trained with: --tokenizer FOLDER."
+            )
+        return np.concatenate([np.array(before, np.int64), ids, np.array(after, np.int64)])
 
     def _encoded(self, text: str) -> Int64[np.ndarray, " n"]:
         """Ids of a text, or of no more of a long one than is needed: its last ids there may be cut short."""

@@ -39,7 +39,8 @@ class TokenizerFacts:
 def load_tokenizer(name: str | Path) -> Any:
     """The transformers tokenizer of a folder or of a name on the hub; runs no code that comes with it.
 
-    Raises InputError where there is none.
+    Raises InputError where there is none, or one that knows no more than special tokens: what transformers builds from
+    the settings of some models alone, where no file of a tokenizer is there.
     """
     try:
         from transformers import AutoTokenizer
@@ -55,6 +56,11 @@ def load_tokenizer(name: str | Path) -> Any:
             f"{name}: no tokenizer loads from here ({cause}). Name the tokenizer that the model was trained with: "
             "--tokenizer FOLDER."
         ) from error
+    if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
+        raise InputError(
+            f"{name}: no tokenizer is in it: no file says any token but special ones. Name the tokenizer that the "
+            "model was trained with: --tokenizer FOLDER."
+        )
     logging.getLogger("transformers.tokenization_utils_base").setLevel(logging.ERROR)  # texts may be of any length
     return tokenizer
 
