@@ -17,7 +17,8 @@ MISSING = {"", "nan", "+nan", "-nan", "none", "null"}
 
 _DIGIT = re.compile(r"\d")
 _GROUPS_OF_BLANKS = re.compile(r"[-+]?\d{1,3}(?:[ \u00a0\u2009\u202f'\u2019]\d{3})+(?:[.,]\d*)?")
-_BLANKS = str.maketrans("", "", " \u00a0\u2009\u202f'\u2019")
+_BLANK = set(" \u00a0\u2009\u202f'\u2019")
+_BLANKS = str.maketrans(dict.fromkeys(_BLANK))
 # By decimal mark: digits, in groups of three between the other mark or in none, and decimals.
 _WRITTEN = {
     ".": re.compile(r"[-+]?(?:[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)"),
@@ -57,8 +58,9 @@ class Numerals:
 
     def _decimal_mark(self, axis: str, name: str, written: list[str]) -> str:
         """Which of . and , stands before the decimals of a column."""
-        texts = [_without_blanks(text) for text in written]
-        marks = {mark for mark in _WRITTEN if any(mark in text for text in texts)}
+        whole = "\n".join(written)
+        texts = [_without_blanks(text) for text in written] if set(whole) & _BLANK else written
+        marks = {mark for mark in _WRITTEN if mark in whole}
         fits = [mark for mark, pattern in _WRITTEN.items() if all(map(pattern.fullmatch, texts))] if marks else []
         if len(fits) == 2:
             fits = self._told_apart(axis, marks)
