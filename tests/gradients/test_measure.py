@@ -54,8 +54,7 @@ def test_every_number_is_that_of_the_written_out_matrix(method, tokens):
     np.testing.assert_allclose(found.changes.ravel(), q, rtol=0, atol=1e-6 * float(q.abs().max()))
 
 
-@pytest.mark.parametrize("case", ["early", "late"])
-@pytest.mark.parametrize("split", ["train", "eval"])
+@pytest.mark.parametrize(("case", "split"), [("early", "train"), ("late", "eval")])
 def test_a_published_step(case, split, reference_data):
     from transformers import AutoModelForCausalLM
 
