@@ -120,6 +120,10 @@ The goal is 92 to 98 %. Where residuals are white and the break is late, interva
 break in a short run with AR(1) noise: there the first third of the fitted points, one to four rows each, share the
 same noise, while the autocorrelation of all the points, which widens the intervals, is small.
 
+Residuals that depend on their neighbours widen an interval, by a factor of at most 2 (`intervals.widening` in
+`--json`). The published curves, smoothed by a trailing mean, all sit at that cap: their intervals are wide, and whether
+a factor of 2 is enough there is not known, as no simulated curve of this grid is smoothed.
+
 """
 BEYOND_HEAD = """
 ## Beyond the grid: where it does not hold

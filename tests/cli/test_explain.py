@@ -52,7 +52,7 @@ def test_json_has_every_part_and_is_one_document(call):
     ("asked", "near"),
     [
         ("warmup", "Did you mean warm-up?"),
-        ("cutof", "Did you mean unstable-cutoff?"),
+        ("cutof", "Did you mean break-below-cutoff or unstable-cutoff?"),
         ("xyzzy", "`zerosum explain`"),
         ("", "all"),
     ],

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
+from scipy.signal import lfilter
 from simulated import POWER_LAW, SHORT_RUN, simulated_curve
 
 from zerosum.deceleration import BNSL, compare, fit
@@ -121,7 +122,7 @@ def test_axis_tokens_needs_tokens_at_an_even_pace():
     without, growing = fit(curve), fit(replace(curve, tokens=curve.step**1.5))
     with pytest.raises(InputError, match="no tokens"):
         compare(without, without, axis="tokens")
-    with pytest.raises(InputError, match="tokens per step change"):
+    with pytest.raises(InputError, match="same number of tokens"):
         compare(growing, growing, axis="tokens")
 
 
@@ -134,6 +135,20 @@ def test_runs_part_where_one_of_them_starts_to_fall():
     same = compare(fit(a), fit(b))
     assert same.differ_from is None
     assert "noise" in same.differ_reason
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.9])
+@pytest.mark.parametrize("rows", [2_048, 3_000, 4_000])
+def test_runs_of_the_same_law_do_not_part(rows, phi):
+    """Fewer than 2 % of 100 pairs, and of all 600; also where one run is longer than the other."""
+    rng, step = np.random.default_rng(rows), np.arange(1.0, 1.5 * rows)
+
+    def one(last):
+        e = lfilter([np.sqrt(1 - phi**2)], [1, -phi], 0.02 * rng.normal(size=last))
+        return LogCurve(np.log(step[40:last]), (SHORT_RUN.log_loss(step[:last]) + e)[40:])
+
+    parted = [part_from(one(rows), one(int(rows * rng.choice([1.0, 1.4])))) is not None for _ in range(100)]
+    assert sum(parted) < 2
 
 
 def test_curves_without_a_common_range_do_not_part():

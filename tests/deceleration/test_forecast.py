@@ -116,3 +116,13 @@ def test_published_curves_are_forecast_within_a_few_percent(reference_data):
     assert -0.05 < errors["one-break"] < 0.01
     assert abs(errors["floor-last-decade"]) < 0.03
     assert errors["stays"] > 0
+
+
+def test_a_forecast_past_the_end_of_a_finished_schedule_says_so():
+    curve = simulated_curve(SHORT_RUN, 10_000, noise=0.01)
+    cosine = LossCurve("cosine", curve.step, curve.loss, lr=0.55 + 0.45 * np.cos(np.pi * curve.step / 10_000))
+    for one in forecast(cosine, 20_000, cutoff=20):
+        assert "the schedule is over" in one.reason
+    assert "schedule" in by_method(forecast(cosine, 20_000, cutoff=20))["one-break"].to_json()["reason"]
+    for constant in (curve, LossCurve("constant", curve.step, curve.loss, lr=np.full(10_000, 3e-4))):
+        assert not any("schedule" in one.reason for one in forecast(constant, 20_000, cutoff=20))

@@ -86,6 +86,35 @@ def thinned(procedure):
     return fit(LossCurve("thinned", curve.step[kept], curve.loss[kept]), procedure=procedure)
 
 
+def kink(lr):
+    curve = simulated_curve(law(0.3, 0.1, 300.0, -7.0), 5_000, noise=0.001)
+    return fit(replace(curve, lr=np.full(5_000, 3e-4) if lr else None))
+
+
+def with_cosine():
+    """A power law, lower by up to 8 % the lower the learning rate is."""
+    step = np.arange(1.0, 10_001)
+    share = 0.55 + 0.45 * np.cos(np.pi * step / 10_000)
+    plain = simulated_curve(POWER_LAW, 10_000, noise=0.005)
+    return fit(replace(plain, loss=plain.loss * (1 - 0.08 * (1 - share)), lr=3e-4 * share))
+
+
+def flattens():
+    step = np.arange(1.0, 10_001)
+    noise = np.exp(0.015 * np.random.default_rng(0).normal(size=10_000))
+    return fit(LossCurve("flattens", step, (3 + 7 * np.exp(-step / 1_500)) * noise))
+
+
+def falls_to_a_floor(models):
+    step = np.unique(np.geomspace(1, 20_000, 400).round())
+    return fit(LossCurve("floor", step, 2.0 + 30.0 * step**-0.5), models=models)
+
+
+def with_zeros():
+    curve = simulated_curve(SHORT_RUN, 3_000, noise=0.01)
+    return fit(clean_curve("zeros", curve.step, np.where(curve.step % 10 == 0, 0.0, curve.loss)), cutoff=20)
+
+
 CASES = {
     ("too-few-points", "blocking"): lambda: fit(simulated_curve(LONG_RUN, 50_000, every=1_000), cutoff=0),
     ("starts-too-late", "blocking"): late,
@@ -93,19 +122,27 @@ CASES = {
     ("break-not-shown", "blocking"): lambda: fit(simulated_curve(POWER_LAW, 5_000, noise=0.01)),
     ("power-law-suffices", "note"): lambda: fit(simulated_curve(POWER_LAW, 5_000)),
     ("break-at-edge", "blocking"): lambda: fit(simulated_curve(SHORT_RUN, 400, noise=0.001), cutoff=20),
+    ("break-below-cutoff", "blocking"): lambda: fit(simulated_curve(law(0.25, 0.04, 60.0, -1.9), 10_000, noise=0.015)),
+    ("break-not-located", "note"): lambda: falls_to_a_floor(models=False),
+    ("turns-back", "blocking"): flattens,
     ("width-at-bound", "blocking"): parabola,
-    ("width-at-bound", "note"): lambda: fit(simulated_curve(law(0.3, 0.1, 300.0, -7.0), 5_000, noise=0.001)),
+    ("width-at-bound", "note"): lambda: kink(lr=True),
     ("unstable-cutoff", "blocking"): lambda: transient(60.0, 50),
     ("unstable-cutoff", "note"): lambda: transient(100.0, 100),
     ("warm-up", "blocking"): lambda: warm_up(400),
     ("warm-up", "note"): lambda: warm_up(10),
+    ("cooldown", "blocking"): with_cosine,
     ("cooldown", "note"): lambda: with_rate(1_500, 2_048, 0.1),
     ("step-down", "blocking"): lambda: with_rate(180, 181, 0.3, phase="whole"),
     ("step-down", "note"): lambda: with_rate(1_500, 1_501, 0.3),
+    ("rate-not-logged", "note"): lambda: fit(simulated_curve(law(0.1, 0.3, 200.0), 3_000, noise=0.01)),
+    ("not-a-cross-entropy", "blocking"): with_zeros,
+    ("loss-rises", "note"): lambda: fit(simulated_curve(BNSL(3.0, -0.05, 0.0, 300.0, 0.3), 5_000, noise=0.01)),
     ("gap", "blocking"): with_gap,
     ("gap", "note"): untidy,
     ("resumed", "note"): untidy,
     ("spikes", "note"): untidy,
+    ("another-model-preferred", "blocking"): lambda: falls_to_a_floor(models=True),
     ("another-model-preferred", "note"): above_a_floor,
     ("already-smoothed", "note"): lambda: thinned("robust"),
     ("published-start-fails", "note"): lambda: fit(short(), procedure="paper", cutoff=20),
@@ -154,6 +191,7 @@ def test_a_curve_gives_the_reason_in_the_words_of_its_page(reasons, code, level)
         (after_the_break, "break-at-edge", "A log from an earlier step"),
         (lambda: fit(simulated_curve(SHORT_RUN, 20_000, noise=0.001), cutoff=140), "break-at-edge", "Lower the cut"),
         (lambda: with_rate(1_500, 2_048, 0.1, phase="whole"), "cooldown", "runs through it"),
+        (lambda: kink(lr=False), "width-at-bound", "no learning rate was logged"),
     ],
 )
 def test_other_words_of_the_same_reason(made, code, words):

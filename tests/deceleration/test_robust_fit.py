@@ -101,7 +101,7 @@ def test_json_is_json_and_has_the_promised_names():
     for name in [*promised.split(), "intervals", "verdict", "reasons", "cutoffs", "cleaning"]:
         assert name in document
     assert set(document["params"]) == {"b", "c0", "c1", "d1", "f1"}
-    assert set(document["intervals"]) == {"L_d", "t_d", "r_d", "level", "method"}
+    assert set(document["intervals"]) == {"L_d", "t_d", "r_d", "level", "method", "widening"}
 
 
 def test_json_says_why_a_number_is_missing():

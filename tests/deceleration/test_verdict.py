@@ -1,11 +1,13 @@
 """The verdict in one word, and its reasons."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from simulated import LONG_RUN, POWER_LAW, SHORT_RUN, simulated_curve
 
 from zerosum.curves import LossCurve, read_curve
-from zerosum.deceleration import BNSL, fit
+from zerosum.deceleration import BNSL, fit, forecast_of
 
 
 def reasons(found, level="blocking"):
@@ -15,7 +17,8 @@ def reasons(found, level="blocking"):
 @pytest.mark.parametrize(("misfit", "least"), [(0.0, 39), (0.005, 38), (0.01, 32)])
 def test_short_runs_with_a_break_decelerate(misfit, least):
     """The larger the wander beside the law, the more often "cannot tell"; but never the opposite."""
-    found = [fit(simulated_curve(SHORT_RUN, 2_048, noise=0.015, misfit=misfit, seed=k), cutoff=30) for k in range(40)]
+    curves = [simulated_curve(SHORT_RUN, 2_048, noise=0.015, misfit=misfit, seed=k) for k in range(40)]
+    found = [fit(replace(curve, lr=np.full(len(curve), 3e-4)), cutoff=30) for curve in curves]
     assert sum(one.verdict == "decelerates" for one in found) >= least
     assert not any(one.verdict in ("no-break", "accelerates") for one in found)
 
@@ -79,11 +82,13 @@ def test_curve_without_a_place_where_it_bends():
     assert "width-at-bound" in reasons(found)
 
 
-def test_kink_is_noted():
+def test_a_kink_is_believed_only_where_the_learning_rate_is_known():
     law = BNSL.from_rates(np.log(3.0), 0.3, 0.1, np.log(300.0), np.log(0.001))
-    found = fit(simulated_curve(law, 5_000, noise=0.001))
-    assert found.verdict == "decelerates"
-    assert "width-at-bound" in reasons(found, "note")
+    curve = simulated_curve(law, 5_000, noise=0.001)
+    logged = fit(replace(curve, lr=np.full(5_000, 3e-4)))
+    assert logged.verdict == "decelerates"
+    assert "width-at-bound" in reasons(logged, "note")
+    assert fit(curve).verdict == "cannot-tell"
 
 
 @pytest.mark.parametrize(
@@ -116,3 +121,86 @@ def test_real_runs_decelerate(reference_data, name):
     found = fit(read_curve(reference_data / "curves" / "teaching" / f"{name}.csv"))
     assert found.verdict == "decelerates"
     assert all(found.intervals.values())
+
+
+STEP = np.arange(1.0, 10_001)
+
+
+def noise(seed, rows=10_000, size=0.015):
+    return np.exp(size * np.random.default_rng(seed).normal(size=rows))
+
+
+@pytest.mark.parametrize("end", [600, 800, 1_000])
+@pytest.mark.parametrize("cutoff", [None, 100])
+def test_a_logged_warm_up_is_no_deceleration(end, cutoff):
+    """A power law that is up to 30 % higher while the learning rate is low."""
+    low = 1 - np.minimum(STEP / end, 1.0)
+    for seed in range(4):
+        curve = LossCurve("warm", STEP, 10 * STEP**-0.15 * (1 + 0.3 * low) * noise(seed), lr=3e-4 * (1 - low))
+        found = fit(curve, cutoff=cutoff)
+        assert found.verdict == "cannot-tell" if cutoff else found.verdict in ("cannot-tell", "no-break")
+        assert "warm-up" in reasons(found, "blocking" if cutoff else "note")
+
+
+def test_a_break_after_a_logged_warm_up_is_where_it_is():
+    law, low = BNSL.from_rates(np.log(3.5), 0.25, 0.04, np.log(800.0), np.log(0.15)), 1 - np.minimum(STEP / 300, 1.0)
+    held = []
+    for seed in range(10):
+        found = fit(LossCurve("warm", STEP, law.predict(STEP) * (1 + 0.3 * low) * noise(seed), lr=3e-4 * (1 - low)))
+        assert (found.verdict, found.cutoff) == ("decelerates", 300)
+        held.append(found.intervals["t_d"][0] <= 800 <= found.intervals["t_d"][1])
+    assert np.mean(held) >= 0.8
+
+
+def test_cosine_decay_is_no_acceleration():
+    share = 0.55 + 0.45 * np.cos(np.pi * STEP / 10_000)
+    for seed in range(4):
+        loss = 10 * STEP**-0.15 * (1 - 0.08 * (1 - share)) * noise(seed)
+        assert fit(LossCurve("cosine", STEP, loss, lr=3e-4 * share)).verdict == "cannot-tell"
+        without = fit(LossCurve("cosine", STEP, loss))
+        assert without.verdict == "cannot-tell" or "rate-not-logged" in reasons(without, "note")
+
+
+def test_what_flattens_or_bends_twice_does_not_accelerate():
+    first, second = (BNSL.from_rates(*values, np.log(0.1)) for values in (
+        (np.log(6.0), 0.2, 0.02, np.log(150.0)), (0.0, 0.0, 0.2, np.log(900.0))))  # fmt: skip
+    for seed in range(4):
+        flat = LossCurve("flat", STEP, (3 + 7 * np.exp(-STEP / 1_500)) * noise(seed))
+        twice = LossCurve("twice", STEP, first.predict(STEP) * second.predict(STEP) * noise(seed))
+        for curve in (flat, twice):
+            found = fit(curve)
+            assert found.verdict == "cannot-tell"
+            assert "turns-back" in reasons(found)
+
+
+def test_a_break_that_the_cutoff_hides_is_found_with_the_one_it_names():
+    law = BNSL.from_rates(np.log(4.0), 0.25, 0.04, np.log(60.0), np.log(0.15))
+    for seed in range(4):
+        curve = LossCurve("early", STEP, law.predict(STEP) * noise(seed))
+        found = fit(curve)
+        assert reasons(found) == {"break-below-cutoff"}
+        named = float(found.reasons[0].message.rsplit(" ", 1)[1])
+        again = fit(curve, cutoff=named)
+        assert again.verdict == "decelerates"
+        assert again.t_d == pytest.approx(60, rel=0.25)
+
+
+def test_published_curves_whose_break_is_not_located_say_so(reference_data):
+    for name, words in (("OLMo-1B", "wider than the fitted range"), ("OLMo-7B", "no interval")):
+        found = fit(read_curve(reference_data / "curves" / "paper" / f"{name}.csv"))
+        assert found.verdict == "decelerates"
+        assert words in next(reason.message for reason in found.reasons if reason.code == "break-not-located")
+        assert found.to_json()["intervals"]["widening"] == 2.0
+
+
+def test_growing_loss_is_told_and_not_forecast_to_fall():
+    curve = LossCurve("growing", STEP, 3 * STEP**0.05 * noise(0))
+    found = fit(curve)
+    assert found.verdict == "no-break"
+    assert "loss-rises" in reasons(found, "note")
+    law, floor, stays = forecast_of(found, 20_000)
+    assert law.method == "power-law"
+    assert law.loss == pytest.approx(3 * 20_000**0.05, rel=0.01)
+    assert law.interval[0] < law.loss < law.interval[1]
+    assert np.isnan(floor.loss)
+    assert "no bound" in stays.reason

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from zerosum.deceleration import Analysis, BacktestRow, Fit, Forecast
 
 ERROR = Form("rsle", "", digits=2)
-METHODS = {"one-break": "one break", "floor-last-decade": "floor,\nlast decade", "stays": "stays\nas it is"}
+METHODS = {
+    "one-break": "one break",
+    "power-law": "power law",
+    "floor-last-decade": "floor,\nlast decade",
+    "stays": "stays\nas it is",
+}
 LEGEND = (
     "laws: RSLE is the root mean squared difference of log losses on the fitted points; left-out error the same on "
     "each of 8 stretches when the law is fitted to the others; *: smallest. forecasts: if the run goes on as in the "
@@ -57,16 +62,18 @@ def outlook(one: "Analysis", wide: bool) -> "Group":
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True, min_width=10)
     table.add_column(overflow="fold")
-    for _ in METHODS:
+    shown = list(dict.fromkeys(ahead.method for ahead in one.forecasts))
+    for _ in shown:
         table.add_column(justify="right")
-    heads = [name.replace("\n", " " if wide else "\n") for name in METHODS.values()]
+    heads = [METHODS[method].replace("\n", " " if wide else "\n") for method in shown]
     table.add_row("forecasts", *(Text(head, style="dim") for head in ("loss, nats/token", *heads)))
     for T in dict.fromkeys(ahead.T for ahead in one.forecasts):
         cells = [_forecast(ahead, wide) for ahead in one.forecasts if ahead.T == T]
         table.add_row("", Text(f"at step {count(T)}"), *cells)
     label = "back-test"
     for fraction in dict.fromkeys(row.fraction for row in one.backtest):
-        cells = [_turned_out(row) for row in one.backtest if row.fraction == fraction]
+        rows = [row for row in one.backtest if row.fraction == fraction]
+        cells = [_turned_out(row, other=row.forecast.method not in shown) for row in rows]
         table.add_row(label, Text(f"from first {100 * fraction:g} %"), *cells)
         label = ""
     return Group(table, labelled([*_not_given(one), *_optimism(one.backtest)]))
@@ -85,13 +92,15 @@ def _forecast(ahead: "Forecast", wide: bool) -> "Text":
     return text
 
 
-def _turned_out(row: "BacktestRow") -> "Text":
+def _turned_out(row: "BacktestRow", *, other: bool) -> "Text":
+    """other: the part was forecast by another method than the whole."""
     from rich.text import Text
 
     if not isfinite(row.error):
         return Text("—")
     held = {None: "", True: " held", False: " missed"}[row.held]
-    return Text(f"{100 * row.error:+.1f} %{held}".replace("-", "−"))
+    by = f" ({METHODS[row.forecast.method]})" if other else ""
+    return Text(f"{100 * row.error:+.1f} %{held}{by}".replace("-", "−"))
 
 
 def _not_given(one: "Analysis") -> "Iterator[tuple[str, str]]":

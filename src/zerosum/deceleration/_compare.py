@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import stdtrit
 
-from zerosum.curves import LossCurve
+from zerosum.curves import LossCurve, tokens_per_step
 from zerosum.deceleration._record import Fit, number_or_reason
 from zerosum.deceleration.decomposition import TERMS, Line, jackknife_error, split
 from zerosum.deceleration.divergence import LogCurve, common_bins, part_from
@@ -75,7 +75,8 @@ class Comparison:
 def compare(a: Fit, b: Fit, *, axis: Axis = "steps", level: float = 0.95) -> Comparison:
     """Split the difference in reached loss, b minus a, into terms of L_d, t_d, r_d and T, with intervals.
 
-    axis: "tokens" counts t_d and T in training tokens, so that runs of different batch size are compared fairly.
+    axis: "tokens" counts t_d and T in training tokens, so that runs of different batch size are compared fairly; the
+    fits are to be of curves in tokens (`zerosum.curves.by_tokens`), which changes nothing where batches are all alike.
     level: nominal coverage of the intervals.
 
     Raises InputError for axis "tokens" where a curve carries no tokens or not the same number at each step.
@@ -160,15 +161,15 @@ def _tokens_per_step(found: Fit) -> float:
     curve: LossCurve = found.curve
     if curve.tokens is None:
         raise InputError(f"{curve.name}: no tokens in this log. Name their column, or compare by steps.")
-    late = (curve.step > 0) & (curve.step >= 0.1 * found.last_step) & (curve.step <= found.last_step)
-    ratio = curve.tokens[late] / curve.step[late]
-    middle = float(np.median(ratio)) if len(ratio) else float("nan")
-    if not middle > 0 or np.abs(ratio / middle - 1).max() > STEADY:
+    unit = tokens_per_step(curve)
+    late = curve.step >= max(0.1 * found.last_step, found.first_step)
+    ratio = curve.tokens[late] / np.maximum(curve.step[late], 1e-300)
+    if not unit > 0 or np.abs(ratio / unit - 1).max(initial=0.0) > STEADY:
         raise InputError(
-            f"{curve.name}: tokens per step change from {ratio.min():g} to {ratio.max():g} (a batch size warm-up?). "
+            f"{curve.name}: a step does not stand for the same number of tokens throughout (a batch size warm-up?). "
             "Count it in tokens before the fit: zerosum.curves.by_tokens(curve)."
         )
-    return middle
+    return unit
 
 
 def _range(found: Fit, scale: float) -> LogCurve:

@@ -9,14 +9,14 @@ from jaxtyping import Float, Int
 from zerosum.curves import LossCurve
 from zerosum.deceleration import jackknife
 from zerosum.deceleration._prepare import Prepared, checked, checked_level, prepare
-from zerosum.deceleration._record import CutoffRow, Fit, ModelRow, Phase, ProcedureName
+from zerosum.deceleration._record import CutoffRow, Fit, ModelRow, Phase, ProcedureName, Reason
 from zerosum.deceleration.autocorrelation import widening
 from zerosum.deceleration.bnsl import BNSL, asymptote
 from zerosum.deceleration.models import compare_points, preferred
 from zerosum.deceleration.observed import spikes
 from zerosum.deceleration.points import Points
 from zerosum.deceleration.varpro import Solutions, solve
-from zerosum.deceleration.verdict import Evidence, verdict
+from zerosum.deceleration.verdict import NEEDED_GAIN, NO_GAIN, ROOM_BEFORE, Evidence, verdict
 
 
 def fit(
@@ -45,7 +45,14 @@ def fit(
     if not models:
         return one_break
     rows = compare_points(*found.fitted_points())
-    return replace(one_break, models=rows, reasons=one_break.reasons + preferred(rows))
+    return _beside(replace(one_break, models=rows), preferred(rows))
+
+
+def _beside(found: Fit, about: tuple[Reason, ...]) -> Fit:
+    """With what the other laws say about it. Only a break can be wrong by them."""
+    if found.verdict in ("decelerates", "accelerates") and any(one.level == "blocking" for one in about):
+        return replace(found, verdict="cannot-tell", reasons=about + found.reasons)
+    return replace(found, reasons=found.reasons + tuple(replace(one, level="note") for one in about))
 
 
 def compare_models(
@@ -130,10 +137,10 @@ def _assemble(given: Prepared, found: _Search, level: float) -> Fit:
     x, y, _ = found.fitted_points()
     estimate = given.how.estimate(found.points, found.weight, found.best.law(0))
     law = estimate.params
-    evidence = _evidence(given, found, law)
-    word, reasons = verdict(evidence)
     widen = widening(found.best.law(0).log_loss(np.exp(x)) - y, found.points.log_bin[found.weight > 0])
     intervals, interval_reasons = jackknife.intervals(found.best, found.refits, level, widen)
+    evidence = _evidence(given, found, law, intervals["t_d"], widen)
+    word, reasons = verdict(evidence)
     if word == "no-break":
         placeless = dict.fromkeys(("L_d", "t_d"), "there is no break to place: " + reasons[0].message)
         intervals, interval_reasons = intervals | dict.fromkeys(placeless), interval_reasons | placeless
@@ -166,8 +173,30 @@ def _assemble(given: Prepared, found: _Search, level: float) -> Fit:
     )
 
 
-def _evidence(given: Prepared, found: _Search, law: BNSL) -> Evidence:
+def _hidden(found: _Search) -> CutoffRow | None:
+    """The largest of some lower cut-offs that clearly shows a deceleration which ends before the fitted range."""
+    points = found.points
+    for share in (0.5, 0.25, 0.1, 0.0):
+        lower = float(np.floor(share * found.cutoff))
+        weight = points.after(lower)
+        first = points.first_step[weight > 0][0]
+        if lower == found.cutoff or first > found.cutoff:
+            return None
+        block = points.blocks(weight, jackknife.BLOCKS)
+        every = solve(points.x, points.y, np.stack([weight, *jackknife.leave_out(weight, block)]))
+        row = _table([lower], [weight], every.rows(slice(0, 1)))[0]
+        gain = jackknife.power_law_error(points.x, points.y, weight, block, every.rows(slice(1, None)))
+        slows = every.r_d[0] < every.r_before[0]
+        if gain >= NEEDED_GAIN and slows and ROOM_BEFORE * first <= row.t_d <= ROOM_BEFORE * found.cutoff:
+            return row
+    return None
+
+
+def _evidence(
+    given: Prepared, found: _Search, law: BNSL, t_d_interval: jackknife.Interval | None, widen: float
+) -> Evidence:
     kept = found.weight > 0
+    x, y, _ = found.fitted_points()
     first = float(found.points.first_step[kept][0]) if kept.any() else float("nan")
     return Evidence(
         n_points=int((given.fitted.step >= first).sum()),
@@ -180,5 +209,10 @@ def _evidence(given: Prepared, found: _Search, law: BNSL) -> Evidence:
         best=found.best,
         gain=found.gain,
         cutoffs=found.table,
+        x=x,
+        y=y,
+        t_d_interval=t_d_interval,
+        widen=widen,
+        hidden=_hidden(found) if found.gain <= NO_GAIN else None,
         seen=replace(given.seen, spikes=spikes(given.fitted, law, first)),
     )

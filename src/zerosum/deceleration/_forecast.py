@@ -6,26 +6,31 @@ from math import isfinite, nan
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from zerosum.curves import LossCurve
 from zerosum.deceleration._fit import fit
 from zerosum.deceleration._prepare import PROCEDURES
 from zerosum.deceleration._record import Fit, Phase, ProcedureName, number_or_reason
-from zerosum.deceleration.extrapolation import floor_of_last_decade, loss_interval, one_break_refits
+from zerosum.deceleration.extrapolation import floor_of_last_decade, loss_interval, one_break_refits, power_law
+from zerosum.deceleration.jackknife import BLOCKS
+from zerosum.deceleration.local_slopes import last_decade_rate
 from zerosum.deceleration.observed import up_to
 from zerosum.errors import InputError
 
 Number = float | int
 FRACTIONS = (0.25, 0.5, 0.75)
+DECAYED = 0.5  # of the peak rate; a schedule that ends below this is taken for finished
 
 
 @dataclass(frozen=True)
 class Forecast:
     """The loss at step T in nats, for a run that goes on as it went in the fitted range: same data, same rate.
 
-    method: "one-break", "floor-last-decade" or "stays". interval: by the delete-block jackknife, given that the law
-    goes on to hold; None, or a loss of NaN, with the cause in `reason`. An extrapolated one-break law is optimistic on
-    real curves: read `backtest` beside it.
+    method: "one-break" ("power-law" where the verdict is no-break), "floor-last-decade" or "stays". interval: by the
+    delete-block jackknife, given that the law goes on to hold; None, or a loss of NaN, with the cause in `reason`,
+    which also says what else speaks against the forecast. An extrapolated one-break law is optimistic on real curves:
+    read `backtest` beside it.
     """
 
     method: str
@@ -39,7 +44,7 @@ class Forecast:
         out: dict[str, Any] = {"method": self.method, "T": self.T, **number_or_reason("loss", self.loss, self.reason)}
         if self.interval is None:
             return out | {"interval": None, "interval_reason": self.reason}
-        return out | {"interval": list(self.interval)}
+        return out | {"interval": list(self.interval)} | ({"reason": self.reason} if self.reason else {})
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,10 @@ def forecast_of(found: Fit, T: Number) -> tuple[Forecast, ...]:
     """The forecasts of a fit that is there already."""
     if not (isfinite(T) and T > 0):
         raise InputError(f"T {T!r}: not a step. Give a positive number of steps.")
-    return _one_break(found, float(T)), _floor(found, float(T)), _stays(found, float(T))
+    law = _power_law if found.verdict == "no-break" else _one_break
+    ahead = law(found, float(T)), _floor(found, float(T)), _stays(found, float(T))
+    flag = _schedule_over(found) if found.last_step < T else ""
+    return tuple(replace(one, reason="; ".join(filter(None, (one.reason, flag)))) for one in ahead)
 
 
 def backtest(
@@ -148,13 +156,42 @@ def _one_break(found: Fit, T: float) -> Forecast:
     return _with_interval("one-break", T, float(np.log(loss)), refits, found)
 
 
+def _power_law(found: Fit, T: float) -> Forecast:
+    x, y, block = _fitted(found)
+    return _with_interval("power-law", T, *power_law(x, y, block, float(np.log(T))), found)
+
+
+def _fitted(found: Fit) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+    """x, y and block of the points that were fitted."""
+    points = PROCEDURES[found.procedure].points(up_to(found.curve, found.last_step))
+    weight = points.after(found.cutoff)
+    kept = weight > 0
+    return points.x[kept], points.y[kept], points.blocks(weight, BLOCKS)[kept]
+
+
+def _schedule_over(found: Fit) -> str:
+    """Why a fit through a decay of the learning rate says little of later steps; empty where it is none."""
+    curve = found.curve
+    if curve.lr is None or found.last_step < curve.step[-1]:
+        return ""
+    left = float(curve.lr[-1] / curve.lr.max()) if curve.lr.max() > 0 else 1.0
+    if left > DECAYED:
+        return ""
+    return (
+        f"the learning rate had decayed to {left:.2g} of its peak by step {found.last_step:g}: the schedule is over, "
+        "and a longer run, which decays later, follows another curve"
+    )
+
+
 def _floor(found: Fit, T: float) -> Forecast:
     method = "floor-last-decade"
     if found.last_step / 10 > T:
         return Forecast(method, T, nan, None, f"step {T:g} lies before the last decade")
-    points = PROCEDURES[found.procedure].points(up_to(found.curve, found.last_step))
-    kept = points.after(found.cutoff) > 0
-    values = floor_of_last_decade(points.x[kept], points.y[kept], float(np.log(T)))
+    x, y, _ = _fitted(found)
+    rate, _ = last_decade_rate(x, y)
+    if rate <= 0:
+        return Forecast(method, T, nan, None, "the loss does not fall over the last decade of steps")
+    values = floor_of_last_decade(x, y, float(np.log(T)))
     if values is None:
         return Forecast(method, T, nan, None, "fewer than 12 points lie in the last decade of steps")
     return _with_interval(method, T, *values, found)
@@ -169,4 +206,7 @@ def _with_interval(method: str, T: float, log_loss: float, refits: np.ndarray, f
 def _stays(found: Fit, T: float) -> Forecast:
     if found.last_step > T:
         return Forecast("stays", T, nan, None, f"step {T:g} lies before the last fitted step {found.last_step:g}")
-    return Forecast("stays", T, found.L_T, None, "the last loss as it is: a bound rather than an estimate")
+    x, y, _ = _fitted(found)
+    falls = not last_decade_rate(x, y)[0] <= 0
+    what = "a bound rather than an estimate" if falls else "no bound, as the loss does not fall any more"
+    return Forecast("stays", T, found.L_T, None, f"the last loss as it is: {what}")

@@ -39,7 +39,7 @@ def prepare(curve: LossCurve, procedure: str, cutoff: float | int | None, phase:
     if phase not in (None, "stable", "whole"):
         raise InputError(f"phase {phase!r}: not known. Choose one of stable, whole.")
     fitted, seen = observe(curve, stop=(phase or how.phase) == "stable")
-    start = how.default_cutoff(fitted) if cutoff is None else checked(cutoff)
+    start = how.default_cutoff(fitted, seen) if cutoff is None else checked(cutoff)
     return Prepared(curve, fitted, seen, how, how.points(fitted), start)
 
 

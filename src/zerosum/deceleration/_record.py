@@ -23,11 +23,17 @@ ReasonCode = Literal[
     "break-not-shown",
     "power-law-suffices",
     "break-at-edge",
+    "break-below-cutoff",
+    "break-not-located",
+    "turns-back",
     "width-at-bound",
     "unstable-cutoff",
     "warm-up",
     "cooldown",
     "step-down",
+    "rate-not-logged",
+    "not-a-cross-entropy",
+    "loss-rises",
     "gap",
     "resumed",
     "spikes",
@@ -179,7 +185,8 @@ class Fit:
         return {"errors": numbers_or_reason(self.errors, "not identified by this curve")}
 
     def _intervals(self) -> dict[str, Any]:
-        head = {"level": self.interval_level, "method": self.interval_method}
+        head: dict[str, Any] = {"level": self.interval_level, "method": self.interval_method}
+        head |= number_or_reason("widening", self.widen, "too few points to fit")
         return head | intervals_or_reason(self.intervals, self.interval_reasons)
 
 

@@ -11,11 +11,18 @@ def bin_index(log_step: Float[np.ndarray, " n"], per_decade: int = BINS_PER_DECA
 
     log_step: [n] natural logs, not falling. Indices are 0 for the first bin that holds a step and grow with the step.
     """
-    width = np.log(10) / per_decade
-    # A tolerance keeps a step that lies on an edge from changing sides by rounding.
-    from_end = np.floor((log_step[-1] - log_step) / width + 1e-9).astype(np.int64)
+    from_end = bins_from_end(log_step, float(log_step[-1]), per_decade)
     index: Int[np.ndarray, " n"] = from_end[0] - from_end
     return index
+
+
+def bins_from_end(
+    log_step: Float[np.ndarray, " n"], end: float, per_decade: int = BINS_PER_DECADE
+) -> Int[np.ndarray, " n"]:
+    """How many whole bins lie between each step and `end`, a natural log too; 0 in the last bin."""
+    # A tolerance keeps a step that lies on an edge from changing sides by rounding.
+    from_end: Int[np.ndarray, " n"] = np.floor((end - log_step) * per_decade / np.log(10) + 1e-9).astype(np.int64)
+    return from_end
 
 
 def bin_means(values: Float[np.ndarray, " n"], starts: Int[np.ndarray, " bins"]) -> Float[np.ndarray, " bins"]:

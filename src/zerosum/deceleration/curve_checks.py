@@ -2,18 +2,40 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from zerosum.deceleration._record import Reason, ReasonCode
 from zerosum.deceleration.observed import Observed
 from zerosum.deceleration.rate_changes import RateChange
 
+ROOM = 2.0  # a fall of the learning rate that begins before this many times t_d may be what bends the curve at t_d
 NEAR = 1.25  # factor between t_d and a change of the learning rate below which the one may be the other
-REACHES = 0.8  # warm-up that lasts beyond this share of t_d: the rate before the break is that of the warm-up
+REACHES = 0.5  # warm-up that lasts beyond this share of t_d: the rate before the break is that of the warm-up
+MOST_NOT_POSITIVE = 0.01  # of the losses; a cross-entropy of language is never 0 or below
 
 
-def curve_reasons(seen: Observed, first_step: float, t_d: float) -> Iterator[Reason]:
-    """Every reason, blocking or not. first_step: of the fitted range. t_d: of the fit; NaN where there is none."""
+def curve_reasons(seen: Observed, first_step: float, t_d: float, *, faster: bool) -> Iterator[Reason]:
+    """Every reason, blocking or not. first_step: of the fitted range. t_d: of the fit; NaN where there is none.
+
+    faster: whether the law says that the loss falls faster after t_d than before.
+    """
+    if seen.not_positive > MOST_NOT_POSITIVE * seen.of:
+        text = (
+            f"{seen.not_positive} of {seen.of} losses were not positive and were dropped, which biases the rest: this "
+            "is not a cross-entropy in nats. Choose another column"
+        )
+        yield Reason("not-a-cross-entropy", "blocking", text)
     for change in seen.changes:
-        yield _warm_up(change, first_step, t_d) if change.kind == "warm-up" else _fall(change, seen.stopped, t_d)
+        if change.kind == "warm-up":
+            yield _warm_up(change, first_step, t_d)
+        else:
+            yield _fall(change, seen.stopped, t_d, faster=faster)
+    if faster and not seen.rate_logged and np.isfinite(t_d):
+        text = (
+            "the loss falls faster after the break, as a falling learning rate makes it, and no learning rate was "
+            "logged. Log it, or name its column"
+        )
+        yield Reason("rate-not-logged", "note", text)
     for before, after in seen.gaps:
         hides = before < t_d < after
         text = f"nothing was logged between step {before:g} and {after:g}" + (
@@ -35,15 +57,22 @@ def _warm_up(change: RateChange, first_step: float, t_d: float) -> Reason:
             "before the break is that of the warm-up. Only a run with a shorter warm-up can tell"
         )
         return Reason("warm-up", "blocking", text)
-    covers = f", {'after' if change.end >= first_step else 'before'} the fit begins (step {first_step:g})"
-    return Reason("warm-up", "note", f"the learning rate warms up until step {change.end:g}{covers}")
+    covers = f"{'after' if change.end >= first_step else 'before'} the fit begins (step {first_step:g})"
+    covers = covers if np.isfinite(first_step) else "and no more was logged"
+    return Reason("warm-up", "note", f"the learning rate warms up until step {change.end:g}, {covers}")
 
 
-def _fall(change: RateChange, stopped: bool, t_d: float) -> Reason:
+def _fall(change: RateChange, stopped: bool, t_d: float, *, faster: bool) -> Reason:
     code: ReasonCode = "step-down" if change.kind == "step-down" else "cooldown"
     what = _what(change)
     if change.ends_stable_phase and stopped:
         return Reason(code, "note", f"{what}: only the stable phase before it is fitted")
+    if faster and change.start < ROOM * t_d:
+        text = (
+            f"{what}, which makes the loss fall faster by itself: the faster fall after step {t_d:.0f} may be that of "
+            "the learning rate. Only a run at a constant rate can tell"
+        )
+        return Reason("cooldown", "blocking", text)
     if max(change.start / t_d, t_d / change.start) < NEAR if change.start > 0 else False:
         text = f"{what}, and the fit puts the break there (step {t_d:.0f}): it may be that of the learning rate"
         return Reason(code, "blocking" if change.kind == "step-down" else "note", text)

@@ -1,10 +1,10 @@
-"""Log loss at a later step, by two laws, each with refits that leave one stretch out. Pure arrays.
+"""Log loss at a later step, by three laws, each with refits that leave one stretch out. Pure arrays.
 
 Letters: n points, k blocks.
 """
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from zerosum.deceleration.floors import fit_power_law, shifted_power_law
 from zerosum.deceleration.jackknife import BLOCKS, jackknife_interval, leave_out
@@ -17,6 +17,14 @@ DECADE = float(np.log(10))
 def one_break_refits(refits: Solutions, x: float) -> Float[np.ndarray, " k"]:
     """Log loss at log step x by each refit of the one-break law; NaN where a refit failed."""
     return np.array([float(refits.law(k).log_loss(np.exp(x))) for k in range(len(refits.rss))])
+
+
+def power_law(
+    x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], block: Int[np.ndarray, " n"], at: float
+) -> tuple[float, Float[np.ndarray, " k"]]:
+    """Log loss at log step `at` by a straight line, and by its refits. block: [n] as `Points.blocks` numbers them."""
+    lines = [np.polyfit(x[kept], y[kept], 1) for kept in leave_out(np.ones(len(x)), block) > 0]
+    return float(np.polyval(np.polyfit(x, y, 1), at)), np.array([float(np.polyval(line, at)) for line in lines])
 
 
 def floor_of_last_decade(

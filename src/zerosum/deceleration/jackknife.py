@@ -13,7 +13,7 @@ from zerosum.deceleration.varpro import Solutions
 
 BLOCKS = 8
 METHOD = (
-    f"delete-block jackknife: {BLOCKS} contiguous blocks of log bins, t with {BLOCKS - 1} degrees of freedom, "
+    f"delete-block jackknife: {BLOCKS} contiguous blocks equal in log step, t with {BLOCKS - 1} degrees of freedom, "
     "t_d and L_d on log scale, widened for autocorrelated residuals"
 )
 Interval = tuple[float, float]

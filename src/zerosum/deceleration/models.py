@@ -20,7 +20,7 @@ Theta = Float[np.ndarray, " p"]
 Points = Float[np.ndarray, " n"]
 Weights = Float[np.ndarray, "B n"]
 Thetas = Float[np.ndarray, "B p"]
-CLEARLY = 1.25  # factor in the criterion that counts
+CLEARLY, FAR = 1.25, 10.0  # factors in the criterion: that count; that leave no sense in the break
 FEWEST = 12  # points, and four more than parameters
 
 
@@ -109,7 +109,7 @@ def left_out_error(
 
 
 def preferred(rows: tuple[ModelRow, ...]) -> tuple[Reason, ...]:
-    """A note where another law predicts left-out stretches clearly better than the one break does."""
+    """Where another law predicts left-out stretches clearly better than the one break does; blocking where far."""
     ours = next((row.criterion for row in rows if row.name == "one break"), float("nan"))
     best = min(rows, key=lambda row: row.criterion if np.isfinite(row.criterion) else np.inf)
     if not best.criterion * CLEARLY < ours:
@@ -118,4 +118,6 @@ def preferred(rows: tuple[ModelRow, ...]) -> tuple[Reason, ...]:
         f"{best.name} ({best.n_params} parameters) describes the curve better than one break: error on left-out "
         f"stretches {best.criterion:.2g} instead of {ours:.2g}"
     )
+    if best.criterion * FAR < ours:
+        return (Reason("another-model-preferred", "blocking", text),)
     return (Reason("another-model-preferred", "note", text),)

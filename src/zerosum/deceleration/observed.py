@@ -1,5 +1,6 @@
 """What a curve says about its run beside the losses: rate changes, gaps, resumptions, spikes; and its stable phase."""
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from zerosum.deceleration.late_drop import find_late_drop
 from zerosum.deceleration.rate_changes import RateChange, logged_changes
 
 SPIKE, SPIKE_SCALES = 0.1, 8.0  # above the law, in log loss, and in robust standard deviations
+NOT_POSITIVE = re.compile(r"(\d+) rows? with a loss that is not positive dropped")  # what `curves.cleaning` says
 WIDE_GAP = 1.3  # last step over first; a narrower gap is shorter than most bends
 
 
@@ -20,7 +22,8 @@ class Observed:
     """changes: of the learning rate. stopped: the fit stops where the first of them ends the stable phase.
 
     gaps: (last step before, first step after), those wide enough to hide a bend. resumed: what the reader did about
-    steps trained twice. spikes: first step of each.
+    steps trained twice. spikes: first step of each. rate_logged: whether there is a learning rate to look at.
+    not_positive: losses that the reader dropped because they are not above 0; of: how many losses there were.
     """
 
     changes: tuple[RateChange, ...] = ()
@@ -28,6 +31,14 @@ class Observed:
     gaps: tuple[tuple[float, float], ...] = ()
     resumed: tuple[str, ...] = ()
     spikes: tuple[float, ...] = ()
+    rate_logged: bool = False
+    not_positive: int = 0
+    of: int = 1
+
+    @property
+    def warm_up_end(self) -> float:
+        """Step at which the logged learning rate stops rising; 0 where it does not rise."""
+        return max((change.end for change in self.changes if change.kind == "warm-up"), default=0.0)
 
 
 def observe(curve: LossCurve, *, stop: bool) -> tuple[LossCurve, Observed]:
@@ -35,11 +46,14 @@ def observe(curve: LossCurve, *, stop: bool) -> tuple[LossCurve, Observed]:
 
     stop: whether to leave out what comes after the stable phase of the learning rate.
     """
+    rate_logged = curve.lr is not None and bool((curve.lr > 0).any())
     changes = logged_changes(curve.step, curve.lr) if curve.lr is not None else _likely_changes(curve)
     gaps = tuple(gap for gap in find_gaps(curve.step) if gap[1] > WIDE_GAP * gap[0])
     resumed = tuple(sentence for sentence in curve.cleaning if sentence.startswith("resumed"))
     ends = [change.start for change in changes if change.ends_stable_phase]
-    seen = Observed(changes, stop and bool(ends), gaps, resumed)
+    dropped = sum(int(found[1]) for found in map(NOT_POSITIVE.match, curve.cleaning) if found)
+    stopped, of = stop and bool(ends), len(curve) + dropped
+    seen = Observed(changes, stopped, gaps, resumed, rate_logged=rate_logged, not_positive=dropped, of=of)
     return (up_to(curve, min(ends)) if seen.stopped else curve), seen
 
 

@@ -14,6 +14,7 @@ from scipy.optimize import OptimizeWarning, curve_fit
 from zerosum.curves import LossCurve
 from zerosum.deceleration._record import Reason
 from zerosum.deceleration.bnsl import BNSL, hinge
+from zerosum.deceleration.observed import Observed
 from zerosum.deceleration.points import Points, thinned_points
 from zerosum.deceleration.procedures import Estimate, Procedure, smoothing_notes
 
@@ -23,7 +24,7 @@ AS_GOOD = 1e-6  # relative difference in RSLE below which the published end poin
 PARAMETERS = ("b", "c0", "c1", "log_d1", "f1")
 
 
-def default_cutoff(curve: LossCurve) -> float:
+def default_cutoff(curve: LossCurve, seen: Observed) -> float:
     """100 steps, as in Kaplan et al. 2020."""
     return CUTOFF
 

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from zerosum.curves import LossCurve
 from zerosum.deceleration._record import Phase, ProcedureName, Reason
 from zerosum.deceleration.bnsl import BNSL, line_loss
+from zerosum.deceleration.observed import Observed
 from zerosum.deceleration.points import Points
 
 
@@ -32,7 +33,8 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Procedure:
-    """name: what the caller asks for. points: curve -> points. default_cutoff: curve -> steps.
+    """name: what the caller asks for. points: curve -> points.
+    default_cutoff: (curve, what it says of its run) -> steps.
 
     estimate: (points, weights, the least-squares optimum of these points) -> `Estimate`.
     phase: what is fitted of a run whose learning rate falls in the end, "stable" (up to there) or "whole".
@@ -40,7 +42,7 @@ class Procedure:
 
     name: ProcedureName
     points: Callable[[LossCurve], Points]
-    default_cutoff: Callable[[LossCurve], float]
+    default_cutoff: Callable[[LossCurve, Observed], float]
     estimate: Callable[[Points, Float[np.ndarray, " n"], BNSL], Estimate]
     phase: Phase
 

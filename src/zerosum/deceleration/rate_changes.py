@@ -51,11 +51,17 @@ def logged_changes(step: Float[np.ndarray, " n"], lr: Float[np.ndarray, " n"]) -
     top = int((lr >= FULL * peak).argmax())
     found: list[RateChange] = []
     if lr[0] < LOW * peak:
-        found.append(RateChange("warm-up", float(step[0]), float(step[top]), 1.0))
+        found.append(RateChange("warm-up", float(step[0]), float(step[_rises_until(lr, top)]), 1.0))
     below = _lasting(np.less(lr, FULL * peak)) & (np.arange(len(lr)) > top)
     if below.any():
         found.append(_fall(step, lr / peak, int(below.argmax())))
     return tuple(found)
+
+
+def _rises_until(lr: Float[np.ndarray, " n"], top: int) -> int:
+    """The row at which the rise that passes row `top` ends: the last 2 % bend the curve too."""
+    falls = np.flatnonzero(np.diff(lr[top:]) <= 0)
+    return top + (int(falls[0]) if len(falls) else len(lr) - 1 - top)
 
 
 def _lasting(low: Bool[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:

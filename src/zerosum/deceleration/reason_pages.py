@@ -12,6 +12,7 @@ from zerosum.deceleration import (
     curve_checks,
     jackknife,
     late_drop,
+    local_slopes,
     models,
     observed,
     paper,
@@ -72,6 +73,7 @@ def document() -> str:
     return head + table + "\n\n" + "\n".join(page.markdown() for page in PAGES)
 
 
+_GAIN = "`power_law_error` is"
 _PREDICTED = (
     f"The fitted points are cut into {jackknife.BLOCKS} stretches. Each is left out in turn and predicted from the "
     "others, once by the one-break law and once by a plain power law; `power_law_error` is the power law's sum of "
@@ -128,10 +130,11 @@ PAGES: tuple[Page, ...] = (
     Page(
         "power-law-suffices",
         "One straight line in log loss over log step describes the curve: the verdict is `no-break`.",
-        f"{_PREDICTED} It is {v.NO_GAIN:g} or less, and the fitted steps span a factor of {v.LEAST_SPAN:g} or more.",
+        f"{_PREDICTED} It is {v.NO_GAIN:g} or less, the fitted steps span a factor of {v.LEAST_SPAN:g} or more, and no "
+        "lower cut-off shows a break either.",
         "Nothing. If a break was expected, see whether the run went on past it, and whether the log begins before it.",
         note="left-out stretches are predicted with 1.00 times the one-break law's error by a plain power law: as well "
-        "as by one with a break",
+        "as by one with a break; steps up to 50 were not looked at",
     ),
     Page(
         "break-at-edge",
@@ -143,14 +146,47 @@ PAGES: tuple[Page, ...] = (
         "measured. Train longer",
     ),
     Page(
+        "break-below-cutoff",
+        "The fitted range is one straight line, but only because the cut-off leaves the break out.",
+        f"Where the curve above the cut-off has no break, it is fitted again with half, a quarter and a tenth of the "
+        f"cut-off and with none. One of them shows a deceleration: {_GAIN} {v.NEEDED_GAIN:g} or more, at "
+        f"{v.ROOM_BEFORE:g} times the first fitted step or later.",
+        "Fit with the `--cutoff` that the message gives. If the break is the end of a warm-up or of the first "
+        "transient of token frequencies, the curve has no other.",
+        blocking="left-out stretches are predicted with 0.91 times the one-break law's error by a plain power law "
+        "after step 100, but with the cut-off at 25 there is a break at step 60: the cut-off hides it. Fit with "
+        "--cutoff 25",
+    ),
+    Page(
+        "break-not-located",
+        "There is a break, but the curve does not say where: other stretches of it would put it elsewhere.",
+        "t_d has no interval, or one whose ends lie further apart, as a factor, than the fitted range.",
+        "Say that the curve decelerates, and give t_d and L_d with their intervals or not at all. More runs of the "
+        "same kind say more than this one does.",
+        note="there is a break, but where it lies is not known: t_d has no interval",
+    ),
+    Page(
+        "turns-back",
+        "The curve bends more than once, or falls fast into a floor: one break says nothing of it.",
+        "Asked where the fit says that the loss falls faster after t_d. The fitted range is cut into "
+        f"{local_slopes.STRETCHES} stretches of equal length in log step, and the log-log rate of each is measured. "
+        f"From one to a later one it drops, by more than {v.TURNS:g} times the change at the break and "
+        f"{local_slopes.SURE:g} standard errors, widened where residuals depend on their neighbours.",
+        "Look at the curve. See which other law describes it (`models` in `--json`), or use "
+        "`zerosum.deceleration.fit_breaks`.",
+        blocking="the fit says that the loss falls faster after the break, by a rate of 0.3, but from one stretch of "
+        "the curve to a later one the rate drops by 0.42: it bends more than once, or flattens",
+    ),
+    Page(
         "width-at-bound",
         "The bend is as wide or as sharp as the fit allows.",
         f"The width f is {exp(varpro.LOG_F_MAX):.3g} log steps, a bend over more than two factors of ten in steps "
-        f"(blocking), or {exp(varpro.LOG_F_MIN):.3g}, half a log bin (note).",
+        f"(blocking), or {exp(varpro.LOG_F_MIN):.3g}, half a log bin (blocking where no learning rate was logged: "
+        "the end of a warm-up looks like this; else a note).",
         "Too wide: the curve bends everywhere, as one with a floor does; compare other laws (`models` in `--json`). "
         "Too sharp: look for something that happened at that step: the rate, the batch size, the data.",
         blocking="the bend spreads over more than the fit allows (width 3): this is a curve, not a break",
-        note="the bend is sharper than the log bins can show (width 0.03): a kink, as a change of the learning rate "
+        note="the bend is sharper than the points can show (width 0.03): a kink, as a change of the learning rate "
         "makes it",
     ),
     Page(
@@ -168,11 +204,12 @@ PAGES: tuple[Page, ...] = (
     Page(
         "warm-up",
         "The learning rate was still rising. If it rose up to the break, the rate before the break is the warm-up's.",
-        f"The learning-rate column begins below {100 * rate_changes.LOW:g} % of its peak. Blocking where it reaches "
-        f"{100 * rate_changes.FULL:g} % of the peak only after {curve_checks.REACHES:g} t_d.",
-        "Where it blocks, only a run with a shorter warm-up can tell. Otherwise a `--cutoff` at the end of the warm-up "
-        "shows whether it matters.",
-        blocking="the learning rate warms up until step 392 and reaches the break at step 172: the rate before the "
+        f"The learning-rate column begins below {100 * rate_changes.LOW:g} % of its peak; the warm-up ends where it "
+        f"stops rising. Blocking where that is after {curve_checks.REACHES:g} t_d. Without a `--cutoff` the fit begins "
+        "after the warm-up.",
+        "Where it blocks, only a run with a shorter warm-up can tell. If you gave a `--cutoff` inside of the warm-up, "
+        "leave it out.",
+        blocking="the learning rate warms up until step 400 and reaches the break at step 172: the rate before the "
         "break is that of the warm-up. Only a run with a shorter warm-up can tell",
         note="the learning rate warms up until step 10, before the fit begins (step 21)",
     ),
@@ -180,10 +217,14 @@ PAGES: tuple[Page, ...] = (
         "cooldown",
         "The learning rate decays. A law fitted across it describes the schedule: the loss falls faster meanwhile.",
         f"{_FROM_LR} If it was not held above that for {100 * rate_changes.HELD:g} % of the run, the schedule decays "
-        f"all through, as cosine does, and the whole curve is fitted. {_FROM_LOSS}",
+        f"all through, as cosine does, and the whole curve is fitted. {_FROM_LOSS} Blocking where the fit runs "
+        f"through it, says that the loss falls faster after t_d, and it begins before {curve_checks.ROOM:g} t_d.",
         "The fit stops where a cooldown begins; nothing is to be done. The rates of a schedule that decays all through "
         "hold for that schedule: compare runs that share it. If the log has a learning rate under another name, give "
         "`--lr`.",
+        blocking="the learning rate decays all through the run from step 953 on, to 0.1 of its peak, which makes the "
+        "loss fall faster by itself: the faster fall after step 3137 may be that of the learning rate. Only a run at a "
+        "constant rate can tell",
         note="the learning rate decays from step 1512 on, to 0.1 of its peak: only the stable phase before it is "
         "fitted",
     ),
@@ -198,6 +239,33 @@ PAGES: tuple[Page, ...] = (
         blocking="the learning rate steps down at step 181, to 0.3 of its peak, and the fit puts the break there (step "
         "172): it may be that of the learning rate",
         note="the learning rate steps down at step 1501, to 0.3 of its peak: only the stable phase before it is fitted",
+    ),
+    Page(
+        "rate-not-logged",
+        "The verdict is that the loss falls faster after the break. A falling learning rate does this by itself.",
+        "Always said of a faster fall where the log has no learning rate above 0.",
+        "Log the learning rate, or name its column with `--lr`. If the schedule decays all through the run, as cosine "
+        "does, believe nothing of this break.",
+        note="the loss falls faster after the break, as a falling learning rate makes it, and no learning rate was "
+        "logged. Log it, or name its column",
+    ),
+    Page(
+        "not-a-cross-entropy",
+        "Many losses were 0 or below. The reader drops these, and what is left lies too high.",
+        f"More than {100 * curve_checks.MOST_NOT_POSITIVE:g} % of the losses were not positive.",
+        "Choose the column of the cross-entropy in nats per token. A loss with something subtracted follows no power "
+        "law; zeros may stand for steps that were not logged: drop those rows.",
+        blocking="300 of 3000 losses were not positive and were dropped, which biases the rest: this is not a "
+        "cross-entropy in nats. Choose another column",
+    ),
+    Page(
+        "loss-rises",
+        "The loss ends higher than it was a factor of ten in steps earlier, as far as a line through it tells.",
+        f"The log-log rate over the last factor of ten in fitted steps lies more than {v.RISES:g} standard errors "
+        "below 0.",
+        "See whether the run diverges, whether training data changed, and whether this is a loss on training data.",
+        note="the loss rises over the last factor of ten in steps (log-log rate -0.05): the run diverges, or this is "
+        "not a training loss",
     ),
     Page(
         "gap",
@@ -230,9 +298,12 @@ PAGES: tuple[Page, ...] = (
         "Another law predicts the curve better than one break does. It may still decelerate: all eight published "
         "curves do, and each is described better by a floor or by more breaks.",
         f"Each law is fitted with each of {jackknife.BLOCKS} stretches left out. The best has a root mean squared "
-        f"error of log loss on what was left out that is {models.CLEARLY:g} times smaller than that of one break.",
+        f"error of log loss on what was left out {models.CLEARLY:g} times (note) or "
+        f"{models.FAR:g} times (blocking) smaller than that of one break.",
         "Use t_d and L_d to describe where the curve bends, not as proof of a break, and do not extrapolate the law: "
         "read the forecasts and their back-test. With two breaks preferred see `zerosum.deceleration.fit_breaks`.",
+        blocking="power law with floor (3 parameters) describes the curve better than one break: error on left-out "
+        "stretches 4.6e-06 instead of 0.0039",
         note="power law with floor (3 parameters) describes the curve better than one break: error on left-out "
         "stretches 4.6e-06 instead of 0.0039",
     ),

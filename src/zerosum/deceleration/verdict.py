@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from jaxtyping import Float
 
 from zerosum.deceleration._record import CutoffRow, Reason, VerdictWord
 from zerosum.deceleration.bnsl import BNSL
 from zerosum.deceleration.curve_checks import curve_reasons
+from zerosum.deceleration.local_slopes import largest_turn, last_decade_rate
 from zerosum.deceleration.observed import Observed
 from zerosum.deceleration.varpro import Solutions
 
@@ -20,6 +22,8 @@ ROOM_BEFORE, ROOM_AFTER = 2.0, 3.0  # t_d / first step, last step / t_d
 NEEDED_GAIN = 2.0  # cross-validation error of a power law over the one-break law's; 8 to 19 on published curves
 NO_GAIN = 1.1  # at most so much for the verdict that there is no break
 LEAST_SPAN = 20.0  # last over first fitted step; a straight piece shorter than this rules no break out
+TURNS = 0.5  # a change of the rate the other way, over the change that the break claims
+RISES = 3.0  # standard errors of the rate of the last decade
 T_D_MOVES, T_D_LOST = 1.5, 3.0  # factor by which t_d moves with the cut-off: noted; blocking when it is doubled
 
 
@@ -28,6 +32,8 @@ class Evidence:
     """All that the verdict may look at. start: first step of the log itself; first_step, last_step: fitted range.
 
     seen: what the curve says of its run. best: the fit, one row. gain: see `jackknife.power_law_error`.
+    x, y: log step and log loss of the fitted points. t_d_interval: steps. widen: see `Fit`.
+    hidden: the fit with a lower cut-off that shows a break where this one has none.
     """
 
     n_points: int
@@ -40,6 +46,11 @@ class Evidence:
     best: Solutions
     gain: float
     cutoffs: tuple[CutoffRow, ...]
+    x: Float[np.ndarray, " n"]
+    y: Float[np.ndarray, " n"]
+    t_d_interval: tuple[float, float] | None
+    widen: float
+    hidden: CutoffRow | None = None
     seen: Observed = field(default_factory=Observed)
 
 
@@ -50,18 +61,21 @@ def verdict(e: Evidence) -> tuple[VerdictWord, tuple[Reason, ...]]:
     means that there is no break, if the range is long enough to have shown one. Only then it matters where the
     break is.
     """
-    about_run = tuple(curve_reasons(e.seen, e.first_step, e.params.t_d))
-    notes = tuple(reason for reason in about_run if reason.level == "note")
+    # Without a break there is no t_d that a change of the run could lie near.
+    about_run = tuple(curve_reasons(e.seen, e.first_step, float("nan"), faster=False))
+    notes = (*(reason for reason in about_run if reason.level == "note"), *_loss_rises(e))
     blocking = [reason for check in RANGE_CHECKS for reason in check(e)]
+    blocking += [reason for reason in about_run if reason.level == "blocking"]
     if blocking:
         return "cannot-tell", (*blocking, *notes)
     if e.gain < NEEDED_GAIN:
         word, reason = _without_break(e)
         return word, (reason, *notes)
+    about_run = tuple(curve_reasons(e.seen, e.first_step, e.params.t_d, faster=e.params.c1 > 0))
     about_break = [reason for check in BREAK_CHECKS for reason in check(e)]
     found = sorted([*about_break, *about_run], key=lambda reason: reason.level)
     if any(reason.level == "blocking" for reason in found):
-        return "cannot-tell", tuple(found)
+        return "cannot-tell", tuple(reason for reason in found if reason.code != "break-not-located")
     return ("decelerates" if e.params.c1 < 0 else "accelerates"), tuple(found)
 
 
@@ -77,7 +91,14 @@ def _without_break(e: Evidence) -> tuple[VerdictWord, Reason]:
             f"the fitted steps span a factor of {span:.1f}; {LEAST_SPAN:g} is needed to rule a break out. Train longer"
         )
         return "cannot-tell", Reason("range-too-short", "blocking", f"{times}, but {need}")
-    return "no-break", Reason("power-law-suffices", "note", f"{times}: as well as by one with a break")
+    if e.hidden:
+        text = (
+            f"{times} after step {e.cutoff:g}, but with the cut-off at {e.hidden.cutoff:g} there is a break at step "
+            f"{e.hidden.t_d:.0f}: the cut-off hides it. Fit with --cutoff {e.hidden.cutoff:g}"
+        )
+        return "cannot-tell", Reason("break-below-cutoff", "blocking", text)
+    dropped = f"; steps up to {e.cutoff:g} were not looked at"
+    return "no-break", Reason("power-law-suffices", "note", f"{times}: as well as by one with a break{dropped}")
 
 
 def _too_few_points(e: Evidence) -> Iterator[Reason]:
@@ -111,6 +132,7 @@ def _starts_after_break(e: Evidence) -> Iterator[Reason]:
 def _break_at_edge(e: Evidence) -> Iterator[Reason]:
     if e.params.t_d < ROOM_BEFORE * e.first_step:
         remedy = "Lower the cut-off" if e.start <= e.cutoff else "A log from an earlier step is needed"
+        remedy = "A run with a shorter warm-up is needed" if e.cutoff == e.seen.warm_up_end > 0 else remedy
         text = (
             f"the break at step {e.params.t_d:.0f} is less than {ROOM_BEFORE:g} times the first fitted step "
             f"{e.first_step:g}: the rate before it is not measured. {remedy}"
@@ -130,10 +152,13 @@ def _width_at_bound(e: Evidence) -> Iterator[Reason]:
         yield Reason("width-at-bound", "blocking", text)
     if e.best.f_at_edge[0] < 0:
         text = (
-            f"the bend is sharper than the log bins can show (width {e.params.f1:.2g}): a kink, as a change of the "
+            f"the bend is sharper than the points can show (width {e.params.f1:.2g}): a kink, as a change of the "
             "learning rate makes it"
         )
-        yield Reason("width-at-bound", "note", text)
+        if e.seen.rate_logged:
+            yield Reason("width-at-bound", "note", text)
+        else:
+            yield Reason("width-at-bound", "blocking", f"{text}, and no learning rate was logged that rules this out")
 
 
 def _unstable_cutoff(e: Evidence) -> Iterator[Reason]:
@@ -152,6 +177,41 @@ def _unstable_cutoff(e: Evidence) -> Iterator[Reason]:
     yield Reason("unstable-cutoff", "blocking" if lost else "note", text)
 
 
+def _turns_back(e: Evidence) -> Iterator[Reason]:
+    """Asked of an acceleration only: a loss that slows down often falls slowly at first, and wanders later."""
+    if not e.params.c1 > 0:
+        return
+    turn = largest_turn(e.x, e.y, widen=e.widen)
+    if turn > TURNS * e.params.c1:
+        text = (
+            f"the fit says that the loss falls faster after the break, by a rate of {e.params.c1:.2g}, but from one "
+            f"stretch of the curve to a later one the rate drops by {turn:.2g}: it bends more than once, or flattens"
+        )
+        yield Reason("turns-back", "blocking", text)
+
+
+def _not_located(e: Evidence) -> Iterator[Reason]:
+    ends = e.t_d_interval
+    if ends and ends[1] / ends[0] <= e.last_step / e.first_step:
+        return
+    what = (
+        f"has the interval {ends[0]:.3g} to {ends[1]:.3g}, wider than the fitted range" if ends else "has no interval"
+    )
+    text = f"there is a break, but where it lies is not known: t_d {what}"
+    yield Reason("break-not-located", "note", text)
+
+
+def _loss_rises(e: Evidence) -> Iterator[Reason]:
+    rate, error = last_decade_rate(e.x, e.y)
+    if rate < -RISES * error:
+        text = (
+            f"the loss rises over the last factor of ten in steps (log-log rate {rate:.2g}): the run diverges, or this "
+            "is not a training loss"
+        )
+        yield Reason("loss-rises", "note", text)
+
+
 Check = Callable[[Evidence], Iterator[Reason]]
 RANGE_CHECKS: tuple[Check, ...] = (_too_few_points, _starts_too_late)
-BREAK_CHECKS: tuple[Check, ...] = (_starts_after_break, _break_at_edge, _width_at_bound, _unstable_cutoff)
+BREAK_CHECKS: tuple[Check, ...] = (_starts_after_break, _break_at_edge, _width_at_bound, _turns_back,
+                                   _unstable_cutoff, _not_located, _loss_rises)  # fmt: skip

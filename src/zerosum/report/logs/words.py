@@ -12,6 +12,7 @@ from zerosum.report.words import few, gains, span, the_break
 
 METHODS = {
     "one-break": "the one-break law",
+    "power-law": "the power law",
     "floor-last-decade": "a power law with floor",
     "stays": "the loss as it is",
 }

@@ -27,7 +27,12 @@ HOW_TO_READ = (
     "law mostly are. A mark that is missing was not possible; its reason is in the table. Intervals that leave a panel "
     "go on outside of it."
 )
-LOOKS = {"one-break": ("D", SERIES[0], -1), "floor-last-decade": ("s", SERIES[1], 1), "stays": ("o", SERIES[2], 0)}
+LOOKS = {
+    "one-break": ("D", SERIES[0], -1),
+    "power-law": ("v", SERIES[3], -1),
+    "floor-last-decade": ("s", SERIES[1], 1),
+    "stays": ("o", SERIES[2], 0),
+}
 BESIDE = 1.025  # factor in steps between marks of one step
 
 
@@ -40,7 +45,9 @@ def plot(logs: Logs, layout: Layout = "wide") -> Figure:
             ax.set_title(head)
             _panel(ax, one, ticks(len(drawn)))
         name_axes(axes, layout, "step t", "loss (nats per token)")
-        handles = [entry(METHODS[m], marker=mark, color=colour) for m, (mark, colour, _) in LOOKS.items()]
+        used = {said.method for _, one in drawn for said in (*one.forecasts, *(row.forecast for row in one.backtest))}
+        looks = [(method, mark, colour) for method, (mark, colour, _) in LOOKS.items() if method in used]
+        handles = [entry(METHODS[method], marker=mark, color=colour) for method, mark, colour in looks]
         hollow = entry("the same, said earlier of the last fitted step", marker="D", markerfacecolor="none")
         reached = entry("loss reached at the last fitted step", color=MUTED, linestyle="--", linewidth=1)
         legend_below(fig, [*handles, hollow, reached], layout)
