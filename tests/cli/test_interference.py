@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from called import HOSTILE_NAME, call, one_document
-from test_fit import check_nulls, words_of
+from fitted import check_nulls, words_of
 
 import zerosum
 from zerosum.interference import measure
@@ -260,8 +260,32 @@ def test_noise_and_problems_of_the_store_are_said(call, tmp_path):
     loud = write(losses().assign_attrs(said), tmp_path / "loud.zarr")
     text = words_of(call("interference", loud)[1])
     assert "Not all of this D is the model's" in text
-    assert "steps 4: its loss is implausible" in text
-    assert document_of(call, loud)["stores"][0]["problems"] == ["steps 4: its loss is implausible"]
+    assert "step 4: its loss is implausible" in text
+    assert document_of(call, loud)["stores"][0]["problems"] == ["step 4: its loss is implausible"]
+
+
+def test_pairs_that_touch_a_problem_are_marked_and_in_no_sentence(call, tmp_path):
+    rising = losses(steps=[1, 2, 4, 8, 16])
+    rising["loss"][4] = rising["loss"][3].values
+    same = {"code": "identical-weights", "steps": [8, 16], "message": "steps 8, 16 hold the same weights"}
+    store = write(rising.assign_attrs(problems=[same]), tmp_path / "same.zarr")
+    _, out, _ = call("interference", store, "--by", "position", columns=140)
+    text = words_of(out)
+    assert "4 to 8 *" in text
+    assert "8 to 16 *" in text
+    assert "says Steps 2 to 4: " in text
+    assert "From the first pair (steps 1 to 2) to the last (steps 2 to 4)" in text
+    assert "left aside steps 4 to 8, 8 to 16 (marked *): a checkpoint there is not what its name says" in text
+    assert "By position, steps 2 to 4" in text
+    assert text.count("steps 8, 16 hold the same weights") == 1
+    assert "of 2 successive pairs" in text
+    document = document_of(call, store)
+    check_nulls({"pairs": document["pairs"][:2]})
+    assert [pair.get("problem") for pair in document["pairs"]] == [None, None, "identical-weights", "identical-weights"]
+    assert [len(pair["persistence"]) for pair in document["pairs"]] == [1, 0, 0, 0]
+    text = words_of(call("interference", store, "--pairs", "8:16")[1])
+    assert "says every pair touches a checkpoint that is not what its name says (identical-weights)" in text
+    assert "no loss changed" not in text
 
 
 def test_the_verb_loads_no_torch(store):

@@ -142,6 +142,9 @@ def test_what_the_store_says_is_wrong_is_passed_on():
     found = measure_store(small_store().assign_attrs(said))
     assert found.problems[0].startswith("not everything is measured")
     assert found.problems[1:] == ("steps 1, 2: identical weights",)
+    itself = [{"code": "a", "steps": [1, 2], "message": "steps 1, 2 hold the same weights"}]
+    assert measure_store(small_store().assign_attrs(problems=itself)).problems == ("steps 1, 2 hold the same weights",)
+    assert {pair.problem for pair in found.pairs} == {None}  # of no code that says that a checkpoint is not itself
     assert measure_store(small_store()).problems == ()
 
 
@@ -224,3 +227,26 @@ def test_nan_is_left_out_and_counted():
     assert measure(x, where=[[True, True], [True, False]]).left_out == 1
     with pytest.raises(InputError, match="1 of 2 changes are not finite"):
         measure([1.0, np.inf])
+
+
+def flagged(code, *steps):
+    return {"code": code, "steps": list(steps), "message": "steps 8: wrong"}
+
+
+def test_pairs_of_checkpoints_that_are_not_themselves_are_in_no_summary():
+    """Against the same store without them, whose pairs are the sound ones."""
+    store = small_store(steps=(1, 2, 4, 8, 16, 32, 64, 128))
+    store["loss"][4] = store["loss"][3].values  # steps 8 and 16
+    wrong = store.assign_attrs(problems=[flagged("identical-weights", 8, 16), flagged("implausible-loss", 128)])
+    found = measure_store(wrong, "consecutive")
+    alone = measure_store(store, "1:2,2:4,32:64")
+    assert [pair.problem for pair in found.pairs] == [None, None, *["identical-weights"] * 3, None, "implausible-loss"]
+    assert [(pair.from_step, pair.to_step) for pair in found.sound] == [(1, 2), (2, 4), (32, 64)]
+    assert (found.last.from_step, found.last.to_step) == (32, 64)
+    assert found.worse_often == alone.worse_often
+    assert found.worse_often.pairs == ((1, 2), (2, 4), (32, 64))
+    assert found.persistence == alone.persistence
+    assert not np.isfinite(found.pairs[3].measured.D)  # shown as it is
+    nothing = measure_store(wrong, "8:16,64:128")
+    assert (nothing.sound, nothing.persistence, nothing.worse_often) == ((), (), None)
+    assert nothing.last is nothing.pairs[-1]

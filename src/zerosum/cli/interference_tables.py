@@ -31,6 +31,7 @@ def pair_documents(source: str, found: "StoreInterference") -> list[Row]:
                 "from_step": pair.from_step,
                 "to_step": pair.to_step,
                 **interference(pair.measured),
+                **({"problem": pair.problem} if pair.problem else {}),
                 "units": pair.units,
                 "left_out": pair.measured.left_out,
                 "one_sided": pair.one_sided,
@@ -50,7 +51,7 @@ def store_document(source: str, found: "StoreInterference") -> Row:
     if found.worse_often is None:
         return document | {
             "worse_often": None,
-            "worse_often_reason": "fewer than two successive pairs of the same tokens",
+            "worse_often_reason": "fewer than two successive pairs of the same tokens without a problem",
         }
     return document | {"worse_often": _worse_often(found.worse_often)}
 

@@ -10,7 +10,6 @@ from zerosum.cli.terminal import estimate, labelled, plain_table, screen
 from zerosum.report import interference_words as words
 from zerosum.report.names import printable
 from zerosum.report.numbers import count, number
-from zerosum.report.suite.zero_sum import apart
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -36,16 +35,18 @@ def show(found: "Sequence[tuple[str, StoreInterference]]") -> None:
     for source, one in found:
         if not one.pairs:
             continue
-        last = one.pairs[-1]
+        last = one.last
         if len(found) > 1:
             console.print(_heading(printable(source)))
         console.print(_pairs(one.pairs, wide))
         console.print(Text(_legend(last), style="dim"))
         console.print(labelled(_sentences(one)))
+        if not one.sound:
+            continue
         if last.groups:
             console.print(_heading(f"By {last.groups.by}, steps {words.steps(last)}"))
             console.print(groups_table(last.groups))
-            console.print(labelled(about_groups(one.pairs)))
+            console.print(labelled(about_groups(one.sound)))
         if one.persistence:
             console.print(_heading("Do the same tokens keep paying?"))
             console.print(persistence_table(one.persistence))
@@ -73,8 +74,9 @@ def _pairs(pairs: "Sequence[PairInterference]", wide: bool) -> "Table":
     for pair in pairs:
         found, ends = pair.measured, pair.measured.interval
         worse = (100 * ends.harmful_share[0], 100 * ends.harmful_share[1]) if ends else None
+        mark = " *" if pair.problem else ""
         table.add_row(
-            Text(f"{count(pair.from_step)} to{' ' if wide else chr(10)}{count(pair.to_step)}"),
+            Text(f"{count(pair.from_step)} to{' ' if wide else chr(10)}{count(pair.to_step)}{mark}"),
             estimate(found.D, ends.D if ends else None, wide),
             Text(f"{number(found.null, 3)}\n{number(found.null_unit, 3)}"),
             Text(number(found.excess, 3)),
@@ -88,23 +90,31 @@ def _pairs(pairs: "Sequence[PairInterference]", wide: bool) -> "Table":
 
 def _sentences(one: "StoreInterference") -> Iterator[tuple[str, str]]:
     """What the table says, and all that limits it."""
-    first, last = one.pairs[0], one.pairs[-1]
-    yield "says", words.harm(last)
-    if first is not last:
-        change = apart(first.measured, last.measured)
-        sure = f"D {change}, with intervals that do not overlap" if change in ("rose", "fell") else change
-        yield "", f"From the first pair to the last: {sure}."
-    if last.measured.interval is None:
-        yield "no interval", last.measured.interval_reason or ""
-    elif math.isfinite(last.measured.null_unit):
-        yield "chance", words.against_chance(last)
+    if one.sound:
+        yield from _summary(one)
+    else:
+        yield "says", words.set_aside(one)
+    if one.sound and (aside := words.set_aside(one)):
+        yield "left aside", aside
     if len({pair.measured.N for pair in one.pairs}) > 1:
         yield "N differs", "D of pairs with different N cannot be compared; read each against its own chance."
     if most := max(pair.measured.left_out for pair in one.pairs):
         torn = max(pair.one_sided for pair in one.pairs)
         lost = f", up to {count(torn)} of them at one of the two steps only: was it interrupted?" if torn else ""
         yield "left out", f"up to {count(most)} position{'s' * (most > 1)} without a loss{lost}"
-    yield "noise", words.noise(one.pairs)
+    yield "noise", words.noise(one.sound or one.pairs)
     yield from (("problem", text) for text in one.problems)
     if one.unpaired:
         yield "unpaired", f"no step within 5 % of twice {', '.join(map(count, one.unpaired))}"
+
+
+def _summary(one: "StoreInterference") -> Iterator[tuple[str, str]]:
+    """What the last sound pair says, how it differs from the first, and whether it differs from chance."""
+    last = one.last
+    yield "says", words.harm(last)
+    if change := words.first_to_last(one):
+        yield "", change
+    if last.measured.interval is None:
+        yield "no interval", last.measured.interval_reason or ""
+    elif math.isfinite(last.measured.null_unit):
+        yield "chance", words.against_chance(last)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from zerosum.report.names import printable
 from zerosum.report.numbers import D, M, count, decimals, number, percent, text
+from zerosum.report.suite.zero_sum import apart
 
 if TYPE_CHECKING:
     from zerosum.interference import Interference
-    from zerosum.interference.labelled import MeasuredGroups, PairInterference, WorseOften
+    from zerosum.interference.labelled import MeasuredGroups, PairInterference, StoreInterference, WorseOften
 
 LOUD = 0.1  # numerical noise that could make up this share of D is worth a warning
 NAMED = 6
@@ -18,6 +19,32 @@ NAMED = 6
 def steps(pair: "PairInterference") -> str:
     """The two steps of a pair."""
     return f"{count(pair.from_step)} to {count(pair.to_step)}"
+
+
+def set_aside(found: "StoreInterference") -> str:
+    """Which pairs are shown and in no summary, since a checkpoint of theirs is not what its name says; or nothing."""
+    aside = [pair for pair in found.pairs if pair.problem]
+    if not aside:
+        return ""
+    codes = ", ".join(sorted({pair.problem for pair in aside if pair.problem}))
+    if not found.sound:
+        return f"every pair touches a checkpoint that is not what its name says ({codes}), so nothing is summed up."
+    named = ", ".join(steps(pair) for pair in aside[:NAMED])
+    more = f" and {count(len(aside) - NAMED)} more" if len(aside) > NAMED else ""
+    return (
+        f"steps {named}{more} (marked *): a checkpoint there is not what its name says ({codes}). Shown, but in no "
+        "sentence, comparison or count over pairs."
+    )
+
+
+def first_to_last(found: "StoreInterference") -> str:
+    """How D changed from the first sound pair to the last; or nothing where there are fewer than two."""
+    if len(found.sound) < 2:
+        return ""
+    first, last = found.sound[0], found.sound[-1]
+    change = apart(first.measured, last.measured)
+    sure = f"D {change}, with intervals that do not overlap" if change in ("rose", "fell") else change
+    return f"From the first pair (steps {steps(first)}) to the last (steps {steps(last)}): {sure}."
 
 
 def harm(pair: "PairInterference") -> str:

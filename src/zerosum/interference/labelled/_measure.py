@@ -9,6 +9,7 @@ from zerosum.interference._measure import summarize
 from zerosum.interference._record import Interference
 from zerosum.interference._sums import InterferenceSums
 from zerosum.interference.labelled._change import Change, UnitName, Units, steps_of
+from zerosum.interference.labelled._problems import suspicious_steps
 from zerosum.interference.labelled._text import TokenText
 from zerosum.interference.labelled.groupings import label
 
@@ -61,7 +62,8 @@ class PairInterference:
     """Interference of the loss changes between two steps.
 
     units: what intervals and the second null resample. one_sided: of the positions left out, those that have a loss at
-    one of the steps. groups: None where none were asked for or nothing moved.
+    one of the steps. groups: None where none were asked for or nothing moved. problem: the code of what the store says
+    is wrong with one of the two checkpoints, so that the pair is in no summary; None where they are sound.
     """
 
     from_step: int
@@ -71,6 +73,7 @@ class PairInterference:
     one_sided: int
     noise_floor: NoiseFloor
     groups: MeasuredGroups | None
+    problem: str | None = None
 
 
 def measure_pair(
@@ -88,6 +91,7 @@ def measure_pair(
     the bootstrap and the Monte Carlo null.
     """
     x, unit = change.flat, change.of(units.id)
+    wrong = suspicious_steps(change.store)
     whole = summarize(InterferenceSums.of(x, unit), x, level=level, seed=seed)
     measured = replace(whole, left_out=change.left_out)
     return PairInterference(
@@ -98,6 +102,7 @@ def measure_pair(
         one_sided=change.one_sided,
         noise_floor=NoiseFloor.of(change, measured.M),
         groups=None if by is None else measure_groups(change, units, by, text, level=level, seed=seed),
+        problem=wrong.get(change.from_step, wrong.get(change.to_step)),
     )
 
 

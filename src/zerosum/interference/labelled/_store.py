@@ -1,6 +1,6 @@
 """Everything about one store: each pair of checkpoints, who moved most in it, and who keeps paying."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from zerosum.errors import InputError
@@ -9,6 +9,7 @@ from zerosum.interference.labelled._change import Store, UnitName, change_betwee
 from zerosum.interference.labelled._measure import PairInterference, measure_pair
 from zerosum.interference.labelled._moved import Moved, most_moved
 from zerosum.interference.labelled._persistence import Persistence, WorseOften, persistence, worse_often
+from zerosum.interference.labelled._problems import sentences
 from zerosum.interference.labelled._text import TokenText
 
 
@@ -18,7 +19,8 @@ class StoreInterference:
 
     unpaired: steps without a partner near their double, where doublings were asked for. failed: pairs that could not be
     compared, with the reason. problems: what the store says is wrong with it. moved: for each pair who gained and lost
-    most. worse_often: None for fewer than two successive pairs of the same tokens.
+    most. persistence and worse_often: of the pairs without a problem; worse_often is None for fewer than two
+    successive ones of the same tokens.
     """
 
     pairs: tuple[PairInterference, ...]
@@ -28,6 +30,16 @@ class StoreInterference:
     moved: dict[Pair, tuple[Moved, ...]]
     persistence: tuple[Persistence, ...]
     worse_often: WorseOften | None
+
+    @property
+    def sound(self) -> tuple[PairInterference, ...]:
+        """The pairs between checkpoints that are what their names say: only these are summed up."""
+        return tuple(pair for pair in self.pairs if pair.problem is None)
+
+    @property
+    def last(self) -> PairInterference:
+        """The last sound pair; where none is sound the last of all."""
+        return (self.sound or self.pairs)[-1]
 
 
 def measure_store(
@@ -62,25 +74,13 @@ def measure_store(
             continue
         found[pair] = measure_pair(change, resampled, by, text, level=level, seed=seed)
         moved[pair] = most_moved(change, text, top)
-    kept = list(found)
+    sound = [pair for pair, its in found.items() if its.problem is None]
     return StoreInterference(
         pairs=tuple(found.values()),
         unpaired=tuple(unpaired),
         failed=tuple(failed),
-        problems=tuple(_problems(store)),
+        problems=tuple(sentences(store)),
         moved=moved,
-        persistence=tuple(persistence(store, kept, resampled, level=level, seed=seed)),
-        worse_often=worse_often(store, kept, resampled, level=level, seed=seed),
+        persistence=tuple(persistence(store, sound, resampled, level=level, seed=seed)),
+        worse_often=worse_often(store, sound, resampled, level=level, seed=seed),
     )
-
-
-def _problems(store: Store) -> Iterator[str]:
-    """Sentences of whoever measured: suspicious checkpoints, pieces that are missing."""
-    if store.attrs.get("complete") is False:
-        yield "not everything is measured yet: start the measurement again, and it continues"
-    said = store.attrs.get("problems")
-    for one in said if isinstance(said, list | tuple) else ():
-        if isinstance(one, dict) and isinstance(one.get("message"), str):
-            steps = one.get("steps")
-            where = f"steps {', '.join(map(str, steps))}: " if isinstance(steps, list | tuple) and steps else ""
-            yield f"{where}{one['message']}"

@@ -18,6 +18,7 @@ from zerosum.interference.labelled import (
     tokens_of,
     units_of,
 )
+from zerosum.report.interference_words import set_aside
 from zerosum.report.run.heat import HeatMap, heat_map
 from zerosum.report.run.subject import GroupsOverTime, Missing, TokenLosses
 
@@ -44,10 +45,13 @@ def token_losses_of(
     found = measure_store(store, pairs, text=text, seed=seed, along=along)
     if not found.pairs:
         raise InputError(found.failed[0][1])
-    groups, missing = _groups(store, found.pairs, text, seed, along)
+    groups, missing = _groups(store, found.sound, text, seed, along)
     heat: HeatMap | None = None
+    if not found.sound:
+        missing.append(Missing("Groups and documents", set_aside(found)))
     try:
-        heat = _heat(store, between or (found.pairs[-1].from_step, found.pairs[-1].to_step), text, documents)
+        if found.sound or between:
+            heat = _heat(store, between or (found.last.from_step, found.last.to_step), text, documents)
     except InputError as error:
         if between is not None:
             raise

@@ -14,7 +14,6 @@ from zerosum.report.run import tables
 from zerosum.report.run.figures import FIGURES
 from zerosum.report.run.heat import LEVELS, HeatMap
 from zerosum.report.run.subject import GroupsOverTime, RunReport, TokenLosses
-from zerosum.report.suite.zero_sum import apart
 from zerosum.report.words import VERDICTS, the_break
 
 CURVES = "curves"
@@ -60,6 +59,10 @@ def opening(report: RunReport) -> Iterator[str]:
         yield the_break(report.analysis.fit)
     if report.losses:
         last = report.losses.last
+        if not report.losses.found.sound:
+            why = words.set_aside(report.losses.found)
+            yield why[0].upper() + why[1:]
+            return
         yield words.harm(last)
         if last.measured.interval:
             yield words.against_chance(last)
@@ -67,14 +70,12 @@ def opening(report: RunReport) -> Iterator[str]:
 
 def said(losses: TokenLosses) -> Iterator[str]:
     """What bears on reading D."""
-    pairs = losses.found.pairs
-    if len(pairs) > 1:
-        change = apart(pairs[0].measured, pairs[-1].measured)
-        sure = f"D {change}, with intervals that do not overlap" if change in ("rose", "fell") else change
-        first, last = words.steps(pairs[0]), words.steps(pairs[-1])
-        yield f"From the first pair (steps {first}) to the last (steps {last}): {sure}."
-    noise = words.noise(pairs)
-    yield noise[0].upper() + noise[1:]
+    if change := words.first_to_last(losses.found):
+        yield change
+    aside = words.set_aside(losses.found) if losses.found.sound else ""
+    for about in (aside, words.noise(losses.found.sound or losses.found.pairs)):
+        if about:
+            yield about[0].upper() + about[1:]
     if losses.found.unpaired:
         yield f"Steps without a partner within 5 % of their double: {', '.join(map(n.count, losses.found.unpaired))}."
 

@@ -19,7 +19,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class GroupsOverTime:
-    """One way to split the tokens, at every pair of checkpoints in which a loss moved."""
+    """One way to split the tokens, at every pair of sound checkpoints in which a loss moved."""
 
     by: str
     splits: tuple[tuple[PairInterference, MeasuredGroups], ...]
@@ -45,8 +45,8 @@ class TokenLosses:
 
     @property
     def last(self) -> PairInterference:
-        """The last pair of checkpoints."""
-        return self.found.pairs[-1]
+        """The last pair of checkpoints, of those without a problem if there are any."""
+        return self.found.last
 
 
 @dataclass(frozen=True)

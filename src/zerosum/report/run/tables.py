@@ -38,7 +38,7 @@ def pairs(losses: TokenLosses) -> Table:
     for pair in losses.found.pairs:
         found, noise = pair.measured, pair.noise_floor
         rows.append((
-            Cell(steps(pair)),
+            Cell(f"{steps(pair)}{' *' if pair.problem else ''}", note=pair.problem or ""),
             Cell(n.count(found.N), note=f"{n.count(found.left_out)} left out" if found.left_out else ""),
             *(interfering(found, form) for form in (n.D, n.M, n.R, n.DELTA_L, n.SHARE)),
             *(Cell(n.number(value, 3)) for value in (found.null, found.null_unit, found.excess)),

@@ -30,7 +30,7 @@ QUANTITIES = {
 
 def plot(losses: TokenLosses, layout: Layout = "wide") -> Figure:
     """One panel for each quantity."""
-    pairs = losses.found.pairs
+    pairs = losses.found.sound or losses.found.pairs
     with style():
         look = run_styles(["this run"])[0]
         fig, axes = panels(4, layout, height=2.55, columns=2)
@@ -47,7 +47,7 @@ def plot(losses: TokenLosses, layout: Layout = "wide") -> Figure:
 
 
 def _panel(ax: Axes, losses: TokenLosses, look: RunStyle, quantity: str) -> None:
-    pairs = sorted(losses.found.pairs, key=lambda pair: (pair.from_step, pair.to_step))
+    pairs = sorted(losses.found.sound or losses.found.pairs, key=lambda pair: (pair.from_step, pair.to_step))
     steps = [float(pair.from_step) for pair in pairs]
     values = series(ax, steps, [pair.measured for pair in pairs], look, quantity)
     log_axis(ax, "x", steps, pad=1.25)
@@ -76,7 +76,7 @@ def table(losses: TokenLosses) -> pd.DataFrame:
         {"from_step": pair.from_step, "to_step": pair.to_step}
         | columns(pair.measured)
         | {
-            "unit": pair.units, "left_out": pair.measured.left_out,
+            "problem": pair.problem, "unit": pair.units, "left_out": pair.measured.left_out,
             "noise_floor_M": pair.noise_floor.M, "noise_floor_D": pair.noise_floor.D,
         }
         for pair in losses.found.pairs
