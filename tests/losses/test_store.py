@@ -214,7 +214,7 @@ def test_half_precision_has_a_noise_floor(tmp_path, monkeypatch):
     transformers.LlamaForCausalLM(config).save_pretrained(tmp_path / "checkpoint-1")
     ids = np.random.default_rng(0).integers(0, 97, (8, 33))
     tokens = replace(some_tokens(), ids=ids, document=np.zeros(8, np.int64))
-    floors = {}
+    floors, losses = {}, {}
     for dtype in ("float32", "bfloat16"):
         store = measure_losses(
             tmp_path / dtype,
@@ -223,9 +223,12 @@ def test_half_precision_has_a_noise_floor(tmp_path, monkeypatch):
             load=lambda checkpoint, dtype=dtype: load_model(checkpoint, dtype=getattr(torch, dtype)),
             dtype=dtype,
         )
-        floors[dtype] = store.attrs["noise_floor"]
+        floors[dtype], losses[dtype] = store.attrs["noise_floor"], store["loss"].values.astype(float)
     assert 0 < floors["float32"] < 1e-6
     assert 20 * floors["float32"] < floors["bfloat16"] < 0.1  # 16 bits fewer
+    rounding = np.abs(losses["bfloat16"] - losses["float32"]).mean()
+    assert floors["bfloat16"] >= rounding * (1 - 1e-6)
+    assert rounding > 1e-4
 
 
 @pytest.mark.parametrize("name", ["a::b", "~", "memory:"])

@@ -115,6 +115,7 @@ def _measured(
             run.checkpoints,
             tokens,
             load=load,
+            load_float32=lambda checkpoint: load_model(checkpoint, device=place),
             tokens_per_batch=tokens_per_batch,
             dtype=dtype,
             model=run.path.resolve().name,

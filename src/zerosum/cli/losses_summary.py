@@ -47,8 +47,7 @@ def show(source: str, path: Path, store: "xr.Dataset") -> None:
     console.print(Text(printable(source), style="bold"))
     console.print(table)
     rows = [("store", str(path)), ("tokens", _tokens_in_words(store)), ("intervals", _intervals_in_words(found))]
-    floor_words = "mean difference of the same tokens measured in other batches: smaller changes are not seen"
-    rows += [("noise floor", floor_words)]
+    rows += [("noise floor", _noise_in_words(store.attrs["dtype"]))]
     rows += [("problem", problem["message"]) for problem in store.attrs["problems"]]
     console.print(Padding(labelled(rows, {"problem": "yellow"}), (0, 0, 1, 2), expand=False))
 
@@ -59,6 +58,11 @@ def _tokens_in_words(store: "xr.Dataset") -> str:
     how = "documents joined" if attrs["tokens"].get("pack") else "one document to a sequence"
     words = f"{predicted:,} predicted, {store.sizes['sequence']:,} sequences, {len(attrs['documents']):,} documents"
     return f"{words}; {how}; tokenizer {attrs['tokenizer'] or 'none'}; {attrs['dtype']}"
+
+
+def _noise_in_words(dtype: str) -> str:
+    how = "in other batches" if dtype == "float32" else "in float32 or in other batches, whichever differs more"
+    return f"mean |difference| of the same tokens measured {how}: changes of tokens below it may be numerical noise"
 
 
 def _intervals_in_words(found: Any) -> str:

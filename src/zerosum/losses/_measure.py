@@ -28,6 +28,7 @@ def measure_losses(
     tokens: TokenSequences,
     *,
     load: Callable[[Checkpoint], Any] = load_model,
+    load_float32: Callable[[Checkpoint], Any] = load_model,
     tokens_per_batch: int | Literal["auto"] = "auto",
     dtype: str = "float32",
     model: str | None = None,
@@ -41,7 +42,8 @@ def measure_losses(
     A store of the same tokens is continued: what is done stays, checkpoints that it lacks are added. Several processes
     may call this at once, also on several machines that share the folder: each piece is measured by one of them, and
     all return when the store is complete. Under torchrun each begins at another checkpoint.
-    load: checkpoint -> model, in precision `dtype`. model: its name, for the record; tokenizer: the facts of what made
+    load: checkpoint -> model, in precision `dtype`. load_float32: the same in float32, used where `dtype` is another:
+    the noise floor then holds what its rounding does to a few sequences. model: its name, for the record; tokenizer: the facts of what made
     the tokens. around: a step to be measured as well. on_piece: called with (pieces done, of how many, step).
     Raises InputError, with the store untouched, where it is damaged or was made of other tokens or weights; with
     `replace` it is made anew.
@@ -63,7 +65,8 @@ def measure_losses(
     with waiting_for(lock):
         layout = prepare(path, wanted, pieces, replace)
     by_step = {checkpoint.step: checkpoint for checkpoint in checkpoints}
-    Work(path, layout, pieces, models, around, by_step).until_done(on_piece)
+    exact = None if dtype == "float32" else load_float32
+    Work(path, layout, pieces, models, around, by_step, exact).until_done(on_piece)
     with waiting_for(lock):
         _finish(path, layout, pieces, misfit_tokenizers({one.step: one.path for one in checkpoints}))
     return open_store(path)

@@ -19,7 +19,8 @@ def open_store(path: str | Path) -> xr.Dataset:
     [sequence], the one before it, -1 at padding; document and, where there are domains, domain, [sequence] or
     [sequence, position], as numbers of attrs["documents"] and attrs["domains"].
     attrs: weight_sha256 and noise_floor_of_checkpoint, one for each checkpoint; noise_floor, the largest of these: mean
-    |difference| in nats of the same tokens in batches composed in another way; tokens: how the sequences were made;
+    |difference| in nats of the same tokens in batches composed in another way, or, where dtype is not float32, in
+    float32, whichever is larger; tokens: how the sequences were made;
     problems: [{code, steps, message}]; complete: whether everything is measured; unit, dtype, model, tokenizer,
     tokenizer_path, hashes, versions.
     Where a step was measured too, also loss_after_step, and batch_loss and batch_loss_after_step over batch_sequence.

@@ -42,7 +42,10 @@ class OneModel:
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be measured. by_step: the checkpoints at hand; the store may have others."""
+    """What is to be measured. by_step: the checkpoints at hand; the store may have others.
+
+    load_float32: to say what another precision costs; None where the models are in float32 anyway.
+    """
 
     path: Path
     layout: Layout
@@ -50,6 +53,7 @@ class Work:
     models: OneModel
     around: AroundStep | None
     by_step: Mapping[int, Checkpoint]
+    load_float32: Callable[[Checkpoint], Any] | None = None
 
     def until_done(self, on_piece: OnPiece) -> None:
         """Measure what no other process does, then wait for the others, taking over what they leave behind."""
@@ -83,9 +87,13 @@ class Work:
         arrays = {"loss": losses_of(ids)}
         noise = None
         if piece.block == 0:
-            again = losses_of.in_other_batches(ids[:NOISE_SEQUENCES])
-            difference = np.abs(again.astype(np.float64) - arrays["loss"][:NOISE_SEQUENCES, : again.shape[1]])
-            noise = float(np.nanmean(difference)) if np.isfinite(difference).any() else None
+            few = ids[:NOISE_SEQUENCES]
+            noise = _difference(losses_of.in_other_batches(few), arrays["loss"])
+            if self.load_float32 is not None and noise is not None:
+                # Batches hardly move a half-precision loss; its rounding does, and every batch rounds alike.
+                exact = ModelLosses(self.load_float32(checkpoint), self.models.tokens_per_batch)
+                rounding = _difference(exact(few), arrays["loss"])
+                noise = None if rounding is None else max(noise, rounding)
         if self.around:
             arrays |= self._around_step(checkpoint, self.around)
         return arrays, Facts(tuple(losses_of.notes), noise, losses_of.vocab_size)
@@ -100,3 +108,9 @@ class Work:
             "batch_loss": found.batch_before,
             "batch_loss_after_step": found.batch_after,
         }
+
+
+def _difference(again: Float32[np.ndarray, "s t"], losses: Float32[np.ndarray, "S T"]) -> float | None:
+    """Mean |difference| in nats of the tokens measured twice; None where no loss is a number."""
+    difference = np.abs(again.astype(np.float64) - losses[: len(again), : again.shape[1]])
+    return float(np.nanmean(difference)) if np.isfinite(difference).any() else None
