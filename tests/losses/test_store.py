@@ -166,6 +166,15 @@ def test_damaged_pieces_are_measured_again(run, tokens, tmp_path, damage, steps)
     xr.testing.assert_identical(again.load(), whole)
 
 
+def test_a_lost_chunk_without_padding_is_measured_again(run, tokens, tmp_path):
+    full = replace(tokens, ids=np.where(tokens.ids < 0, 1, tokens.ids))
+    whole = measure_losses(tmp_path / "store", run.checkpoints, full).load()
+    assert np.isfinite(whole["loss"]).all()
+    chunks(tmp_path / "store", "loss")[4].unlink()
+    again = measure_losses(tmp_path / "store", run.checkpoints, full)
+    xr.testing.assert_identical(again.load(), whole)
+
+
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_store_is_refused_or_made_anew(run, tokens, tmp_path, damage):
     path = tmp_path / "store"
