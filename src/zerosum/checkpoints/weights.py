@@ -61,7 +61,11 @@ class Weights:
 
     def shapes(self) -> list[list[int]]:
         """Of every tensor; a tied matrix as often as it is written."""
-        return [shape for file in self.files for shape in _shapes(file, self.select)]
+        return [shape for file in self.files for shape in _shapes(file, self.select).values()]
+
+    def named_shapes(self) -> dict[str, list[int]]:
+        """Of every tensor by name."""
+        return {name: shape for file in self.files for name, shape in _shapes(file, self.select).items()}
 
     def tensors(self) -> dict[str, Any]:
         """Every tensor by name, on the CPU and mapped from the file where its format allows that."""
@@ -152,10 +156,10 @@ def _load_safetensors(file: Path) -> dict[str, Any]:
     return loaded
 
 
-def _shapes(file: Path, select: Callable[[Any], dict[str, Any]]) -> list[list[int]]:
+def _shapes(file: Path, select: Callable[[Any], dict[str, Any]]) -> dict[str, list[int]]:
     if file.suffix == ".safetensors":
-        return [entry["shape"] for entry in read_header(file)[0].values()]
-    return [list(tensor.shape) for tensor in tensors_only(select(load_pickled(file))).values()]
+        return {name: entry["shape"] for name, entry in read_header(file)[0].items()}
+    return {name: list(tensor.shape) for name, tensor in tensors_only(select(load_pickled(file))).items()}
 
 
 @lru_cache(maxsize=4096)

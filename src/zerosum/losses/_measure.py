@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from zerosum.checkpoints import Checkpoint, Problem, load_model
+from zerosum.checkpoints.one_model import require_one_model
 from zerosum.checkpoints.problems import identical_weights, misfit_tokenizers
 from zerosum.errors import InputError, MissingExtra
 from zerosum.losses._around import AroundStep
@@ -43,15 +44,17 @@ def measure_losses(
     may call this at once, also on several machines that share the folder: each piece is measured by one of them, and
     all return when the store is complete. Under torchrun each begins at another checkpoint.
     load: checkpoint -> model, in precision `dtype`. load_float32: the same in float32, used where `dtype` is another:
-    the noise floor then holds what its rounding does to a few sequences. model: its name, for the record; tokenizer: the facts of what made
-    the tokens. around: a step to be measured as well. on_piece: called with (pieces done, of how many, step).
-    Raises InputError, with the store untouched, where it is damaged or was made of other tokens or weights; with
-    `replace` it is made anew.
+    the noise floor then holds what its rounding does to a few sequences. model: its name, for the record; tokenizer:
+    the facts of what made the tokens. around: a step to be measured as well. on_piece: called with (pieces done, of how
+    many, step).
+    Raises InputError, with the store untouched, where checkpoints are quantised or not of one model, where it is
+    damaged or was made of other tokens or weights; with `replace` it is made anew.
     """
     try:
         from zerosum.losses._work import OneModel, Work
     except ImportError as missing:
         raise MissingExtra("torch", "lm") from missing
+    require_one_model(checkpoints)
     entries = sorted((_entry(checkpoint) for checkpoint in checkpoints), key=lambda entry: entry.step)
     _require_distinct([entry.step for entry in entries])
     attrs = _provenance(tokens, dtype, model, tokenizer)

@@ -30,7 +30,8 @@ class Facts:
     """What was noticed while measuring a piece.
 
     notes: in words. noise_floor: mean |difference| in nats of the same tokens in batches composed in another way, or
-    in float32, whichever is larger; None where it was not measured. vocab_size: of the model, None where it does not say.
+    in float32, whichever is larger; None where it was not measured. vocab_size: of the model, None where it does not
+    say.
     """
 
     notes: tuple[str, ...] = ()

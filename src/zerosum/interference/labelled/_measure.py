@@ -20,8 +20,8 @@ GROUP_DRAWS = 500  # of each group's interval: enough for its coverage, and ther
 class NoiseFloor:
     """What numerical noise alone does to a pair of checkpoints.
 
-    M: mean size of the changes it makes, in nats: of the same tokens and weights in batches composed in another way, or,
-    where the losses are not in float32, against those that are.
+    M: mean size of the changes it makes, in nats: of the same tokens and weights in batches composed in another way, or
+    in float32 where the losses are not.
     D: the most it could give. Where true changes all have one sign, noise of mean zero lowers no |sum x| and adds at
     most M to mean |x|, so that D is at most M over the measured mean |x|, and 1. NaN where unknown, with the reason.
     """
