@@ -19,7 +19,7 @@ __all__ = ["call"]
 STEPS = [0, 1, 2, 4, 9]
 PROMISED = {
     *("from_step", "to_step", "R", "D", "M", "delta_L", "harmful_share", "N", "null", "null_unit", "excess"),
-    *("noise_floor", "interval", "groups", "C_between", "C_within"),
+    *("noise_floor", "noise_floor_D", "interval", "groups", "C_between", "C_within"),
 }
 
 
@@ -254,7 +254,7 @@ def test_hostile_names_are_only_text(call, tmp_path):
 def test_noise_and_problems_of_the_store_are_said(call, tmp_path):
     quiet = write(losses().assign_attrs(noise_floor=1e-6), tmp_path / "quiet.zarr")
     pair = document_of(call, quiet)["pairs"][0]
-    assert pair["noise_floor"] == {"M": 1e-6, "D": 1e-6 / pair["M"]}
+    assert (pair["noise_floor"], pair["noise_floor_D"]) == (1e-6, 1e-6 / pair["M"])
     assert "Not all of this D" not in words_of(call("interference", quiet)[1])
     said = {"noise_floor": 0.3, "problems": [{"code": "x", "steps": [4], "message": "its loss is implausible"}]}
     loud = write(losses().assign_attrs(said), tmp_path / "loud.zarr")

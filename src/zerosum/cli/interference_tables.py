@@ -35,8 +35,10 @@ def pair_documents(source: str, found: "StoreInterference") -> list[Row]:
                 "units": pair.units,
                 "left_out": pair.measured.left_out,
                 "one_sided": pair.one_sided,
-                "noise_floor": None if noise.reason else {"M": noise.M, "D": noise.D},
-                **({"noise_floor_reason": noise.reason} if noise.reason else {}),
+                **with_reasons(
+                    {"noise_floor": noise.M, "noise_floor_D": noise.D},
+                    dict.fromkeys(("noise_floor", "noise_floor_D"), noise.reason or ""),
+                ),
                 **groups_document(pair.groups),
                 "moved": [_moved(one) for one in found.moved[steps]],
                 "persistence": [_persistence(one) for one in found.persistence if one.first == steps],
@@ -146,9 +148,7 @@ def _of(pair: Row) -> Row:
 
 def _pair_rows(documents: list[Row]) -> Iterator[Row]:
     for pair in documents:
-        noise = pair["noise_floor"] or {"M": None, "D": None}
-        rest = {name: value for name, value in pair.items() if name != "noise_floor"}
-        yield _flat(rest) | {"noise_floor_M": noise["M"], "noise_floor_D": noise["D"]}
+        yield _flat(pair)
 
 
 def _group_rows(documents: list[Row]) -> Iterator[Row]:

@@ -77,7 +77,7 @@ def table(losses: TokenLosses) -> pd.DataFrame:
         | columns(pair.measured)
         | {
             "problem": pair.problem, "unit": pair.units, "left_out": pair.measured.left_out,
-            "noise_floor_M": pair.noise_floor.M, "noise_floor_D": pair.noise_floor.D,
+            "noise_floor": pair.noise_floor.M, "noise_floor_D": pair.noise_floor.D,
         }
         for pair in losses.found.pairs
     ])  # fmt: skip
