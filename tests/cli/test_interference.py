@@ -139,6 +139,8 @@ def test_rising_losses_and_losses_that_do_not_move(call, tmp_path):
     code, out, _ = call("interference", store, "--pairs", "0:1", "--by", "position", "--json")
     pair = one_document(out)["pairs"][0]
     assert (code, pair["D"], pair["D_reason"], pair["groups"]) == (0, None, "every change is zero", [])
+    assert pair["by_reason"] == pair["C_between_reason"] == "no loss changed, so no group moved"
+    assert "--by" in document_of(call, store, "--pairs", "1:2")["pairs"][0]["by_reason"]
     check_nulls(pair)
     assert "no loss changed at all" in words_of(call("interference", store, "--pairs", "0:1")[1])
 

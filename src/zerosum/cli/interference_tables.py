@@ -39,7 +39,7 @@ def pair_documents(source: str, found: "StoreInterference") -> list[Row]:
                     {"noise_floor": noise.M, "noise_floor_D": noise.D},
                     dict.fromkeys(("noise_floor", "noise_floor_D"), noise.reason or ""),
                 ),
-                **groups_document(pair.groups),
+                **groups_document(pair.groups, moved=pair.measured.M > 0),
                 "moved": [_moved(one) for one in found.moved[steps]],
                 "persistence": [_persistence(one) for one in found.persistence if one.first == steps],
             }
@@ -58,10 +58,10 @@ def store_document(source: str, found: "StoreInterference") -> Row:
     return document | {"worse_often": _worse_often(found.worse_often)}
 
 
-def groups_document(groups: "MeasuredGroups | None") -> Row:
+def groups_document(groups: "MeasuredGroups | None", moved: bool = True) -> Row:
     """A split into groups: its factors, and each group with its numbers; why there is none."""
     if groups is None:
-        reason = "no groups: name some with --by, of tokens that moved"
+        reason = "no groups were asked for: name some with --by" if moved else "no loss changed, so no group moved"
         names = ("C_between", "C_within", "C_between_null")
         return {"by": None, "by_reason": reason, "groups": []} | with_reasons(
             dict.fromkeys(names, float("nan")), dict.fromkeys(names, reason)
