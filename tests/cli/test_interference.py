@@ -257,11 +257,18 @@ def test_noise_and_problems_of_the_store_are_said(call, tmp_path):
     quiet = write(losses().assign_attrs(noise_floor=1e-6), tmp_path / "quiet.zarr")
     pair = document_of(call, quiet)["pairs"][0]
     assert (pair["noise_floor"], pair["noise_floor_D"]) == (1e-6, 1e-6 / pair["M"])
-    assert "Not all of this D" not in words_of(call("interference", quiet)[1])
-    said = {"noise_floor": 0.3, "problems": [{"code": "x", "steps": [4], "message": "its loss is implausible"}]}
+    text = words_of(call("interference", quiet)[1])
+    assert "noise measured in another batch, the same tokens differ by 1e-06 nats on average" in text
+    assert "Not all of this D" not in text
+    said = {
+        "noise_floor": 0.3,
+        "dtype": "bfloat16",
+        "problems": [{"code": "x", "steps": [4], "message": "its loss is implausible"}],
+    }
     loud = write(losses().assign_attrs(said), tmp_path / "loud.zarr")
     text = words_of(call("interference", loud)[1])
     assert "Not all of this D is the model's" in text
+    assert "in another batch or in float32 instead of bfloat16, whichever differs more" in text
     assert "step 4: its loss is implausible" in text
     assert document_of(call, loud)["stores"][0]["problems"] == ["step 4: its loss is implausible"]
 

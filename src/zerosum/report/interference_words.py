@@ -74,14 +74,16 @@ def against_chance(pair: "PairInterference") -> str:
 
 
 def noise(pairs: "Sequence[PairInterference]") -> str:
-    """What numerical noise could have done to D, or why that is not known."""
+    """How far the same tokens differ when measured again and what that could do to D, or why it is not known."""
     if missing := [pair.noise_floor.reason for pair in pairs if pair.noise_floor.reason]:
         return f"no floor known: {missing[-1]}."
     most = max(pairs, key=lambda pair: pair.noise_floor.D)
     warning = " Not all of this D is the model's." if most.noise_floor.D >= LOUD * most.measured.D else ""
+    dtype = printable(most.noise_floor.dtype, 20)
+    how = "" if dtype in ("", "float32") else f" or in float32 instead of {dtype}, whichever differs more"
     return (
-        f"numerical noise alone moves a token by {most.noise_floor.M:.2g} nats, which could give D = "
-        f"{most.noise_floor.D:.2g} at most (steps {steps(most)}).{warning}"
+        f"measured in another batch{how}, the same tokens differ by {most.noise_floor.M:.2g} nats on average, on a few "
+        f"sequences. Changes of this size give D = {most.noise_floor.D:.2g} at most (steps {steps(most)}).{warning}"
     )
 
 

@@ -18,17 +18,19 @@ GROUP_DRAWS = 500  # of each group's interval: enough for its coverage, and ther
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """What numerical noise alone does to a pair of checkpoints.
+    """What numerical noise does to a pair of checkpoints, as far as the store measured it, on a few sequences.
 
     M: mean size of the changes it makes, in nats: of the same tokens and weights in batches composed in another way, or
     in float32 where the losses are not.
-    D: the most it could give. Where true changes all have one sign, noise of mean zero lowers no |sum x| and adds at
-    most M to mean |x|, so that D is at most M over the measured mean |x|, and 1. NaN where unknown, with the reason.
+    D: the most that changes of this size could give. Where true changes all have one sign, noise of mean zero lowers no
+    |sum x| and adds at most M to mean |x|, so that D is at most M over the measured mean |x|, and 1. NaN where unknown,
+    with the reason. dtype: of the measurement, "" where the store does not say.
     """
 
     M: float
     D: float
     reason: str | None
+    dtype: str = ""
 
     @classmethod
     def of(cls, change: Change, M: float) -> "NoiseFloor":
@@ -40,7 +42,7 @@ class NoiseFloor:
         floor = max(known) if known and not any(map(math.isnan, known)) else _size(attrs.get("noise_floor"))
         if math.isnan(floor):
             return cls(floor, floor, "numerical noise was not measured when this store was made")
-        return cls(floor, min(floor / M, 1.0) if M > 0 else 1.0, None)
+        return cls(floor, min(floor / M, 1.0) if M > 0 else 1.0, None, str(attrs.get("dtype") or ""))
 
 
 def _size(value: Any) -> float:

@@ -32,7 +32,7 @@ def pairs(losses: TokenLosses) -> Table:
         ("null", "D, a sign per token"),
         ("null_unit", f"D, a sign per {losses.last.units}"),
         ("excess", "D − null_unit"),
-        ("Noise floor", "D by numerical noise, at most"),
+        ("Noise floor", "largest D by differences of this size"),
     )
     rows = []
     for pair in losses.found.pairs:
