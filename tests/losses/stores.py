@@ -51,6 +51,12 @@ def measure_in_small_pieces(run, path, dies_before=None, **environment):
             if changes == dies_before:
                 os.kill(os.getpid(), signal.SIGKILL)
 
+    def count(done, total, step):
+        nonlocal measured
+        measured += 1
+
+    measured = 0
     sys.addaudithook(hook)
-    measure_losses(Path(path), open_run(run).checkpoints, some_tokens())
+    measure_losses(Path(path), open_run(run).checkpoints, some_tokens(), on_piece=count)
     Path(run, f"changes-{os.getpid()}").write_text(str(changes))
+    Path(run, f"measured-{os.getpid()}").write_text(str(measured))

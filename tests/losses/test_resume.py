@@ -86,3 +86,16 @@ def test_one_takes_over_what_the_other_leaves(processes, whole, tmp_path):
     assert exit_code(other) == 0
     assert exit_code(dying) == -signal.SIGKILL
     np.testing.assert_allclose(zerosum.open_store(path)["loss"], expected["loss"], atol=1e-6, rtol=0)
+
+
+def test_what_is_done_is_not_measured_again(processes, whole, tmp_path):
+    run, expected, changes = whole
+    path = tmp_path / "store"
+    assert exit_code(start(processes, run, path, changes // 2)) == -signal.SIGKILL
+    done = len(list(path.with_name("store.pieces").glob("*.done")))
+    pieces = 3 * 3  # checkpoints, blocks of two of the five sequences
+    assert 0 < done < pieces
+    process = start(processes, run, path)
+    assert exit_code(process) == 0
+    assert int((run / f"measured-{process.pid}").read_text()) == pieces - done
+    require_same(path, expected)

@@ -5,6 +5,7 @@ process is gone, or that was not renewed for two minutes (another machine, a sto
 two processes still hold one claim, they write the same numbers to the same file, whole: nothing is harmed but time.
 """
 
+import glob
 import json
 import os
 import socket
@@ -48,13 +49,29 @@ def take(path: Path) -> Claim | None:
     """The claim of this name, or None where another process holds it."""
     for _ in range(2):
         try:
-            with path.open("x", encoding="utf-8") as file:
-                json.dump({"host": socket.gethostname(), "pid": os.getpid()}, file)
-            return Claim(path)
+            _create(path)
         except FileExistsError:
             if not is_stale(path) or not _removed(path):
                 return None
+        except FileNotFoundError:  # what was to be linked, swept away by the process that got the claim
+            if not path.parent.is_dir():
+                raise
+            return None
+        else:
+            for left in path.parent.glob(f"{glob.escape(path.name)}.*"):  # by processes killed inside `_create`
+                left.unlink(missing_ok=True)
+            return Claim(path)
     return None
+
+
+def _create(path: Path) -> None:
+    """The file of a claim appears with its holder in it: a process killed here leaves no claim of nobody."""
+    whole = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+    whole.write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}), encoding="utf-8")
+    try:
+        os.link(whole, path)
+    finally:
+        whole.unlink(missing_ok=True)
 
 
 @contextmanager

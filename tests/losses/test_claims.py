@@ -1,0 +1,34 @@
+"""Claims appear with their holder in them, and those of the dead can be taken at once."""
+
+import multiprocessing
+import os
+import signal
+
+import pytest
+
+from zerosum.losses import _claims
+
+
+def die_at_link(path):
+    os.link = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    _claims.take(path)
+
+
+def take_and_die(path):
+    _claims.take(path)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("work", [die_at_link, take_and_die])
+def test_what_a_killed_process_leaves_can_be_taken_at_once(tmp_path, work):
+    path = tmp_path / "1-0.claim"
+    process = multiprocessing.get_context("spawn").Process(target=work, args=(path,))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 1
+    with _claims.take(path) as claim:
+        assert claim is not None
+        assert [one.name for one in tmp_path.iterdir()] == [path.name]
+        assert _claims.take(path) is None
+    assert not list(tmp_path.iterdir())
