@@ -210,6 +210,25 @@ def test_words_are_looked_for_without_unpickling(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_plain_pickle_is_called_so_and_warns_of_nothing(tmp_path, protocol, recwarn):
+    file = tmp_path / "pytorch_model.bin"
+    file.write_bytes(pickle.dumps(Hostile(tmp_path / "ran"), protocol))
+    with pytest.raises(InputError, match=r"never executed. Save the weights as safetensors"):
+        Weights((file,)).hash()
+    assert not recwarn.list
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_first_broken_tensor_is_named(tmp_path):
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.ones(2), "b": torch.tensor([1.0, float("inf")])}, tmp_path / "w.safetensors")
+    save_file({"a": torch.ones(2), "n": torch.ones(2, dtype=torch.int64)}, tmp_path / "v.safetensors")
+    assert Weights((tmp_path / "w.safetensors",)).first_broken() == "b"
+    assert Weights((tmp_path / "v.safetensors",)).first_broken() is None
+
+
 @pytest.mark.parametrize("content", [b"", b"garbage" * 99, b"PK\x03\x04" + b"x" * 99, "truncated", "a list"])
 def test_a_damaged_pickle_is_one_line(tmp_path, content):
     file = tmp_path / "pytorch_model.bin"

@@ -6,17 +6,21 @@ import mmap
 import os
 import re
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from pickletools import genops
 from typing import Any
 
 from zerosum.errors import InputError, MissingExtra
 
 LARGEST_HEADER = 100_000_000  # bytes; what the safetensors library itself accepts
+PLAIN = 1_000_000  # bytes of a file that are looked at to tell whether it is a plain pickle
+_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how torch began its files before version 1.6
 _OBJECT = re.compile(r"GLOBAL ([\w.]{1,80})", re.ASCII)  # what torch refuses to unpickle, in its words
 _NAMES_OF_TORCH = {
     "float64": "F64",
@@ -67,6 +71,10 @@ class Weights:
         """Of every tensor by name."""
         return {name: shape for file in self.files for name, shape in _shapes(file, self.select).items()}
 
+    def first_broken(self) -> str | None:
+        """The name of a tensor that holds NaN or infinite numbers; None where all are finite."""
+        return next((name for name, tensor in self.tensors().items() if not tensor.isfinite().all()), None)
+
     def tensors(self) -> dict[str, Any]:
         """Every tensor by name, on the CPU and mapped from the file where its format allows that."""
         found: dict[str, Any] = {}
@@ -105,16 +113,32 @@ def load_pickled(file: Path) -> Any:
     """
     torch = _torch()
     try:
-        return torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
+        with warnings.catch_warnings(action="ignore"):  # of what it is about to refuse
+            return torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
     except Exception as error:  # torch raises what a damaged archive happens to lead to
         if found := _OBJECT.search(str(error)):
             raise InputError(
                 f"{file}: not loaded: beside tensors it holds {found[1]}, and a pickle that could run code is never "
                 "executed. Save the weights as safetensors with the program that wrote them."
             ) from error
+        if _is_plain_pickle(file):
+            raise InputError(
+                f"{file}: not loaded: a plain pickle, not a file of torch, and a pickle that could run code is never "
+                "executed. Save the weights as safetensors with the program that wrote them."
+            ) from error
         raise InputError(
             f"{file}: damaged or truncated, or not a file of torch ({type(error).__name__}). Copy it again."
         ) from error
+
+
+def _is_plain_pickle(file: Path) -> bool:
+    """Whether it is a whole pickle, as any Python program writes one; nothing is unpickled."""
+    try:
+        with file.open("rb") as handle:
+            content = handle.read(PLAIN)
+            return not content.startswith(_LEGACY) and any(code.name == "STOP" for code, _, _ in genops(content))
+    except Exception:  # noqa: BLE001 - pickletools raises whatever damaged bytes happen to lead to
+        return False
 
 
 def holds(file: Path, *words: bytes) -> bool:
