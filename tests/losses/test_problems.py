@@ -17,7 +17,17 @@ def falling(noise=0.0):
 
 @pytest.mark.parametrize("noise", [0.0, 0.02, 0.05])
 def test_a_falling_loss_is_plausible(noise):
-    assert implausible_losses(falling(noise)) == []
+    assert implausible_losses(falling(noise), {}) == []
+
+
+def test_no_number_is_said_with_its_cause():
+    means = {1: math.nan, 2: math.inf, 4: math.nan}
+    broken, whole, unknown = implausible_losses(means, {1: "norm.weight", 2: None})
+    assert broken.message.startswith(
+        "step 1: its mean loss is no number: its weights hold NaN or infinite numbers ('norm"
+    )
+    assert "step 2: its mean loss is no number, though its weights are" in whole.message
+    assert unknown.message == "step 4: its mean loss is no number. Leave it out."
 
 
 @pytest.mark.parametrize("step", [4, 64, 1024, 2048])
@@ -25,7 +35,7 @@ def test_a_falling_loss_is_plausible(noise):
 def test_one_that_is_too_high_is_found_and_no_other(step, noise):
     means = falling(noise)
     means[step] += 4
-    (found,) = implausible_losses(means)
+    (found,) = implausible_losses(means, {})
     assert (found.code, found.steps) == ("implausible-loss", (step,))
 
 
@@ -33,16 +43,16 @@ def test_one_that_is_too_high_is_found_and_no_other(step, noise):
 def test_one_that_is_too_low_is_found_and_no_other(step):
     means = falling()
     means[step] = 1.0
-    (found,) = implausible_losses(means)
+    (found,) = implausible_losses(means, {})
     assert found.steps == (step,)
 
 
 def test_a_loss_that_rises_for_good_is_plausible():
-    assert implausible_losses({step: 3.0 if step < 64 else 6.0 for step in STEPS}) == []
+    assert implausible_losses({step: 3.0 if step < 64 else 6.0 for step in STEPS}, {}) == []
 
 
 def test_no_number_is_always_said():
-    (found,) = implausible_losses({1: 3.0, 2: math.nan})
+    (found,) = implausible_losses({1: 3.0, 2: math.nan}, {})
     assert found.steps == (2,)
 
 

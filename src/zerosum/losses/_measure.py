@@ -1,6 +1,7 @@
 """Measure checkpoints into a store: stopped at any moment it continues, beside other processes it shares the work."""
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from zerosum.checkpoints import Checkpoint, Problem, load_model
+from zerosum.checkpoints import Checkpoint, load_model
 from zerosum.checkpoints.one_model import require_one_model
 from zerosum.checkpoints.problems import identical_weights, misfit_tokenizers
 from zerosum.errors import InputError, MissingExtra
@@ -71,7 +72,7 @@ def measure_losses(
     exact = None if dtype == "float32" else load_float32
     Work(path, layout, pieces, models, around, by_step, exact).until_done(on_piece)
     with waiting_for(lock):
-        _finish(path, layout, pieces, misfit_tokenizers({one.step: one.path for one in checkpoints}))
+        _finish(path, layout, pieces, by_step)
     return open_store(path)
 
 
@@ -105,7 +106,7 @@ def _provenance(
     }
 
 
-def _finish(path: Path, layout: Layout, pieces: Pieces, misfits: Iterable[Problem]) -> None:
+def _finish(path: Path, layout: Layout, pieces: Pieces, by_step: Mapping[int, Checkpoint]) -> None:
     """Record what was noticed; a store whose every piece is done says so, and needs no markers any more."""
     if not pieces.folder.is_dir():  # another process has finished it
         return
@@ -115,13 +116,14 @@ def _finish(path: Path, layout: Layout, pieces: Pieces, misfits: Iterable[Proble
     sizes = {one.vocab_size for one in facts.values()} - {None}
     vocab_size = sizes.pop() if len(sizes) == 1 else None
     means = _mean_losses(path, layout, done)
+    broken = {step: by_step[step].weights().first_broken() for step in by_step if not math.isfinite(means.get(step, 0))}
     notes: dict[int, list[str]] = {}
     for piece in done:
         notes.setdefault(piece.step, []).extend(facts[piece].notes)
     problems = [
         *identical_weights({entry.step: entry.weight_sha256 for entry in layout.entries}),
-        *implausible_losses(means),
-        *misfits,
+        *implausible_losses(means, broken),
+        *misfit_tokenizers({step: one.path for step, one in by_step.items()}),
         *worse_than_chance(means, vocab_size),
         *measured_otherwise(notes),
     ]

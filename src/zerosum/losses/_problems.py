@@ -14,8 +14,11 @@ FEWEST = 5  # checkpoints, below which a run says nothing of its roughness
 _NEAR = 2  # neighbours on each side
 
 
-def implausible_losses(means: Mapping[int, float]) -> list[Problem]:
+def implausible_losses(means: Mapping[int, float], broken: Mapping[int, str | None]) -> list[Problem]:
     """Checkpoints whose mean loss does not fit between their neighbours, or is no number.
+
+    broken: step -> a tensor of the checkpoint that holds NaN or infinite numbers, None where none does;
+    a step whose weights were not looked at is not in it.
 
     A checkpoint stands out where its loss is above all of its two neighbours on each side, or below all of them, by
     more than 2 % of its loss and 5 times the run's roughness: the median distance of a checkpoint's loss from the mean
@@ -24,7 +27,7 @@ def implausible_losses(means: Mapping[int, float]) -> list[Problem]:
     are not judged.
     """
     found = [
-        Problem("implausible-loss", (step,), f"step {step}: its mean loss is no number")
+        Problem("implausible-loss", (step,), _no_number(step, broken))
         for step, mean in means.items()
         if not math.isfinite(mean)
     ]
@@ -44,6 +47,15 @@ def implausible_losses(means: Mapping[int, float]) -> list[Problem]:
                 Problem("implausible-loss", (step,), f"step {step}: mean loss {loss[index]:.4g}, but {near} (nats)")
             )
     return found
+
+
+def _no_number(step: int, broken: Mapping[int, str | None]) -> str:
+    words = f"step {step}: its mean loss is no number"
+    if step not in broken:
+        return f"{words}. Leave it out."
+    if (tensor := broken[step]) is None:
+        return f"{words}, though its weights are: the losses overflow. Measure with --dtype float32, or leave it out."
+    return f"{words}: its weights hold NaN or infinite numbers ({tensor[:80]!a}). Copy it again, or leave it out."
 
 
 def worse_than_chance(means: Mapping[int, float], vocab_size: int | None) -> list[Problem]:
