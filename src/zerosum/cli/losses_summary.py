@@ -23,6 +23,7 @@ def document(source: str, path: Path, store: "xr.Dataset") -> dict[str, Any]:
         "domains": attrs["domains"],
         **{name: attrs.get(name) for name in said},
         **({} if attrs.get("noise_floor") is not None else {"noise_floor_reason": "no checkpoint gives numbers"}),
+        "gaps": [list(pair) for pair in _gaps(store)],
         "checkpoints": [_row(one) for one in mean_losses(store)],
     }
 
@@ -48,8 +49,17 @@ def show(source: str, path: Path, store: "xr.Dataset") -> None:
     console.print(table)
     rows = [("store", str(path)), ("tokens", _tokens_in_words(store)), ("intervals", _intervals_in_words(found))]
     rows += [("noise floor", _noise_in_words(store.attrs["dtype"]))]
+    if found_gaps := _gaps(store):
+        between = ", ".join(f"{count(start)} and {count(end)}" for start, end in found_gaps)
+        rows += [("gaps", f"checkpoints are missing between steps {between}, by the spacing of those around")]
     rows += [("problem", problem["message"]) for problem in store.attrs["problems"]]
     console.print(Padding(labelled(rows, {"problem": "yellow"}), (0, 0, 1, 2), expand=False))
+
+
+def _gaps(store: "xr.Dataset") -> tuple[tuple[int, int], ...]:
+    from zerosum.checkpoints.problems import gaps
+
+    return gaps(store["step"].values.tolist())
 
 
 def _tokens_in_words(store: "xr.Dataset") -> str:
