@@ -80,6 +80,7 @@ def test_store_and_document(call, run, texts):  # noqa: F811
         assert row["interval"][0] < row["mean_loss"] < row["interval"][1]
         assert "25 documents" in row["method"]
         assert 0 <= row["noise_floor"] < 1e-5
+    assert found["gaps"] == []
     (problem,) = found["problems"]
     assert (problem["code"], problem["steps"]) == ("identical-weights", [20, 40])
     assert store.attrs["tokenizer_path"] == str(run / "checkpoint-0")
@@ -94,11 +95,18 @@ def test_for_people_and_again(call, run, texts):  # noqa: F811
     assert again[:2] == (0, out)
 
 
+def test_gaps_are_said(call, run, texts, tmp_path):  # noqa: F811
+    sources = [f"{run / 'checkpoint-0'}@{step}" for step in (10, 20, 30, 60, 70)]
+    arguments = ("losses", *sources, "--data", texts, "--max-sequences", 2, "--store", tmp_path / "s")
+    code, out, said = call(*arguments, "--json")
+    assert code == 0, said
+    assert one_document(out)["runs"][0]["gaps"] == [[30, 60]]
+    assert "missing between steps 30 and 60" in " ".join(call(*arguments)[1].split())
+
+
 def test_single_checkpoints_are_one_run(call, run, texts, tmp_path):  # noqa: F811
     folders = [run / f"checkpoint-{step}" for step in (20, 0)]
-    code, out, said = call(
-        "losses", *folders, "--data", texts, "--store", tmp_path / "s", "--dtype", "bfloat16", "--json"
-    )
+    code, out, said = call("losses", *folders, "--data", texts, "--store", tmp_path / "s", "--dtype", "bf16", "--json")
     assert code == 0, said
     (found,) = one_document(out)["runs"]
     assert [row["step"] for row in found["checkpoints"]] == [0, 20]
@@ -135,6 +143,9 @@ def test_wrong_calls_and_data_are_one_line(call, run, texts, tmp_path):  # noqa:
     assert "nothing to predict" in wrong(call, run, "--data", tmp_path / "empty.txt")
     assert "context is 16" in wrong(call, run, "--data", texts, "--sequence-length", 17)
     assert "--tokens-per-batch none: give a positive" in wrong(call, run, "--data", texts, "--tokens-per-batch", "none")
+    assert "--dtype int8: not a precision. Choose one of float32," in wrong(
+        call, run, "--data", texts, "--dtype", "int8"
+    )
     assert "--device nowhere: not usable" in wrong(call, run, "--data", texts, "--device", "nowhere")
     assert not (run / "zerosum").exists()
     assert "one store for 2 runs" in wrong(call, run, run, "--data", texts, "--store", tmp_path / "s")

@@ -30,6 +30,18 @@ class DtypeChoice(StrEnum):
     FLOAT16 = "float16"
 
 
+SHORT = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+
+def dtype_named(text: str) -> str:
+    """The precision that is meant, for a command line."""
+    try:
+        return DtypeChoice(SHORT.get(text.lower(), text.lower())).value
+    except ValueError:
+        known = ", ".join([*DtypeChoice, *SHORT])
+        raise InputError(f"--dtype {text}: not a precision. Choose one of {known}.") from None
+
+
 @spelled_out
 def losses(
     checkpoints: Annotated[
@@ -49,8 +61,12 @@ def losses(
     ] = None,
     tokens_per_batch: TokensPerBatch = "auto",
     dtype: Annotated[
-        DtypeChoice, typer.Option(help="bfloat16 is faster on a GPU; its noise floor says what it costs.")
-    ] = DtypeChoice.FLOAT32,
+        str,
+        typer.Option(
+            metavar="[float32|bfloat16|float16]",
+            help="bfloat16 is faster on a GPU; its noise floor says what it costs.",
+        ),
+    ] = "float32",
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -59,7 +75,7 @@ def losses(
     Stopped at any moment and started again, it continues. Several processes may measure into one store, also under
     torchrun. `zerosum interference` reads the store; so does `zerosum.open_store`, as an xarray Dataset.
     """
-    batch = batch_tokens(tokens_per_batch)
+    batch, precision = batch_tokens(tokens_per_batch), dtype_named(dtype)
     opened, failed = each([(source, source) for source in checkpoints], lambda source: _run([source], revisions))
     alone = [source for source, run in opened if len(run.checkpoints) == 1]
     jobs = [(source, [source]) for source, _ in opened if len(alone) < 2 or source not in alone]
@@ -68,7 +84,7 @@ def losses(
         raise InputError(f"{store}: one store for {len(jobs)} runs. Leave --store out, or give one run at a time.")
 
     def measured(sources: list[str]) -> "tuple[Path, xr.Dataset]":
-        return _measured(_run(sources, revisions), data, store, batch, dtype.value, device)
+        return _measured(_run(sources, revisions), data, store, batch, precision, device)
 
     done, unmeasured = each(jobs, measured)
     failed += unmeasured
