@@ -19,6 +19,16 @@ def take_and_die(path):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def test_a_disk_without_links(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with _claims.take(tmp_path / "a.claim"):
+        assert [one.name for one in tmp_path.iterdir()] == ["a.claim"]
+        assert _claims.take(tmp_path / "a.claim") is None
+
+
 @pytest.mark.parametrize("work", [die_at_link, take_and_die])
 def test_what_a_killed_process_leaves_can_be_taken_at_once(tmp_path, work):
     path = tmp_path / "1-0.claim"

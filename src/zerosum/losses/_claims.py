@@ -67,9 +67,15 @@ def take(path: Path) -> Claim | None:
 def _create(path: Path) -> None:
     """The file of a claim appears with its holder in it: a process killed here leaves no claim of nobody."""
     whole = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-    whole.write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}), encoding="utf-8")
+    holder = json.dumps({"host": socket.gethostname(), "pid": os.getpid()})
+    whole.write_text(holder, encoding="utf-8")
     try:
         os.link(whole, path)
+    except (FileExistsError, FileNotFoundError):
+        raise
+    except OSError:  # a disk without links: there the holder is written a moment later
+        with path.open("x", encoding="utf-8") as file:
+            file.write(holder)
     finally:
         whole.unlink(missing_ok=True)
 

@@ -20,7 +20,7 @@ else:
 @dataclass(frozen=True)
 class CheckpointLoss:
     """loss: mean over the tokens of the store, nats per token. noise_floor: mean |difference| in nats of the same
-    tokens in batches composed in another way; None where it was not measured."""
+    tokens in batches composed in another way, or in float32 where the store is not; None where it was not measured."""
 
     step: int
     tokens_seen: float
