@@ -102,7 +102,7 @@ def test_pairs_units_and_seed_are_those_asked_for(call, store):
 
 def test_the_words_say_what_the_numbers_say(call, store):
     pair = document_of(call, store)["pairs"][-1]
-    code, out, err = call("interference", store)
+    code, out, err = call("interference", store, columns=80)
     text = words_of(out)
     assert (code, err) == (0, "")
     assert f"{100 * pair['harmful_share']:.0f}\xa0%" in out
@@ -111,10 +111,17 @@ def test_the_words_say_what_the_numbers_say(call, store):
     assert "no floor known: numerical noise was not measured" in text
     assert "1 position without a loss" in text
     assert "tokens got worse in at least 2 of 2 successive pairs" in text
-    row = next(line for line in out.splitlines() if line.strip().startswith("2 to"))
+    lines = out.splitlines()
+    first = next(k for k, line in enumerate(lines) if line.strip().startswith("2 to"))
+    row, below = lines[first : first + 2]  # two lines for each pair
+    assert below.strip().startswith("4 ")
     for shown in (f"{pair['D']:.3f}", f"{pair['null']:.3f}", f"−{-pair['excess']:.3f}"):
         assert shown in row
-    assert str(pair["N"]) in row
+    for shown in (f"{pair['null_unit']:.3f}", f"{100 * pair['harmful_share']:.0f}\xa0%", str(pair["N"])):
+        assert shown in below
+    assert f"{lines[first + 2]} ".isspace()
+    low, high = pair["interval"]["D"]
+    assert f"[{low:.2f}, {high:.2f}]" in below or f"[{low:.3f}, {high:.3f}]" in below
 
 
 @pytest.mark.parametrize("columns", [80, 140])
@@ -124,6 +131,7 @@ def test_nothing_is_wider_than_the_terminal(call, store, columns, by):
     assert code == 0
     assert max(map(len, out.splitlines())) <= columns
     assert "chance" in out
+    assert "…" not in out
     cells = {line.strip().split("  ")[0] for line in out.splitlines()}
     assert cells >= {"1 to 2", "2 to 4"}  # of the table over time, whose first column is the first to give way
     assert ("Regression to the mean" in words_of(out)) == (by == "initial-loss")
@@ -177,6 +185,7 @@ def test_tables_are_the_json_in_columns(call, store, tmp_path):
         assert row["source"] == str(store)
     for row, group in zip(tables["groups"], [g for p in document["pairs"] for g in p["groups"]], strict=True):
         assert (row["name"], float(row["w"])) == (group["name"], group["w"])
+    assert all(one["mean"] == one["net"] / one["N"] for pair in document["pairs"] for one in pair["moved"])
     assert json.loads(tables["moved"][0]["text"]) == document["pairs"][0]["moved"][0]["text"]
     assert len(tables["moved"]) == sum(len(pair["moved"]) for pair in document["pairs"])
     assert len(tables["persistence"]) == 1

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from zerosum.interference.labelled import MeasuredGroups, PairInterference
 
 SHOWN = 16
+NAME = (18, 40)  # characters of a name in a narrow and a wide terminal
 EARLIER = 8
 
 
-def groups_table(groups: "MeasuredGroups") -> "Table":
-    """The groups in their order, or those with the largest net changes where there are many."""
+def groups_table(groups: "MeasuredGroups", wide: bool) -> "Table":
+    """The groups in their order, or those with the largest net changes where there are many; two lines for each."""
     from rich.text import Text
 
-    table = plain_table("group", "share of\nmovement", "D", "chance", "own ΔL\nnats", "share of\nnet change", "N")
+    table = plain_table("group\nN", "share,\nmoved", "D", "chance", "own ΔL\nnats", "share,\nnet ΔL")
     largest = sorted(groups.split.groups, key=lambda group: -abs(float(group.sums.net.sum())))[:SHOWN]
     shown = {group.name for group in largest}
     for group, found in _each(groups):
@@ -30,13 +31,12 @@ def groups_table(groups: "MeasuredGroups") -> "Table":
             continue
         ends = found.interval
         table.add_row(
-            Text(printable(group.name, 40)),
+            Text(f"{printable(group.name, NAME[wide])}\n{count(group.N)}"),
             Text(percent(group.w)),
-            estimate(found.D, ends.D if ends else None, False),
+            estimate(found.D, ends.D if ends else None, True),
             Text(f"{number(found.null, 3)}\n{number(found.null_unit, 3)}"),
-            estimate(found.delta_L, ends.delta_L if ends else None, False),
+            estimate(found.delta_L, ends.delta_L if ends else None, True),
             Text(percent(group.net_share).replace("-", "−")),
-            Text(count(group.N)),
         )
     return table
 

@@ -98,7 +98,7 @@ def _persistence(one: "Persistence") -> Row:
 
 def _moved(one: "Moved") -> Row:
     """Without what belongs to another kind: a document has no position."""
-    return {name: value for name, value in asdict(one).items() if value is not None}
+    return {name: value for name, value in (asdict(one) | {"mean": one.mean}).items() if value is not None}
 
 
 def _worse_often(found: "WorseOften") -> Row:

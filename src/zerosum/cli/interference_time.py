@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from zerosum.cli.terminal import estimate, plain_table
 from zerosum.report.interference_words import keep_paying
 from zerosum.report.names import printable
-from zerosum.report.numbers import count, number
+from zerosum.report.numbers import count, decimals, number
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -52,15 +52,17 @@ def about_persistence(one: "StoreInterference") -> Iterator[tuple[str, str]]:
 
 
 def moved_table(rows: "Sequence[Moved]") -> "Table":
-    """Single predictions, token ids and documents, with their text."""
+    """Single predictions, token ids and documents, with their text: the sum favours what is frequent."""
     from rich.text import Text
 
-    table = plain_table("", "net change\nnats", "N", "text")
-    table.columns[3].justify, table.columns[3].no_wrap = "left", False
+    table = plain_table("", "sum\nnats", "N", "mean\nnats", "text")
+    table.columns[4].justify, table.columns[4].no_wrap = "left", False
     said = ""
     for row in rows:
-        change = ("+" if row.net > 0 else "") + number(row.net, 2)
-        table.add_row(Text("" if row.kind == said else row.kind), Text(change), Text(count(row.N)), Text(_shown(row)))
+        kind = "" if row.kind == said else row.kind
+        sign = "+" if row.net > 0 else ""
+        total, mean = f"{sign}{number(row.net, 2)}", f"{sign}{number(row.mean, decimals(row.mean, None))}"
+        table.add_row(Text(kind), Text(total), Text(count(row.N)), Text(mean), Text(_shown(row)))
         said = row.kind
     return table
 

@@ -9,7 +9,7 @@ from zerosum.cli.interference_time import about_persistence, moved_table, persis
 from zerosum.cli.terminal import estimate, labelled, plain_table, screen
 from zerosum.report import interference_words as words
 from zerosum.report.names import printable
-from zerosum.report.numbers import count, number
+from zerosum.report.numbers import count, decimals, number, percent
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from zerosum.interference.labelled import PairInterference, StoreInterference
 
-WIDE = 110  # columns of a terminal from which an interval stands on one line
+WIDE = 110  # columns of a terminal from which every number has a column
 
 LEGEND = (
     "D: share of all movement of the N losses that cancels. chance: D with random signs, of each token above, of each "
@@ -38,14 +38,14 @@ def show(found: "Sequence[tuple[str, StoreInterference]]") -> None:
         last = one.last
         if len(found) > 1:
             console.print(_heading(printable(source)))
-        console.print(_pairs(one.pairs, wide))
+        console.print(_wide_pairs(one.pairs) if wide else _pairs(one.pairs))
         console.print(Text(_legend(last), style="dim"))
         console.print(labelled(_sentences(one)))
         if not one.sound:
             continue
         if last.groups:
             console.print(_heading(f"By {last.groups.by}, steps {words.steps(last)}"))
-            console.print(groups_table(last.groups))
+            console.print(groups_table(last.groups, wide))
             console.print(labelled(about_groups(one.sound)))
         if one.persistence:
             console.print(_heading("Do the same tokens keep paying?"))
@@ -67,7 +67,27 @@ def _legend(pair: "PairInterference") -> str:
     return LEGEND.format(unit=pair.units, level=100 * level)
 
 
-def _pairs(pairs: "Sequence[PairInterference]", wide: bool) -> "Table":
+def _pairs(pairs: "Sequence[PairInterference]") -> "Table":
+    """Two lines for each pair, which fit 80 columns."""
+    from rich.text import Text
+
+    table = plain_table("steps", "D", "chance", "excess\nworse", "M nats\nN", "ΔL\nnats")
+    for pair in pairs:
+        found, ends = pair.measured, pair.measured.interval
+        mark = " *" if pair.problem else ""
+        table.add_row(
+            Text(f"{count(pair.from_step)} to\n{count(pair.to_step)}{mark}"),
+            estimate(found.D, ends.D if ends else None, True),
+            Text(f"{number(found.null, 3)}\n{number(found.null_unit, 3)}"),
+            Text(f"{number(found.excess, 3)}\n{percent(found.harmful_share)}"),
+            Text(f"{number(found.M, decimals(found.M, ends.M if ends else None))}\n{count(found.N)}"),
+            estimate(found.delta_L, ends.delta_L if ends else None, True),
+        )
+    return table
+
+
+def _wide_pairs(pairs: "Sequence[PairInterference]") -> "Table":
+    """The same with a column for every number, and all intervals."""
     from rich.text import Text
 
     table = plain_table("steps", "D", "chance", "excess", "M\nnats", "ΔL\nnats", "worse\n%", "N")
@@ -76,13 +96,13 @@ def _pairs(pairs: "Sequence[PairInterference]", wide: bool) -> "Table":
         worse = (100 * ends.harmful_share[0], 100 * ends.harmful_share[1]) if ends else None
         mark = " *" if pair.problem else ""
         table.add_row(
-            Text(f"{count(pair.from_step)} to{' ' if wide else chr(10)}{count(pair.to_step)}{mark}"),
-            estimate(found.D, ends.D if ends else None, wide),
+            Text(f"{count(pair.from_step)} to {count(pair.to_step)}{mark}"),
+            estimate(found.D, ends.D if ends else None, True),
             Text(f"{number(found.null, 3)}\n{number(found.null_unit, 3)}"),
             Text(number(found.excess, 3)),
-            estimate(found.M, ends.M if ends else None, wide),
-            estimate(found.delta_L, ends.delta_L if ends else None, wide),
-            estimate(100 * found.harmful_share, worse, wide),
+            estimate(found.M, ends.M if ends else None, True),
+            estimate(found.delta_L, ends.delta_L if ends else None, True),
+            estimate(100 * found.harmful_share, worse, True),
             Text(count(found.N)),
         )
     return table

@@ -39,6 +39,11 @@ class Moved:
     position: int | None = None
     document: int | None = None
 
+    @property
+    def mean(self) -> float:
+        """Mean change of loss of each prediction, in nats: the sum is largest for what is frequent."""
+        return self.net / self.N
+
 
 def most_moved(change: Change, text: TokenText | None = None, top: int = 5) -> tuple[Moved, ...]:
     """The `top` that lost most, then the `top` that gained most, of each kind that the store knows.

@@ -127,12 +127,19 @@ def _between(pair: tuple[int, int]) -> str:
 
 def moved(heat: HeatMap) -> Table:
     """Single predictions and token ids that lost and gained most, in their text."""
-    columns = (("What", ""), ("Net change", "nats"), ("N", "predictions"), ("Text", "the token stands in › ‹"))
+    columns = (
+        ("What", ""),
+        ("Net change", "nats, sum"),
+        ("N", "predictions"),
+        ("Mean", "nats per prediction"),
+        ("Text", "the token stands in › ‹"),
+    )
     rows = tuple(
         (
             Cell("one prediction" if one.kind == "prediction" else "all of one id"),
             Cell(("+" if one.net > 0 else "") + n.number(one.net, 2)),
             Cell(n.count(one.N)),
+            Cell(("+" if one.net > 0 else "") + n.number(one.mean, n.decimals(one.mean, None))),
             _text(one),
         )
         for one in heat.moved
