@@ -1,6 +1,7 @@
 """`zerosum interference`: how much of all loss movement between checkpoints cancels, where, and how sure that is."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from pkgutil import iter_modules
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import zerosum
+from zerosum.cli.options import spelled_out
 from zerosum.cli.output import make_folder
 from zerosum.cli.progress import following
 from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
@@ -34,6 +36,44 @@ class UnitChoice(StrEnum):
     SEQUENCE = "sequence"
 
 
+@dataclass(frozen=True)
+class Comparing:
+    """What is compared in every store of one call, and how; see `zerosum.interference.labelled.measure_store`."""
+
+    pairs: Annotated[
+        str, typer.Option(metavar="PAIRS", help="Steps to compare: doubling, consecutive, or as 100:200,200:1000.")
+    ] = "doubling"
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="GROUPS", help=f"Split into groups of tokens: {', '.join(GROUPINGS)}."),
+    ] = None
+    units: Annotated[
+        UnitChoice | None,
+        typer.Option(help="What intervals resample. Without it documents where 20 are known, else sequences."),
+    ] = None
+    tokenizer: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Tokenizer of the model, where the store names none.")
+    ] = None
+    top: Annotated[int, typer.Option(min=0, metavar="K", help="How many that gained and lost most are listed.")] = 3
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and the Monte Carlo nulls.")] = 0
+
+    def measure(self, path: Path, store: "xr.Dataset") -> "StoreInterference":
+        """Measure one store."""
+        from zerosum.interference.labelled import measure_store
+
+        return measure_store(
+            store,
+            self.pairs,
+            by=self.by,
+            units=None if self.units is None else self.units.value,
+            text=token_text(path, store, self.tokenizer),
+            top=self.top,
+            seed=self.seed,
+            along=following_pairs,
+        )
+
+
+@spelled_out
 def interference(
     sources: Annotated[
         list[str],
@@ -41,28 +81,10 @@ def interference(
             metavar="STORE", help="Stores of per-token losses, or run directories that hold one.", show_default=False
         ),
     ],
-    pairs: Annotated[
-        str, typer.Option(metavar="PAIRS", help="Steps to compare: doubling, consecutive, or as 100:200,200:1000.")
-    ] = "doubling",
-    by: Annotated[
-        str | None,
-        typer.Option(
-            metavar="GROUPS",
-            help=f"Split into groups of tokens: {', '.join(GROUPINGS)}.",
-        ),
-    ] = None,
-    units: Annotated[
-        UnitChoice | None,
-        typer.Option(help="What intervals resample. Without it documents where 20 are known, else sequences."),
-    ] = None,
-    tokenizer: Annotated[
-        str | None, typer.Option(metavar="FOLDER", help="Tokenizer of the model, where the store names none.")
-    ] = None,
-    top: Annotated[int, typer.Option(min=0, metavar="K", help="How many that gained and lost most are listed.")] = 3,
+    comparing: Comparing,
     out: Annotated[
         Path | None, typer.Option(help="Folder for tables: pairs.csv, groups.csv, persistence.csv, moved.csv.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and the Monte Carlo nulls.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Say how much of all movement of single tokens' losses cancels between checkpoints, and who pays for whom.
@@ -75,26 +97,16 @@ def interference(
     first: dict[str, xr.Dataset] = {}
 
     def measured(source: str) -> "StoreInterference":
-        from zerosum.interference.labelled import measure_store, same_tokens
-
         path, store = open_measured(source)
-        for other, its in first.items():
-            if not same_tokens(its, store):
-                raise InputError(
-                    f"{source}: made with other tokens than {other}, and D of different tokens is not comparable. "
-                    "Measure both on the same data, or look at each by itself."
-                )
-        text = token_text(path, store, tokenizer)
-        chosen: Any = None if units is None else units.value
-        found = measure_store(store, pairs, by=by, units=chosen, text=text, top=top, seed=seed, along=following_pairs)
+        _require_same_tokens(source, store, first)
+        found = comparing.measure(path, store)
         if not first:
             first[source] = store
         return found
 
     found, failed = each([(source, source) for source in sources], measured)
     n_failed = len(failed)
-    for source, one in found:
-        failed += [Failure(source, f"{source}: {why}") for _, why in one.failed]
+    failed += [Failure(source, f"{source}: {why}") for source, one in found for _, why in one.failed]
     if out is not None:
         from zerosum.cli.interference_tables import write_tables
 
@@ -110,6 +122,17 @@ def interference(
 
         show(found)
     finish(failed, len(sources) if len(failed) == n_failed else 1)
+
+
+def _require_same_tokens(source: str, store: "xr.Dataset", first: "dict[str, xr.Dataset]") -> None:
+    from zerosum.interference.labelled import same_tokens
+
+    for other, its in first.items():
+        if not same_tokens(its, store):
+            raise InputError(
+                f"{source}: made with other tokens than {other}, and D of different tokens is not comparable. "
+                "Measure both on the same data, or look at each by itself."
+            )
 
 
 def following_pairs(pairs: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
