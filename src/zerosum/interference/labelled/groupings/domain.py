@@ -12,6 +12,6 @@ def label(change: Change, text: TokenText | None) -> Labels:
     if domain is None:
         raise InputError(
             "the store does not say which domains its tokens are from (no coordinate 'domain'). "
-            "Measure data that names them, or choose other groups."
+            "Name the field that holds them (zerosum losses --domain FIELD), or choose other groups."
         )
     return named(change.of(domain), change.store.attrs.get("domains"), "domain", "domains of the store")
