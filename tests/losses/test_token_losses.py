@@ -11,7 +11,7 @@ from zerosum.losses import token_losses
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from zerosum.losses import _batch_size  # noqa: E402
+from zerosum.losses import batch_size  # noqa: E402
 
 VOCABULARY = 61
 TINY = {
@@ -76,7 +76,7 @@ def test_plain_cross_entropy(family, tokens, tokens_per_batch):
 @pytest.fixture
 def little_memory(monkeypatch):
     """So little that the logits of eleven positions are held at a time."""
-    monkeypatch.setitem(_batch_size.LOGITS, "cpu", 11 * VOCABULARY)
+    monkeypatch.setitem(batch_size.LOGITS, "cpu", 11 * VOCABULARY)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

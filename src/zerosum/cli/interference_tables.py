@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zerosum.atomic import new_file
 from zerosum.errors import InputError
 from zerosum.report.names import printable
-from zerosum.report.suite._json import interference, plain, with_reasons
+from zerosum.report.suite.documents import interference, plain, with_reasons
 
 if TYPE_CHECKING:
     from zerosum.interference.labelled import MeasuredGroups, Moved, Persistence, StoreInterference, WorseOften

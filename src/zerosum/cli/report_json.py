@@ -6,7 +6,7 @@ from typing import Any
 from zerosum.cli.interference_tables import groups_document, pair_documents, store_document
 from zerosum.report import RunReport, TokenLosses
 from zerosum.report.run.heat import HeatMap
-from zerosum.report.suite._json import plain, with_reasons
+from zerosum.report.suite.documents import plain, with_reasons
 
 
 def document(source: str, told: RunReport, page: Path) -> dict[str, Any]:

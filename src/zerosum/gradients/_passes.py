@@ -23,7 +23,7 @@ from zerosum.gradients._prepare import LOGITS, Batch
 from zerosum.gradients._recorder import Unsupported
 from zerosum.gradients._sampled import SampledMass, sampled_mass
 from zerosum.gradients._sums import GradientSums
-from zerosum.losses._batch_size import is_out_of_memory
+from zerosum.losses.batch_size import is_out_of_memory
 
 Along = Callable[[int, int], None]
 Made = TypeVar("Made")

@@ -14,7 +14,7 @@ from zerosum.gradients._parameters import Parameter
 from zerosum.gradients._prepare import Batch
 from zerosum.gradients._recorder import Unsupported
 from zerosum.gradients._sample import GROUPS
-from zerosum.losses._batch_size import free_memory
+from zerosum.losses.batch_size import free_memory
 
 METHODS = ("auto", "exact", "sampled", "general", "oracle")
 HELD = {"exact": 48, "general": 32, "oracle": 32, "sampled": 64}  # bytes for each coordinate, sums and what makes them

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float32, Int64
 
 from zerosum.errors import InputError
-from zerosum.losses._batch_size import LOGITS, WHOLE_LOGITS, is_out_of_memory, tokens_that_fit
 from zerosum.losses._head import chunked_losses, logits_of, plain_losses, why_not_chunked
+from zerosum.losses.batch_size import LOGITS, WHOLE_LOGITS, is_out_of_memory, tokens_that_fit
 from zerosum.tokens import PADDING, require_vocabulary
 
 TokensPerBatch = int | Literal["auto"]

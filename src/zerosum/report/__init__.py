@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from zerosum.report.run.measured import token_losses_of
     from zerosum.report.run.subject import GroupsOverTime, Missing, RunReport, TokenLosses
     from zerosum.report.run.write import write_run
-    from zerosum.report.suite._json import to_json
+    from zerosum.report.suite.documents import to_json
     from zerosum.report.suite.measured import summarize_run
     from zerosum.report.suite.seeds import across_seeds
     from zerosum.report.suite.summary import (
@@ -45,7 +45,7 @@ _FILE_OF = {
     "across_seeds": "suite.seeds",
     "summarize_run": "suite.measured",
     "terminal_table": "suite.terminal",
-    "to_json": "suite._json",
+    "to_json": "suite.documents",
     "token_losses_of": "run.measured",
     "write_logs": "logs.write",
     "write_report": "suite.write",

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 
 from zerosum.interference import Interference, measure
 from zerosum.interference.labelled import units_of
-from zerosum.report.suite._json import estimate_json, interference, plain
+from zerosum.report.suite.documents import estimate_json, interference, plain
 from zerosum.report.suite.seeds import over_repeats
 from zerosum.report.suite.summary import Estimate
 

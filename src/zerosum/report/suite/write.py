@@ -5,7 +5,7 @@ from pathlib import Path
 
 from zerosum.atomic import write_text
 from zerosum.report.drawing import draw, write_figure
-from zerosum.report.suite._json import to_json
+from zerosum.report.suite.documents import to_json
 from zerosum.report.suite.figures import FIGURES
 from zerosum.report.suite.page import html
 from zerosum.report.suite.summary import SuiteSummary
