@@ -13,9 +13,9 @@ import xarray as xr
 from zerosum.checkpoints import Checkpoint, load_model
 from zerosum.checkpoints.one_model import require_one_model
 from zerosum.checkpoints.problems import identical_weights, misfit_tokenizers
+from zerosum.claims import waiting_for
 from zerosum.errors import InputError, MissingExtra
 from zerosum.losses._around import AroundStep
-from zerosum.losses._claims import waiting_for
 from zerosum.losses._layout import Entry, Layout, read, record
 from zerosum.losses._pieces import Piece, Pieces
 from zerosum.losses._prepare import prepare

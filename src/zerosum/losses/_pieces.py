@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from zerosum.atomic import write_text
-from zerosum.losses._claims import Claim, is_stale, take
+from zerosum.claims import Claim, is_stale, take
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,16 @@ import signal
 
 import pytest
 
-from zerosum.losses import _claims
+from zerosum import claims
 
 
 def die_at_link(path):
     os.link = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-    _claims.take(path)
+    claims.take(path)
 
 
 def take_and_die(path):
-    _claims.take(path)
+    claims.take(path)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -24,9 +24,9 @@ def test_a_disk_without_links(tmp_path, monkeypatch):
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)
-    with _claims.take(tmp_path / "a.claim"):
+    with claims.take(tmp_path / "a.claim"):
         assert [one.name for one in tmp_path.iterdir()] == ["a.claim"]
-        assert _claims.take(tmp_path / "a.claim") is None
+        assert claims.take(tmp_path / "a.claim") is None
 
 
 @pytest.mark.parametrize("work", [die_at_link, take_and_die])
@@ -37,8 +37,8 @@ def test_what_a_killed_process_leaves_can_be_taken_at_once(tmp_path, work):
     process.join(60)
     assert process.exitcode == -signal.SIGKILL
     assert len(list(tmp_path.iterdir())) == 1
-    with _claims.take(path) as claim:
+    with claims.take(path) as claim:
         assert claim is not None
         assert [one.name for one in tmp_path.iterdir()] == [path.name]
-        assert _claims.take(path) is None
+        assert claims.take(path) is None
     assert not list(tmp_path.iterdir())
