@@ -1,5 +1,6 @@
 """Published reference measurements of one real optimizer step of a 100k model, early and late in training."""
 
+import copy
 import json
 
 import numpy as np
@@ -59,3 +60,25 @@ def test_sums_of_every_coordinate(case, split):
         assert np.abs(sums.net[name].numpy() - gold[f"sum_i_g.{name}"]).max() <= 1e-4 * scale
         compared += 1
     assert compared == 21
+
+
+@pytest.mark.parametrize("split", ["train", "eval"])
+@pytest.mark.parametrize("precision", [torch.float32, torch.float64])
+def test_numbers_of_every_token(case, split, precision):
+    """In float32 relative to the largest token: where a label is nearly certain, its small gradient is less exact."""
+    folder, model, update = case
+    model = copy.deepcopy(model).to(precision)
+    for one in trainable(model):  # the reference has no norm weights, and the update leaves them as they are
+        one.tensor.requires_grad = one.kind != "norm"
+    tokens = torch.as_tensor(np.load(folder / f"tokens_{split}.npy").astype(np.int64))
+    gold = load_file(folder / f"per_token_{split}.safetensors")
+    found = exact_sums(model, tokens, update, per_token=True).tokens
+    relative, absolute = (1e-5, 0.0) if precision == torch.float64 else (0.0, 1e-5)
+    for mine, its in (
+        (found.l1, gold["tied.norm_l1_gi"]),
+        (np.sqrt(found.l2_squared), np.sqrt(gold["tied.norm_l2sq_gi"])),
+        (sum(found.absolute.values()), gold["tied.sum_j_abs_p"]),
+    ):
+        np.testing.assert_allclose(mine, its, rtol=relative, atol=absolute * its.max())
+    changes, expected = sum(found.signed.values()), gold["tied.first_order"]
+    np.testing.assert_allclose(changes, expected, rtol=0, atol=1e-5 * np.abs(expected).max())

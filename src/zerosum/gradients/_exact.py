@@ -6,6 +6,7 @@ batch has one token. The head is apart: its gradients have rank one, so that one
 Letters: S sequences of L = T + 1 tokens, V vocabulary, d width, k position.
 """
 
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch.nn import functional
 from zerosum.gradients._layers import recording
 from zerosum.gradients._oracle import token_gradients
 from zerosum.gradients._parameters import trainable
+from zerosum.gradients._per_token import Tally
 from zerosum.gradients._recorder import Product, Recorder, Unsupported
 from zerosum.gradients._sums import GradientSums
 
@@ -23,18 +25,27 @@ TIMED = 4  # positions that are timed
 CLOSE = 1e-4  # relative to the largest gradient: what rounding may do in float32
 
 
-def exact_sums(model: Any, tokens: Any, *, block: int = BLOCK) -> GradientSums:
+def exact_sums(
+    model: Any,
+    tokens: Any,
+    update: Mapping[str, Any] | None = None,
+    *,
+    per_token: bool = False,
+    block: int = BLOCK,
+) -> GradientSums:
     """`GradientSums` over every token. model: in evaluation mode. tokens: [S, L] ids as a tensor on its device.
+
+    update: u by name, for the numbers of each token; a missing one does not move. per_token: whether to give them.
 
     Raises Unsupported where the model has a layer that no rule is known for, or uses its weights in another way.
     """
     head = head_apart(model, tokens)
     check_causal(model, tokens)
     check_one_token(model, tokens, head)
-    sums = GradientSums.zeros(trainable(model))
-    sums.n_tokens = tokens.shape[0] * (tokens.shape[1] - 1)
-    sums.net, sums.mass = passes(model, tokens, head, range(tokens.shape[1] - 1), block)
-    return sums
+    parameters, (S, T) = trainable(model), (tokens.shape[0], tokens.shape[1] - 1)
+    tally = Tally(parameters, (S, T), update) if per_token else None
+    net, mass = passes(model, tokens, head, range(T), block, tally)
+    return GradientSums(net, mass, S * T, tokens=tally.numbers() if tally else None)
 
 
 def _logits(model: Any, ids: Any) -> Any:
@@ -58,8 +69,11 @@ def head_apart(model: Any, tokens: Any) -> Any:
     return head if close and (tied == 0 or (tied == 1 and embedding is weight)) else None
 
 
-def passes(model: Any, tokens: Any, head: Any, positions: Any, block: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    recorder = Recorder(trainable(model), len(tokens))
+def passes(
+    model: Any, tokens: Any, head: Any, positions: Any, block: int, tally: Tally | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """net and mass over the tokens at `positions` of each sequence, float64."""
+    recorder = Recorder(trainable(model), len(tokens), tally)
     with recording(model, recorder, leave_out=head):
         for part in _blocks(positions, block):
             _one_block(model, tokens, head, part, recorder)
@@ -111,11 +125,13 @@ def _block(body: Any, head: Any, tokens: Any, positions: list[int], recorder: Re
     loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
     by_logits, by_rows = torch.autograd.grad(loss, [logits, rows])
     name, bias = recorder.name(head.weight), None if head.bias is None else recorder.name(head.bias)
+    recorder.of_tokens(positions)
     if name is not None:
-        recorder.add_head(name, Product(by_logits, rows.detach()))
+        recorder.add_rank_one(name, Product(by_logits, rows.detach()))
     if bias is not None:
-        recorder.add_whole(bias, by_logits.flatten(0, 1))
+        recorder.add_whole(bias, by_logits)
     for at, k in enumerate(positions):
+        recorder.of_tokens([k])
         if name is not None:
             recorder.head = {name: Product(by_logits[:, at : at + 1], rows.detach()[:, at : at + 1])}
         recorder.position = k
@@ -129,6 +145,7 @@ def _block(body: Any, head: Any, tokens: Any, positions: list[int], recorder: Re
 def _whole_block(model: Any, tokens: Any, positions: list[int], recorder: Recorder) -> None:
     logits = _logits(model, tokens[:, : positions[-1] + 1])
     for k in positions:
+        recorder.of_tokens([k])
         recorder.position = k
         loss = functional.cross_entropy(logits[:, k], tokens[:, k + 1], reduction="sum")
         torch.autograd.backward(loss, retain_graph=True)
@@ -151,9 +168,10 @@ def check_one_token(model: Any, tokens: Any, head: Any) -> None:
     """
     one = tokens[:1]
     k = tokens.shape[1] - 2
-    found, _ = passes(model, one, head, [k], BLOCK)
+    net, mass = passes(model, one, head, [k], BLOCK)
     expected = next(token_gradients(model, one, [(0, k)]))
     for name, gradient in expected.items():
         scale = float(gradient.abs().max())
-        if float((found[name].detach() - gradient.double()).abs().max()) > CLOSE * scale + 1e-12:
+        gaps = ((net[name] - gradient).abs().max(), (mass[name] - gradient.abs()).abs().max())
+        if max(map(float, gaps)) > CLOSE * scale + 1e-12:
             raise Unsupported(f"a model that uses {name} in a way its layers do not show")

@@ -11,21 +11,34 @@ import torch
 from torch.nn import functional
 
 from zerosum.gradients._parameters import trainable
+from zerosum.gradients._per_token import Tally
 from zerosum.gradients._sums import GradientSums
 
 ROOM = 1 << 28  # numbers: 1 GiB of float32 gradients at once
 
 
-def general_sums(model: Any, tokens: Any, *, chunk: int | None = None) -> GradientSums:
+def general_sums(
+    model: Any,
+    tokens: Any,
+    update: Mapping[str, Any] | None = None,
+    *,
+    per_token: bool = False,
+    chunk: int | None = None,
+) -> GradientSums:
     """`GradientSums` over every token, as `exact_sums`. chunk: tokens to a batch; None: as many as fit in 1 GiB."""
-    parameters = trainable(model)
-    sums = GradientSums.zeros(parameters)
-    sums.n_tokens = tokens.shape[0] * (tokens.shape[1] - 1)
-    for _, _, found in _chunks(model, tokens, [one.tensor for one in parameters], chunk):
+    parameters, shape = trainable(model), (tokens.shape[0], tokens.shape[1] - 1)
+    sums, tally = GradientSums.zeros(parameters), Tally(parameters, shape, update) if per_token else None
+    sums.n_tokens = shape[0] * shape[1]
+    for s, start, found in _chunks(model, tokens, [one.tensor for one in parameters], chunk):
         for one, gradients in zip(parameters, found, strict=True):
-            if gradients is not None:
-                sums.net[one.name] += gradients.double().sum(0)
-                sums.mass[one.name] += gradients.double().abs().sum(0)
+            if gradients is None:
+                continue
+            sums.net[one.name] += gradients.double().sum(0)
+            sums.mass[one.name] += gradients.double().abs().sum(0)
+            if tally:
+                tally.of_tokens(list(range(start, start + len(gradients))), slice(s, s + 1))
+                tally.whole(one.name, gradients[None])
+    sums.tokens = tally.numbers() if tally else None
     return sums
 
 

@@ -3,10 +3,11 @@
 Letters: S sequences of L = T + 1 tokens, N = S T token losses.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zerosum.gradients._parameters import trainable
+from zerosum.gradients._per_token import TokenNumbers
 from zerosum.gradients._sums import GradientSums
 
 
@@ -32,12 +33,26 @@ def token_gradients(model: Any, tokens: Any, which: Any = None) -> Iterator[dict
         }
 
 
-def oracle_sums(model: Any, tokens: Any, which: Any = None) -> GradientSums:
-    """`GradientSums` by adding up `token_gradients`."""
-    sums = GradientSums.zeros(trainable(model))
-    for gradients in token_gradients(model, tokens, which):
+def oracle_sums(
+    model: Any, tokens: Any, update: Mapping[str, Any] | None = None, *, which: Any = None, per_token: bool = False
+) -> GradientSums:
+    """`GradientSums` by adding up `token_gradients`. which: as there. update, per_token: as for `exact_sums`."""
+    if isinstance(update, list):  # places in place of an update, as it was called before
+        update, which = None, update
+    sums, S, T = GradientSums.zeros(trainable(model)), len(tokens), tokens.shape[1] - 1
+    places = [(s, t) for s in range(S) for t in range(T)] if which is None else [(int(s), int(t)) for s, t in which]
+    u = {} if update is None else {name: value.double() for name, value in update.items() if name in sums.net}
+    numbers = TokenNumbers.unknown(S, T, u)
+    for place, gradients in zip(places, token_gradients(model, tokens, places), strict=True):
         sums.n_tokens += 1
-        for name, gradient in gradients.items():
-            sums.net[name] += gradient.double()
-            sums.mass[name] += gradient.double().abs()
+        whole = {name: gradient.double() for name, gradient in gradients.items()}
+        for name, gradient in whole.items():
+            sums.net[name] += gradient
+            sums.mass[name] += gradient.abs()
+        numbers.l1[place] = sum(float(gradient.abs().sum()) for gradient in whole.values())
+        numbers.l2_squared[place] = sum(float(gradient.square().sum()) for gradient in whole.values())
+        for name in u:
+            numbers.signed[name][place] = float((whole[name] * u[name]).sum())
+            numbers.absolute[name][place] = float((whole[name] * u[name]).abs().sum())
+    sums.tokens = numbers if per_token else None
     return sums

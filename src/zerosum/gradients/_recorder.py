@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zerosum.gradients._parameters import Parameter
+from zerosum.gradients._per_token import Tally
 
 SMALL = 1 << 17  # numbers: gradients of all sequences together that still fit in the cache, half a megabyte
 
@@ -63,11 +64,13 @@ class Recorder:
     net, mass: name -> sums so far, in the model's precision; `take` moves them to float64 before they grow.
     positions, position: of the forward pass, and the token's own, 0, 1, ...
     head: name -> the rank-one gradients of this pass by a head that is apart, for an embedding tied to it.
+    tally: hears of every token's gradient, too.
     """
 
-    def __init__(self, parameters: Sequence[Parameter], sequences: int) -> None:
+    def __init__(self, parameters: Sequence[Parameter], sequences: int, tally: Tally | None = None) -> None:
         import torch
 
+        self.tally = tally
         self.sequences = sequences
         self.tensors = {one.name: one.tensor.detach() for one in parameters}
         self.names = {id(one.tensor): one.name for one in parameters}
@@ -95,6 +98,11 @@ class Recorder:
         self.positions = positions
         self.uses = dict.fromkeys(self.uses, 0)
 
+    def of_tokens(self, columns: list[int]) -> None:
+        """Which tokens of each sequence the gradients that come next are of."""
+        if self.tally is not None:
+            self.tally.of_tokens(columns)
+
     def add(self, name: str, part: Part) -> None:
         """One layer's part of the gradients of this pass."""
         if self.uses[name] > 1:
@@ -111,14 +119,17 @@ class Recorder:
                 self._add_sum(name, parts)
         self._waiting.clear()
 
-    def add_head(self, name: str, part: Product) -> None:
+    def add_rank_one(self, name: str, part: Product) -> None:
         """Rank-one gradients, each row of `part` another token. rows: [S, n, o]. columns: [S, n, i]."""
-        self._add_rank_one(name, part.rows.flatten(0, 1), part.columns.flatten(0, 1))
+        if self.tally is not None:
+            self.tally.rank_one(name, part.rows, part.columns)
+        self._sum_rank_one(name, part.rows.flatten(0, 1), part.columns.flatten(0, 1))
 
     def add_whole(self, name: str, gradients: Any) -> None:
-        """Whole gradients, one of each token: of a vector, or of a small matrix. gradients: [n, *shape]."""
-        self.net[name] += gradients.sum(0)
-        self.mass[name] += gradients.abs().sum(0)
+        """Whole gradients, each of another token: of a vector, or of a small matrix. gradients: [S, n, *shape]."""
+        if self.tally is not None:
+            self.tally.whole(name, gradients)
+        self._sum_whole(name, gradients.flatten(0, 1))
 
     def take(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """net and mass in float64; those kept here start again from 0."""
@@ -133,36 +144,31 @@ class Recorder:
 
     def _add_alone(self, name: str, part: Part) -> None:
         if isinstance(part, Dense):
-            self.add_whole(name, part.values)
+            self.add_whole(name, part.values[:, None])
         elif isinstance(part, Rows):
-            self._add_rows(name, part, self._beside_head(name, part) if name in self.head else part.values.abs())
+            self._add_rows(name, part)
         elif part.rows.shape[1] == 1:
-            self._add_rank_one(name, part.rows[:, 0], part.columns[:, 0])
+            self.add_rank_one(name, part)
         else:
             self._add_products(name, part)
 
-    def _add_rows(self, name: str, part: Rows, sizes: Any) -> None:
-        """sizes: [S, U, d] what these rows add to |g|."""
-        ids = part.ids.flatten()
-        self.net[name].index_add_(0, ids, part.values.flatten(0, 1))
-        self.mass[name].index_add_(0, ids, sizes.flatten(0, 1))
+    def _add_rows(self, name: str, part: Rows) -> None:
+        beside = self._beside(name, part) if name in self.head else None
+        if self.tally is not None:
+            self.tally.rows(name, part.ids, part.values, beside)
+        sizes = part.values.abs() if beside is None else (beside + part.values).abs() - beside.abs()
+        self._sum_rows(name, part, sizes)
 
-    def _add_rank_one(self, name: str, rows: Any, columns: Any) -> None:
-        """rows: [n, o]. columns: [n, i]. The n gradients are their outer products."""
-        self.net[name].addmm_(rows.T, columns)
-        self.mass[name].addmm_(rows.abs().T, columns.abs())
-
-    def _beside_head(self, name: str, part: Rows) -> Any:
-        """What the rows of a tied embedding add to the head's |g|, which is there already: |head + rows| - |head|."""
+    def _beside(self, name: str, part: Rows) -> Any:
+        """What the rows of a tied embedding have in the head's gradients, whose |g| is there already: [S, U, d]."""
         head = self.head[name]
-        of_head = head.rows[:, 0].gather(1, part.ids)[:, :, None] * head.columns
-        return (of_head + part.values).abs() - of_head.abs()
+        return head.rows[:, 0].gather(1, part.ids)[:, :, None] * head.columns
 
     def _add_products(self, name: str, part: Product) -> None:
         import torch
 
         if self.tensors[name].numel() * self.sequences <= SMALL:
-            self.add_whole(name, torch.bmm(part.rows.transpose(1, 2), part.columns))
+            self.add_whole(name, torch.bmm(part.rows.transpose(1, 2), part.columns)[:, None])
             return
         buffer = self._buffer(name)
         for s in range(self.sequences):
@@ -179,6 +185,27 @@ class Recorder:
 
     def _add_token(self, name: str, s: int, gradient: Any) -> None:
         """The whole gradient of sequence s's token. gradient: a buffer that may be written to."""
+        if self.tally is not None:
+            self.tally.one(name, s, gradient)
+        self._sum_token(name, s, gradient)
+
+    def _sum_whole(self, name: str, gradients: Any) -> None:
+        """gradients: [n, *shape]."""
+        self.net[name] += gradients.sum(0)
+        self.mass[name] += gradients.abs().sum(0)
+
+    def _sum_rank_one(self, name: str, rows: Any, columns: Any) -> None:
+        """rows: [n, o]. columns: [n, i]."""
+        self.net[name].addmm_(rows.T, columns)
+        self.mass[name].addmm_(rows.abs().T, columns.abs())
+
+    def _sum_rows(self, name: str, part: Rows, sizes: Any) -> None:
+        """sizes: [S, U, d] what these rows add to |g|."""
+        ids = part.ids.flatten()
+        self.net[name].index_add_(0, ids, part.values.flatten(0, 1))
+        self.mass[name].index_add_(0, ids, sizes.flatten(0, 1))
+
+    def _sum_token(self, name: str, s: int, gradient: Any) -> None:
         self.net[name].add_(gradient)
         self.mass[name].add_(gradient.abs_())
 

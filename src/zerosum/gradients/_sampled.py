@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from scipy.special import stdtrit
 from torch.nn import functional
 
 from zerosum.gradients._exact import check_causal, check_one_token, head_apart
 from zerosum.gradients._layers import recording
 from zerosum.gradients._parameters import Parameter, trainable
+from zerosum.gradients._per_token import Tally
 from zerosum.gradients._recorder import Product, Recorder, Rows
 from zerosum.gradients._sample import GROUPS, Sample, calibrated, draw
 
@@ -32,13 +33,21 @@ APART = ("embedding", "head")  # kinds that D_grad leaves out
 class SampledMass:
     """parts: K times name -> weighted sums of |g_ij|, which add up to the estimate of sum_i |g_ij| over all N tokens.
 
-    group_weight: [K] tokens each part stands for. moved: name -> [n] sum_j |p_ij| of each sampled token in that
-    parameter, nats. weight: [n]. residual: [n] of the tokens' m_i after the auxiliary variable. N: tokens in all.
+    group_weight: [K] tokens each part stands for. moved, signed: name -> [n] sum_j |p_ij| and sum_j p_ij of each
+    sampled token in that parameter, nats. l1, l2_squared: [n] sum_j |g_ij| and sum_j g_ij^2 over every parameter.
+    row, at: [n] its sequence, counted in the batch it was drawn from (who merges batches sets them apart), and its
+    position. weight: [n] tokens it stands for. residual: [n] of the tokens' m_i after the auxiliary variable. N: tokens
+    in all.
     """
 
     parts: list[dict[str, Any]]
     group_weight: Float[np.ndarray, " K"]
     moved: dict[str, Float[np.ndarray, " n"]]
+    signed: dict[str, Float[np.ndarray, " n"]]
+    l1: Float[np.ndarray, " n"]
+    l2_squared: Float[np.ndarray, " n"]
+    row: Int64[np.ndarray, " n"]
+    at: Int64[np.ndarray, " n"]
     weight: Float[np.ndarray, " n"]
     residual: Float[np.ndarray, " n"]
     N: int
@@ -47,12 +56,24 @@ class SampledMass:
     def merge(cls, samples: Sequence["SampledMass"]) -> "SampledMass":
         """One sample of all tokens from samples of some sequences each: they are strata."""
         first = samples[0]
+
+        def joined(which: str) -> Any:
+            return np.concatenate([getattr(one, which) for one in samples])
+
+        def joined_by_name(which: str) -> dict[str, Any]:
+            return {n: np.concatenate([getattr(one, which)[n] for one in samples]) for n in getattr(first, which)}
+
         return cls(
             parts=[{n: sum(one.parts[k][n] for one in samples) for n in part} for k, part in enumerate(first.parts)],
             group_weight=np.sum([one.group_weight for one in samples], axis=0),
-            moved={name: np.concatenate([one.moved[name] for one in samples]) for name in first.moved},
-            weight=np.concatenate([one.weight for one in samples]),
-            residual=np.concatenate([one.residual for one in samples]),
+            moved=joined_by_name("moved"),
+            signed=joined_by_name("signed"),
+            l1=joined("l1"),
+            l2_squared=joined("l2_squared"),
+            row=joined("row"),
+            at=joined("at"),
+            weight=joined("weight"),
+            residual=joined("residual"),
             N=sum(one.N for one in samples),
         )
 
@@ -91,11 +112,18 @@ class SampledMass:
 
 
 def sampled_mass(
-    model: Any, tokens: Any, update: Mapping[str, Any] | None = None, *, n_tokens: int = 256, seed: int = 0
+    model: Any,
+    tokens: Any,
+    update: Mapping[str, Any] | None = None,
+    *,
+    n_tokens: int = 256,
+    seed: int = 0,
+    losses: Any = None,
 ) -> SampledMass:
     """Estimate sum_i |g_ij| and sum_ij |p_ij| from `n_tokens` tokens, a random one of each stretch of each sequence.
 
     model: in evaluation mode. tokens: [S, L] ids as a tensor on its device. update: u by name; None: no m_i.
+    losses: [S, T] nats of every token, where they are known already; None: a forward pass of its own finds them.
     A token's 1 - q_y, one minus the probability of its label, explains a good part of how large its gradient is: known
     for every token, it is the auxiliary variable.
 
@@ -104,27 +132,44 @@ def sampled_mass(
     head = head_apart(model, tokens)
     check_causal(model, tokens)
     check_one_token(model, tokens, head)
-    surprise = _surprise(model, tokens)
+    surprise = _surprise(_losses(model, tokens) if losses is None else losses)
     sample = calibrated(draw(n_tokens, len(tokens), tokens.shape[1] - 1, seed), surprise)
-    recorder = SampleRecorder(trainable(model), len(tokens), sample, update or {})
+    parameters, m = trainable(model), len(sample.position)
+    recorder = SampleRecorder(parameters, sample, Tally(parameters, (len(tokens), m), update))
     with recording(model, recorder, leave_out=head):
-        for stratum in range(len(sample.position)):
+        for stratum in range(m):
             recorder.begin_stratum(stratum)
             _pass(model, head, tokens, sample.position[stratum], recorder)
-    moved = {name: np.concatenate(values) for name, values in recorder.moved.items()}
-    x = surprise[np.arange(len(tokens)), sample.position].ravel()
+    return _collected(sample, recorder, surprise)
+
+
+def _collected(sample: Sample, recorder: "SampleRecorder", surprise: Float[np.ndarray, "S T"]) -> SampledMass:
+    found, (m, S) = recorder.tally.numbers(), sample.position.shape
+    moved = {name: values.T.ravel() for name, values in found.absolute.items()}
+    row, at = np.tile(np.arange(S), m), sample.position.ravel()
     return SampledMass(
         parts=recorder.parts,
         group_weight=np.bincount(sample.group.ravel(), sample.weight.ravel(), minlength=GROUPS),
         moved=moved,
+        signed={name: values.T.ravel() for name, values in found.signed.items()},
+        l1=found.l1.T.ravel(),
+        l2_squared=found.l2_squared.T.ravel(),
+        row=row,
+        at=at,
         weight=sample.weight.ravel(),
-        residual=_residual(sum(moved.values(), np.zeros(sample.n)), x),
+        residual=_residual(sum(moved.values(), np.zeros(sample.n)), surprise[row, at]),
         N=sample.N,
     )
 
 
-def _surprise(model: Any, tokens: Any) -> Float[np.ndarray, "S T"]:
-    """1 - q_y of every token, a few sequences at a time."""
+def _surprise(losses: Any) -> Float[np.ndarray, "S T"]:
+    """1 - q_y of every token. losses: [S, T] nats."""
+    surprise: Float[np.ndarray, "S T"] = -torch.expm1(-torch.as_tensor(losses).double()).cpu().numpy()
+    return surprise
+
+
+def _losses(model: Any, tokens: Any) -> Any:
+    """Of every token, [S, T] nats, a few sequences at a time."""
     size = getattr(getattr(model, "config", None), "vocab_size", None) or LOGITS
     found = []
     with torch.no_grad():
@@ -132,9 +177,8 @@ def _surprise(model: Any, tokens: Any) -> Float[np.ndarray, "S T"]:
             output = model(part[:, :-1])
             logits = getattr(output, "logits", output).flatten(0, 1)
             loss = functional.cross_entropy(logits, part[:, 1:].flatten(), reduction="none")
-            found.append(-torch.expm1(-loss.double()).view(len(part), -1))
-    surprise: Float[np.ndarray, "S T"] = torch.cat(found).cpu().numpy()
-    return surprise
+            found.append(loss.view(len(part), -1))
+    return torch.cat(found)
 
 
 def _residual(values: Float[np.ndarray, " n"], x: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
@@ -169,67 +213,49 @@ def _pass(model: Any, head: Any, tokens: Any, positions: Any, recorder: Recorder
 
 def _head(head: Any, part: Product, recorder: Recorder) -> None:
     if (name := recorder.name(head.weight)) is not None:
-        recorder.add_head(name, part)
+        recorder.add_rank_one(name, part)
         recorder.head = {name: part}
     if head.bias is not None and (name := recorder.name(head.bias)) is not None:
-        recorder.add_whole(name, part.rows[:, 0])
+        recorder.add_whole(name, part.rows)
 
 
 class SampleRecorder(Recorder):
-    """Keeps weighted sums of |g_ij| by group, and m_i of each token, instead of sums over all tokens."""
+    """Keeps weighted sums of |g_ij| by group instead of sums over all tokens."""
 
-    def __init__(
-        self, parameters: Sequence[Parameter], sequences: int, sample: Sample, update: Mapping[str, Any]
-    ) -> None:
-        super().__init__(parameters, sequences)
+    tally: Tally
+
+    def __init__(self, parameters: Sequence[Parameter], sample: Sample, tally: Tally) -> None:
+        super().__init__(parameters, sample.position.shape[1], tally)
         self.net = self.mass = {}
         kept = [one for one in parameters if one.kind not in APART]
         self.parts = [{one.name: torch.zeros_like(one.tensor.detach()) for one in kept} for _ in range(GROUPS)]
-        self.size = {n: torch.as_tensor(update[n]).to(self.tensors[n]).abs() for n in self.tensors if n in update}
-        self.moved: dict[str, list[Any]] = {name: [] for name in self.size}
         self._sample = sample
 
     def begin_stratum(self, stratum: int) -> None:
         """The tokens of this pass are those of one stratum."""
+        self.of_tokens([stratum])
         self._weight = self._sample.weight[stratum]
         self._group = self._sample.group[stratum]
-        for values in self.moved.values():
-            values.append(np.zeros(self.sequences))
 
-    def add_whole(self, name: str, gradients: Any) -> None:
-        """gradients: [S, *shape]."""
-        sizes = gradients.abs().flatten(1)
-        if name in self.size:
-            self._move_all(name, sizes @ self.size[name].flatten())
+    def _sum_whole(self, name: str, gradients: Any) -> None:
         if name in self.parts[0]:
-            sizes *= torch.as_tensor(self._weight).to(sizes)[:, None]
+            sizes = gradients.abs()
+            sizes *= torch.as_tensor(self._weight).to(sizes).view(-1, *[1] * (sizes.ndim - 1))
             for k in set(self._group.tolist()):
-                self.parts[k][name] += sizes[self._group == k].sum(0).view(gradients.shape[1:])
+                self.parts[k][name] += sizes[self._group == k].sum(0)
 
-    def _add_token(self, name: str, s: int, gradient: Any) -> None:
-        gradient.abs_()
-        if name in self.size:
-            self.moved[name][-1][s] += float(torch.dot(gradient.flatten(), self.size[name].flatten()))
+    def _sum_token(self, name: str, s: int, gradient: Any) -> None:
         if name in self.parts[0]:
-            self.parts[self._group[s]][name].add_(gradient, alpha=float(self._weight[s]))
+            self.parts[self._group[s]][name].add_(gradient.abs_(), alpha=float(self._weight[s]))
 
-    def _add_rows(self, name: str, part: Rows, sizes: Any) -> None:
-        if name in self.size:
-            self._move_all(name, (sizes * self.size[name][part.ids]).sum((1, 2)))
+    def _sum_rows(self, name: str, part: Rows, sizes: Any) -> None:
         if name in self.parts[0]:
             for s in range(self.sequences):
                 self.parts[self._group[s]][name].index_add_(0, part.ids[s], sizes[s], alpha=float(self._weight[s]))
 
-    def _add_rank_one(self, name: str, rows: Any, columns: Any) -> None:
-        rows, columns = rows.abs(), columns.abs()
-        if name in self.size:
-            self._move_all(name, ((rows @ self.size[name]) * columns).sum(1))
+    def _sum_rank_one(self, name: str, rows: Any, columns: Any) -> None:
         if name in self.parts[0]:
-            rows = rows * torch.as_tensor(self._weight, dtype=rows.dtype, device=rows.device)[:, None]
+            rows = rows.abs() * torch.as_tensor(self._weight, dtype=rows.dtype, device=rows.device)[:, None]
             for k in set(self._group.tolist()):
                 which = np.flatnonzero(self._group == k)
-                self.parts[k][name].addmm_(rows[which].T, columns[which])
-
-    def _move_all(self, name: str, moved: Any) -> None:
-        """moved: [S] sum_j |p_ij| of each token in this parameter, or a part of it."""
-        self.moved[name][-1] += moved.double().cpu().numpy()
+                self.parts[k][name].addmm_(rows[which].T, columns[which].abs())

@@ -9,19 +9,22 @@ from typing import Any
 
 from zerosum.errors import InputError
 from zerosum.gradients._parameters import Parameter
+from zerosum.gradients._per_token import TokenNumbers
 
 
 @dataclass
 class GradientSums:
     """net: parameter name -> sum_i g_ij. mass: name -> sum_i |g_ij|. Tensors of the parameter's shape, float64.
 
-    n_tokens: how many token gradients were summed.
+    n_tokens: how many token gradients were summed. tokens: numbers of each of them where they were asked for; they do
+    not add up, so `add` and `merge` leave them out.
     """
 
     net: dict[str, Any]
     mass: dict[str, Any]
     n_tokens: int = 0
     notes: list[str] = field(default_factory=list)
+    tokens: TokenNumbers | None = None
 
     @classmethod
     def zeros(cls, parameters: Sequence[Parameter]) -> "GradientSums":
