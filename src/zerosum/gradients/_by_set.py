@@ -1,4 +1,7 @@
-"""Numbers of every parameter, every layer and the whole model, from exact sums or from a sample."""
+"""Numbers of every parameter, every layer and the whole model, from exact sums or from a sample.
+
+Letters: i token, j coordinate; p_ij = g_ij u_j.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +15,11 @@ from zerosum.gradients._numbers import CoordinateSums, coordinate_sums
 from zerosum.gradients._parameters import Parameter
 from zerosum.gradients._result import APART, Ends, ParameterSet, by_layer, in_D_grad
 from zerosum.gradients._sampled import SampledMass
-from zerosum.gradients._sums import GradientSums
+from zerosum.gradients._share import Share
 
 NOT_KEPT = "a sample keeps no sums of embedding and head"
 Spread = Callable[[Sequence[Parameter]], tuple[float, Ends | None]]
+Update = Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -34,21 +38,46 @@ class Sets:
     mass_interval: Ends | None = None
 
 
-def exact_sets(sums: GradientSums, parameters: Sequence[Parameter], update: Mapping[str, Any] | None) -> Sets:
-    """From sums over all tokens."""
+def within_sets(signed: Mapping[str, Any], parameters: Sequence[Parameter], weight: Any = 1.0) -> dict[str, float]:
+    """Parameter or layer -> sum_i w_i |sum_j p_ij| over its coordinates j, nats; 0 in one that does not move.
+
+    signed: parameter -> sum_j p_ij of each token i, any shape. weight: of each token, of that shape.
+    """
+
+    def summed(some: Sequence[Parameter]) -> float:
+        moved = [signed[one.name] for one in some if one.name in signed]
+        return float(np.sum(weight * np.abs(sum(moved)))) if moved else 0.0
+
+    each = {one.name: summed([one]) for one in parameters}
+    return each | {name: summed(some) for name, some in by_layer(parameters).items()}
+
+
+def sets_of(share: Share, parameters: Sequence[Parameter], update: Update) -> Sets:
+    """Of the share that holds all tokens."""
+    if share.sample is None:
+        return exact_sets(share.net, share.mass, share.within, parameters, update)
+    return sampled_sets(share.sample, share.net, parameters, update)
+
+
+def exact_sets(
+    net: Mapping[str, Any],
+    mass: Mapping[str, Any],
+    within: Mapping[str, float],
+    parameters: Sequence[Parameter],
+    update: Update,
+) -> Sets:
+    """From sums over all tokens. within: as `within_sets` gives it; {}: no C_ug."""
     u = update or {}
-    each = {one.name: coordinate_sums(sums.net[one.name], sums.mass[one.name], u.get(one.name)) for one in parameters}
+    each = {one.name: coordinate_sums(net[one.name], mass[one.name], u.get(one.name)) for one in parameters}
 
     def D_grad(some: Sequence[Parameter]) -> tuple[float, Ends | None]:
         return _added(each, some).opposition.D_grad, None
 
-    return _sets(each, parameters, D_grad, lambda some: None)
+    return _sets(each, within, parameters, D_grad, lambda some: None)
 
 
-def sampled_sets(
-    sample: SampledMass, net: Mapping[str, Any], parameters: Sequence[Parameter], update: Mapping[str, Any] | None
-) -> Sets:
-    """From exact sum_i g_ij and a sample of tokens: sum_i |g_ij| and sum_ij |p_ij| are estimates."""
+def sampled_sets(sample: SampledMass, net: Mapping[str, Any], parameters: Sequence[Parameter], update: Update) -> Sets:
+    """From exact sum_i g_ij and a sample of tokens: sum_i |g_ij|, sum_ij |p_ij| and C_ug of a set are estimates."""
     u = update or {}
     each = {one.name: _sampled_sums(sample, one, net[one.name], u.get(one.name)) for one in parameters}
 
@@ -60,9 +89,14 @@ def sampled_sets(
             value, ends = sample.D_grad(net, names)
         return value, ends if all(map(isfinite, ends)) else None
 
-    sets = _sets(each, parameters, D_grad, lambda some: NOT_KEPT if all(one.kind in APART for one in some) else None)
+    within = within_sets(sample.signed, parameters, sample.weight)
+    sets = _sets(each, within, parameters, D_grad, lambda some: NOT_KEPT if _apart(some) else None)
     moves = bool(u) and sample.total_moved() > 0
     return Sets(**(vars(sets) | {"mass_interval": sample.moved_interval() if moves else None}))
+
+
+def _apart(some: Sequence[Parameter]) -> bool:
+    return all(one.kind in APART for one in some)
 
 
 def _sampled_sums(sample: SampledMass, one: Parameter, net: Any, u: Any) -> CoordinateSums:
@@ -82,12 +116,13 @@ def _sampled_sums(sample: SampledMass, one: Parameter, net: Any, u: Any) -> Coor
 
 def _sets(
     each: Mapping[str, CoordinateSums],
+    within: Mapping[str, float],
     parameters: Sequence[Parameter],
     D_grad: Spread,
     why: Callable[[Sequence[Parameter]], str | None],
 ) -> Sets:
     whole = {"D_grad": D_grad(in_D_grad(parameters)), "D_grad_matrices": D_grad(in_D_grad(parameters, ("matrix",)))}
-    named = partial(_set, each, D_grad, why)
+    named = partial(_set, each, within, D_grad, why)
     return Sets(
         total=_added(each, parameters),
         D_grad=whole["D_grad"][0],
@@ -100,13 +135,17 @@ def _sets(
 
 def _set(
     each: Mapping[str, CoordinateSums],
+    within: Mapping[str, float],
     D_grad: Spread,
     why: Callable[[Sequence[Parameter]], str | None],
     name: str,
     kind: str,
     some: Sequence[Parameter],
 ) -> ParameterSet:
-    return ParameterSet(name, kind, _added(each, some), D_grad(some)[0], why(some))
+    sums = _added(each, some)
+    C_ug = within[name] / sums.mass if name in within and sums.mass > 0 else nan
+    value, ends = D_grad(some)
+    return ParameterSet(name, kind, sums, value, C_ug, ends, why(some))
 
 
 def _added(each: Mapping[str, CoordinateSums], some: Sequence[Parameter]) -> CoordinateSums:

@@ -20,7 +20,7 @@ def document(found: "GradientInterference") -> dict[str, Any]:
     values = {name: getattr(found, name) for name in ("loss", *OF_GRADIENTS, *OF_UPDATE)}
     values |= {name: getattr(found.first_order, name) if found.first_order else math.nan for name in NULLS}
     said: dict[str, Any] = {name: getattr(found, name) for name in ("N", "n_sequences", "n_positions", "method")}
-    said |= {"n_sampled": found.n_sampled, "seed": found.seed}
+    said |= {"n_sampled": found.n_sampled, "seed": found.seed, "dtype": found.dtype}
     said |= numbers(values, found.reasons)
     intervals: dict[str, Any] = {}
     for name in (*OF_GRADIENTS, *OF_UPDATE):
@@ -50,10 +50,11 @@ def numbers(values: dict[str, float], reasons: dict[str, str]) -> dict[str, Any]
 
 def _part(one: "ParameterSet", reasons: dict[str, str]) -> dict[str, Any]:
     sums, of = one.sums, one.opposition
-    why = {"D_grad": one.reason or UNTOUCHED} | {n: reasons.get("C_g", UNMOVED) for n in ("C_g", "C_uG")}
+    why = {"D_grad": one.reason or UNTOUCHED} | {n: reasons.get("C_g", UNMOVED) for n in ("C_g", "C_ug", "C_uG")}
     found: dict[str, Any] = {"name": one.name, "kind": one.kind, "numel": sums.numel}
     found |= {"touched": None, "touched_reason": one.reason} if one.reason else {"touched": sums.touched}
-    found |= numbers({"D_grad": one.D_grad, "C_g": of.C_g, "C_uG": of.C_uG}, why)
+    found |= numbers({"D_grad": one.D_grad, "C_g": of.C_g, "C_ug": one.C_ug, "C_uG": of.C_uG}, why)
+    found["D_grad_interval"] = list(one.interval) if one.interval else None
     sums_of_p = {"sum_ij_abs_p": sums.mass, "sum_j_abs_sum_i_p": sums.net, "sum_ij_p": sums.signed}
     return found | sums_of_p
 

@@ -20,6 +20,7 @@ def gradient_interference(
     seed: int = 0,
     budget: float | int = 10,
     tokens_per_batch: int | Literal["auto"] = "auto",
+    unit: Any = None,
     along: Callable[[str, int, int], None] | None = None,
 ) -> GradientInterference:
     """How far the gradients of single tokens' losses oppose each other, by coordinate, parameter and layer.
@@ -30,8 +31,9 @@ def gradient_interference(
     method: exact; sampled (sum_i g exactly, sum_i |g| from `n_sampled` tokens with intervals); general (any module, one
     sequence at a time); oracle (one backward pass for each token); auto: exact where that takes no more than `budget`
     minutes, else sampled, and general for models with layers of their own: `notes` says which and why.
-    tokens_per_batch: predictions measured at a time, which changes no result beyond rounding. along: called with what
-    is being done, how much of it is done, and of how much.
+    tokens_per_batch: predictions measured at a time, which changes no result beyond rounding; of a sample, which tokens
+    it takes. unit: the resampling unit, such as a document, of each sequence or token, for intervals of D and M; by
+    default each sequence is one. along: called with what is being done, how many sequences are done, and of how many.
 
     Raises InputError for tokens or an update that do not fit the model, losses that are not finite, too little memory,
     and where no way is within the budget.
@@ -41,7 +43,7 @@ def gradient_interference(
         model,
         tokens,
         update,
-        measurement.Choice(method, n_sampled, seed, budget, tokens_per_batch),
+        measurement.Choice(method, n_sampled, seed, budget, tokens_per_batch, unit),
         along or (lambda words, done, of: None),
     )
     return found

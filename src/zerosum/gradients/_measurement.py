@@ -1,18 +1,21 @@
-"""One measurement: checks, the passes, and the numbers read off them."""
+"""One measurement: checks, the passes over each batch, and the sum of all of them.
+
+Letters: S sequences of L = T + 1 tokens, s of them in a batch.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import nan
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float32, Int64
 
 from zerosum.gradients import _passes
-from zerosum.gradients._by_set import Sets, exact_sets, sampled_sets
+from zerosum.gradients._by_set import sets_of, within_sets
 from zerosum.gradients._parameters import Parameter
-from zerosum.gradients._plan import choose, require_memory, sample_sizes
+from zerosum.gradients._parts import Parts, collect
+from zerosum.gradients._plan import Plan, choose, require_memory, sample_sizes
 from zerosum.gradients._prepare import (
     Batch,
     TokensPerBatch,
@@ -24,25 +27,24 @@ from zerosum.gradients._prepare import (
     require_parameters,
     update_between,
 )
-from zerosum.gradients._result import EXACT, GradientInterference
-from zerosum.interference import Interference
-from zerosum.interference import measure as measure_changes
+from zerosum.gradients._read_off import read_off
+from zerosum.gradients._result import GradientInterference
+from zerosum.gradients._share import PER_TOKEN, Share
 from zerosum.losses import token_losses
 
 Along = Callable[[str, int, int], None]
-NO_UPDATE = "no update was given"
-NO_MOVE = "the update moves nothing that any token has a gradient in"
 
 
 @dataclass(frozen=True)
 class Choice:
     """How to measure; see `gradient_interference`."""
 
-    method: str
-    n_sampled: int
-    seed: int
-    budget: float | int
-    tokens_per_batch: TokensPerBatch
+    method: str = "auto"
+    n_sampled: int = 256
+    seed: int = 0
+    budget: float | int = 10
+    tokens_per_batch: TokensPerBatch = "auto"
+    unit: Any = None
 
 
 @dataclass(frozen=True)
@@ -50,40 +52,57 @@ class Prepared:
     """ids: [S, L]. losses: [S, T] before the update. update: u by name, or None."""
 
     ids: Int64[np.ndarray, "S L"]
-    losses: Float[np.ndarray, "S T"]
+    losses: Float32[np.ndarray, "S T"]
     parameters: tuple[Parameter, ...]
     update: dict[str, Any] | None
     parts: list[Batch]
     vocabulary: int
 
 
-def measure(model: Any, tokens: Any, update: Any, choice: Choice, along: Along) -> GradientInterference:
-    """See `gradient_interference`."""
+def measure(
+    model: Any, tokens: Any, update: Any, choice: Choice, along: Along, kept: Parts | None = None
+) -> GradientInterference | None:
+    """See `gradient_interference`. kept: where what is done is kept and shared with other processes.
+
+    None where another process has read the result off the parts in the meantime.
+    """
     parameters = require_parameters(model)
     with measuring(model):
         ready = prepare(model, tokens, update, parameters, choice.tokens_per_batch)
-        plan = choose(model, ready.parts, choice.method, choice.n_sampled, choice.budget)
+        plan = _plan(model, ready, choice, kept)
         require_memory(ready.parameters, plan.method)
-        sets, n_sampled = _sets(model, ready, plan.method, choice, lambda a, b: along(plan.note or plan.method, a, b))
-        changes, note = _changes(model, ready)
-        loss_change = _loss_change(model, ready, choice)
-    first_order = None if changes is None else measure_changes(changes, seed=choice.seed)
-    return _read_off(ready, sets, changes, first_order, loss_change, plan, n_sampled, choice, note)
+        sizes = sample_sizes(ready.parts, choice.n_sampled)
+
+        def share(k: int) -> Share:
+            return _share(model, ready, plan.method, choice, k, sizes[k])
+
+        def done(number: int, of: int) -> None:
+            along(plan.note or plan.method, number, of)
+
+        if kept is None:
+            whole: Share | None = _in_memory(share, ready.parts, done)
+        else:
+            collect([part.rows for part in ready.parts], share, kept, done)
+            whole = kept.whole()
+    return None if whole is None else _result(whole, ready, plan, choice)
 
 
 def first_order_changes(model: Any, tokens: Any, update: Any, tokens_per_batch: Any) -> Float[np.ndarray, "S T"]:
     """See `zerosum.first_order_changes`."""
     parameters = require_parameters(model)
+    changes = np.full((len(tokens), len(tokens[0]) - 1), np.nan)
     with measuring(model):
         ready = prepare(model, tokens, update, parameters, tokens_per_batch)
-        changes, _ = _changes(model, ready)
-    assert changes is not None  # noqa: S101 - an update was given
+        for part in ready.parts:
+            found, _ = _passes.changes_of(model, part, ready.update or {}, ready.vocabulary)
+            changes[part.rows, : found.shape[1]] = found
     return changes
 
 
 def prepare(
     model: Any, tokens: Any, update: Any, parameters: tuple[Parameter, ...], tokens_per_batch: TokensPerBatch
 ) -> Prepared:
+    """Check everything, measure the losses before the update, and make batches. Raises InputError."""
     if isinstance(update, torch.nn.Module):
         update = update_between(model, update)
     losses = token_losses(model, tokens, tokens_per_batch=tokens_per_batch)  # checks the ids, too
@@ -92,101 +111,84 @@ def prepare(
     u = None if update is None else checked_update(model, update)
     config = getattr(model, "config", None)
     vocabulary = int(getattr(config, "vocab_size", None) or ids.max() + 1)
-    parts = batches(ids, parameters[0].tensor.device, tokens_per_batch, vocabulary)
+    parts = batches(ids, parameters, tokens_per_batch, vocabulary)
     return Prepared(ids, losses, parameters, u, parts, vocabulary)
 
 
-def _sets(
-    model: Any, ready: Prepared, method: str, choice: Choice, along: Callable[[int, int], None]
-) -> tuple[Sets, int]:
-    """Numbers of every set of coordinates, and how many tokens' gradients were formed."""
-    if method != "sampled":
-        sums = _passes.all_sums(model, ready.parts, ready.parameters, method, along)
-        return exact_sets(sums, ready.parameters, ready.update), sums.n_tokens
-    net = _passes.net_sums(model, ready.parts, ready.parameters, ready.vocabulary)
-    sizes = sample_sizes(ready.parts, choice.n_sampled)
-    sample = _passes.sampled(model, ready.parts, sizes, ready.update, choice.seed, along)
-    return sampled_sets(sample, net, ready.parameters, ready.update), len(sample.weight)
+def _plan(model: Any, ready: Prepared, choice: Choice, kept: Parts | None) -> Plan:
+    def decide() -> dict[str, Any]:
+        return vars(choose(model, ready.parts, choice.method, choice.n_sampled, choice.budget))
+
+    return Plan(**(decide() if kept is None else kept.agreed(decide)))
 
 
-def _changes(model: Any, ready: Prepared) -> tuple[Float[np.ndarray, "S T"] | None, str]:
-    if ready.update is None:
-        return None, ""
-    return _passes.all_changes(model, ready.parts, ready.update, ready.losses.shape, ready.vocabulary)
+def _in_memory(share: Callable[[int], Share], parts: list[Batch], done: Callable[[int, int], None]) -> Share:
+    total = sum(len(part.rows) for part in parts)
+    done(0, total)
+    whole = share(0)
+    done(len(whole.rows), total)
+    for k in range(1, len(parts)):
+        whole.add(share(k))
+        done(len(whole.rows), total)
+    return whole
 
 
-def _loss_change(model: Any, ready: Prepared, choice: Choice) -> Interference | None:
-    """Interference of what the losses really do when the update is added."""
-    if ready.update is None:
-        return None
-    with moved(model, ready.update):
-        after = token_losses(model, ready.ids, tokens_per_batch=choice.tokens_per_batch)
-    require_finite(after, ready.ids, "after the update")
-    return measure_changes(after.astype(np.float64) - ready.losses, seed=choice.seed)
-
-
-def _read_off(
-    ready: Prepared,
-    sets: Sets,
-    changes: Float[np.ndarray, "S T"] | None,
-    first_order: Interference | None,
-    loss_change: Interference | None,
-    plan: Any,
-    n_sampled: int,
-    choice: Choice,
-    note: str,
-) -> GradientInterference:
-    total = sets.total.opposition
-    moves = first_order is not None and total.mass > 0
-    absolute = first_order.M * first_order.N if first_order else nan
-    ends = {name: one for name, one in sets.intervals.items() if one is not None}
-    if moves and sets.mass_interval is not None:
-        low, high = sets.mass_interval
-        ends |= {"C_g": (sets.total.net / high, sets.total.net / low), "C_ug": (absolute / high, absolute / low)}
-    for name, found in (("first_order", first_order), ("loss", loss_change)):
-        if found is not None and found.interval is not None:
-            ends |= {f"D_{name}": found.interval.D, f"M_{name}": found.interval.M}
-    return GradientInterference(
-        N=sum(part.n_tokens for part in ready.parts),
-        n_sequences=sum(len(part.rows) for part in ready.parts),
-        n_positions=ready.ids.shape[1] - 1,
-        method=plan.method,
-        n_sampled=n_sampled,
-        seed=choice.seed,
-        loss=float(np.nanmean(ready.losses.astype(np.float64))),
-        D_grad=sets.D_grad,
-        D_grad_matrices=sets.D_grad_matrices,
-        C_g=total.C_g,
-        C_ug=absolute / total.mass if moves else nan,
-        C_uG=total.C_uG,
-        first_order=first_order,
-        loss_change=loss_change,
-        intervals=ends,
-        reasons=_reasons(first_order, loss_change, sets, moves),
-        parameters=sets.parameters,
-        layers=sets.layers,
-        notes=tuple(one for one in (plan.note, note) if one),
-        changes=changes,
+def _share(model: Any, ready: Prepared, method: str, choice: Choice, k: int, size: int) -> Share:
+    """Everything that is measured of one batch."""
+    part = ready.parts[k]
+    share = (
+        _sampled(model, ready, part, choice.seed, k, size)
+        if method == "sampled"
+        else _summed(model, ready, part, method)
     )
+    if ready.update is not None:
+        changes, note = _passes.changes_of(model, part, ready.update, ready.vocabulary)
+        share.notes += [note] if note else []
+        share.per_token["first_order"][:, : changes.shape[1]] = changes
+        share.per_token["loss_after"][:] = _losses_after(model, ready, part, choice.tokens_per_batch)
+    return share
 
 
-def _reasons(
-    first_order: Interference | None, loss_change: Interference | None, sets: Sets, moves: bool
-) -> dict[str, str]:
-    """Why a number is NaN, or has no interval ("interval NAME")."""
-    why = {
-        name: "no trainable parameter beside embedding and head is touched" for name in ("D_grad", "D_grad_matrices")
-    }
-    missing = NO_UPDATE if first_order is None else NO_MOVE
-    of_changes = ("D_first_order", "M_first_order", "D_loss", "M_loss")
-    if not moves:
-        why |= dict.fromkeys((*of_changes, "C_g", "C_ug", "C_uG", "null", "null_unit", "excess"), missing)
-    in_sample = sets.mass_interval is not None or any(sets.intervals.values())
-    exact = EXACT if not in_sample else "the sample gives none here"
-    why |= {f"interval {name}": exact for name in ("D_grad", "D_grad_matrices")}
-    why |= {f"interval {name}": exact if moves else missing for name in ("C_g", "C_ug")}
-    why["interval C_uG"] = EXACT if moves else missing
-    for name, found in (("first_order", first_order), ("loss", loss_change)):
-        reason = missing if found is None else found.interval_reason
-        why |= {f"interval {letter}_{name}": reason or "not given" for letter in "DM"}
-    return why
+def _summed(model: Any, ready: Prepared, part: Batch, method: str) -> Share:
+    whole: Share | None = None
+    for batch, sums, found in _passes.sums_of(model, part, ready.update, method):
+        per_token = _unknown(ready, batch)
+        t = batch.tokens.shape[1] - 1
+        per_token["l1"][:, :t], per_token["l2_squared"][:, :t] = found.l1, found.l2_squared
+        if ready.update is not None:
+            per_token["moved"][:, :t] = sum(found.absolute.values(), np.zeros((1, 1)))
+        within = within_sets(found.signed, ready.parameters)
+        share = Share(batch.rows, sums.net, sums.mass, per_token, within, sums.n_tokens, notes=sums.notes)
+        whole = share if whole is None else whole.add(share)
+    assert whole is not None  # noqa: S101 - a batch has sequences
+    return whole
+
+
+def _sampled(model: Any, ready: Prepared, part: Batch, seed: int, k: int, size: int) -> Share:
+    net = _passes.net_sums(model, part, ready.parameters, ready.vocabulary)
+    own = int(np.random.SeedSequence([seed, k]).generate_state(1)[0])
+    losses = ready.losses[part.rows, : part.tokens.shape[1] - 1]
+    sample = _passes.sample_of(model, part, ready.update, losses, size, own)
+    per_token, at = _unknown(ready, part), (np.searchsorted(part.rows, sample.row), sample.at)
+    per_token["l1"][at], per_token["l2_squared"][at] = sample.l1, sample.l2_squared
+    if ready.update is not None:
+        per_token["moved"][at] = sum(sample.moved.values(), np.zeros(1))
+    return Share(part.rows, net, {}, per_token, {}, len(sample.weight), sample)
+
+
+def _unknown(ready: Prepared, part: Batch) -> dict[str, Float[np.ndarray, "s T"]]:
+    return {name: np.full((len(part.rows), ready.ids.shape[1] - 1), np.nan) for name in PER_TOKEN}
+
+
+def _losses_after(model: Any, ready: Prepared, part: Batch, size: TokensPerBatch) -> Float32[np.ndarray, "s T"]:
+    """What the losses really are when the update is added."""
+    ids = ready.ids[part.rows]
+    with moved(model, ready.update or {}):
+        after = token_losses(model, ids, tokens_per_batch=size)
+    require_finite(after, ids, "after the update")
+    return after
+
+
+def _result(whole: Share, ready: Prepared, plan: Plan, choice: Choice) -> GradientInterference:
+    sets = sets_of(whole, ready.parameters, ready.update)
+    return read_off(whole, sets, ready.losses, ready.update is not None, plan, choice.seed, choice.unit)

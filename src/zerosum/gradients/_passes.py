@@ -1,8 +1,8 @@
-"""The passes over all tokens, batch after batch: sums, a sample of them, first-order changes, losses.
+"""The passes over one batch: sums, a sample of them, first-order changes, losses after the update.
 
 Batches only split the work: sums of different tokens add. Where memory runs out, a batch is halved.
 
-Letters: S sequences of L = T + 1 tokens.
+Letters: S sequences of L = T + 1 tokens, s of them in a batch.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float32, Int64
 from torch.nn import functional
 
 from zerosum.errors import InputError
@@ -19,31 +19,31 @@ from zerosum.gradients._first_order import first_order
 from zerosum.gradients._general import general_changes, general_sums
 from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients._parameters import Parameter
+from zerosum.gradients._per_token import TokenNumbers
 from zerosum.gradients._prepare import LOGITS, Batch
 from zerosum.gradients._recorder import Unsupported
 from zerosum.gradients._sampled import SampledMass, sampled_mass
 from zerosum.gradients._sums import GradientSums
 from zerosum.losses.batch_size import is_out_of_memory
 
-Along = Callable[[int, int], None]
 Made = TypeVar("Made")
+Update = Mapping[str, Any] | None
 SUMS: dict[str, Callable[..., GradientSums]] = {"exact": exact_sums, "general": general_sums, "oracle": oracle_sums}
+BY_BACKWARD = "first-order changes by backward passes: an operation of the model knows no forward mode"
 
 
-def all_sums(
-    model: Any, parts: Sequence[Batch], parameters: Sequence[Parameter], method: str, along: Along
-) -> GradientSums:
-    """Sums over every token. along: called with tokens done and tokens in all."""
-    total, n_tokens = GradientSums.zeros(parameters), sum(part.n_tokens for part in parts)
-    along(0, n_tokens)
-    for part in parts:
-        for _, sums in _in_memory(part, lambda batch: SUMS[method](model, batch.tokens)):
-            total.add(sums)
-            along(total.n_tokens, n_tokens)
-    return total
+def sums_of(model: Any, part: Batch, update: Update, method: str) -> Iterator[tuple[Batch, GradientSums, TokenNumbers]]:
+    """Sums over every token of the batch, and the numbers of each token; of its halves where memory is short."""
+
+    def sums(batch: Batch) -> tuple[GradientSums, TokenNumbers]:
+        found = SUMS[method](model, batch.tokens, update, per_token=True)
+        assert found.tokens is not None  # noqa: S101 - they were asked for
+        return found, found.tokens
+
+    yield from ((batch, *found) for batch, found in _in_memory(part, sums))
 
 
-def net_sums(model: Any, parts: Sequence[Batch], parameters: Sequence[Parameter], vocabulary: int) -> dict[str, Any]:
+def net_sums(model: Any, part: Batch, parameters: Sequence[Parameter], vocabulary: int) -> dict[str, Any]:
     """sum_i g_ij of every parameter, float64, by ordinary backward passes."""
     net = GradientSums.zeros(parameters).net
     tensors = [one.tensor for one in parameters]
@@ -54,39 +54,35 @@ def net_sums(model: Any, parts: Sequence[Batch], parameters: Sequence[Parameter]
         loss = functional.cross_entropy(logits, batch.tokens[:, 1:].flatten(), reduction="sum")
         return torch.autograd.grad(loss, tensors, allow_unused=True)
 
-    for part in _by_logits(parts, vocabulary):
-        for _, found in _in_memory(part, gradients):
+    for few in _by_logits(part, vocabulary):
+        for _, found in _in_memory(few, gradients):
             for one, gradient in zip(parameters, found, strict=True):
                 if gradient is not None:
                     net[one.name] += gradient
     return net
 
 
-def sampled(
-    model: Any, parts: Sequence[Batch], sizes: Sequence[int], update: Mapping[str, Any] | None, seed: int, along: Along
+def sample_of(
+    model: Any, part: Batch, update: Update, losses: Float32[np.ndarray, "s T"], size: int, seed: int
 ) -> SampledMass:
-    """A sample of each batch, together one sample of all tokens. sizes: how many tokens each gives."""
-    found: list[SampledMass] = []
-    for k, (part, size) in enumerate(zip(parts, sizes, strict=True)):
-        along(k, len(parts))
-        own = int(np.random.SeedSequence([seed, k]).generate_state(1)[0])
-        try:
-            found.append(sampled_mass(model, part.tokens, update, n_tokens=size, seed=own))
-        except Unsupported as why:
-            raise InputError(f"method sampled: the model has {why}. Choose general.") from None
-        except (RuntimeError, MemoryError) as error:
-            _require_out_of_memory(error)
-            raise _too_little(part) from error
-    along(len(parts), len(parts))
-    return SampledMass.merge(found)
+    """A sample of `size` tokens of the batch, its rows those of all sequences. losses: before the update, nats."""
+    try:
+        found = sampled_mass(model, part.tokens, update, n_tokens=size, seed=seed, losses=losses)
+    except Unsupported as why:
+        raise InputError(f"method sampled: the model has {why}. Choose general.") from None
+    except (RuntimeError, MemoryError) as error:
+        _require_out_of_memory(error)
+        raise _too_little(part) from error
+    found.row[:] = part.rows[found.row]
+    return found
 
 
-def all_changes(
-    model: Any, parts: Sequence[Batch], update: Mapping[str, Any], shape: tuple[int, int], vocabulary: int
-) -> tuple[Float[np.ndarray, "S T"], str]:
-    """First-order change of every token's loss, nats, NaN at padding; and what had to be done in another way."""
-    changes = np.full(shape, np.nan)
+def changes_of(
+    model: Any, part: Batch, update: Mapping[str, Any], vocabulary: int
+) -> tuple[Float[np.ndarray, "s t"], str]:
+    """First-order change of every token's loss, nats; and what had to be done in another way."""
     note = ""
+    changes = np.empty((len(part.rows), part.tokens.shape[1] - 1))
 
     def forward(batch: Batch) -> Any:
         return first_order(model, batch.tokens, update)
@@ -94,24 +90,25 @@ def all_changes(
     def backward(batch: Batch) -> Any:
         return general_changes(model, batch.tokens, update)
 
-    for part in _by_logits(parts, vocabulary):
+    at = 0
+    for few in _by_logits(part, vocabulary):
         try:
-            made = list(_in_memory(part, backward if note else forward))
+            made = list(_in_memory(few, backward if note else forward))
         except (NotImplementedError, RuntimeError) as error:
             if "forward" not in str(error).lower():
                 raise
-            note = "first-order changes by backward passes: an operation of the model knows no forward mode"
-            made = list(_in_memory(part, backward))
+            note = BY_BACKWARD
+            made = list(_in_memory(few, backward))
         for batch, found in made:
-            changes[batch.rows, : found.shape[1]] = found.detach().double().cpu().numpy()
+            changes[at : at + len(batch.rows)] = found.detach().double().cpu().numpy()
+            at += len(batch.rows)
     return changes, note
 
 
-def _by_logits(parts: Sequence[Batch], vocabulary: int) -> Iterator[Batch]:
+def _by_logits(part: Batch, vocabulary: int) -> Iterator[Batch]:
     """The same sequences in batches whose logits fit whole."""
-    for part in parts:
-        size = max(1, LOGITS // (vocabulary * (part.tokens.shape[1] - 1)))
-        yield from map(Batch, _split(part.rows, size), part.tokens.split(size))
+    size = max(1, LOGITS // (vocabulary * (part.tokens.shape[1] - 1)))
+    yield from map(Batch, _split(part.rows, size), part.tokens.split(size))
 
 
 def _split(rows: Int64[np.ndarray, " s"], size: int) -> list[Int64[np.ndarray, " part"]]:

@@ -63,7 +63,7 @@ class Tally:
 
     def whole(self, name: str, gradients: Any) -> None:
         """All of one parameter's gradients. gradients: [S, n, *shape]."""
-        g = gradients.flatten(2)
+        g = gradients.reshape(*gradients.shape[:2], -1)
         self._add(self._l1, g.abs().sum(2))
         self._add(self._l2_squared, g.square().sum(2))
         if name in self.u:

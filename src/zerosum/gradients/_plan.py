@@ -22,10 +22,14 @@ HELD = {"exact": 48, "general": 32, "oracle": 32, "sampled": 64}  # bytes for ea
 
 @dataclass(frozen=True)
 class Plan:
-    """method: one of METHODS but auto. note: why, and about how long it takes; empty where there is nothing to say."""
+    """method: one of METHODS but auto. note: why, and about how long it takes; empty where there is nothing to say.
+
+    dtype: of the passes that sums over tokens come from.
+    """
 
     method: str
     note: str = ""
+    dtype: str = "float32"
 
 
 def choose(model: Any, parts: Sequence[Batch], method: str, n_sampled: int, budget: float | int) -> Plan:
@@ -64,7 +68,7 @@ def _without_rules(model: Any, part: Batch, method: str, why: str, n_tokens: int
     if method == "sampled":
         raise InputError(f"method sampled: {why}, which the layer rules do not know. Choose general.")
     began = perf_counter()
-    oracle_sums(model, part.tokens[:1], [(0, part.tokens.shape[1] - 2)])
+    oracle_sums(model, part.tokens[:1], which=[(0, part.tokens.shape[1] - 2)])
     seconds = n_tokens * (perf_counter() - began)  # at most: batched backward passes take less
     if method == "auto" and seconds > 60 * budget:
         raise InputError(

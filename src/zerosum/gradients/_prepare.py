@@ -3,7 +3,7 @@
 Letters: S sequences of L = T + 1 tokens, s of them in a batch.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,6 +18,8 @@ from zerosum.tokens import PADDING
 
 TokensPerBatch = int | Literal["auto"]
 MOST = 4_096  # tokens of a batch; float32 holds their sums well, and more make nothing faster
+WORK = 1 << 35  # parameters times tokens of a batch, so that a killed process loses no more than a minute or two
+FEWEST = 8  # sequences of a batch, which are measured side by side, where the data has them
 LOGITS = 1 << 25  # numbers of logits in a block of positions, 128 MiB
 
 
@@ -39,21 +41,30 @@ class Batch:
         return Batch(self.rows[:middle], self.tokens[:middle]), Batch(self.rows[middle:], self.tokens[middle:])
 
 
-def batches(ids: Int64[np.ndarray, "S L"], device: Any, size: TokensPerBatch, logits: int) -> list[Batch]:
-    """Batches of sequences of one length, without their padding, the longest last. logits: numbers of one position.
+def batches(
+    ids: Int64[np.ndarray, "S L"], parameters: Sequence[Parameter], size: TokensPerBatch, vocabulary: int
+) -> list[Batch]:
+    """Batches of sequences of one length, without their padding, the longest last.
 
+    size: predictions of a batch; "auto": by the size of the model alone, so that every process makes the same ones.
     Raises InputError where there is nothing but padding.
     """
     lengths = (ids != PADDING).sum(1)
     if not (lengths > 1).any():
         raise InputError("tokens: nothing but padding, so there is nothing to predict. Give other tokens.")
-    found = []
+    device, found = parameters[0].tensor.device, []
     for length in np.unique(lengths[lengths > 1]):
         rows = np.flatnonzero(lengths == length).astype(np.int64)
-        most = min(MOST // (length - 1), LOGITS // (32 * logits)) if size == "auto" else size // (length - 1)
+        most = _sequences(parameters, int(length) - 1, vocabulary) if size == "auto" else size // (length - 1)
         for part in np.array_split(rows, -(-len(rows) // max(1, int(most)))):
             found.append(Batch(part, torch.as_tensor(ids[part, :length], device=device)))
     return found
+
+
+def _sequences(parameters: Sequence[Parameter], length: int, vocabulary: int) -> int:
+    """How many to a batch."""
+    tokens = min(MOST, WORK // sum(int(one.tensor.numel()) for one in parameters))
+    return min(max(FEWEST, tokens // length), max(1, LOGITS // (32 * vocabulary)))
 
 
 @contextmanager

@@ -20,19 +20,38 @@ EXACT = "exact for these N tokens; another draw of texts would differ"
 class ParameterSet:
     """One parameter or one layer. kind: of a parameter; "layer" of a layer. sums: over its coordinates.
 
-    D_grad: in a sample free of ratio bias; NaN where it is not known, `reason` then says why.
+    D_grad: in a sample free of ratio bias; NaN where it is not known, `reason` then says why. interval: its 95 % ends
+    for the draw of a sample. C_ug: sum_i |sum_j p_ij| / sum_ij |p_ij| with j in this set, in a sample read off its
+    tokens; NaN where nothing moves.
     """
 
     name: str
     kind: str
     sums: CoordinateSums
     D_grad: float
+    C_ug: float
+    interval: Ends | None = None
     reason: str | None = None
 
     @property
     def opposition(self) -> Opposition:
         """Coordinates touched, C_g and C_uG; D_grad here is that of the sums alone."""
         return self.sums.opposition
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """What the same formulas give where the contribution of each *position* to the summed loss takes the place of each
+    token's gradient. One backward pass gives it; below the last attention it is something else, and no stand-in.
+
+    parameters, layers: as those of token gradients, but for C_ug, which it has not.
+    """
+
+    D_grad: float
+    D_grad_matrices: float
+    C_g: float
+    parameters: tuple[ParameterSet, ...]
+    layers: tuple[ParameterSet, ...]
 
 
 @dataclass(frozen=True)
@@ -44,9 +63,12 @@ class GradientInterference:
     C_g = sum_j |sum_i p_ij| / sum_ij |p_ij|, C_ug = sum_i |sum_j p_ij| / sum_ij |p_ij|,
     C_uG = |sum_ij p_ij| / sum_j |sum_i p_ij|, and 1 - D_first_order = C_g C_uG / C_ug. NaN without an update, which
     `reasons` says. first_order, loss_change: interference of the first-order and of the real loss changes, nats.
-    loss: mean before the update, nats per token. changes: [S, T] first-order change of each token, NaN at padding.
+    loss: mean before the update, nats per token. per_token: what is known of each token, [S, T], NaN at padding and
+    where it was not measured: loss, loss_change, first_order (nats), norm_l1 = sum_j |g_ij|, norm_l2 (both nats per
+    unit of the parameters) and moved = sum_j |p_ij| (nats).
     intervals: name -> 95 % ends; of D_grad, D_grad_matrices, C_g and C_ug for the draw of a sample, of the others over
-    sequences. n_sampled: tokens whose gradients were formed; N where all were.
+    sequences. n_sampled: tokens whose gradients were formed; N where all were. proxy: of method "positionwise", which
+    forms no token gradient: then D_grad, C_g and C_ug are NaN. dtype: of the passes that sums over tokens come from.
 
     Source: Mircea et al. 2025, section 4; here of one token's loss each, and a tied matrix counts once.
     """
@@ -57,6 +79,7 @@ class GradientInterference:
     method: str
     n_sampled: int
     seed: int
+    dtype: str
     loss: float
     D_grad: float
     D_grad_matrices: float
@@ -70,7 +93,13 @@ class GradientInterference:
     parameters: tuple[ParameterSet, ...]
     layers: tuple[ParameterSet, ...]
     notes: tuple[str, ...]
-    changes: Float[np.ndarray, "S T"] | None = field(default=None, repr=False)
+    per_token: dict[str, Float[np.ndarray, "S T"]] = field(default_factory=dict, repr=False)
+    proxy: "Proxy | None" = None
+
+    @property
+    def changes(self) -> Float[np.ndarray, "S T"] | None:
+        """First-order change of each token's loss, nats, NaN at padding; None without an update."""
+        return self.per_token.get("first_order")
 
     @property
     def D_first_order(self) -> float:

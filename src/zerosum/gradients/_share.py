@@ -1,0 +1,84 @@
+"""What was measured of some sequences. Shares of different sequences of one model add up to the whole.
+
+Letters: S sequences of all, s of a share, T predicted positions, i token, j coordinate; p_ij = g_ij u_j.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int64
+
+from zerosum.gradients._sampled import SampledMass
+
+PER_TOKEN = ("first_order", "loss_after", "l1", "l2_squared", "moved")
+
+
+@dataclass
+class Share:
+    """rows: [s] which sequences. net, mass: parameter -> sum_i g_ij, sum_i |g_ij|, float64; a sample has no mass.
+
+    per_token: one of PER_TOKEN -> [s, T] float64, NaN where it is not known: first-order change and loss after the
+    update (nats), sum_j |g_ij|, sum_j g_ij^2, sum_j |p_ij|. within: parameter or layer -> sum_i |sum_j p_ij| over its
+    coordinates j, nats; of a sample it is read off its tokens. n_formed: token gradients that were formed.
+    """
+
+    rows: Int64[np.ndarray, " s"]
+    net: dict[str, Any]
+    mass: dict[str, Any]
+    per_token: dict[str, Float[np.ndarray, "s T"]]
+    within: dict[str, float]
+    n_formed: int
+    sample: SampledMass | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, other: "Share") -> "Share":
+        """Take in another share, in place, so that no third copy of the sums is held."""
+        for mine, its in ((self.net, other.net), (self.mass, other.mass)):
+            for name, value in its.items():
+                mine[name] += value.to(mine[name])
+        self.rows = np.concatenate([self.rows, other.rows])
+        self.per_token = {
+            name: np.concatenate([values, other.per_token[name]]) for name, values in self.per_token.items()
+        }
+        self.within = {name: value + other.within[name] for name, value in self.within.items()}
+        self.n_formed += other.n_formed
+        if self.sample is not None and other.sample is not None:
+            self.sample = SampledMass.merge([self.sample, other.sample])
+        self.notes = list(dict.fromkeys([*self.notes, *other.notes]))
+        return self
+
+    def in_place(self, name: str, sequences: int) -> Float[np.ndarray, "S T"]:
+        """Numbers of each token where its sequence stands among all; NaN where they are not known."""
+        values = self.per_token[name]
+        whole = np.full((sequences, values.shape[1]), np.nan)
+        whole[self.rows] = values
+        return whole
+
+
+def flattened(tree: Any, arrays: dict[str, Any]) -> Any:
+    """The tree with a number in place of each array or tensor, which goes into `arrays` under that number.
+
+    tree: dicts, lists, numbers and words, as JSON has them, and arrays and tensors. Undone by `unflattened`.
+    """
+    if isinstance(tree, Mapping):
+        return {"dict": [[name, flattened(one, arrays)] for name, one in tree.items()]}
+    if isinstance(tree, list | tuple):
+        return {"list": [flattened(one, arrays) for one in tree]}
+    if isinstance(tree, int | float | str | None):
+        return {"plain": tree}
+    arrays[str(len(arrays))] = tree
+    return {"array": str(len(arrays) - 1), "numpy": isinstance(tree, np.ndarray)}
+
+
+def unflattened(tree: Any, arrays: Mapping[str, Any]) -> Any:
+    """The tree that `flattened` took apart."""
+    if "dict" in tree:
+        return {name: unflattened(one, arrays) for name, one in tree["dict"]}
+    if "list" in tree:
+        return [unflattened(one, arrays) for one in tree["list"]]
+    if "plain" in tree:
+        return tree["plain"]
+    found = arrays[tree["array"]]
+    return found.numpy() if tree["numpy"] else found
