@@ -9,9 +9,11 @@ import pytest
 from called import call, one_document  # noqa: F401 - a fixture
 
 import zerosum
+import zerosum.gradients
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
+from zerosum.gradients import _checkpoint  # noqa: E402 - needs torch
 
 VOCABULARY = 30
 STEPS = (1, 2, 4)
@@ -76,7 +78,15 @@ def test_two_checkpoints_give_the_numbers_of_the_library(call, run, tmp_path):  
     assert json.loads((tmp_path / "out" / "gradients.json").read_text())["checkpoints"] == [found]
     rows = list(csv.DictReader((tmp_path / "out" / "parameters.csv").open()))
     assert [float(row["D_grad"]) for row in rows] == [one["D_grad"] for one in found["parameters"]]
-    assert not (run / "zerosum").exists()
+    store = zerosum.gradients.open_gradients(run / "zerosum" / "gradients.zarr")
+    assert store.attrs["documents"] == [found]
+    assert sorted(one.name for one in (run / "zerosum").iterdir()) == ["gradients.zarr"]
+    changes = store["first_order"].to_numpy()[0]
+    assert np.abs(changes).mean() == pytest.approx(found["M_first_order"], rel=1e-12)
+    assert np.abs(store["loss_change"].to_numpy()).mean() == pytest.approx(found["M_loss"], rel=1e-12)
+    moved = sum(one["sum_ij_abs_p"] for one in found["parameters"])
+    assert float(store["moved"].sum()) == pytest.approx(moved, rel=1e-6)
+    assert store["parameter"].to_numpy().tolist() == [one["name"] for one in found["parameters"]]
 
 
 def test_one_real_step_of_the_saved_optimizer(call, run):  # noqa: F811
@@ -97,18 +107,23 @@ def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, mon
     first = one_document(out)["checkpoints"]
     assert [one["step"] for one in first] == list(STEPS)
     assert {one["method"] for one in first} == {"sampled"}
-    files = [run / "zerosum" / "gradients" / f"step-{step}.json" for step in STEPS]
-    assert all(file.is_file() for file in files)
-    files[1].unlink()
-    files[2].write_text("{damaged")
+    store = run / "zerosum" / "gradients.zarr"
+    assert zerosum.gradients.open_gradients(store)["step"].to_numpy().tolist() == list(STEPS)
+    shutil.rmtree(store / "step-2")
+    (store / "step-4" / "zarr.json").write_text("{damaged")
     measured = []
-    real = zerosum.gradients.gradient_interference
-    monkeypatch.setattr(zerosum.gradients, "gradient_interference", lambda *a, **b: measured.append(1) or real(*a, **b))
+    real = _checkpoint.measure
+    monkeypatch.setattr(_checkpoint, "measure", lambda *a, **b: measured.append(1) or real(*a, **b))
     code, out, _ = call(*arguments, "--json")
     assert (code, one_document(out)["checkpoints"], len(measured)) == (0, first, 2)
     code, out, _ = call(*arguments, "--seed", 1, "--json")
     assert len(measured) == 5
     assert [one["D_grad"] for one in one_document(out)["checkpoints"]] != [one["D_grad"] for one in first]
+    before = zerosum.gradients.open_gradients(store).load()
+    code, out, said = call("gradients", run, "--data", run / "train.npy", "--json")
+    assert code == 2
+    assert "made with other tokens" in said
+    assert zerosum.gradients.open_gradients(store).load().equals(before)
 
 
 def test_for_people(call, run):  # noqa: F811

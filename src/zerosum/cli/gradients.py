@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zerosum.cli.data_options import Data
-from zerosum.cli.model_options import Device, TokensPerBatch, batch_tokens, usable_device
+from zerosum.cli.model_options import MAIN, Device, TokensPerBatch, batch_tokens, dtype_named, usable_device
 from zerosum.cli.options import spelled_out
 from zerosum.cli.output import make_folder
 from zerosum.cli.progress import progress
-from zerosum.cli.sources import AsJson, each, finish, print_json
+from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
 from zerosum.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,22 +40,9 @@ class _How:
     data: Data
     after: str | None
     train: tuple[str, ...]
-    method: str
-    budget: float | int
-    sample: int
+    choice: Any
     verify: int
-    seed: int
     device: str
-    tokens_per_batch: Any
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """What decides the numbers of a checkpoint beside its weights and tokens, to know results that still hold."""
-        budget = {"budget": self.budget} if self.method == "auto" else {}
-        train = {"train": list(self.train)} if self.train else {}
-        return (
-            {"method": self.method, "n_sampled": self.sample, "verify": self.verify, "seed": self.seed} | budget | train
-        )
 
 
 @spelled_out
@@ -85,12 +72,19 @@ def gradients(
     budget: Annotated[float, typer.Option(metavar="MINUTES", help="For auto, at each checkpoint.")] = 10.0,
     sample: Annotated[int, typer.Option(min=16, metavar="N", help="Tokens that a sample takes.")] = 256,
     verify: Annotated[int, typer.Option(min=0, metavar="K", help="Compare K tokens with a backward pass each.")] = 0,
+    store: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the store. Without it zerosum/gradients.zarr in the run directory."),
+    ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder for gradients.json, checkpoints.csv, parameters.csv, layers.csv."),
+        typer.Option(metavar="DIR", help="Folder for gradients.json, tables as CSV, and figures."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample, the training batch and the bootstrap.")] = 0,
     device: Device = "auto",
+    dtype: Annotated[
+        str, typer.Option(metavar="[float32|bfloat16]", help="Of the passes; bfloat16 says what it costs.")
+    ] = "float32",
     tokens_per_batch: TokensPerBatch = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -102,27 +96,30 @@ def gradients(
     """
     if after is not None and train:
         raise InputError("--after and --train: two updates. Give one of them.")
+    precision = dtype_named(dtype, ("float32", "bfloat16"))
     if out is not None:
         make_folder(out)
-    place, size = usable_device(device), batch_tokens(tokens_per_batch)
-    how = _How(data, after, tuple(train or ()), method.value, budget, sample, verify, seed, place, size)
+    how = _How(
+        data,
+        after,
+        tuple(train or ()),
+        {
+            "method": method.value,
+            "n_sampled": sample,
+            "seed": seed,
+            "budget": budget,
+            "tokens_per_batch": batch_tokens(tokens_per_batch),
+            "dtype": precision,
+        },
+        verify,
+        usable_device(device),
+    )
     runs, failed = each([(checkpoint, checkpoint)], lambda source: _opened(source, how))
-    several = [(one.name, one) for _, run in runs for one in run.checkpoints]
-    with progress() as show_progress:
-        found, unmeasured = each(several, lambda one: _document(runs[0][1], one, how, show_progress))
-    failed += unmeasured
-    documents = [one for _, one in found]
-    if out is not None and documents:
-        from zerosum.cli.gradients_tables import write_tables
-
-        write_tables(out, documents)
-    if as_json:
-        print_json("checkpoints", documents, failed)
-    elif documents:
-        from zerosum.cli.gradients_words import show
-
-        show(checkpoint, documents)
-    finish(failed, len(several))
+    documents, unmeasured = _all_measured(runs[0][1], store, how) if runs else ([], [])
+    number = len(runs[0][1].checkpoints) if runs else 0
+    if MAIN:
+        _say(checkpoint, documents, out, as_json, [*failed, *unmeasured], store)
+    finish([*failed, *unmeasured], number)
 
 
 def _opened(source: str, how: _How) -> "Run":
@@ -135,68 +132,99 @@ def _opened(source: str, how: _How) -> "Run":
     return run
 
 
-def _document(run: "Run", checkpoint: "Checkpoint", how: _How, show: "Show") -> dict[str, Any]:
-    """One checkpoint, measured or, of a run where the same was measured before, read."""
-    from zerosum.checkpoints import load_model
-    from zerosum.cli.gradients_kept import kept, write_kept
-    from zerosum.gradients import gradient_interference
-    from zerosum.gradients._verify import verify
+def _all_measured(run: "Run", store: Path | None, how: _How) -> tuple[list[dict[str, Any]], list[Failure]]:
+    """Documents of all checkpoints by step, and what failed. Of several processes each begins where no other is."""
+    from zerosum.gradients import STORE
+    from zerosum.gradients._checkpoint import is_busy
 
-    keep = len(run.checkpoints) > 1
-    file = run.measured / "gradients" / f"step-{checkpoint.step}.json"
+    path = store or run.measured / STORE
+    left, found, failed = list(run.checkpoints), [], []
+    with progress() as show:
+        while left:
+            one = min(left, key=lambda checkpoint: is_busy(path, checkpoint.step))
+            left.remove(one)
+            done, bad = each([(one.name, one)], lambda checkpoint: _measured(path, checkpoint, how, show))
+            found += [document for _, document in done]
+            failed += bad
+    return sorted(found, key=lambda document: int(document["step"])), failed
+
+
+def _measured(path: Path, checkpoint: "Checkpoint", how: _How, show: "Show") -> dict[str, Any]:
+    from zerosum.checkpoints import load_model
+    from zerosum.gradients._checkpoint import measure_checkpoint
+    from zerosum.gradients._measurement import Choice
+    from zerosum.training.run_folder import writing
+
     model = load_model(checkpoint, device=how.device)
     tokens, _ = how.data.read(checkpoint.path, model.config)
-    record = how.record | {"data_sha256": tokens.sha256}
-    if keep:
-        record |= {"weights": checkpoint.weight_hash()}
-        if (before := kept(file, record)) is not None:
-            return before
-    update, notes = _update(checkpoint, model, how)
+    update = _update(checkpoint, model, how)
     label = f"step {checkpoint.step}: token gradients"
-    found = gradient_interference(
-        model,
-        tokens.ids,
-        update,
-        method=how.method,
-        n_sampled=how.sample,
-        seed=how.seed,
-        budget=how.budget,
-        tokens_per_batch=how.tokens_per_batch,
-        along=lambda words, done, of: show(label, of, done, words),
-    )
-    found = replace(found, notes=(*found.notes, *notes))
-    document = {"source": checkpoint.name, "step": checkpoint.step, "tokens_seen": checkpoint.tokens_seen}
-    document |= {} if checkpoint.tokens_seen is not None else {"tokens_seen_reason": "neither the run nor a name says"}
-    document |= found.to_json()
-    if how.verify:
-        document["verify"] = vars(verify(model, tokens.ids, update, K=how.verify, seed=how.seed))
-    if keep:
-        write_kept(file, record, document)
-    return document
+
+    def along(words: str, done: int, of: int) -> None:
+        if MAIN:
+            show(label, of, done, words)
+
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return measure_checkpoint(path, checkpoint, model, tokens, update, Choice(**how.choice), how.verify, along)
 
 
-def _update(checkpoint: "Checkpoint", model: Any, how: _How) -> tuple[Any, list[str]]:
+def _update(checkpoint: "Checkpoint", model: Any, how: _How) -> Any:
     """The update, if one was asked for, and what to know about it."""
+    from zerosum.gradients._checkpoint import Update
+
     if how.after is not None:
-        from zerosum.checkpoints import load_model, open_run
-        from zerosum.gradients._prepare import update_between
-
-        later = open_run(how.after).checkpoints
-        if len(later) > 1:
-            raise InputError(f"--after {how.after}: {len(later)} checkpoints. Give one of them.")
-        other = load_model(later[0], device=how.device)
-        return update_between(model, other), [f"update: step {later[0].step} minus step {checkpoint.step}"]
+        return _difference(checkpoint, model, how.after, how.device)
     if how.train:
-        from zerosum.training.one_update import one_update
-        from zerosum.training.optimizer_states import find_updater
-        from zerosum.training.real_steps import draw_batches
+        return _one_step(checkpoint, model, how)
+    return Update()
 
-        updater = find_updater(checkpoint.path, model)
-        text, _ = replace(how.data, data=list(how.train), max_sequences=MOST_TRAIN).read(checkpoint.path, model.config)
-        size = updater.batch_size or BATCH_SIZE
-        rows = draw_batches(len(text.ids), size, 1, how.seed)[0]
-        note = f"update: one step of {updater.settings['name']} on {size} training sequences"
-        assumed = [] if updater.batch_size else [f"the run's batch size is not saved: {BATCH_SIZE} sequences assumed"]
-        update = one_update(model, updater, text.ids[rows], tokens_per_batch=how.tokens_per_batch)
-        return update, [note, *assumed, *updater.notes]
-    return None, []
+
+def _difference(checkpoint: "Checkpoint", model: Any, after: str, device: str) -> Any:
+    from zerosum.checkpoints import load_model, open_run
+    from zerosum.gradients._checkpoint import Update
+    from zerosum.gradients._prepare import update_between
+
+    later = open_run(after).checkpoints
+    if len(later) > 1:
+        raise InputError(f"--after {after}: {len(later)} checkpoints. Give one of them.")
+    u = update_between(model, load_model(later[0], device=device))
+    note = f"update: step {later[0].step} minus step {checkpoint.step}"
+    return Update(u, {"after": later[0].weight_hash()}, (note,))
+
+
+def _one_step(checkpoint: "Checkpoint", model: Any, how: _How) -> Any:
+    from zerosum.gradients._checkpoint import Update
+    from zerosum.training.one_update import one_update
+    from zerosum.training.optimizer_states import find_updater
+    from zerosum.training.real_steps import draw_batches
+
+    updater = find_updater(checkpoint.path, model)
+    text, _ = replace(how.data, data=list(how.train), max_sequences=MOST_TRAIN).read(checkpoint.path, model.config)
+    size = updater.batch_size or BATCH_SIZE
+    rows = draw_batches(len(text.ids), size, 1, how.choice["seed"])[0]
+    assumed = [] if updater.batch_size else [f"the run's batch size is not saved: {BATCH_SIZE} sequences assumed"]
+    u = one_update(model, updater, text.ids[rows], tokens_per_batch=how.choice["tokens_per_batch"])
+    note = f"update: one step of {updater.settings['name']} on {size} training sequences"
+    record = {"train": text.sha256, "batch_size": size, "optimizer": updater.settings}
+    return Update(u, record, (note, *assumed, *updater.notes))
+
+
+def _say(
+    source: str,
+    documents: list[dict[str, Any]],
+    out: Path | None,
+    as_json: bool,
+    failed: list[Failure],
+    store: Path | None,
+) -> None:
+    if out is not None and documents:
+        from zerosum.cli.gradients_tables import write_tables
+
+        write_tables(out, documents)
+    if as_json:
+        print_json("checkpoints", documents, failed)
+    elif documents:
+        from zerosum.cli.gradients_words import show
+
+        show(source, documents)

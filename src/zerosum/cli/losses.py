@@ -1,15 +1,13 @@
 """`zerosum losses`: per-token losses of checkpoints, into a store that every other measurement reads."""
 
-import os
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zerosum.cli.data_options import Data
-from zerosum.cli.model_options import Device, TokensPerBatch, batch_tokens, usable_device
+from zerosum.cli.model_options import MAIN, Device, TokensPerBatch, batch_tokens, dtype_named, usable_device
 from zerosum.cli.options import spelled_out
 from zerosum.cli.sources import AsJson, each, finish, print_json
 from zerosum.errors import InputError
@@ -18,28 +16,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from zerosum.checkpoints import Checkpoint, Run
-
-MAIN = os.environ.get("RANK", "0") == "0"  # under torchrun only the first process speaks
-
-
-class DtypeChoice(StrEnum):
-    """Of the weights while measuring."""
-
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
-    FLOAT16 = "float16"
-
-
-SHORT = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
-
-
-def dtype_named(text: str) -> str:
-    """The precision that is meant, for a command line."""
-    try:
-        return DtypeChoice(SHORT.get(text.lower(), text.lower())).value
-    except ValueError:
-        known = ", ".join([*DtypeChoice, *SHORT])
-        raise InputError(f"--dtype {text}: not a precision. Choose one of {known}.") from None
 
 
 @spelled_out

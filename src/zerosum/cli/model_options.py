@@ -1,12 +1,14 @@
 """Options of the verbs that run a model: where, and how much of the tokens at a time."""
 
 import os
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from zerosum.errors import InputError
 
+MAIN = os.environ.get("RANK", "0") == "0"  # under torchrun only the first process speaks
 TokensPerBatch = Annotated[
     str, typer.Option(metavar="N", help="Predictions per batch; auto: as many as memory allows.")
 ]
@@ -33,3 +35,16 @@ def usable_device(name: str) -> str:
     except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
         cause = str(error).partition("\n")[0]
         raise InputError(f"--device {name}: not usable here ({cause}). Choose cpu, or leave it out.") from error
+
+
+DTYPES = ("float32", "bfloat16", "float16")
+SHORT = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+
+def dtype_named(text: str, known: Sequence[str] = DTYPES) -> str:
+    """The precision that is meant, for a command line. known: those that the verb can use."""
+    name = SHORT.get(text.lower(), text.lower())
+    if name not in known:
+        short = [one for one, meant in SHORT.items() if meant in known]
+        raise InputError(f"--dtype {text}: not a precision. Choose one of {', '.join([*known, *short])}.")
+    return name

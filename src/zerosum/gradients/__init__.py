@@ -7,5 +7,6 @@ what users call.
 
 from zerosum.gradients._measure import first_order_changes, gradient_interference
 from zerosum.gradients._result import GradientInterference
+from zerosum.gradients._store import STORE, open_gradients
 
-__all__ = ["GradientInterference", "first_order_changes", "gradient_interference"]
+__all__ = ["STORE", "GradientInterference", "first_order_changes", "gradient_interference", "open_gradients"]

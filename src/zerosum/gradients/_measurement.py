@@ -45,6 +45,7 @@ class Choice:
     budget: float | int = 10
     tokens_per_batch: TokensPerBatch = "auto"
     unit: Any = None
+    dtype: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ def measure(
     with measuring(model):
         ready = prepare(model, tokens, update, parameters, choice.tokens_per_batch)
         plan = _plan(model, ready, choice, kept)
+        if plan is None:
+            return None
         require_memory(ready.parameters, plan.method)
         sizes = sample_sizes(ready.parts, choice.n_sampled)
 
@@ -84,7 +87,10 @@ def measure(
         else:
             collect([part.rows for part in ready.parts], share, kept, done)
             whole = kept.whole()
-    return None if whole is None else _result(whole, ready, plan, choice)
+    if whole is None or len(whole.rows) < sum(len(part.rows) for part in ready.parts):
+        return None
+    sets = sets_of(whole, ready.parameters, ready.update)
+    return read_off(whole, sets, ready.losses, ready.update is not None, plan, choice.seed, choice.unit)
 
 
 def first_order_changes(model: Any, tokens: Any, update: Any, tokens_per_batch: Any) -> Float[np.ndarray, "S T"]:
@@ -115,11 +121,12 @@ def prepare(
     return Prepared(ids, losses, parameters, u, parts, vocabulary)
 
 
-def _plan(model: Any, ready: Prepared, choice: Choice, kept: Parts | None) -> Plan:
+def _plan(model: Any, ready: Prepared, choice: Choice, kept: Parts | None) -> Plan | None:
     def decide() -> dict[str, Any]:
         return vars(choose(model, ready.parts, choice.method, choice.n_sampled, choice.budget))
 
-    return Plan(**(decide() if kept is None else kept.agreed(decide)))
+    found = decide() if kept is None else kept.agreed(decide)
+    return None if found is None else Plan(**found)
 
 
 def _in_memory(share: Callable[[int], Share], parts: list[Batch], done: Callable[[int, int], None]) -> Share:
@@ -187,8 +194,3 @@ def _losses_after(model: Any, ready: Prepared, part: Batch, size: TokensPerBatch
         after = token_losses(model, ids, tokens_per_batch=size)
     require_finite(after, ids, "after the update")
     return after
-
-
-def _result(whole: Share, ready: Prepared, plan: Plan, choice: Choice) -> GradientInterference:
-    sets = sets_of(whole, ready.parameters, ready.update)
-    return read_off(whole, sets, ready.losses, ready.update is not None, plan, choice.seed, choice.unit)

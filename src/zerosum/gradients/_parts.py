@@ -32,13 +32,28 @@ Along = Callable[[int, int], None]
 class Parts:
     """The folder of shares of one measurement."""
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: Path, finished: Callable[[], bool]):
+        """finished: whether the result is written, by whichever process."""
+        self.folder, self._finished = folder, finished
         self._own = folder / f"{uuid.uuid4().hex}.safetensors"
 
-    def agreed(self, decide: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """What the first process decided; the others, and those that come after a kill, follow it."""
+    def agreed(self, decide: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+        """What the first process decided; the others, and those that come after a kill, follow it.
+
+        None where the measurement has ended by now.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            return None if self._finished() else self._agreed(decide)
+        except FileNotFoundError:
+            if self.is_there:
+                raise
+            return None
+        finally:
+            if self._finished():
+                self.remove()
+
+    def _agreed(self, decide: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         file = self.folder / "agreed.json"
         with waiting_for(self.folder / "agreed.lock"):
             try:
@@ -81,11 +96,14 @@ class Parts:
         self._own = self.folder / f"{uuid.uuid4().hex}.safetensors"
 
     def whole(self) -> Share | None:
-        """The sum of all files; None where there is none."""
+        """The sum of all files; None where there is none, or they have just been removed."""
         total: Share | None = None
-        for file, _ in self._files():
-            one = _read(file)
-            total = one if total is None else total.add(one)
+        try:
+            for file, _ in self._files():
+                one = _read(file)
+                total = one if total is None else total.add(one)
+        except (OSError, SafetensorError):
+            return None
         return total
 
     def remove(self) -> None:

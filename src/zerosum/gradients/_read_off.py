@@ -25,7 +25,8 @@ OF_CHANGES = ("D_first_order", "M_first_order", "D_loss", "M_loss")
 def read_off(
     whole: Share, sets: Sets, losses: Float32[np.ndarray, "S T"], updated: bool, plan: Plan, seed: int, unit: Any
 ) -> GradientInterference:
-    """losses: before the update, nats, NaN at padding. updated: whether there was one. unit: as for `measure`."""
+    """losses: before the update, nats, NaN at padding. updated: whether there was one. unit: [S] or [S, T], or None."""
+    unit = None if unit is None else np.asarray(unit).reshape(len(losses), -1)
     per_token = _per_token(whole, losses, updated)
     first_order, loss_change = (
         measure_changes(per_token[name], unit, seed=seed) if updated else None

@@ -1,0 +1,100 @@
+"""One checkpoint measured into a store: stopped at any moment it continues, and other processes share the work."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from zerosum.checkpoints import Checkpoint
+from zerosum.errors import InputError
+from zerosum.gradients._measurement import Choice, measure
+from zerosum.gradients._parts import Parts, others_at_work
+from zerosum.gradients._store import measured, require_same_tokens, write
+from zerosum.gradients._verify import verify
+from zerosum.tokens import TokenSequences
+
+Along = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Update:
+    """u: by parameter name; None: no update. record: what decides it. notes: what to know about it."""
+
+    u: Mapping[str, Any] | None = None
+    record: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def measure_checkpoint(
+    store: Path,
+    checkpoint: Checkpoint,
+    model: Any,
+    tokens: TokenSequences,
+    update: Update,
+    choice: Choice,
+    verified: int,
+    along: Along,
+) -> dict[str, Any]:
+    """The document of one checkpoint: `GradientInterference.to_json()` with source, step, tokens_seen and verify.
+
+    What was measured in the same way before is read from the store. verified: tokens to compare with a backward pass
+    each. Raises InputError as `gradient_interference`, and where the store was made with other tokens.
+    """
+    require_same_tokens(store, tokens.sha256)
+    how = _how(checkpoint, tokens, update, choice, verified)
+
+    def before() -> dict[str, Any] | None:
+        return measured(store, checkpoint.step, how)
+
+    if (document := before()) is not None:
+        return document
+    parts = Parts(_parts(store) / f"step-{checkpoint.step}-{_digest(how, choice)}", lambda: before() is not None)
+    found = measure(model, tokens.ids, update.u, replace(choice, unit=tokens.document), along, parts)
+    with parts.finishing():
+        if (document := before()) is not None:
+            return document
+        if found is None:
+            raise InputError(f"{parts.folder}: removed while it was needed. Start the same command again.")
+        document = _head(checkpoint) | replace(found, notes=(*found.notes, *update.notes)).to_json()
+        if verified:
+            document["verify"] = asdict(verify(model, tokens.ids, update.u, K=verified, seed=choice.seed))
+        write(store, found, tokens, document, how)
+        parts.remove()
+    with suppress(OSError):
+        _parts(store).rmdir()
+    return document
+
+
+def is_busy(store: Path, step: int) -> bool:
+    """Whether another process measures a checkpoint into this store: there are others to begin with."""
+    return any(others_at_work(folder) for folder in _parts(store).glob(f"step-{step}-*"))
+
+
+def _parts(store: Path) -> Path:
+    return store.with_name(store.name + ".parts")
+
+
+def _how(
+    checkpoint: Checkpoint, tokens: TokenSequences, update: Update, choice: Choice, verified: int
+) -> dict[str, Any]:
+    """What decides the numbers of a checkpoint, to know results that still hold."""
+    found = {"method": choice.method, "n_sampled": choice.n_sampled, "seed": choice.seed, "dtype": choice.dtype}
+    found |= {"budget": choice.budget} if choice.method == "auto" else {}
+    found |= {"verify": verified, "update": update.record, "data_sha256": tokens.sha256}
+    return found | {"weights": checkpoint.weight_hash(), "zerosum": version("zerosum")}
+
+
+def _digest(how: dict[str, Any], choice: Choice) -> str:
+    """Parts of other batches are no parts of this measurement."""
+    text = json.dumps(how | {"tokens_per_batch": choice.tokens_per_batch}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _head(checkpoint: Checkpoint) -> dict[str, Any]:
+    seen = checkpoint.tokens_seen
+    said = {"source": checkpoint.name, "step": checkpoint.step, "tokens_seen": seen}
+    return said | ({} if seen is not None else {"tokens_seen_reason": "neither the run nor a name says"})

@@ -1,0 +1,145 @@
+"""The labelled store of gradient measurements: a zarr folder with a group for each checkpoint, written whole.
+
+Needs no torch. Letters: C checkpoints, S sequences, T positions, P parameters.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from math import nan
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from zarr.storage import LocalStore
+
+from zerosum.atomic import new_folder, write_text
+from zerosum.errors import InputError
+from zerosum.gradients._result import layer_of
+
+if TYPE_CHECKING:
+    from zerosum.gradients._result import GradientInterference
+    from zerosum.tokens import TokenSequences
+
+STORE = "gradients.zarr"
+OF_PARAMETER = ("numel", "touched", "D_grad", "C_g", "C_ug", "C_uG")
+_GROUP = re.compile(r"step-(\d+)", re.ASCII)
+_ROOT = {"zarr_format": 3, "node_type": "group", "attributes": {"what": "per-token gradient opposition by step"}}
+
+
+def open_gradients(path: str | Path) -> xr.Dataset:
+    """A store of gradient measurements as one xarray Dataset.
+
+    loss, loss_change, first_order (nats), norm_l1 = sum_j |g_ij|, norm_l2, moved = sum_j |p_ij|: [checkpoint, sequence,
+    position], NaN at padding and where it was not measured. numel, touched, D_grad, C_g, C_ug, C_uG: [checkpoint,
+    parameter]. Coordinates: step, tokens_seen; token, the predicted id, -1 at padding; parameter, with kind and layer.
+    attrs: documents, one for each checkpoint as `zerosum gradients --json` prints it; data_sha256, of the tokens.
+
+    Raises InputError where `path` is not such a store, or its checkpoints are of different tokens or models.
+    """
+    path = Path(path)
+    found = [_open(group) for _, group in sorted(_groups(path))]
+    if not found:
+        raise InputError(f"{path}: not a store of gradient measurements. Give a folder called {STORE}.")
+    first = found[0]
+    for one in found[1:]:
+        for what, same in (
+            ("tokens", one.attrs["data_sha256"] == first.attrs["data_sha256"]),
+            ("models", np.array_equal(one["parameter"].to_numpy(), first["parameter"].to_numpy())),
+        ):
+            if not same:
+                steps = f"{int(first['step'])} and {int(one['step'])}"
+                raise InputError(
+                    f"{path}: steps {steps} are of different {what}. Measure them into stores of their own."
+                )
+    whole = xr.concat(found, "checkpoint", data_vars="all", coords="different", compat="equals", join="outer")
+    documents = [one.attrs["document"] for one in found]
+    return whole.assign_attrs({"documents": documents, "data_sha256": first.attrs["data_sha256"]})
+
+
+def write(
+    path: Path,
+    found: "GradientInterference",
+    tokens: "TokenSequences",
+    document: dict[str, Any],
+    how: dict[str, Any],
+) -> None:
+    """Put one checkpoint into the store at `path`; what was there of its step is replaced when this is whole.
+
+    document: what users are told, with `step` and `tokens_seen`. how: what decides it.
+    Raises InputError where the store holds checkpoints measured on other tokens.
+    """
+    require_same_tokens(path, tokens.sha256)
+    path.mkdir(parents=True, exist_ok=True)
+    if not (path / "zarr.json").is_file():
+        write_text(path / "zarr.json", json.dumps(_ROOT))
+    with new_folder(path / f"step-{document['step']}") as part:
+        _dataset(found, tokens, document, how).to_zarr(LocalStore(part), mode="w", consolidated=False)
+
+
+def measured(path: Path, step: int, how: dict[str, Any]) -> dict[str, Any] | None:
+    """The document of a step, if it was measured in this very way; None where it has to be measured."""
+    attrs = _attrs(path / f"step-{step}")
+    document = attrs.get("document") if attrs.get("how") == how else None
+    return document if isinstance(document, dict) else None
+
+
+def require_same_tokens(path: Path, data_sha256: str) -> None:
+    """Raises InputError where the store holds anything measured on other tokens."""
+    for _, group in _groups(path):
+        if _attrs(group).get("data_sha256", data_sha256) != data_sha256:
+            raise InputError(
+                f"{path}: made with other tokens (DATA, tokenizer or options). Choose another --store; this one was "
+                "not touched."
+            )
+
+
+def _groups(path: Path) -> Iterator[tuple[int, Path]]:
+    for group in path.glob("step-*"):
+        if (named := _GROUP.fullmatch(group.name)) and (group / "zarr.json").is_file():
+            yield int(named[1]), group
+
+
+def _attrs(group: Path) -> dict[str, Any]:
+    """Attributes of a group; none where it is not there or damaged."""
+    try:
+        found = json.loads((group / "zarr.json").read_text(encoding="utf-8"))["attributes"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _open(group: Path) -> xr.Dataset:
+    try:
+        opened: xr.Dataset = xr.open_zarr(LocalStore(group, read_only=True), consolidated=False, chunks=None)
+        opened["loss"], opened["step"], opened.attrs["data_sha256"]
+        parameters = opened.attrs["document"]["parameters"]
+        names, kinds = ([one[which] for one in parameters] for which in ("name", "kind"))
+        of: dict[str, Any] = {"kind": ("parameter", kinds), "layer": ("parameter", list(map(layer_of, names)))}
+        opened = opened.assign_coords({"parameter": names} | of)
+    except Exception as error:  # zarr raises whatever a damaged file happens to lead to
+        cause = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{group}: damaged ({cause}). Remove this folder and measure again.") from error
+    return opened
+
+
+# Names of parameters stand in the document alone: no type of zarr's holds words in a way that is settled.
+def _dataset(
+    found: "GradientInterference", tokens: "TokenSequences", document: dict[str, Any], how: dict[str, Any]
+) -> xr.Dataset:
+    place = ("sequence", "position")
+    values: dict[str, Any] = {
+        name: (place, one.astype(np.float32) if name == "loss" else one) for name, one in found.per_token.items()
+    }
+    for name in OF_PARAMETER:
+        numbers = [nan if one[name] is None else float(one[name]) for one in document["parameters"]]
+        values[name] = ("parameter", np.array(numbers))
+    seen = document["tokens_seen"]
+    coordinates = {
+        "step": ((), np.int64(document["step"])),
+        "tokens_seen": ((), nan if seen is None else float(seen)),
+        "token": (place, tokens.ids[:, 1:].astype(np.int32)),
+    }
+    attrs = {"document": document, "how": how, "data_sha256": tokens.sha256, "unit": "nats"}
+    return xr.Dataset(values, coordinates, attrs)
