@@ -1,28 +1,51 @@
 """Sums over all tokens without storing a single per-token gradient: exact, for models made of known layers.
 
 One forward pass for each block of positions; then one backward pass for each position, in which every sequence of the
-batch has one token. The head is apart: its gradients have rank one, so that one product of absolute values does it.
+batch has one token, adds up |g|. The head is apart. sum_i g takes a single backward pass of all tokens together.
 
 Letters: S sequences of L = T + 1 tokens, V vocabulary, d width, k position.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
 import torch
 from torch.nn import functional
 
+from zerosum.gradients._adders import Adder, Both, MassAdder, NetAdder
+from zerosum.gradients._head import HeadPass, logits_of
+from zerosum.gradients._head import head_apart as head_apart
 from zerosum.gradients._layers import recording
 from zerosum.gradients._oracle import token_gradients
 from zerosum.gradients._parameters import trainable
 from zerosum.gradients._per_token import Tally
-from zerosum.gradients._recorder import Product, Recorder, Unsupported
+from zerosum.gradients._recorder import Recorder, Unsupported
 from zerosum.gradients._sums import GradientSums
 
-BLOCK = 32  # positions that share one forward pass; what lies beyond the token's own position is computed in vain
+BLOCK = 8  # positions that share one forward pass; what lies beyond the token's own position is computed in vain
 TIMED = 4  # positions that are timed
 CLOSE = 1e-4  # relative to the largest gradient: what rounding may do in float32
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What has been found out about a model, once for all its batches. head: where it is apart, else None."""
+
+    head: Any
+
+
+def layout_of(model: Any, tokens: Any) -> Layout:
+    """Try the layer rules on a few tokens of the first sequence. tokens: [S, L] ids on the model's device.
+
+    Raises Unsupported where the model has a layer that no rule is known for, uses its weights in another way, or lets
+    a token see what comes after it.
+    """
+    head = head_apart(model, tokens)
+    check_causal(model, tokens)
+    check_one_token(model, tokens, head)
+    return Layout(head)
 
 
 def exact_sums(
@@ -32,131 +55,146 @@ def exact_sums(
     *,
     per_token: bool = False,
     block: int = BLOCK,
+    layout: Layout | None = None,
 ) -> GradientSums:
     """`GradientSums` over every token. model: in evaluation mode. tokens: [S, L] ids as a tensor on its device.
 
     update: u by name, for the numbers of each token; a missing one does not move. per_token: whether to give them.
+    layout: of this model, where it is known already; None: it is found first.
 
-    Raises Unsupported where the model has a layer that no rule is known for, or uses its weights in another way.
+    Raises Unsupported as `layout_of`.
     """
-    head = head_apart(model, tokens)
-    check_causal(model, tokens)
-    check_one_token(model, tokens, head)
+    layout = layout or layout_of(model, tokens)
     parameters, (S, T) = trainable(model), (tokens.shape[0], tokens.shape[1] - 1)
     tally = Tally(parameters, (S, T), update) if per_token else None
-    net, mass = passes(model, tokens, head, range(T), block, tally)
+    net, mass = passes(model, tokens, layout.head, range(T), block, tally)
     return GradientSums(net, mass, S * T, tokens=tally.numbers() if tally else None)
 
 
-def _logits(model: Any, ids: Any) -> Any:
-    output = model(ids)
-    return getattr(output, "logits", output)
-
-
-def head_apart(model: Any, tokens: Any) -> Any:
-    """The head, where the model is its body and a linear head and nothing else comes after it; else None."""
-    body, head = getattr(model, "base_model", None), getattr(model, "get_output_embeddings", lambda: None)()
-    if body is None or body is model or type(head) is not torch.nn.Linear:
-        return None
-    weight = head.weight
-    with torch.no_grad():
-        few = tokens[:1, :-1]
-        plain, apart = _logits(model, few), head(body(few)[0])
-        close = plain.shape == apart.shape and torch.allclose(plain, apart, rtol=1e-5, atol=1e-5)
-    tied = sum(one is weight for module in body.modules() for one in module.parameters(recurse=False))
-    # A tied weight may be the embedding once; anything else has to be added up before absolute values are taken.
-    embedding = getattr(model.get_input_embeddings(), "weight", None)
-    return head if close and (tied == 0 or (tied == 1 and embedding is weight)) else None
-
-
 def passes(
-    model: Any, tokens: Any, head: Any, positions: Any, block: int, tally: Tally | None = None
+    model: Any, tokens: Any, head: Any, positions: Sequence[int], block: int, tally: Tally | None = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """net and mass over the tokens at `positions` of each sequence, float64."""
-    recorder = Recorder(trainable(model), len(tokens), tally)
-    with recording(model, recorder, leave_out=head):
+    """net and mass over the tokens at `positions` of each sequence, float64. tally: hears of each of them."""
+    parameters = trainable(model)
+    run = _Run(Recorder(parameters, len(tokens)), NetAdder(parameters), MassAdder(parameters, tally))
+    with recording(model, run.recorder, leave_out=head):
+        if head is None:
+            run.whole(model, tokens, positions, block)
+        else:
+            run.apart(model.base_model, head, tokens, positions, block)
+    return _consistent(run.net.net, run.mass.mass)
+
+
+def _consistent(net: dict[str, Any], mass: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both in float64. |sum g| <= sum |g| holds of the numbers, and is made to hold of their rounded sums."""
+    net, mass = ({name: value.double() for name, value in one.items()} for one in (net, mass))
+    for name, largest in mass.items():
+        net[name].clamp_(max=largest)
+        net[name].clamp_(min=largest.neg_())
+        largest.neg_()
+    return net, mass
+
+
+@dataclass
+class _Run:
+    """The passes of one batch.
+
+    In float64, where every digit counts, sum_i g is added up token by token, too: parts of many models are in float32
+    all the same, and round a sum of gradients to other digits than each of them.
+    """
+
+    recorder: Recorder
+    net: NetAdder
+    mass: MassAdder
+
+    def apart(self, body: Any, head: Any, tokens: Any, positions: Sequence[int], block: int) -> None:
+        at_head: HeadPass | None = None
         for part in _blocks(positions, block):
-            _one_block(model, tokens, head, part, recorder)
-    return recorder.take()
+            hidden = self._forward(body, tokens[:, : part[-1] + 1])[0]
+            if at_head is None:  # the first block is the last of the sequence
+                at_head = HeadPass(head, hidden, tokens)
+                at_head.run(positions, self.recorder, self.mass, self.net)
+                self._of_all(hidden, at_head.start)
+            for k in part:
+                start = torch.zeros_like(hidden)
+                start[:, k] = at_head.start[:, k]
+                self.recorder.head = at_head.of_one_token([k] * len(tokens), self.recorder)
+                self._of_one(hidden, start, k)
+                self.recorder.head = {}
+
+    def whole(self, model: Any, tokens: Any, positions: Sequence[int], block: int) -> None:
+        every = list(positions)
+        for part in _blocks(positions, block):
+            output = self._forward(model, tokens[:, : part[-1] + 1])
+            logits = getattr(output, "logits", output)
+            if every:
+                self._of_all(_loss(logits, tokens, every), None)
+                every = []
+            for k in part:
+                self._of_one(_loss(logits, tokens, [k]), None, k)
+
+    def _forward(self, module: Any, ids: Any) -> Any:
+        self.recorder.begin(ids.shape[1])
+        return module(ids)
+
+    @property
+    def _token_by_token(self) -> bool:
+        return any(value.dtype == torch.float64 for value in self.net.net.values())
+
+    def _of_all(self, output: Any, start: Any) -> None:
+        """sum_i g by one backward pass."""
+        if not self._token_by_token:
+            self.recorder.of_all_tokens()
+            self._backward(output, start, self.net)
+
+    def _of_one(self, output: Any, start: Any, k: int) -> None:
+        """|g| of the token at position k of each sequence."""
+        if self.mass.tally is not None:
+            self.mass.tally.of_tokens(slice(k, k + 1))
+        self.recorder.of_one_token([k] * self.recorder.sequences)
+        self._backward(output, start, Both(self.net, self.mass) if self._token_by_token else self.mass)
+
+    def _backward(self, output: Any, start: Any, to: Adder) -> None:
+        self.recorder.to = to
+        torch.autograd.backward(output, start, retain_graph=True)
+        self.recorder.finish_pass()
 
 
-def _one_block(model: Any, tokens: Any, head: Any, positions: list[int], recorder: Recorder) -> None:
-    recorder.begin(positions[-1] + 1)
-    if head is None:
-        _whole_block(model, tokens, positions, recorder)
-    else:
-        _block(model.base_model, head, tokens, positions, recorder)
+def _loss(logits: Any, tokens: Any, positions: list[int]) -> Any:
+    labels = tokens[:, [k + 1 for k in positions]]
+    return functional.cross_entropy(logits[:, positions].flatten(0, 1), labels.flatten(), reduction="sum")
 
 
-def exact_seconds(model: Any, tokens: Any) -> float:
+def _blocks(positions: Sequence[int], block: int) -> Iterator[list[int]]:
+    """Positions that share a forward pass, the last ones first."""
+    groups: dict[int, list[int]] = {}
+    for k in sorted(positions, reverse=True):
+        groups.setdefault(k // block, []).insert(0, k)
+    yield from groups.values()
+
+
+def exact_seconds(model: Any, tokens: Any, layout: Layout | None = None) -> float:
     """About how long `exact_sums` takes for each token, seconds, from a few positions in the middle of these sequences.
 
-    Raises Unsupported as `exact_sums`.
+    Raises Unsupported as `layout_of`.
     """
-    head = head_apart(model, tokens)
-    check_causal(model, tokens)
-    check_one_token(model, tokens, head)  # warms up, too
-    middle = (tokens.shape[1] - 1) // 2
-    took, recorder = [], Recorder(trainable(model), len(tokens))
-    with recording(model, recorder, leave_out=head):
-        for count in (1, 1 + TIMED):
-            began = perf_counter()
-            _one_block(model, tokens, head, list(range(middle, min(middle + count, tokens.shape[1] - 1))), recorder)
-            if tokens.is_cuda:
-                torch.cuda.synchronize(tokens.device)
-            took.append(perf_counter() - began)
-    backward = max(took[1] - took[0], 0.0) / TIMED
-    return (backward + max(took[0] - backward, 0.0) / BLOCK) / len(tokens)
-
-
-def _blocks(positions: Any, block: int) -> list[list[int]]:
-    groups: dict[int, list[int]] = {}
-    for k in positions:
-        groups.setdefault(k // block, []).append(k)
-    return list(groups.values())
-
-
-def _block(body: Any, head: Any, tokens: Any, positions: list[int], recorder: Recorder) -> None:
-    end = positions[-1] + 1
-    hidden = body(tokens[:, :end])[0]
-    rows = hidden.detach()[:, positions].requires_grad_()
-    logits = head(rows)
-    labels = tokens[:, [k + 1 for k in positions]]
-    loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
-    by_logits, by_rows = torch.autograd.grad(loss, [logits, rows])
-    name, bias = recorder.name(head.weight), None if head.bias is None else recorder.name(head.bias)
-    recorder.of_tokens(positions)
-    if name is not None:
-        recorder.add_rank_one(name, Product(by_logits, rows.detach()))
-    if bias is not None:
-        recorder.add_whole(bias, by_logits)
-    for at, k in enumerate(positions):
-        recorder.of_tokens([k])
-        if name is not None:
-            recorder.head = {name: Product(by_logits[:, at : at + 1], rows.detach()[:, at : at + 1])}
-        recorder.position = k
-        start = torch.zeros_like(hidden)
-        start[:, k] = by_rows[:, at]
-        torch.autograd.backward(hidden, start, retain_graph=True)
-        recorder.finish_pass()
-    recorder.head = {}
-
-
-def _whole_block(model: Any, tokens: Any, positions: list[int], recorder: Recorder) -> None:
-    logits = _logits(model, tokens[:, : positions[-1] + 1])
-    for k in positions:
-        recorder.of_tokens([k])
-        recorder.position = k
-        loss = functional.cross_entropy(logits[:, k], tokens[:, k + 1], reduction="sum")
-        torch.autograd.backward(loss, retain_graph=True)
-        recorder.finish_pass()
+    layout = layout or layout_of(model, tokens)
+    middle, took = (tokens.shape[1] - 1) // 2, []
+    for count in (1, 1, 1 + TIMED):  # the first one warms up
+        began = perf_counter()
+        passes(model, tokens, layout.head, range(middle, min(middle + count, tokens.shape[1] - 1)), BLOCK + TIMED)
+        if tokens.is_cuda:
+            torch.cuda.synchronize(tokens.device)
+        took.append(perf_counter() - began)
+    backward = max(took[2] - took[1], 0.0) / TIMED
+    return (backward + max(took[1] - backward, 0.0) / BLOCK) / len(tokens)
 
 
 def check_causal(model: Any, tokens: Any) -> None:
     """Raises Unsupported where a token's loss depends on what comes after it: then its prefix is not enough."""
     half = tokens.shape[1] // 2
     with torch.no_grad():
-        whole, prefix = _logits(model, tokens[:1, :-1])[:, :half], _logits(model, tokens[:1, :half])
+        whole, prefix = logits_of(model, tokens[:1, :-1])[:, :half], logits_of(model, tokens[:1, :half])
     if not torch.allclose(whole, prefix, rtol=1e-4, atol=1e-4 * float(whole.abs().max())):
         raise Unsupported("a model in which a token sees what comes after it")
 

@@ -36,7 +36,7 @@ def general_sums(
             sums.net[one.name] += gradients.double().sum(0)
             sums.mass[one.name] += gradients.double().abs().sum(0)
             if tally:
-                tally.of_tokens(list(range(start, start + len(gradients))), slice(s, s + 1))
+                tally.of_tokens(slice(start, start + len(gradients)), slice(s, s + 1))
                 tally.whole(one.name, gradients[None])
     sums.tokens = tally.numbers() if tally else None
     return sums

@@ -46,8 +46,7 @@ class Tally:
     ) -> None:
         moved = [one for one in parameters if one.name in (update or {})]
         self.u = {one.name: torch.as_tensor((update or {})[one.name]).detach().to(one.tensor) for one in moved}
-        self._columns: list[int] = []
-        self._sequences = slice(None)
+        self._columns = self._sequences = slice(None)
         device = parameters[0].tensor.device
         self._size = {name: u.abs() for name, u in self.u.items()}
 
@@ -57,7 +56,7 @@ class Tally:
         self._l1, self._l2_squared = empty(), empty()
         self._signed, self._absolute = ({name: empty() for name in self.u} for _ in range(2))
 
-    def of_tokens(self, columns: list[int], sequences: slice = slice(None)) -> None:
+    def of_tokens(self, columns: slice, sequences: slice = slice(None)) -> None:
         """Which tokens of each sequence, or of some sequences, the parts that come next are of."""
         self._columns, self._sequences = columns, sequences
 
@@ -70,15 +69,14 @@ class Tally:
             self._add(self._signed[name], g @ self.u[name].flatten())
             self._add(self._absolute[name], g.abs() @ self._size[name].flatten())
 
-    def one(self, name: str, s: int, gradient: Any) -> None:
-        """The gradient of sequence s's one token. gradient: [*shape]."""
+    def one(self, name: str, tile: slice, s: int, gradient: Any) -> None:
+        """The gradient of sequence s's one token in some rows of a parameter. gradient: [rows, ...]."""
         g, size = gradient.flatten(), gradient.abs().flatten()
-        (k,) = self._columns
-        self._l1[s, k] += size.sum()
-        self._l2_squared[s, k] += g @ g
+        self._add(self._l1[s], size.sum())
+        self._add(self._l2_squared[s], g @ g)
         if name in self.u:
-            self._signed[name][s, k] += g @ self.u[name].flatten()
-            self._absolute[name][s, k] += size @ self._size[name].flatten()
+            self._add(self._signed[name][s], g @ self.u[name][tile].flatten())
+            self._add(self._absolute[name][s], size @ self._size[name][tile].flatten())
 
     def rank_one(self, name: str, rows: Any, columns: Any) -> None:
         """Gradients that are outer products. rows: [S, n, o]. columns: [S, n, i]."""
@@ -111,4 +109,5 @@ class Tally:
         )
 
     def _add(self, to: Any, values: Any) -> None:
-        to[self._sequences, self._columns] += values
+        to = to[self._sequences] if to.ndim == 2 else to
+        to[..., self._columns] += values

@@ -1,19 +1,18 @@
-"""Sums of g_ij and |g_ij| from what layers see in the backward pass of one token of each sequence.
+"""What layers see in the backward pass of one token of each sequence, handed on to whoever adds it up.
 
-Per-token gradients of whole matrices exist one at a time, in a buffer that stays in the processor's cache.
-
-Letters: S sequences (one token of each per backward pass), n rows (positions), o and i outputs and inputs of a matrix,
-U distinct ids, k the token's position.
+Letters: S sequences (one token of each per backward pass), n rows (positions), o and i outputs and inputs of a matrix.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import torch
 
 from zerosum.gradients._parameters import Parameter
-from zerosum.gradients._per_token import Tally
 
-SMALL = 1 << 17  # numbers: gradients of all sequences together that still fit in the cache, half a megabyte
+if TYPE_CHECKING:
+    from zerosum.gradients._adders import Adder
 
 
 class Unsupported(Exception):
@@ -22,26 +21,28 @@ class Unsupported(Exception):
 
 @dataclass
 class Product:
-    """The gradient rows^T x columns of each sequence. rows: [S, n, o]. columns: [S, n, i]."""
+    """The gradient rows^T x columns of each sequence. rows: [S, n, o]. columns: [S, n, i].
+
+    stops: of each sequence, how many of its first rows have a gradient at all; None: all.
+    """
 
     rows: Any
     columns: Any
+    stops: list[int] | None = None
 
-    def add_to(self, out: Any, s: int) -> None:
-        """Add the gradient of sequence s to `out` of [o, i]."""
-        out.addmm_(self.rows[s].T, self.columns[s])
+    def each(self) -> Iterator[tuple[Any, Any]]:
+        """Rows and columns of one sequence after the other."""
+        stops = self.stops or [self.rows.shape[1]] * len(self.rows)
+        for stop, rows, columns in zip(stops, self.rows.unbind(0), self.columns.unbind(0), strict=True):
+            yield rows[:stop], columns[:stop]
 
 
 @dataclass
 class Rows:
-    """Gradients of rows of an embedding. ids: [S, U]. values: [S, U, d]; ids that repeat have values of 0."""
+    """Gradients of rows of an embedding. ids: [S, n]. values: [S, n, d]; ids that repeat have values of 0."""
 
     ids: Any
     values: Any
-
-    def add_to(self, out: Any, s: int) -> None:
-        """Add the gradient of sequence s to `out` of [V, d]."""
-        out.index_add_(0, self.ids[s], self.values[s])
 
 
 @dataclass
@@ -50,169 +51,135 @@ class Dense:
 
     values: Any
 
-    def add_to(self, out: Any, s: int) -> None:
-        """Add the gradient of sequence s to `out`."""
-        out += self.values[s]
-
 
 Part = Product | Rows | Dense
 
 
-class Recorder:
-    """Collects sum_i g_ij and sum_i |g_ij|. A parameter used once is added up at once, others when the pass is over.
+@dataclass
+class HeadGradients:
+    """A head's gradients of one token of each sequence, of rank one: rows x hidden, rows = softmax - label.
 
-    net, mass: name -> sums so far, in the model's precision; `take` moves them to float64 before they grow.
-    positions, position: of the forward pass, and the token's own, 0, 1, ...
-    head: name -> the rank-one gradients of this pass by a head that is apart, for an embedding tied to it.
-    tally: hears of every token's gradient, too.
+    hidden: [S, d]. weight: [V, d]. bias: [V] or None. normaliser: [S] log of the sum of exponentials. labels: [S].
     """
 
-    def __init__(self, parameters: Sequence[Parameter], sequences: int, tally: Tally | None = None) -> None:
-        import torch
+    hidden: Any
+    weight: Any
+    bias: Any
+    normaliser: Any
+    labels: Any
 
-        self.tally = tally
+    def at(self, ids: Any) -> Any:
+        """The gradients of these rows of the head. ids: [S, n]. Returns [S, n, d]."""
+        logits = torch.bmm(self.weight[ids], self.hidden[:, :, None])[:, :, 0]
+        logits = logits if self.bias is None else logits + self.bias[ids]
+        rows = (logits - self.normaliser[:, None]).exp() - (ids == self.labels[:, None]).to(logits)
+        return rows[:, :, None] * self.hidden[:, None]
+
+
+class Recorder:
+    """Between the layers and an `Adder`. Parts of a parameter that is used more than once are handed on together.
+
+    to: whom. sequences: S. positions: n of the forward pass. head: name -> of a matrix that is the head, too.
+    """
+
+    def __init__(self, parameters: Sequence[Parameter], sequences: int) -> None:
         self.sequences = sequences
-        self.tensors = {one.name: one.tensor.detach() for one in parameters}
-        self.names = {id(one.tensor): one.name for one in parameters}
-        self.net = {one.name: torch.zeros_like(one.tensor) for one in parameters}
-        self.mass = {one.name: torch.zeros_like(one.tensor) for one in parameters}
-        self.uses = dict.fromkeys(self.tensors, 0)
-        self.head: dict[str, Product] = {}
-        self.positions = self.position = 0
-        self.reaching_back: set[Any] = set()
+        self.positions = 0
+        self.to: Adder | None = None
+        self.head: dict[str, HeadGradients] = {}
+        self._names = {id(one.tensor): one.name for one in parameters}
+        self._uses = {one.name: 0 for one in parameters}
         self._waiting: dict[str, list[Part]] = {}
-        self._buffers: dict[Any, Any] = {}
+        self._reaching_back: set[Any] = set()
+        self._own: Any = None
+        self._stops: list[int] | None = None
 
     def name(self, tensor: Any) -> str | None:
         """Name of a trainable parameter, None of anything else."""
-        return self.names.get(id(tensor))
+        return self._names.get(id(tensor))
 
     def used(self, *tensors: Any) -> None:
         """Count one use of each parameter in the forward pass."""
         for tensor in tensors:
             if tensor is not None and (name := self.name(tensor)) is not None:
-                self.uses[name] += 1
+                self._uses[name] += 1
 
     def begin(self, positions: int) -> None:
         """A new forward pass over so many positions begins."""
         self.positions = positions
-        self.uses = dict.fromkeys(self.uses, 0)
+        self._uses = dict.fromkeys(self._uses, 0)
 
-    def of_tokens(self, columns: list[int]) -> None:
-        """Which tokens of each sequence the gradients that come next are of."""
-        if self.tally is not None:
-            self.tally.of_tokens(columns)
+    def of_one_token(self, at: list[int]) -> None:
+        """The backward pass that comes next is of one token of each sequence. at: [S] its position."""
+        same = len(set(at)) == 1
+        self._own = (slice(None), at[0]) if same else (list(range(len(at))), at)
+        self._stops = [k + 1 for k in at]
 
-    def add(self, name: str, part: Part) -> None:
-        """One layer's part of the gradients of this pass."""
-        if self.uses[name] > 1:
-            self._waiting.setdefault(name, []).append(part)
-        else:
-            self._add_alone(name, part)
+    def of_all_tokens(self) -> None:
+        """The backward pass that comes next is of several tokens of each sequence together."""
+        self._own = self._stops = None
+
+    def by_sequence(self, x: Any) -> Any:
+        """[S, ..., d] or [S n, d] -> [S, n, d]."""
+        if x.shape[0] == self.sequences or (x.ndim == 2 and x.shape[0] % self.sequences == 0):
+            return x.reshape(self.sequences, -1, x.shape[-1])
+        raise Unsupported(f"a layer whose input of shape {tuple(x.shape)} does not keep sequences apart")
+
+    def own_row(self, gradient: Any, layer: Any) -> Any:
+        """Index of the row of each sequence's own token where no other one has a gradient; else None.
+
+        gradient: [S, n, ...]. A layer once seen to reach back to other positions is taken to do so always, which is
+        never wrong and saves looking.
+        """
+        by_position = gradient.shape[:2] == (self.sequences, self.positions)
+        if self._own is None or layer in self._reaching_back or not by_position:
+            return None
+        if int(gradient.count_nonzero() - gradient[self._own].count_nonzero()):
+            self._reaching_back.add(layer)
+            return None
+        return self._own
+
+    def product(self, tensor: Any, given: Any, inputs: Any, own: Any, turned: bool = False) -> None:
+        """The gradient of a matrix. given, inputs: [S, n, o] and [S, n, i]. own: as from `own_row`."""
+        if (name := self.name(tensor)) is None:
+            return
+        stops = self._stops if given.shape[1] == self.positions else None
+        if own is not None:
+            given, inputs, stops = given[own][:, None], inputs[own][:, None], None
+        self._add(name, Product(inputs, given, stops) if turned else Product(given, inputs, stops))
+
+    def vector(self, tensor: Any, values: Any) -> None:
+        """The gradient of a vector, such as a bias. values: [S, n, d], to be added up over n."""
+        if tensor is not None and (name := self.name(tensor)) is not None:
+            self._add(name, Dense(values.sum(1)))
+
+    def rows(self, tensor: Any, ids: Any, values: Any) -> None:
+        """The gradient of an embedding. ids, values: as of `Rows`."""
+        if (name := self.name(tensor)) is not None:
+            self._add(name, Rows(ids, values))
 
     def finish_pass(self) -> None:
-        """All layers of this pass have been heard: add up what shared parameters got."""
-        import torch
-
+        """All layers of this pass have been heard: hand on what shared parameters got."""
         with torch.no_grad():
             for name, parts in self._waiting.items():
-                self._add_sum(name, parts)
+                if name in self.head:
+                    raise Unsupported("an embedding used twice whose matrix is the head, too")
+                self._adder.together(name, parts)
         self._waiting.clear()
 
-    def add_rank_one(self, name: str, part: Product) -> None:
-        """Rank-one gradients, each row of `part` another token. rows: [S, n, o]. columns: [S, n, i]."""
-        if self.tally is not None:
-            self.tally.rank_one(name, part.rows, part.columns)
-        self._sum_rank_one(name, part.rows.flatten(0, 1), part.columns.flatten(0, 1))
+    @property
+    def _adder(self) -> "Adder":
+        if self.to is None:
+            raise AssertionError("nobody adds up what the layers see")
+        return self.to
 
-    def add_whole(self, name: str, gradients: Any) -> None:
-        """Whole gradients, each of another token: of a vector, or of a small matrix. gradients: [S, n, *shape]."""
-        if self.tally is not None:
-            self.tally.whole(name, gradients)
-        self._sum_whole(name, gradients.flatten(0, 1))
-
-    def take(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """net and mass in float64; those kept here start again from 0."""
-        import torch
-
-        taken = []
-        for sums in (self.net, self.mass):
-            taken.append({name: value.to(torch.float64, copy=True) for name, value in sums.items()})
-            for value in sums.values():
-                value.zero_()
-        return taken[0], taken[1]
-
-    def _add_alone(self, name: str, part: Part) -> None:
-        if isinstance(part, Dense):
-            self.add_whole(name, part.values[:, None])
-        elif isinstance(part, Rows):
-            self._add_rows(name, part)
-        elif part.rows.shape[1] == 1:
-            self.add_rank_one(name, part)
+    def _add(self, name: str, part: Part) -> None:
+        if self._uses[name] > 1:
+            self._waiting.setdefault(name, []).append(part)
+        elif isinstance(part, Product):
+            self._adder.product(name, part)
+        elif isinstance(part, Dense):
+            self._adder.dense(name, part)
         else:
-            self._add_products(name, part)
-
-    def _add_rows(self, name: str, part: Rows) -> None:
-        beside = self._beside(name, part) if name in self.head else None
-        if self.tally is not None:
-            self.tally.rows(name, part.ids, part.values, beside)
-        sizes = part.values.abs() if beside is None else (beside + part.values).abs() - beside.abs()
-        self._sum_rows(name, part, sizes)
-
-    def _beside(self, name: str, part: Rows) -> Any:
-        """What the rows of a tied embedding have in the head's gradients, whose |g| is there already: [S, U, d]."""
-        head = self.head[name]
-        return head.rows[:, 0].gather(1, part.ids)[:, :, None] * head.columns
-
-    def _add_products(self, name: str, part: Product) -> None:
-        import torch
-
-        if self.tensors[name].numel() * self.sequences <= SMALL:
-            self.add_whole(name, torch.bmm(part.rows.transpose(1, 2), part.columns)[:, None])
-            return
-        buffer = self._buffer(name)
-        for s in range(self.sequences):
-            torch.mm(part.rows[s].T, part.columns[s], out=buffer)
-            self._add_token(name, s, buffer)
-
-    def _add_sum(self, name: str, parts: Iterable[Part]) -> None:
-        buffer = self._buffer(name)
-        for s in range(self.sequences):
-            buffer.zero_()
-            for part in parts:
-                part.add_to(buffer, s)
-            self._add_token(name, s, buffer)
-
-    def _add_token(self, name: str, s: int, gradient: Any) -> None:
-        """The whole gradient of sequence s's token. gradient: a buffer that may be written to."""
-        if self.tally is not None:
-            self.tally.one(name, s, gradient)
-        self._sum_token(name, s, gradient)
-
-    def _sum_whole(self, name: str, gradients: Any) -> None:
-        """gradients: [n, *shape]."""
-        self.net[name] += gradients.sum(0)
-        self.mass[name] += gradients.abs().sum(0)
-
-    def _sum_rank_one(self, name: str, rows: Any, columns: Any) -> None:
-        """rows: [n, o]. columns: [n, i]."""
-        self.net[name].addmm_(rows.T, columns)
-        self.mass[name].addmm_(rows.abs().T, columns.abs())
-
-    def _sum_rows(self, name: str, part: Rows, sizes: Any) -> None:
-        """sizes: [S, U, d] what these rows add to |g|."""
-        ids = part.ids.flatten()
-        self.net[name].index_add_(0, ids, part.values.flatten(0, 1))
-        self.mass[name].index_add_(0, ids, sizes.flatten(0, 1))
-
-    def _sum_token(self, name: str, s: int, gradient: Any) -> None:
-        self.net[name].add_(gradient)
-        self.mass[name].add_(gradient.abs_())
-
-    def _buffer(self, name: str) -> Any:
-        import torch
-
-        like = self.tensors[name]
-        if like.shape not in self._buffers:
-            self._buffers[like.shape] = torch.empty_like(like)
-        return self._buffers[like.shape]
+            head = self.head.get(name)
+            self._adder.rows(name, part, None if head is None else head.at(part.ids))

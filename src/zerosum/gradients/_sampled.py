@@ -7,7 +7,7 @@ token's gradient has to do with the update: m_i = sum_j |p_ij|.
 Letters: S sequences, m strata, n = m S sampled tokens of N, K groups of the jackknife.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +17,13 @@ from jaxtyping import Float, Int64
 from scipy.special import stdtrit
 from torch.nn import functional
 
-from zerosum.gradients._exact import check_causal, check_one_token, head_apart
+from zerosum.gradients._adders import MassAdder
+from zerosum.gradients._exact import Layout, layout_of
+from zerosum.gradients._head import HeadPass
 from zerosum.gradients._layers import recording
 from zerosum.gradients._parameters import Parameter, trainable
 from zerosum.gradients._per_token import Tally
-from zerosum.gradients._recorder import Product, Recorder, Rows
+from zerosum.gradients._recorder import Recorder
 from zerosum.gradients._sample import GROUPS, Sample, calibrated, draw
 
 Interval = tuple[float, float]
@@ -119,36 +121,39 @@ def sampled_mass(
     n_tokens: int = 256,
     seed: int = 0,
     losses: Any = None,
+    layout: Layout | None = None,
 ) -> SampledMass:
     """Estimate sum_i |g_ij| and sum_ij |p_ij| from `n_tokens` tokens, a random one of each stretch of each sequence.
 
     model: in evaluation mode. tokens: [S, L] ids as a tensor on its device. update: u by name; None: no m_i.
     losses: [S, T] nats of every token, where they are known already; None: a forward pass of its own finds them.
+    layout: of this model, where it is known already.
+
     A token's 1 - q_y, one minus the probability of its label, explains a good part of how large its gradient is: known
     for every token, it is the auxiliary variable.
 
     Raises Unsupported as `exact_sums`, InputError for a sample that is too small or not smaller than all tokens.
     """
-    head = head_apart(model, tokens)
-    check_causal(model, tokens)
-    check_one_token(model, tokens, head)
+    layout = layout or layout_of(model, tokens)
     surprise = _surprise(_losses(model, tokens) if losses is None else losses)
     sample = calibrated(draw(n_tokens, len(tokens), tokens.shape[1] - 1, seed), surprise)
     parameters, m = trainable(model), len(sample.position)
-    recorder = SampleRecorder(parameters, sample, Tally(parameters, (len(tokens), m), update))
-    with recording(model, recorder, leave_out=head):
+    adder = SampleAdder(parameters, sample, Tally(parameters, (len(tokens), m), update))
+    recorder = Recorder(parameters, len(tokens))
+    recorder.to = adder
+    with recording(model, recorder, leave_out=layout.head):
         for stratum in range(m):
-            recorder.begin_stratum(stratum)
-            _pass(model, head, tokens, sample.position[stratum], recorder)
-    return _collected(sample, recorder, surprise)
+            adder.begin_stratum(stratum)
+            _pass(model, layout.head, tokens, sample.position[stratum].tolist(), recorder, adder)
+    return _collected(sample, adder, surprise)
 
 
-def _collected(sample: Sample, recorder: "SampleRecorder", surprise: Float[np.ndarray, "S T"]) -> SampledMass:
-    found, (m, S) = recorder.tally.numbers(), sample.position.shape
+def _collected(sample: Sample, adder: "SampleAdder", surprise: Float[np.ndarray, "S T"]) -> SampledMass:
+    found, (m, S) = adder.tally.numbers(), sample.position.shape
     moved = {name: values.T.ravel() for name, values in found.absolute.items()}
     row, at = np.tile(np.arange(S), m), sample.position.ravel()
     return SampledMass(
-        parts=recorder.parts,
+        parts=adder.parts,
         group_weight=np.bincount(sample.group.ravel(), sample.weight.ravel(), minlength=GROUPS),
         moved=moved,
         signed={name: values.T.ravel() for name, values in found.signed.items()},
@@ -188,74 +193,64 @@ def _residual(values: Float[np.ndarray, " n"], x: Float[np.ndarray, " n"]) -> Fl
     return np.asarray(values - level - slope * x)
 
 
-def _pass(model: Any, head: Any, tokens: Any, positions: Any, recorder: Recorder) -> None:
-    """One backward pass with the token at `positions[s]` of each sequence s."""
-    end, rows = int(positions.max()) + 1, torch.arange(len(tokens), device=tokens.device)
-    at = torch.as_tensor(positions, device=tokens.device)
-    recorder.begin(end)
-    recorder.position = end - 1
-    labels = tokens[rows, at + 1]
-    output = model(tokens[:, :end]) if head is None else model.base_model(tokens[:, :end])[0]
+def _pass(model: Any, head: Any, tokens: Any, at: list[int], recorder: Recorder, adder: "SampleAdder") -> None:
+    """One backward pass with the token at position `at[s]` of each sequence s."""
+    ids, which = tokens[:, : max(at) + 1], (torch.arange(len(at)), torch.as_tensor(at))
+    recorder.begin(ids.shape[1])
+    recorder.of_one_token(at)
+    output = model(ids) if head is None else model.base_model(ids)[0]
     values = getattr(output, "logits", output)
-    here = values.detach()[rows, at].requires_grad_()
-    logits = here if head is None else head(here)
-    by_logits, by_values = torch.autograd.grad(
-        functional.cross_entropy(logits, labels, reduction="sum"), [logits, here]
-    )
-    if head is not None:
-        _head(head, Product(by_logits[:, None], here.detach()[:, None]), recorder)
-    start = torch.zeros_like(values)
-    start[rows, at] = by_values
+    if head is None:
+        values, start = functional.cross_entropy(values[which], tokens[:, 1:][which], reduction="sum"), None
+    else:
+        at_head = HeadPass(head, values, tokens)
+        at_head.run_at(at, recorder, adder)
+        recorder.head, start = at_head.of_one_token(at, recorder), at_head.start
     torch.autograd.backward(values, start)
     recorder.finish_pass()
     recorder.head = {}
 
 
-def _head(head: Any, part: Product, recorder: Recorder) -> None:
-    if (name := recorder.name(head.weight)) is not None:
-        recorder.add_rank_one(name, part)
-        recorder.head = {name: part}
-    if head.bias is not None and (name := recorder.name(head.bias)) is not None:
-        recorder.add_whole(name, part.rows)
-
-
-class SampleRecorder(Recorder):
-    """Keeps weighted sums of |g_ij| by group instead of sums over all tokens."""
+class SampleAdder(MassAdder):
+    """Weighted sums of |g_ij| by group, of the parameters that D_grad is of, and the numbers of each token."""
 
     tally: Tally
 
     def __init__(self, parameters: Sequence[Parameter], sample: Sample, tally: Tally) -> None:
-        super().__init__(parameters, sample.position.shape[1], tally)
-        self.net = self.mass = {}
+        super().__init__(parameters, tally)
+        self.mass = {}
         kept = [one for one in parameters if one.kind not in APART]
         self.parts = [{one.name: torch.zeros_like(one.tensor.detach()) for one in kept} for _ in range(GROUPS)]
         self._sample = sample
 
     def begin_stratum(self, stratum: int) -> None:
         """The tokens of this pass are those of one stratum."""
-        self.of_tokens([stratum])
-        self._weight = self._sample.weight[stratum]
-        self._group = self._sample.group[stratum]
+        self.tally.of_tokens(slice(stratum, stratum + 1))
+        self._weight = self._sample.weight[stratum].tolist()
+        self._group = self._sample.group[stratum].tolist()
 
-    def _sum_whole(self, name: str, gradients: Any) -> None:
-        if name in self.parts[0]:
-            sizes = gradients.abs()
-            sizes *= torch.as_tensor(self._weight).to(sizes).view(-1, *[1] * (sizes.ndim - 1))
-            for k in set(self._group.tolist()):
-                self.parts[k][name] += sizes[self._group == k].sum(0)
+    def _into(self, name: str, tile: slice, sequences: int) -> list[tuple[Any, float]]:
+        if name not in self.parts[0]:
+            return [(None, 0.0)] * sequences
+        return [(self.parts[k][name][tile], weight) for k, weight in zip(self._group, self._weight, strict=True)]
 
-    def _sum_token(self, name: str, s: int, gradient: Any) -> None:
+    def _add_whole(self, name: str, sizes: Any) -> None:
         if name in self.parts[0]:
-            self.parts[self._group[s]][name].add_(gradient.abs_(), alpha=float(self._weight[s]))
+            for k, which, weight in self._groups(sizes):
+                self.parts[k][name] += torch.tensordot(weight, sizes[which], 1)
 
-    def _sum_rows(self, name: str, part: Rows, sizes: Any) -> None:
+    def add_rank_one(self, name: str, rows: Any, columns: Any) -> None:
         if name in self.parts[0]:
-            for s in range(self.sequences):
-                self.parts[self._group[s]][name].index_add_(0, part.ids[s], sizes[s], alpha=float(self._weight[s]))
+            for k, which, weight in self._groups(rows):
+                self.parts[k][name].addmm_((rows[which] * weight[:, None]).T, columns[which])
 
-    def _sum_rank_one(self, name: str, rows: Any, columns: Any) -> None:
+    def _add_rows(self, name: str, ids: Any, sizes: Any) -> None:
         if name in self.parts[0]:
-            rows = rows.abs() * torch.as_tensor(self._weight, dtype=rows.dtype, device=rows.device)[:, None]
-            for k in set(self._group.tolist()):
-                which = np.flatnonzero(self._group == k)
-                self.parts[k][name].addmm_(rows[which].T, columns[which].abs())
+            for s, (k, weight) in enumerate(zip(self._group, self._weight, strict=True)):
+                self.parts[k][name].index_add_(0, ids[s], sizes[s], alpha=weight)
+
+    def _groups(self, like: Any) -> Iterator[tuple[int, list[int], Any]]:
+        """Each group, which tokens of this pass are in it, and their weights."""
+        for k in sorted(set(self._group)):
+            which = [s for s, group in enumerate(self._group) if group == k]
+            yield k, which, like.new_tensor([self._weight[s] for s in which])

@@ -1,0 +1,196 @@
+"""Who adds up the parts of gradients that a backward pass shows: into sum_i g_ij, or into sum_i |g_ij|.
+
+Per-token gradients of whole matrices exist one at a time, in a buffer that stays in the processor's cache.
+
+Letters: S sequences, n rows of each (positions), o and i outputs and inputs of a matrix; i token, j coordinate.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from zerosum.gradients._parameters import Parameter
+from zerosum.gradients._per_token import Tally
+from zerosum.gradients._recorder import Dense, Part, Product, Rows
+
+SMALL = 1 << 17  # numbers: gradients of all sequences together that still fit in the cache, half a megabyte
+TILE = 1 << 18  # numbers of a matrix that are formed at a time, a megabyte
+TALLIED = 1 << 16  # the same where updates have to fit in the cache, too
+
+
+class Adder(ABC):
+    """Hears of every part once."""
+
+    @abstractmethod
+    def product(self, name: str, part: Product) -> None:
+        """Of a matrix."""
+
+    @abstractmethod
+    def rows(self, name: str, part: Rows, beside: Any) -> None:
+        """Of an embedding. beside: [S, n, d] what a head has in these rows of the same matrix; None: it has no part."""
+
+    @abstractmethod
+    def dense(self, name: str, part: Dense) -> None:
+        """Of a vector."""
+
+    @abstractmethod
+    def together(self, name: str, parts: Sequence[Part]) -> None:
+        """Of a parameter that is used more than once: the parts of all uses."""
+
+
+class NetAdder(Adder):
+    """net: name -> sum_i g_ij, in the model's precision."""
+
+    def __init__(self, parameters: Sequence[Parameter]) -> None:
+        self.net = {one.name: torch.zeros_like(one.tensor.detach()) for one in parameters}
+
+    def product(self, name: str, part: Product) -> None:
+        self.head(name, None, part.rows, part.columns)
+
+    def head(self, name: str | None, bias: str | None, rows: Any, columns: Any) -> None:
+        """Of a head and its bias, where they are trained. rows: [S, n, o]. columns: [S, n, i]."""
+        if name is not None:
+            self.net[name].addmm_(rows.flatten(0, 1).T, columns.flatten(0, 1))
+        if bias is not None:
+            self.net[bias] += rows.sum((0, 1))
+
+    def rows(self, name: str, part: Rows, beside: Any) -> None:
+        self.net[name].index_add_(0, part.ids.flatten(), part.values.flatten(0, 1))
+
+    def dense(self, name: str, part: Dense) -> None:
+        self.net[name] += part.values.sum(0)
+
+    def together(self, name: str, parts: Sequence[Part]) -> None:
+        for part in parts:
+            if isinstance(part, Product):
+                self.product(name, part)
+            elif isinstance(part, Rows):
+                self.rows(name, part, None)
+            else:
+                self.dense(name, part)
+
+
+class Both(Adder):
+    """Tells two adders."""
+
+    def __init__(self, one: Adder, other: Adder) -> None:
+        self._adders = (one, other)
+
+    def product(self, name: str, part: Product) -> None:
+        for one in self._adders:
+            one.product(name, part)
+
+    def rows(self, name: str, part: Rows, beside: Any) -> None:
+        for one in self._adders:
+            one.rows(name, part, beside)
+
+    def dense(self, name: str, part: Dense) -> None:
+        for one in self._adders:
+            one.dense(name, part)
+
+    def together(self, name: str, parts: Sequence[Part]) -> None:
+        for one in self._adders:
+            one.together(name, parts)
+
+
+class MassAdder(Adder):
+    """mass: name -> sum_i |g_ij|, in the model's precision. tally: hears of every token's gradient, too."""
+
+    def __init__(self, parameters: Sequence[Parameter], tally: Tally | None = None) -> None:
+        self.tally = tally
+        self.shapes = {one.name: one.tensor.shape for one in parameters}
+        self.mass = {one.name: torch.zeros_like(one.tensor.detach()) for one in parameters}
+        self._buffer = torch.empty(0)
+
+    def product(self, name: str, part: Product) -> None:
+        if part.rows.shape[1] == 1:
+            self.rank_one(name, part.rows, part.columns)
+        elif self.shapes[name].numel() * len(part.rows) <= SMALL:
+            self.whole(name, torch.bmm(part.rows.transpose(1, 2), part.columns)[:, None])
+        else:
+            for tile in self._tiles(self.shapes[name]):
+                self._form(name, tile, part)
+
+    def rank_one(self, name: str, rows: Any, columns: Any) -> None:
+        """Gradients of several tokens that are outer products. rows: [S, n, o]. columns: [S, n, i]."""
+        if self.tally is not None:
+            self.tally.rank_one(name, rows, columns)
+        self.add_rank_one(name, rows.flatten(0, 1).abs(), columns.flatten(0, 1).abs())
+
+    def whole(self, name: str, gradients: Any) -> None:
+        """Whole gradients of several tokens. gradients: [S, n, *shape]."""
+        if self.tally is not None:
+            self.tally.whole(name, gradients)
+        self._add_whole(name, gradients.flatten(0, 1).abs())
+
+    def rows(self, name: str, part: Rows, beside: Any) -> None:
+        """The head's |g| is there already: its rows add |head + rows| - |head|."""
+        if self.tally is not None:
+            self.tally.rows(name, part.ids, part.values, beside)
+        sizes = part.values.abs() if beside is None else (beside + part.values).abs() - beside.abs()
+        self._add_rows(name, part.ids, sizes)
+
+    def dense(self, name: str, part: Dense) -> None:
+        self.whole(name, part.values[:, None])
+
+    def together(self, name: str, parts: Sequence[Part]) -> None:
+        whole, first = slice(0, self.shapes[name][0]), parts[0]
+        like = first.rows if isinstance(first, Product) else first.values
+        into = self._into(name, whole, len(like))
+        for s in range(len(like)):
+            buffer = torch.zeros(self.shapes[name], dtype=like.dtype, device=like.device)
+            for part in parts:
+                if isinstance(part, Product):
+                    buffer.addmm_(part.rows[s].T, part.columns[s])
+                elif isinstance(part, Rows):
+                    buffer.index_add_(0, part.ids[s], part.values[s])
+                else:
+                    buffer += part.values[s]
+            self._add_token(name, whole, s, buffer, into[s])
+
+    def _form(self, name: str, tile: slice, part: Product) -> None:
+        """The gradients of some rows of a matrix, token by token."""
+        buffer, into = None, self._into(name, tile, len(part.rows))
+        for s, (rows, columns) in enumerate(part.each()):
+            if buffer is None:
+                buffer = self._room(tile.stop - tile.start, columns)
+            torch.mm(rows.T[tile], columns, out=buffer)
+            self._add_token(name, tile, s, buffer, into[s])
+
+    def _add_token(self, name: str, tile: slice, s: int, gradient: Any, into: tuple[Any, float]) -> None:
+        """The gradient of sequence s's token in some rows of a matrix. gradient: a buffer that may be written to."""
+        if self.tally is not None:
+            self.tally.one(name, tile, s, gradient)
+        total, weight = into
+        if total is not None:
+            total.add_(gradient.abs_(), alpha=weight)
+
+    def _into(self, name: str, tile: slice, sequences: int) -> list[tuple[Any, float]]:
+        """What each sequence's |g| goes into, if anything, and what it is multiplied by."""
+        return [(self.mass[name][tile], 1.0)] * sequences
+
+    def add_rank_one(self, name: str, rows: Any, columns: Any) -> None:
+        """rows: [tokens, o]. columns: [tokens, i]. Both absolute; nothing but the sums hears of them."""
+        self.mass[name].addmm_(rows.T, columns)
+
+    def _add_whole(self, name: str, sizes: Any) -> None:
+        """sizes: [tokens, *shape]."""
+        self.mass[name] += sizes.sum(0)
+
+    def _add_rows(self, name: str, ids: Any, sizes: Any) -> None:
+        """ids: [S, n]. sizes: [S, n, d]."""
+        self.mass[name].index_add_(0, ids.flatten(), sizes.flatten(0, 1))
+
+    def _tiles(self, shape: Any) -> Iterator[slice]:
+        size = max(1, (TILE if self.tally is None else TALLIED) // shape[1])
+        for start in range(0, shape[0], size):
+            yield slice(start, min(start + size, shape[0]))
+
+    def _room(self, rows: int, like: Any) -> Any:
+        """A buffer of that many rows; its content does not matter."""
+        numbers = rows * like.shape[1]
+        if self._buffer.numel() < numbers or self._buffer.dtype != like.dtype or self._buffer.device != like.device:
+            self._buffer = torch.empty(numbers, dtype=like.dtype, device=like.device)
+        return self._buffer[:numbers].view(rows, -1)

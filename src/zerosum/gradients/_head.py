@@ -1,0 +1,114 @@
+"""The head apart: its gradients have rank one, so that products of whole batches add up |g| without forming any.
+
+Letters: S sequences of L tokens, n tokens of each at a time, V vocabulary, d width; q = softmax of the logits.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from zerosum.gradients._adders import MassAdder, NetAdder
+from zerosum.gradients._recorder import HeadGradients, Recorder
+
+LOGITS = 1 << 22  # numbers of logits at a time, 16 MiB
+
+
+def logits_of(model: Any, ids: Any) -> Any:
+    """[S, n, V]."""
+    output = model(ids)
+    return getattr(output, "logits", output)
+
+
+def head_apart(model: Any, tokens: Any) -> Any:
+    """The head, where the model is its body and a linear head and nothing else comes after it; else None."""
+    body, head = getattr(model, "base_model", None), getattr(model, "get_output_embeddings", lambda: None)()
+    if body is None or body is model or type(head) is not torch.nn.Linear:
+        return None
+    weight = head.weight
+    with torch.no_grad():
+        few = tokens[:1, :-1]
+        plain, apart = logits_of(model, few), head(body(few)[0])
+        close = plain.shape == apart.shape and torch.allclose(plain, apart, rtol=1e-5, atol=1e-5)
+    tied = sum(one is weight for module in body.modules() for one in module.parameters(recurse=False))
+    # A tied weight may be the embedding once; anything else has to be added up before absolute values are taken.
+    embedding = getattr(model.get_input_embeddings(), "weight", None)
+    return head if close and (tied == 0 or (tied == 1 and embedding is weight)) else None
+
+
+class HeadPass:
+    """The head's part of every token's gradient, and where the backward passes through the body begin.
+
+    hidden: [S, n, d] last hidden states. start: [S, n, d] gradient of each token's loss by its own; 0 where no token
+    was asked for.
+    """
+
+    def __init__(self, head: Any, hidden: Any, tokens: Any) -> None:
+        self.head = head
+        self.hidden = hidden.detach()
+        self.start = torch.zeros_like(self.hidden)
+        self._tokens = tokens
+        self._normaliser = torch.zeros_like(self.hidden[:, :, 0])
+        self._room: Any = None
+
+    def run(self, positions: Sequence[int], recorder: Recorder, mass: MassAdder, net: NetAdder | None = None) -> None:
+        """Of the tokens at `positions` of each sequence."""
+        size = max(1, LOGITS // (len(self.hidden) * self.head.weight.shape[0]))
+        for first in range(0, len(positions), size):
+            few = positions[first : first + size]
+            part: Any = slice(few[0], few[-1] + 1) if few[-1] - few[0] + 1 == len(few) else list(few)
+            if mass.tally is not None:
+                mass.tally.of_tokens(part)
+            self._run((slice(None), part), recorder, mass, net)
+
+    def run_at(self, at: Sequence[int], recorder: Recorder, mass: MassAdder) -> None:
+        """Of one token of each sequence. at: [S] its position."""
+        self._run((torch.arange(len(at))[:, None], torch.as_tensor(at)[:, None]), recorder, mass, None)
+
+    def _run(self, which: Any, recorder: Recorder, mass: MassAdder, net: NetAdder | None) -> None:
+        rows, labels = self.hidden[which], self._tokens[:, 1:][which][..., None]
+        weight, bias = self.head.weight, self.head.bias
+        by_logits = self._by_logits(rows, labels, which)
+        self.start[which] = by_logits @ weight.detach()
+        name, of_bias = recorder.name(weight), None if bias is None else recorder.name(bias)
+        if of_bias is not None:
+            mass.whole(of_bias, by_logits)
+        if net is not None:
+            net.head(name, of_bias, by_logits, rows)
+        if name is not None:
+            if mass.tally is not None:
+                mass.tally.rank_one(name, by_logits, rows)
+            mass.add_rank_one(name, by_logits.abs_().flatten(0, 1), rows.abs().flatten(0, 1))
+
+    def _by_logits(self, rows: Any, labels: Any, which: Any) -> Any:
+        """q minus one at the label, [S, n, V], in room that is used again."""
+        weight, bias = self.head.weight.detach(), self.head.bias
+        size = rows.shape[:2].numel() * weight.shape[0]
+        if self._room is None or self._room.shape[1] < size:
+            self._room = rows.new_empty(2, size)
+        logits, q = (one[:size].view(-1, weight.shape[0]) for one in self._room)
+        torch.mm(rows.flatten(0, 1), weight.T, out=logits)
+        if bias is not None:
+            logits += bias.detach()
+        torch.softmax(logits, -1, out=q)
+        top, place = logits.max(-1, keepdim=True)
+        self._normaliser[which] = (top - q.gather(-1, place).log()).view(rows.shape[:2])
+        q.scatter_add_(-1, labels.flatten(0, 1), torch.full_like(top, -1.0))
+        return q.view(*rows.shape[:2], -1)
+
+    def of_one_token(self, at: Sequence[int], recorder: Recorder) -> dict[str, HeadGradients]:
+        """The head's gradients of one token of each sequence, by the name of its matrix. at: [S] its position."""
+        name = recorder.name(self.head.weight)
+        if name is None:
+            return {}
+        which = (torch.arange(len(at)), torch.as_tensor(at))
+        head, labels = self.head, self._tokens[:, 1:][which]
+        return {
+            name: HeadGradients(
+                self.hidden[which],
+                head.weight.detach(),
+                None if head.bias is None else head.bias.detach(),
+                self._normaliser[which],
+                labels,
+            )
+        }
