@@ -15,6 +15,7 @@ from zerosum.gradients import _passes, _plan
 from zerosum.gradients._oracle import token_gradients
 from zerosum.gradients._parameters import trainable
 from zerosum.gradients._prepare import update_between
+from zerosum.gradients._result import layer_of
 
 
 def written_out(model, tokens, update):
@@ -49,6 +50,13 @@ def test_every_number_is_that_of_the_written_out_matrix(method, tokens):
         assert one.opposition.C_g == pytest.approx(
             float(p[:, mine].sum(0).abs().sum() / p[:, mine].abs().sum()), rel=1e-9
         )
+        assert one.C_ug == pytest.approx(float(p[:, mine].sum(1).abs().sum() / p[:, mine].abs().sum()), rel=1e-9)
+    for one in found.layers:
+        mine = np.array([layer_of(name) == one.name for name in names])
+        assert one.C_ug == pytest.approx(float(p[:, mine].sum(1).abs().sum() / p[:, mine].abs().sum()), rel=1e-9)
+    np.testing.assert_allclose(found.per_token["norm_l1"].ravel(), g.abs().sum(1), rtol=1e-9)
+    np.testing.assert_allclose(found.per_token["norm_l2"].ravel(), g.norm(dim=1), rtol=1e-9)
+    np.testing.assert_allclose(found.per_token["moved"].ravel(), p.abs().sum(1), rtol=1e-9)
     matrices = np.isin(names, [one.name for one in found.parameters if one.kind == "matrix"])
     assert found.D_grad_matrices == pytest.approx(np.nanmean(ratio[matrices]), rel=1e-9)
     np.testing.assert_allclose(found.changes.ravel(), q, rtol=0, atol=1e-6 * float(q.abs().max()))
@@ -175,6 +183,18 @@ def test_a_model_of_own_layers_takes_the_general_path_and_says_so(tokens):
     assert "Odd" in found.notes[0]
     with pytest.raises(InputError, match="general"):
         zerosum.gradient_interference(model, tokens, method="sampled")
+
+
+def test_products_are_in_full_precision_whatever_was_asked_for_outside(tokens, monkeypatch):
+    seen, real = [], _passes.changes_of
+    monkeypatch.setattr(_passes, "changes_of", lambda *a: seen.append(torch.get_float32_matmul_precision()) or real(*a))
+    torch.set_float32_matmul_precision("high")
+    try:
+        zerosum.gradient_interference(tiny("llama"), tokens, random_update(tiny("llama")))
+        assert torch.get_float32_matmul_precision() == "high"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert seen == ["highest"]
 
 
 def test_the_model_is_left_as_it_was(tokens):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zerosum.checkpoints import Checkpoint
+from zerosum.claims import waiting_for
 from zerosum.errors import InputError
 from zerosum.gradients._measurement import Choice, measure
 from zerosum.gradients._parts import Parts, others_at_work
@@ -47,15 +48,14 @@ def measure_checkpoint(
     require_same_tokens(store, tokens.sha256)
     how = _how(checkpoint, tokens, update, choice, verified)
 
-    def before() -> dict[str, Any] | None:
-        return measured(store, checkpoint.step, how)
-
-    if (document := before()) is not None:
-        return document
-    parts = Parts(_parts(store) / f"step-{checkpoint.step}-{_digest(how, choice)}", lambda: before() is not None)
+    parts, lock = Parts(_folder(store, checkpoint.step, how, choice)), store.with_name(store.name + ".lock")
+    with waiting_for(lock):
+        if (document := measured(store, checkpoint.step, how)) is not None:
+            return document
+        parts.folder.mkdir(parents=True, exist_ok=True)
     found = measure(model, tokens.ids, update.u, replace(choice, unit=tokens.document), along, parts)
-    with parts.finishing():
-        if (document := before()) is not None:
+    with waiting_for(lock):
+        if (document := measured(store, checkpoint.step, how)) is not None:
             return document
         if found is None:
             raise InputError(f"{parts.folder}: removed while it was needed. Start the same command again.")
@@ -64,8 +64,8 @@ def measure_checkpoint(
             document["verify"] = asdict(verify(model, tokens.ids, update.u, K=verified, seed=choice.seed))
         write(store, found, tokens, document, how)
         parts.remove()
-    with suppress(OSError):
-        _parts(store).rmdir()
+        with suppress(OSError):  # parts of other checkpoints are in it
+            parts.folder.parent.rmdir()
     return document
 
 
@@ -78,6 +78,12 @@ def _parts(store: Path) -> Path:
     return store.with_name(store.name + ".parts")
 
 
+def _folder(store: Path, step: int, how: dict[str, Any], choice: Choice) -> Path:
+    """Where parts of this very measurement are kept; those of other batches are no parts of it."""
+    text = json.dumps(how | {"tokens_per_batch": choice.tokens_per_batch}, sort_keys=True)
+    return _parts(store) / f"step-{step}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
 def _how(
     checkpoint: Checkpoint, tokens: TokenSequences, update: Update, choice: Choice, verified: int
 ) -> dict[str, Any]:
@@ -86,12 +92,6 @@ def _how(
     found |= {"budget": choice.budget} if choice.method == "auto" else {}
     found |= {"verify": verified, "update": update.record, "data_sha256": tokens.sha256}
     return found | {"weights": checkpoint.weight_hash(), "zerosum": version("zerosum")}
-
-
-def _digest(how: dict[str, Any], choice: Choice) -> str:
-    """Parts of other batches are no parts of this measurement."""
-    text = json.dumps(how | {"tokens_per_batch": choice.tokens_per_batch}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _head(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -32,26 +32,21 @@ Along = Callable[[int, int], None]
 class Parts:
     """The folder of shares of one measurement."""
 
-    def __init__(self, folder: Path, finished: Callable[[], bool]):
-        """finished: whether the result is written, by whichever process."""
-        self.folder, self._finished = folder, finished
+    def __init__(self, folder: Path):
+        self.folder = folder
         self._own = folder / f"{uuid.uuid4().hex}.safetensors"
 
     def agreed(self, decide: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
         """What the first process decided; the others, and those that come after a kill, follow it.
 
-        None where the measurement has ended by now.
+        None where another process has ended the measurement.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            return None if self._finished() else self._agreed(decide)
+            return self._agreed(decide)
         except FileNotFoundError:
             if self.is_there:
                 raise
             return None
-        finally:
-            if self._finished():
-                self.remove()
 
     def _agreed(self, decide: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         file = self.folder / "agreed.json"
@@ -66,10 +61,6 @@ class Parts:
     def claim(self, batch: int) -> Claim | None:
         """The right to measure a batch; None where another process is at it."""
         return take(self.folder / f"batch-{batch}.claim")
-
-    def finishing(self) -> Any:
-        """Hold the right to write the result; a context."""
-        return waiting_for(self.folder.with_name(self.folder.name + ".finish"))
 
     @property
     def is_there(self) -> bool:

@@ -69,13 +69,16 @@ def _sequences(parameters: Sequence[Parameter], length: int, vocabulary: int) ->
 
 @contextmanager
 def measuring(model: Any) -> Iterator[None]:
-    """Evaluation mode and gradients inside the block; every module's own mode after it."""
+    """Evaluation mode, gradients and products in full float32 (no TF32) inside the block; what was before after it."""
     modes = [(module, module.training) for module in model.modules()]
+    precision = torch.get_float32_matmul_precision()
     model.eval()
+    torch.set_float32_matmul_precision("highest")
     try:
         with torch.inference_mode(False), torch.enable_grad():
             yield
     finally:
+        torch.set_float32_matmul_precision(precision)
         for module, training in modes:
             module.training = training
 

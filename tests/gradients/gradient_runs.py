@@ -1,0 +1,60 @@
+"""A tiny run, and its gradients measured in a process of its own."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import torch
+from tiny_models import VOCABULARY, tiny
+
+BATCHES = 6
+
+
+def save_run(folder):
+    """Two checkpoints, and 24 sequences of 8 predictions, some shorter."""
+    for step, seed in ((1, 0), (2, 1)):
+        torch.manual_seed(seed)
+        model = tiny("llama").float()
+        with torch.no_grad():
+            for one in model.parameters():
+                one += 0.01 * seed * torch.randn_like(one)
+        model.save_pretrained(folder / f"checkpoint-{step}")
+    ids = np.random.default_rng(0).integers(0, VOCABULARY, (24, 9))
+    ids[::3, 6:] = -1
+    np.save(folder / "ids.npy", ids)
+
+
+def measure(run, store, method, die_at=None, **environment):
+    """Both checkpoints with the difference between them as the update, in batches of four sequences.
+
+    die_at: the process kills itself when it is about to measure its batch of that number.
+    """
+    os.environ.update(environment)
+    from zerosum.checkpoints import load_model, open_run
+    from zerosum.gradients import _measurement, _parts
+    from zerosum.gradients._checkpoint import Update, measure_checkpoint
+    from zerosum.gradients._prepare import update_between
+    from zerosum.tokens import read_tokens
+
+    torch.set_num_threads(1)
+    _parts.RARELY = 0  # every batch is kept at once, however little time it took
+    measured, real = [], _measurement._share
+
+    def share(*arguments):
+        if len(measured) == die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        measured.append(arguments[4])
+        return real(*arguments)
+
+    _measurement._share = share
+    checkpoints = open_run(run).checkpoints
+    tokens = read_tokens([str(run / "ids.npy")], sequence_length=8, vocab_size=VOCABULARY)
+    models = [load_model(one) for one in checkpoints]
+    update = Update(update_between(*models))
+    choice = _measurement.Choice(method, n_sampled=96, tokens_per_batch=32)
+    found = [
+        measure_checkpoint(store, one, model, tokens, update, choice, 0, lambda *_: None)
+        for one, model in zip(checkpoints, models, strict=True)
+    ]
+    (run / f"measured-{os.getpid()}.json").write_text(json.dumps([len(measured), found]))
