@@ -5,8 +5,18 @@ models made of the layers in `_layers.py`; `_general.py` takes any other; `_samp
 what users call.
 """
 
+from zerosum.gradients._dissent_measure import dissent
+from zerosum.gradients._dissent_result import Dissent
 from zerosum.gradients._measure import first_order_changes, gradient_interference
 from zerosum.gradients._result import GradientInterference
 from zerosum.gradients._store import STORE, open_gradients
 
-__all__ = ["STORE", "GradientInterference", "first_order_changes", "gradient_interference", "open_gradients"]
+__all__ = [
+    "STORE",
+    "Dissent",
+    "GradientInterference",
+    "dissent",
+    "first_order_changes",
+    "gradient_interference",
+    "open_gradients",
+]

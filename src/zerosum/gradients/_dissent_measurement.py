@@ -1,0 +1,168 @@
+"""One measurement of dissent: checks, the passes over each batch, and what is read off their sum.
+
+Letters: S sequences of L = T + 1 tokens.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int64
+
+from zerosum.errors import InputError
+from zerosum.gradients._dissent import products
+from zerosum.gradients._dissent_frequency import LabelFrequency
+from zerosum.gradients._dissent_head import LinearHead, linear_head
+from zerosum.gradients._dissent_passes import PER_TOKEN, READ, ForceSums, forces_of
+from zerosum.gradients._dissent_read_off import OfTokens, by_frequency, of_body, of_rows, spreads_of_rows
+from zerosum.gradients._dissent_result import Dissent
+from zerosum.gradients._parameters import Parameter
+from zerosum.gradients._prepare import Batch, TokensPerBatch, batches, measuring, require_finite, require_parameters
+from zerosum.losses import token_losses
+from zerosum.losses.batch_size import free_memory, is_out_of_memory
+from zerosum.tokens import PADDING
+
+Along = Callable[[str, int, int], None]
+SAME_LOSS = 1e-3  # relative to a loss, or nats below 1: what rounding may do in float32
+OF_BODY, OF_HEAD = 24, 40  # bytes for each coordinate: sums, and what one batch adds to them
+BATCH_VALUES = (
+    "head and body are one vector each of all N tokens: 1 at any stationary point of their mean loss, whatever the "
+    "model, and another for another N"
+)
+
+
+def measure(model: Any, tokens: Any, unit: Any, seed: int, tokens_per_batch: TokensPerBatch, along: Along) -> Dissent:
+    """See `zerosum.gradients.dissent`."""
+    parameters = require_parameters(model)
+    with measuring(model):
+        losses = token_losses(model, tokens, tokens_per_batch=tokens_per_batch)  # checks the ids, too
+        ids = np.asarray(tokens).astype(np.int64)
+        require_finite(losses, ids, "of these tokens")
+        vocabulary = int(getattr(getattr(model, "config", None), "vocab_size", None) or ids.max() + 1)
+        parts = batches(ids, parameters, tokens_per_batch, vocabulary)
+        head = linear_head(model, parts[-1].tokens)
+        in_body, trained = _below(head, parameters), any(one.tensor is head.weight for one in parameters)
+        _require_memory(in_body, head.weight if trained else None, head.weight.device)
+        sums = ForceSums.zeros(in_body, head.weight if trained else None)
+        per_token = {name: np.full(losses.shape, np.nan) for name in PER_TOKEN}
+        for batch, (some, found) in _passes(head, parts, in_body, trained, len(ids), along):
+            sums.add(some)
+            for name, values in found.items():
+                per_token[name][batch.rows, : values.shape[1]] = values
+        _require_same(per_token["loss"], losses)
+        per_token["loss"] = losses.astype(np.float64)
+        return _read_off(ids, per_token, sums, in_body, unit, seed, _notes(model, head, in_body))
+
+
+def _below(head: LinearHead, parameters: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
+    """The trainable parameters of the body."""
+    ids = {id(one) for one in head.body.parameters()}
+    return tuple(one for one in parameters if id(one.tensor) in ids)
+
+
+def _passes(
+    head: LinearHead, parts: list[Batch], parameters: tuple[Parameter, ...], rows: bool, total: int, along: Along
+) -> Iterator[tuple[Batch, tuple[ForceSums, dict[str, Float[np.ndarray, "s T"]]]]]:
+    """Each batch with what it gives; one that does not fit the memory is halved."""
+    left, done = list(reversed(parts)), 0
+    along("forces", done, total)
+    while left:
+        batch = left.pop()
+        try:
+            found = forces_of(head, batch.tokens, parameters, rows)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            left += _halves(batch)
+            continue
+        yield batch, found
+        done += len(batch.rows)
+        along("forces", done, total)
+
+
+def _halves(batch: Batch) -> tuple[Batch, Batch]:
+    if len(batch.rows) == 1:
+        length = batch.tokens.shape[1] - 1
+        raise InputError(
+            f"not enough memory for one sequence of {length} tokens. Give shorter ones, or another device."
+        ) from None
+    if batch.tokens.is_cuda:
+        torch.cuda.empty_cache()
+    first, second = batch.halves()
+    return second, first
+
+
+def _require_memory(parameters: tuple[Parameter, ...], head: Any, device: Any) -> None:
+    needed = OF_BODY * sum(int(one.tensor.numel()) for one in parameters)
+    needed += OF_HEAD * (0 if head is None else int(head.numel()))
+    free = free_memory(torch.device(device))
+    if needed > free:
+        raise InputError(
+            f"not enough memory: sums of both forces take {needed / 2**30:.1f} GiB beside the model, "
+            f"{free / 2**30:.1f} GiB are free. Use a larger machine or another device."
+        )
+
+
+def _require_same(found: Float[np.ndarray, "S T"], losses: Float32[np.ndarray, "S T"]) -> None:
+    """Refuse where the head by itself gives other losses than the model."""
+    gap = np.abs(found - losses) / np.maximum(1.0, losses)
+    worst = float(np.nanmax(gap))
+    if worst > SAME_LOSS:
+        raise InputError(
+            f"model: its head on the last hidden state gives other losses than the model (by {worst:.2g} nats), so it "
+            "is not linear there, where dissent is defined. Measure a model whose head is linear."
+        )
+
+
+def _notes(model: Any, head: LinearHead, in_body: tuple[Parameter, ...]) -> tuple[str, ...]:
+    notes = [BATCH_VALUES]
+    notes += [
+        f"{one.name} is embedding and head: its path through the body is among the parameters, the other one is the "
+        "head's"
+        for one in in_body
+        if one.tensor is head.weight
+    ]
+    if head.bias is not None:
+        notes.append("the head has a bias: it takes part in q, its own two forces are not measured")
+    if head.scale != 1:
+        notes.append(f"logits are the head's times {head.scale:.6g}, and so are both forces")
+    frozen = sum(not one.requires_grad for one in model.parameters())
+    if frozen:
+        notes.append(f"{frozen} frozen parameters are left out")
+    return tuple(notes)
+
+
+def _read_off(
+    ids: Int64[np.ndarray, "S L"],
+    per_token: dict[str, Float[np.ndarray, "S T"]],
+    sums: ForceSums,
+    in_body: tuple[Parameter, ...],
+    unit: Any,
+    seed: int,
+    notes: tuple[str, ...],
+) -> Dissent:
+    predicted = ids[:, 1:] != PADDING
+    units = np.arange(len(ids)) if unit is None else np.asarray(unit)
+    tokens = OfTokens(per_token, predicted, units.reshape(len(ids), -1), seed)
+    frequency = LabelFrequency.of(ids[:, 1:][predicted])
+    rows = {} if sums.head is None else of_rows(sums.head, frequency.labels)
+    body, parameters, layers = of_body(sums, in_body)
+    return Dissent(
+        N=int(predicted.sum()),
+        n_sequences=int(predicted.any(1).sum()),
+        seed=seed,
+        units="sequence" if unit is None else "given",
+        loss=tokens.spread("loss", predicted),
+        token=tokens.spreads(predicted, READ),
+        rows=spreads_of_rows(rows, np.ones(len(frequency.labels), dtype=bool)),
+        n_unlabelled=0 if sums.head is None else sums.head.attraction.shape[0] - len(frequency.labels),
+        head=None if sums.head is None else products(sums.head.attraction, sums.head.repulsion),
+        body=body if in_body else None,
+        parameters=parameters,
+        layers=layers,
+        frequency=by_frequency(tokens, frequency, rows),
+        reasons={"head": "the head is frozen", "body": "every parameter below the head is frozen"},
+        notes=notes,
+        per_token=per_token,
+    )
