@@ -167,7 +167,7 @@ def test_without_an_update_reasons_stand_in_place_of_numbers(tokens):
 def test_auto_samples_what_would_take_too_long(monkeypatch):
     model = tiny("llama", num_hidden_layers=1)
     tokens = torch.randint(0, VOCABULARY, (8, 33), generator=torch.Generator().manual_seed(5))
-    monkeypatch.setattr(_plan, "exact_seconds", lambda model, tokens: 10.0)
+    monkeypatch.setattr(_plan, "exact_seconds", lambda model, tokens, layout, update: 10.0)
     found = zerosum.gradient_interference(model, tokens, n_sampled=64)
     assert found.method == "sampled"
     assert "43 minutes" in found.notes[0]

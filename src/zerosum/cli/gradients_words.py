@@ -76,7 +76,7 @@ def _steps(documents: Sequence[Row], wide: bool) -> "Table":
 def _layers(found: Row) -> "Table":
     from rich.text import Text
 
-    names = [name for name in ("D_grad", "C_g", "C_uG") if any(one[name] is not None for one in found["layers"])]
+    names = [name for name in ("D_grad", "C_g", "C_ug", "C_uG") if any(one[name] is not None for one in found["layers"])]
     table = plain_table("layer", "coordinates", "touched", *names)
     for one in found["layers"]:
         touched = "—" if one["touched"] is None else count(one["touched"])

@@ -173,16 +173,16 @@ def _blocks(positions: Sequence[int], block: int) -> Iterator[list[int]]:
     yield from groups.values()
 
 
-def exact_seconds(model: Any, tokens: Any, layout: Layout | None = None) -> float:
-    """About how long `exact_sums` takes for each token, seconds, from a few positions in the middle of these sequences.
-
-    Raises Unsupported as `layout_of`.
+def exact_seconds(model: Any, tokens: Any, layout: Layout, update: Mapping[str, Any] | None = None) -> float:
+    """About how long `exact_sums` takes for each token with its numbers, seconds, from a few positions in the middle of
+    these sequences.
     """
-    layout = layout or layout_of(model, tokens)
-    middle, took = (tokens.shape[1] - 1) // 2, []
+    parameters, (S, T) = trainable(model), (tokens.shape[0], tokens.shape[1] - 1)
+    middle, took = T // 2, []
     for count in (1, 1, 1 + TIMED):  # the first one warms up
         began = perf_counter()
-        passes(model, tokens, layout.head, range(middle, min(middle + count, tokens.shape[1] - 1)), BLOCK + TIMED)
+        tally = Tally(parameters, (S, T), update)
+        passes(model, tokens, layout.head, range(middle, min(middle + count, T)), BLOCK + TIMED, tally)
         if tokens.is_cuda:
             torch.cuda.synchronize(tokens.device)
         took.append(perf_counter() - began)

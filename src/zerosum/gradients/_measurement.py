@@ -13,9 +13,10 @@ from jaxtyping import Float, Float32, Int64
 
 from zerosum.gradients import _passes
 from zerosum.gradients._by_set import sets_of, within_sets
+from zerosum.gradients._exact import Layout
 from zerosum.gradients._parameters import Parameter
 from zerosum.gradients._parts import Parts, collect
-from zerosum.gradients._plan import Plan, choose, require_memory, sample_sizes
+from zerosum.gradients._plan import Plan, choose, layout_or_why, require_memory, require_sense, sample_sizes
 from zerosum.gradients._prepare import (
     Batch,
     TokensPerBatch,
@@ -60,6 +61,17 @@ class Prepared:
     vocabulary: int
 
 
+@dataclass(frozen=True)
+class Way:
+    """How each batch is measured. sizes: tokens that a sample takes of each."""
+
+    method: str
+    layout: Layout | None
+    seed: int
+    sizes: list[int]
+    tokens_per_batch: TokensPerBatch
+
+
 def measure(
     model: Any, tokens: Any, update: Any, choice: Choice, along: Along, kept: Parts | None = None
 ) -> GradientInterference | None:
@@ -70,14 +82,16 @@ def measure(
     parameters = require_parameters(model)
     with measuring(model):
         ready = prepare(model, tokens, update, parameters, choice.tokens_per_batch)
-        plan = _plan(model, ready, choice, kept)
+        plan, layout = _plan(model, ready, choice, kept)
         if plan is None:
             return None
         require_memory(ready.parameters, plan.method)
-        sizes = sample_sizes(ready.parts, choice.n_sampled)
+        way = Way(
+            plan.method, layout, choice.seed, sample_sizes(ready.parts, choice.n_sampled), choice.tokens_per_batch
+        )
 
         def share(k: int) -> Share:
-            return _share(model, ready, plan.method, choice, k, sizes[k])
+            return _share(model, ready, way, k)
 
         def done(number: int, of: int) -> None:
             along(plan.note or plan.method, number, of)
@@ -121,12 +135,18 @@ def prepare(
     return Prepared(ids, losses, parameters, u, parts, vocabulary)
 
 
-def _plan(model: Any, ready: Prepared, choice: Choice, kept: Parts | None) -> Plan | None:
+def _plan(model: Any, ready: Prepared, choice: Choice, kept: Parts | None) -> tuple[Plan | None, Layout | None]:
+    wanted = (choice.method, choice.n_sampled, choice.budget)
+    require_sense(*wanted)
+    layout, why = None, ""
+    if choice.method not in ("general", "oracle"):
+        layout, why = layout_or_why(model, ready.parts[-1].tokens)
+
     def decide() -> dict[str, Any]:
-        return vars(choose(model, ready.parts, choice.method, choice.n_sampled, choice.budget))
+        return vars(choose(model, ready.parts, ready.update, layout, why, wanted))
 
     found = decide() if kept is None else kept.agreed(decide)
-    return None if found is None else Plan(**found)
+    return None if found is None else Plan(**found), layout
 
 
 def _in_memory(share: Callable[[int], Share], parts: list[Batch], done: Callable[[int, int], None]) -> Share:
@@ -140,27 +160,22 @@ def _in_memory(share: Callable[[int], Share], parts: list[Batch], done: Callable
     return whole
 
 
-def _share(model: Any, ready: Prepared, method: str, choice: Choice, k: int, size: int) -> Share:
+def _share(model: Any, ready: Prepared, way: Way, k: int) -> Share:
     """Everything that is measured of one batch."""
     part = ready.parts[k]
-    share = (
-        _sampled(model, ready, part, choice.seed, k, size)
-        if method == "sampled"
-        else _summed(model, ready, part, method)
-    )
+    share = (_sampled if way.method == "sampled" else _summed)(model, ready, way, k)
     if ready.update is not None:
         changes, note = _passes.changes_of(model, part, ready.update, ready.vocabulary)
         share.notes += [note] if note else []
         share.per_token["first_order"][:, : changes.shape[1]] = changes
-        share.per_token["loss_after"][:] = _losses_after(model, ready, part, choice.tokens_per_batch)
+        share.per_token["loss_after"][:] = _losses_after(model, ready, part, way.tokens_per_batch)
     return share
 
 
-def _summed(model: Any, ready: Prepared, part: Batch, method: str) -> Share:
+def _summed(model: Any, ready: Prepared, way: Way, k: int) -> Share:
     whole: Share | None = None
-    for batch, sums, found in _passes.sums_of(model, part, ready.update, method):
-        per_token = _unknown(ready, batch)
-        t = batch.tokens.shape[1] - 1
+    for batch, sums, found in _passes.sums_of(model, ready.parts[k], ready.update, way.method, way.layout):
+        per_token, t = _unknown(ready, batch), batch.tokens.shape[1] - 1
         per_token["l1"][:, :t], per_token["l2_squared"][:, :t] = found.l1, found.l2_squared
         if ready.update is not None:
             per_token["moved"][:, :t] = sum(found.absolute.values(), np.zeros((1, 1)))
@@ -171,11 +186,12 @@ def _summed(model: Any, ready: Prepared, part: Batch, method: str) -> Share:
     return whole
 
 
-def _sampled(model: Any, ready: Prepared, part: Batch, seed: int, k: int, size: int) -> Share:
+def _sampled(model: Any, ready: Prepared, way: Way, k: int) -> Share:
+    part = ready.parts[k]
     net = _passes.net_sums(model, part, ready.parameters, ready.vocabulary)
-    own = int(np.random.SeedSequence([seed, k]).generate_state(1)[0])
+    drawn = way.sizes[k], int(np.random.SeedSequence([way.seed, k]).generate_state(1)[0])
     losses = ready.losses[part.rows, : part.tokens.shape[1] - 1]
-    sample = _passes.sample_of(model, part, ready.update, losses, size, own)
+    sample = _passes.sample_of(model, part, ready.update, losses, way.layout, drawn)
     per_token, at = _unknown(ready, part), (np.searchsorted(part.rows, sample.row), sample.at)
     per_token["l1"][at], per_token["l2_squared"][at] = sample.l1, sample.l2_squared
     if ready.update is not None:

@@ -14,14 +14,13 @@ from jaxtyping import Float, Float32, Int64
 from torch.nn import functional
 
 from zerosum.errors import InputError
-from zerosum.gradients._exact import exact_sums
+from zerosum.gradients._exact import Layout, exact_sums
 from zerosum.gradients._first_order import first_order
 from zerosum.gradients._general import general_changes, general_sums
 from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients._parameters import Parameter
 from zerosum.gradients._per_token import TokenNumbers
 from zerosum.gradients._prepare import LOGITS, Batch
-from zerosum.gradients._recorder import Unsupported
 from zerosum.gradients._sampled import SampledMass, sampled_mass
 from zerosum.gradients._sums import GradientSums
 from zerosum.losses.batch_size import is_out_of_memory
@@ -32,11 +31,17 @@ SUMS: dict[str, Callable[..., GradientSums]] = {"exact": exact_sums, "general": 
 BY_BACKWARD = "first-order changes by backward passes: an operation of the model knows no forward mode"
 
 
-def sums_of(model: Any, part: Batch, update: Update, method: str) -> Iterator[tuple[Batch, GradientSums, TokenNumbers]]:
-    """Sums over every token of the batch, and the numbers of each token; of its halves where memory is short."""
+def sums_of(
+    model: Any, part: Batch, update: Update, method: str, layout: Layout | None
+) -> Iterator[tuple[Batch, GradientSums, TokenNumbers]]:
+    """Sums over every token of the batch, and the numbers of each token; of its halves where memory is short.
+
+    layout: of the model, for method exact.
+    """
+    known = {"layout": layout} if method == "exact" else {}
 
     def sums(batch: Batch) -> tuple[GradientSums, TokenNumbers]:
-        found = SUMS[method](model, batch.tokens, update, per_token=True)
+        found = SUMS[method](model, batch.tokens, update, per_token=True, **known)
         assert found.tokens is not None  # noqa: S101 - they were asked for
         return found, found.tokens
 
@@ -63,13 +68,17 @@ def net_sums(model: Any, part: Batch, parameters: Sequence[Parameter], vocabular
 
 
 def sample_of(
-    model: Any, part: Batch, update: Update, losses: Float32[np.ndarray, "s T"], size: int, seed: int
+    model: Any,
+    part: Batch,
+    update: Update,
+    losses: Float32[np.ndarray, "s T"],
+    layout: Layout | None,
+    drawn: tuple[int, int],
 ) -> SampledMass:
-    """A sample of `size` tokens of the batch, its rows those of all sequences. losses: before the update, nats."""
+    """A sample of the batch, its rows those of all sequences. losses: before the update, nats. drawn: tokens, seed."""
+    size, seed = drawn
     try:
-        found = sampled_mass(model, part.tokens, update, n_tokens=size, seed=seed, losses=losses)
-    except Unsupported as why:
-        raise InputError(f"method sampled: the model has {why}. Choose general.") from None
+        found = sampled_mass(model, part.tokens, update, n_tokens=size, seed=seed, losses=losses, layout=layout)
     except (RuntimeError, MemoryError) as error:
         _require_out_of_memory(error)
         raise _too_little(part) from error

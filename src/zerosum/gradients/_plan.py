@@ -1,6 +1,6 @@
 """Which way the sums are made: what was asked for, what the model allows, and how long it would take."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from zerosum.errors import InputError
-from zerosum.gradients._exact import exact_seconds
+from zerosum.gradients._exact import Layout, exact_seconds, layout_of
 from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients._parameters import Parameter
 from zerosum.gradients._prepare import Batch
@@ -32,50 +32,66 @@ class Plan:
     dtype: str = "float32"
 
 
-def choose(model: Any, parts: Sequence[Batch], method: str, n_sampled: int, budget: float | int) -> Plan:
-    """The way to go. budget: minutes that auto may take.
+def layout_or_why(model: Any, tokens: Any) -> tuple[Layout | None, str]:
+    """What the layer rules know of the model; or None, and what they do not know of it."""
+    try:
+        return layout_of(model, tokens), ""
+    except Unsupported as why:
+        return None, f"the model has {why}, which the layer rules do not know"
 
-    Raises InputError where auto finds no way within the budget, and for a sample of a model that has no layer rules.
-    """
+
+def require_sense(method: str, n_sampled: int, budget: float | int) -> None:
+    """Raises InputError for a method, a sample or a budget that cannot be."""
     if method not in METHODS:
         raise InputError(f"method {method!r}: unknown. Choose one of {', '.join(METHODS)}.")
     if not budget > 0:
         raise InputError(f"budget of {budget} minutes: give a positive number.")
     if n_sampled < 2 * GROUPS:
         raise InputError(f"sample of {n_sampled} tokens: too few for an interval. Take at least {2 * GROUPS}.")
+
+
+def choose(
+    model: Any,
+    parts: Sequence[Batch],
+    update: Mapping[str, Any] | None,
+    layout: Layout | None,
+    why: str,
+    wanted: tuple[str, int, float | int],
+) -> Plan:
+    """The way to go. layout, why: as `layout_or_why` gives them. wanted: method, tokens of a sample, and the minutes
+    that auto may take.
+
+    Raises InputError where auto finds no way within the budget, and for a sample of a model that has no layer rules.
+    """
+    method, n_sampled, budget = wanted
     if method in ("general", "oracle"):
         return Plan(method)
     longest, n_tokens = parts[-1], sum(part.n_tokens for part in parts)
-    try:
-        seconds = n_tokens * exact_seconds(model, longest.tokens)
-    except Unsupported as why:
-        return _without_rules(model, longest, method, f"the model has {why}", n_tokens, budget)
+    if layout is None:
+        return _without_rules(model, longest, method, why, n_tokens, budget)
     if method != "auto":
         return Plan(method)
+    seconds = n_tokens * exact_seconds(model, longest.tokens, layout, update)
     if seconds <= 60 * budget:
         return Plan("exact", f"exact: about {in_words(seconds)}, within the budget of {in_words(60 * budget)}")
-    why_not = _no_sample(parts, n_sampled)
-    if why_not:
-        raise InputError(
-            f"exact sums would take about {in_words(seconds)}, the budget is {in_words(60 * budget)}, and {why_not}. "
-            "Give a larger budget or fewer sequences."
-        )
     longer = f"exact sums would take about {in_words(seconds)}, the budget is {in_words(60 * budget)}"
+    if why_not := _no_sample(parts, n_sampled):
+        raise InputError(f"{longer}, and {why_not}. Give a larger budget or fewer sequences.")
     return Plan("sampled", f"sampled: {longer}")
 
 
 def _without_rules(model: Any, part: Batch, method: str, why: str, n_tokens: int, budget: float | int) -> Plan:
-    if method == "sampled":
-        raise InputError(f"method sampled: {why}, which the layer rules do not know. Choose general.")
+    if method not in ("auto", "exact"):
+        raise InputError(f"method {method}: {why}. Choose general.")
     began = perf_counter()
     oracle_sums(model, part.tokens[:1], which=[(0, part.tokens.shape[1] - 2)])
     seconds = n_tokens * (perf_counter() - began)  # at most: batched backward passes take less
     if method == "auto" and seconds > 60 * budget:
         raise InputError(
-            f"{why}, which the layer rules do not know; the general path would take up to {in_words(seconds)}, the "
-            f"budget is {in_words(60 * budget)}. Give a larger budget, fewer sequences, or method general."
+            f"{why}; the general path would take up to {in_words(seconds)}, the budget is {in_words(60 * budget)}. "
+            "Give a larger budget, fewer sequences, or method general."
         )
-    return Plan("general", f"general path: {why}, which the layer rules do not know; up to {in_words(seconds)}")
+    return Plan("general", f"general path: {why}; up to {in_words(seconds)}")
 
 
 def sample_sizes(parts: Sequence[Batch], n_sampled: int) -> list[int]:
