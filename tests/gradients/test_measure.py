@@ -281,6 +281,35 @@ def test_what_cannot_be_measured_is_one_line(tokens):
         zerosum.gradient_interference(model, tokens)
 
 
+@pytest.mark.parametrize("method", ["exact", "sampled"])
+def test_batches_are_halved_where_memory_runs_out(method, monkeypatch):
+    model = tiny("llama", num_hidden_layers=1)
+    tokens = torch.randint(0, VOCABULARY, (12, 33), generator=torch.Generator().manual_seed(5))
+    whole = zerosum.gradient_interference(model, tokens, random_update(model), method=method, n_sampled=192)
+    tried = []
+
+    def short_of_memory(real):
+        def measure(model, tokens, *arguments, **options):
+            tried.append(len(tokens))
+            if len(tokens) > 3:
+                raise torch.OutOfMemoryError("out of memory")
+            return real(model, tokens, *arguments, **options)
+
+        return measure
+
+    monkeypatch.setitem(_passes.SUMS, "exact", short_of_memory(_passes.SUMS["exact"]))
+    monkeypatch.setattr(_passes, "sampled_mass", short_of_memory(_passes.sampled_mass))
+    halved = zerosum.gradient_interference(model, tokens, random_update(model), method=method, n_sampled=192)
+    assert tried == [12, 6, 3, 3, 6, 3, 3]
+    assert halved.n_sampled == whole.n_sampled
+    if method == "exact":
+        assert halved.C_g == pytest.approx(whole.C_g, rel=1e-12)
+        assert halved.D_grad == pytest.approx(whole.D_grad, rel=1e-12)
+    else:
+        assert abs(halved.D_grad / whole.D_grad - 1) < 0.02
+        assert halved.n_sampled == 192
+
+
 def test_too_little_memory_is_one_line(tokens, monkeypatch):
     monkeypatch.setattr(_plan, "free_memory", lambda device: 1_000)
     with pytest.raises(InputError, match="not enough memory"):

@@ -21,6 +21,7 @@ from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients._parameters import Parameter
 from zerosum.gradients._per_token import TokenNumbers
 from zerosum.gradients._prepare import LOGITS, Batch
+from zerosum.gradients._sample import FEWEST
 from zerosum.gradients._sampled import SampledMass, sampled_mass
 from zerosum.gradients._sums import GradientSums
 from zerosum.losses.batch_size import is_out_of_memory
@@ -75,15 +76,21 @@ def sample_of(
     layout: Layout | None,
     drawn: tuple[int, int],
 ) -> SampledMass:
-    """A sample of the batch, its rows those of all sequences. losses: before the update, nats. drawn: tokens, seed."""
+    """A sample of the batch, its rows those of all sequences. losses: before the update, nats. drawn: tokens, seed.
+
+    Where memory is short, each half of the batch gives its share of the tokens.
+    """
     size, seed = drawn
-    try:
-        found = sampled_mass(model, part.tokens, update, n_tokens=size, seed=seed, losses=losses, layout=layout)
-    except (RuntimeError, MemoryError) as error:
-        _require_out_of_memory(error)
-        raise _too_little(part) from error
-    found.row[:] = part.rows[found.row]
-    return found
+
+    def sample(batch: Batch) -> SampledMass:
+        places = np.searchsorted(part.rows, batch.rows)
+        own = max(FEWEST, -(-size * len(places) // len(part.rows)))
+        its, other = losses[places], seed + int(places[0])
+        found = sampled_mass(model, batch.tokens, update, n_tokens=own, seed=other, losses=its, layout=layout)
+        found.row[:] = batch.rows[found.row]
+        return found
+
+    return SampledMass.merge([found for _, found in _in_memory(part, sample)])
 
 
 def changes_of(

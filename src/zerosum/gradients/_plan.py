@@ -13,7 +13,7 @@ from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients._parameters import Parameter
 from zerosum.gradients._prepare import Batch
 from zerosum.gradients._recorder import Unsupported
-from zerosum.gradients._sample import GROUPS
+from zerosum.gradients._sample import FEWEST
 from zerosum.losses.batch_size import free_memory
 
 METHODS = ("auto", "exact", "sampled", "general", "oracle")
@@ -46,8 +46,8 @@ def require_sense(method: str, n_sampled: int, budget: float | int) -> None:
         raise InputError(f"method {method!r}: unknown. Choose one of {', '.join(METHODS)}.")
     if not budget > 0:
         raise InputError(f"budget of {budget} minutes: give a positive number.")
-    if n_sampled < 2 * GROUPS:
-        raise InputError(f"sample of {n_sampled} tokens: too few for an interval. Take at least {2 * GROUPS}.")
+    if n_sampled < FEWEST:
+        raise InputError(f"sample of {n_sampled} tokens: too few for an interval. Take at least {FEWEST}.")
 
 
 def choose(
@@ -97,7 +97,7 @@ def _without_rules(model: Any, part: Batch, method: str, why: str, n_tokens: int
 def sample_sizes(parts: Sequence[Batch], n_sampled: int) -> list[int]:
     """Tokens that each batch gives: its share, and no fewer than its interval needs."""
     n_tokens = sum(part.n_tokens for part in parts)
-    return [max(2 * GROUPS, -(-n_sampled * part.n_tokens // n_tokens)) for part in parts]
+    return [max(FEWEST, -(-n_sampled * part.n_tokens // n_tokens)) for part in parts]
 
 
 def _no_sample(parts: Sequence[Batch], n_sampled: int) -> str:

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from zerosum.errors import InputError
 
 GROUPS = 8  # of the delete-a-group jackknife
+FEWEST = 2 * GROUPS  # tokens that an interval needs
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,11 @@ def draw(n_tokens: int, sequences: int, positions: int, seed: int) -> Sample:
 
     Tokens of one stretch have prefixes of nearly one length, so that they share a forward pass.
 
-    Raises InputError for fewer than 2 GROUPS tokens, or as many as there are.
+    Raises InputError for fewer than FEWEST tokens, or as many as there are.
     """
     m = -(-n_tokens // sequences)
-    if m * sequences < 2 * GROUPS:
-        raise InputError(f"sample of {n_tokens} tokens: too few for an interval. Take at least {2 * GROUPS}.")
+    if m * sequences < FEWEST:
+        raise InputError(f"sample of {n_tokens} tokens: too few for an interval. Take at least {FEWEST}.")
     if m >= positions:
         raise InputError(f"sample of {n_tokens} of {sequences * positions} tokens: take all of them, method exact.")
     random = np.random.default_rng(seed)
