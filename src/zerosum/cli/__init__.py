@@ -8,6 +8,7 @@ import zerosum
 from zerosum.cli.compare import compare
 from zerosum.cli.curves import curves
 from zerosum.cli.demo import demo
+from zerosum.cli.dissent import dissent
 from zerosum.cli.explain import explain
 from zerosum.cli.fit import fit
 from zerosum.cli.gradients import gradients
@@ -34,6 +35,7 @@ app.command()(explain)
 app.command()(losses)
 app.command()(interference)
 app.command()(gradients)
+app.command()(dissent)
 app.command()(step)
 app.command()(report)
 app.command()(demo)

@@ -6,17 +6,20 @@ what users call.
 """
 
 from zerosum.gradients._dissent_measure import dissent
+from zerosum.gradients._dissent_reached import DISSENT_LEVELS, first_reached
 from zerosum.gradients._dissent_result import Dissent
 from zerosum.gradients._measure import first_order_changes, gradient_interference
 from zerosum.gradients._result import GradientInterference
 from zerosum.gradients._store import STORE, open_gradients
 
 __all__ = [
+    "DISSENT_LEVELS",
     "STORE",
     "Dissent",
     "GradientInterference",
     "dissent",
     "first_order_changes",
+    "first_reached",
     "gradient_interference",
     "open_gradients",
 ]

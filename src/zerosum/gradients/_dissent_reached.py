@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-LEVELS = (0.9, 0.99)
+DISSENT_LEVELS = (0.9, 0.99)
 
 
 @dataclass(frozen=True)

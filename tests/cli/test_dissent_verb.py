@@ -1,0 +1,141 @@
+"""`zerosum dissent` as a user calls it."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from called import call, one_document  # noqa: F401 - a fixture
+
+import zerosum.gradients
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+VOCABULARY = 30
+STEPS = (1, 2, 4)
+
+
+def tiny_model(kind="Llama", **more):
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8, **more}
+    config = getattr(transformers, f"{kind}Config")(vocab_size=VOCABULARY, max_position_embeddings=16, **sizes)
+    return getattr(transformers, f"{kind}ForCausalLM")(config)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Three checkpoints of plain gradient descent, and the token ids it is trained on."""
+    folder = tmp_path_factory.mktemp("run")
+    model = tiny_model()
+    np.save(folder / "ids.npy", np.random.default_rng(0).integers(0, VOCABULARY, (24, 13)))
+    ids = torch.as_tensor(np.load(folder / "ids.npy"))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    for step in range(1, 5):
+        model(input_ids=ids, labels=ids).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if step in STEPS:
+            model.save_pretrained(folder / f"checkpoint-{step}")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def nothing_measured(run):
+    """Each test begins without results in the run."""
+    yield
+    shutil.rmtree(run / "zerosum", ignore_errors=True)
+
+
+def test_one_checkpoint_gives_the_numbers_of_the_library(call, run):  # noqa: F811
+    code, out, said = call("dissent", run / "checkpoint-2", "--data", run / "ids.npy", "--seed", 3, "--json")
+    assert code == 0, said
+    document = one_document(out)
+    (found,) = document["checkpoints"]
+    model = transformers.AutoModelForCausalLM.from_pretrained(run / "checkpoint-2")
+    expected = zerosum.gradients.dissent(model, np.load(run / "ids.npy"), unit=np.arange(24), seed=3).to_json()
+    assert {name: found[name] for name in expected} == expected | {"units": "document"}  # each row of .npy is one
+    assert (found["step"], found["N"], found["n_sequences"]) == (2, 288, 24)
+    assert (document["first_reached"], document["errors"]) == ([], [])
+    assert not (run / "zerosum").exists()
+
+
+def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, monkeypatch):  # noqa: F811
+    arguments = ("dissent", run, "--data", run / "ids.npy", "--json")
+    code, out, said = call(*arguments)
+    assert code == 0, said
+    first = one_document(out)
+    assert [one["step"] for one in first["checkpoints"]] == list(STEPS)
+    assert [(one["of"], one["level"]) for one in first["first_reached"]] == [
+        (place, level) for place in ("head", "body") for level in zerosum.gradients.DISSENT_LEVELS
+    ]
+    assert all(one["step"] is not None or one["reason"] for one in first["first_reached"])
+    files = [run / "zerosum" / "dissent" / f"step-{step}.json" for step in STEPS]
+    assert all(file.is_file() for file in files)
+    files[1].unlink()
+    files[2].write_text("{damaged")
+    measured = []
+    real = zerosum.gradients.dissent
+    monkeypatch.setattr(zerosum.gradients, "dissent", lambda *a, **b: measured.append(1) or real(*a, **b))
+    code, out, _ = call(*arguments)
+    assert (code, one_document(out), len(measured)) == (0, first, 2)
+    code, out, _ = call(*arguments, "--tokens-per-batch", 24)
+    assert (code, one_document(out), len(measured)) == (0, first, 2)  # batches change nothing
+    code, out, _ = call(*arguments, "--seed", 1)
+    assert len(measured) == 5
+    code, out, _ = call(*arguments, "--max-sequences", 5)
+    assert len(measured) == 8
+    assert one_document(out)["checkpoints"][0]["N"] == 60
+
+
+def test_files(call, run, tmp_path):  # noqa: F811
+    code, out, said = call("dissent", run, "--data", run / "ids.npy", "--out", tmp_path / "out", "--json")
+    assert code == 0, said
+    assert json.loads((tmp_path / "out" / "dissent.json").read_text()) == one_document(out)
+    for name in ("parameters", "layers"):
+        rows = list(csv.DictReader((tmp_path / "out" / f"{name}.csv").open()))
+        expected = [one["dissent"] for checkpoint in one_document(out)["checkpoints"] for one in checkpoint[name]]
+        assert [float(row["dissent"]) for row in rows] == expected
+    assert len(list((tmp_path / "out" / "figures").glob("*.svg"))) == 4
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_for_people(call, run, columns):  # noqa: F811
+    code, out, _ = call("dissent", run, "--data", run / "ids.npy", columns=columns)
+    assert code == 0
+    for word in ("reached", "Step 4", "one vector", "model.layers.0", "N = 288", "whole body", "are no label"):
+        assert word in out, word
+    assert max(map(len, out.splitlines())) <= columns
+    code, out, _ = call("dissent", run / "checkpoint-1", "--data", run / "ids.npy", "--max-sequences", 3)
+    assert (code, "reached" in out) == (0, False)
+    assert "3 units" in " ".join(out.split())
+
+
+def test_one_bad_checkpoint_among_good_ones(call, run, tmp_path):  # noqa: F811
+    shutil.copytree(run, tmp_path / "copy")
+    broken = tiny_model()
+    broken.lm_head.weight.data[0] = float("nan")
+    broken.save_pretrained(tmp_path / "copy" / "checkpoint-2")
+    code, out, said = call("dissent", tmp_path / "copy", "--data", run / "ids.npy", "--json")
+    document = one_document(out)
+    assert (code, [one["step"] for one in document["checkpoints"]]) == (2, [1, 4])
+    assert "not finite" in document["errors"][0]["message"]
+    assert "1 of 3" in said
+
+
+def test_what_cannot_be_measured_is_one_line(call, run, tmp_path, capsys):  # noqa: F811
+    tiny_model("Gemma2", head_dim=8, num_key_value_heads=1).save_pretrained(tmp_path / "capped-7")
+    np.save(tmp_path / "large.npy", np.full((2, 9), VOCABULARY))
+    capsys.readouterr()  # bars of saving
+    for arguments, words in (
+        ((f"{tmp_path / 'capped-7'}@7", "--data", run / "ids.npy"), "capped"),
+        ((run / "checkpoint-1", "--data", tmp_path / "large.npy"), "vocabulary"),
+        ((run / "checkpoint-1", "--data", run / "ids.npy", "--tokens-per-batch", "0"), "--tokens-per-batch"),
+        ((run / "nothing", "--data", run / "ids.npy"), "nothing"),
+        ((run / "checkpoint-1", "--data", run / "ids.npy", "--out", run / "ids.npy"), "--out"),
+    ):
+        code, out, said = call("dissent", *arguments)
+        assert (code, out) == (2, ""), said
+        assert words in said
+        assert len(said.splitlines()) == 1, said
