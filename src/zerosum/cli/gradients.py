@@ -31,6 +31,7 @@ class MethodChoice(StrEnum):
     SAMPLED = "sampled"
     GENERAL = "general"
     ORACLE = "oracle"
+    POSITIONWISE = "positionwise"
 
 
 @dataclass(frozen=True)

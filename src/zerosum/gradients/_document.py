@@ -4,8 +4,10 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from zerosum.gradients._result import EXACT
+
 if TYPE_CHECKING:
-    from zerosum.gradients._result import GradientInterference, ParameterSet
+    from zerosum.gradients._result import GradientInterference, ParameterSet, Proxy
     from zerosum.interference import Interference
 
 OF_GRADIENTS = ("D_grad", "D_grad_matrices")
@@ -34,7 +36,21 @@ def document(found: "GradientInterference") -> dict[str, Any]:
         said |= _interference(name, getattr(found, name), found.reasons)
     said["parameters"] = [_part(one, found.reasons) for one in found.parameters]
     said["layers"] = [_part(one, found.reasons) for one in found.layers]
+    if found.proxy:
+        said["positionwise"] = _proxy(found.proxy, found.reasons)
     return said | {"notes": list(found.notes)}
+
+
+def _proxy(proxy: "Proxy", reasons: dict[str, str]) -> dict[str, Any]:
+    names = ("D_grad", "D_grad_matrices", "C_g")
+    said: dict[str, Any] = numbers(
+        {name: getattr(proxy, name) for name in names}, {"C_g": reasons.get("C_uG", UNMOVED)}
+    )
+    of_update = {"C_g": reasons.get("C_uG", UNMOVED), "C_ug": "the proxy has none"}
+    why = reasons | of_update | {"interval D_grad": EXACT}
+    for name in ("parameters", "layers"):
+        said[name] = [_part(one, why) for one in getattr(proxy, name)]
+    return said
 
 
 def numbers(values: dict[str, float], reasons: dict[str, str]) -> dict[str, Any]:
@@ -50,18 +66,20 @@ def numbers(values: dict[str, float], reasons: dict[str, str]) -> dict[str, Any]
 
 def _part(one: "ParameterSet", reasons: dict[str, str]) -> dict[str, Any]:
     sums, of = one.sums, one.opposition
-    why = {"D_grad": one.reason or UNTOUCHED} | {n: reasons.get("C_g", UNMOVED) for n in ("C_g", "C_ug", "C_uG")}
+    why = {"D_grad": one.reason or UNTOUCHED} | {n: reasons.get(n, UNMOVED) for n in ("C_g", "C_ug", "C_uG")}
     found: dict[str, Any] = {"name": one.name, "kind": one.kind, "numel": sums.numel}
     found |= {"touched": None, "touched_reason": one.reason} if one.reason else {"touched": sums.touched}
     found |= numbers({"D_grad": one.D_grad, "C_g": of.C_g, "C_ug": one.C_ug, "C_uG": of.C_uG}, why)
     found["D_grad_interval"] = list(one.interval) if one.interval else None
+    if not one.interval:
+        found["D_grad_interval_reason"] = one.reason or reasons.get("interval D_grad", "not given")
     sums_of_p = {"sum_ij_abs_p": sums.mass, "sum_j_abs_sum_i_p": sums.net, "sum_ij_p": sums.signed}
     return found | sums_of_p
 
 
 def _interference(name: str, found: "Interference | None", reasons: dict[str, str]) -> dict[str, Any]:
     if found is None:
-        return {name: None, f"{name}_reason": reasons["C_g"]}
+        return {name: None, f"{name}_reason": reasons["C_uG"]}
     names = ("R", "D", "M", "delta_L", "harmful_share", "null", "null_unit", "excess")
     said = {"N": found.N, **numbers({one: getattr(found, one) for one in names}, found.reasons)}
     said |= {"null_method": found.null_method, "null_unit_method": found.null_unit_method}

@@ -163,7 +163,7 @@ def _in_memory(share: Callable[[int], Share], parts: list[Batch], done: Callable
 def _share(model: Any, ready: Prepared, way: Way, k: int) -> Share:
     """Everything that is measured of one batch."""
     part = ready.parts[k]
-    share = (_sampled if way.method == "sampled" else _summed)(model, ready, way, k)
+    share = {"sampled": _sampled, "positionwise": _positionwise}.get(way.method, _summed)(model, ready, way, k)
     if ready.update is not None:
         changes, note = _passes.changes_of(model, part, ready.update, ready.vocabulary)
         share.notes += [note] if note else []
@@ -197,6 +197,12 @@ def _sampled(model: Any, ready: Prepared, way: Way, k: int) -> Share:
     if ready.update is not None:
         per_token["moved"][at] = sum(sample.moved.values(), np.zeros(1))
     return Share(part.rows, net, {}, per_token, {}, len(sample.weight), sample)
+
+
+def _positionwise(model: Any, ready: Prepared, way: Way, k: int) -> Share:
+    part = ready.parts[k]
+    sums = _passes.proxy_of(model, part, way.layout)
+    return Share(part.rows, sums.net, sums.mass, _unknown(ready, part), {}, 0)
 
 
 def _unknown(ready: Prepared, part: Batch) -> dict[str, Float[np.ndarray, "s T"]]:

@@ -93,6 +93,20 @@ def sample_of(
     return SampledMass.merge([found for _, found in _in_memory(part, sample)])
 
 
+def proxy_of(model: Any, part: Batch, layout: Layout | None) -> GradientSums:
+    """Sums over positions, not over token gradients; see `positionwise_sums`."""
+    from zerosum.gradients._positionwise import positionwise_sums
+
+    found: GradientSums | None = None
+    for _, sums in _in_memory(part, lambda batch: positionwise_sums(model, batch.tokens, layout=layout)):
+        if found is None:
+            found = sums
+        else:
+            found.add(sums)
+    assert found is not None  # noqa: S101 - a batch has sequences
+    return found
+
+
 def changes_of(
     model: Any, part: Batch, update: Mapping[str, Any], vocabulary: int
 ) -> tuple[Float[np.ndarray, "s t"], str]:

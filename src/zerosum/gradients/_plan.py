@@ -16,8 +16,9 @@ from zerosum.gradients._recorder import Unsupported
 from zerosum.gradients._sample import FEWEST
 from zerosum.losses.batch_size import free_memory
 
-METHODS = ("auto", "exact", "sampled", "general", "oracle")
-HELD = {"exact": 48, "general": 32, "oracle": 32, "sampled": 64}  # bytes for each coordinate, sums and what makes them
+METHODS = ("auto", "exact", "sampled", "general", "oracle", "positionwise")
+# Bytes for each coordinate, sums and what makes them.
+HELD = {"exact": 48, "general": 32, "oracle": 32, "sampled": 64, "positionwise": 48}
 
 
 @dataclass(frozen=True)

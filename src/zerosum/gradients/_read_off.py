@@ -3,6 +3,7 @@
 Letters: S sequences, T predicted positions.
 """
 
+from dataclasses import replace
 from math import nan
 from typing import Any
 
@@ -11,13 +12,14 @@ from jaxtyping import Float, Float32
 
 from zerosum.gradients._by_set import Sets
 from zerosum.gradients._plan import Plan
-from zerosum.gradients._result import EXACT, Ends, GradientInterference
+from zerosum.gradients._result import EXACT, Ends, GradientInterference, ParameterSet, Proxy
 from zerosum.gradients._share import Share
 from zerosum.interference import Interference
 from zerosum.interference import measure as measure_changes
 
 NO_UPDATE = "no update was given"
 NO_MOVE = "the update moves nothing that any token has a gradient in"
+BY_POSITION = "method positionwise forms no token gradient; what it gives is in positionwise"
 UNTOUCHED = "no trainable parameter beside embedding and head is touched"
 OF_CHANGES = ("D_first_order", "M_first_order", "D_loss", "M_loss")
 
@@ -35,7 +37,7 @@ def read_off(
     total = sets.total.opposition
     moves = first_order is not None and total.mass > 0
     absolute = first_order.M * first_order.N if first_order else nan
-    return GradientInterference(
+    found = GradientInterference(
         N=int(np.isfinite(losses).sum()),
         n_sequences=len(whole.rows),
         n_positions=losses.shape[1],
@@ -58,6 +60,30 @@ def read_off(
         notes=tuple(one for one in (plan.note, *whole.notes) if one),
         per_token=per_token,
     )
+    return _as_proxy(found) if plan.method == "positionwise" else found
+
+
+def _as_proxy(found: GradientInterference) -> GradientInterference:
+    """The same with all that is read off sum_i |g_ij| under the proxy's own name, and not as token gradients."""
+    sets = map(_without_C_ug, (found.parameters, found.layers))
+    names = ("D_grad", "D_grad_matrices", "C_g", "C_ug")
+    why = found.reasons | dict.fromkeys((*names, *(f"interval {name}" for name in names)), BY_POSITION)
+    return replace(
+        found,
+        n_sampled=0,
+        D_grad=nan,
+        D_grad_matrices=nan,
+        C_g=nan,
+        C_ug=nan,
+        reasons=why,
+        parameters=(),
+        layers=(),
+        proxy=Proxy(found.D_grad, found.D_grad_matrices, found.C_g, *sets),
+    )
+
+
+def _without_C_ug(sets: tuple[ParameterSet, ...]) -> tuple[ParameterSet, ...]:
+    return tuple(replace(one, C_ug=nan) for one in sets)
 
 
 def _per_token(whole: Share, losses: Float32[np.ndarray, "S T"], updated: bool) -> dict[str, Float[np.ndarray, "S T"]]:

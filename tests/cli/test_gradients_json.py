@@ -1,0 +1,55 @@
+"""Every key of the JSON of `zerosum gradients` is explained, and every null has its reason."""
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+import transformers
+
+import zerosum
+
+DOCUMENTED = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+SECTION = DOCUMENTED[DOCUMENTED.index("## `zerosum gradients`") :]
+NAMES = ("parameter", "level")
+
+
+@pytest.fixture(scope="module")
+def documents():
+    """Exact, sampled and positionwise, with and without an update."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(vocab_size=30, max_position_embeddings=16, **sizes))
+    ids = torch.randint(0, 30, (24, 13), generator=torch.Generator().manual_seed(0)).numpy()
+    update = {name: 1e-3 * torch.randn_like(one) for name, one in model.named_parameters()}
+    return [
+        zerosum.gradient_interference(model, ids, u, method=method, n_sampled=48).to_json()
+        for method in ("exact", "sampled", "positionwise")
+        for u in (update, None)
+    ]
+
+
+def tables(one):
+    """Every mapping in a document."""
+    if isinstance(one, dict):
+        yield one
+        for inner in one.values():
+            yield from tables(inner)
+    elif isinstance(one, list):
+        for inner in one:
+            yield from tables(inner)
+
+
+def test_every_key_is_explained(documents):
+    keys = {key for one in documents for table in tables(one) for key in table if not key.endswith("_reason")}
+    inside = {"R", "D", "M", "delta_L", "harmful_share"}  # as keys of an interval, too
+    assert {key for key in keys - inside if f"`{key}`" not in SECTION} == set()
+
+
+def test_every_null_has_a_reason_beside_it(documents):
+    for one in documents:
+        for table in tables(one):
+            for name, value in table.items():
+                if value is None:
+                    assert table[f"{name}_reason"], name
