@@ -18,10 +18,15 @@ def write_tables(folder: Path, documents: Sequence[Row]) -> None:
     tables = {"checkpoints": [_checkpoint(one) for one in documents]}
     for name in ("parameters", "layers"):
         tables[name] = [{"step": one["step"], **_flat(row)} for one in documents for row in one[name]]
+        tables[f"positionwise_{name}"] = [
+            {"step": one["step"], **_flat(row)}
+            for one in documents
+            for row in one.get("positionwise", {}).get(name, [])
+        ]
     try:
         text = json.dumps({"checkpoints": list(documents)}, indent=2, allow_nan=False)
         write_text(folder / "gradients.json", text + "\n")
-        for name, rows in tables.items():
+        for name, rows in ((name, rows) for name, rows in tables.items() if rows):
             columns = list(dict.fromkeys(key for row in rows for key in row))
             with new_file(folder / f"{name}.csv") as part, part.open("w", newline="", encoding="utf-8") as handle:
                 writer = csv.DictWriter(handle, columns, lineterminator="\n")

@@ -26,6 +26,7 @@ MEANINGS = {
     "M_first_order": "mean size of a first-order loss change, nats per token",
     "M_loss": "mean size of a real loss change, nats per token",
 }
+PROXY = "of what each position contributes to the summed loss's gradient, not of the gradient of any token's loss"
 OVER_STEPS = ("D_grad", "C_g", "C_ug", "C_uG", "D_first_order", "D_loss")
 
 
@@ -40,8 +41,19 @@ def show(source: str, documents: Sequence[Row]) -> None:
     if len(documents) > 1:
         console.print(labelled((name, MEANINGS[name]) for name in OVER_STEPS if last[name] is not None))
         console.print(Text(f"\nLayers at step {count(last['step'])}", style="bold"))
-    console.print(_layers(last))
+    proxy = last.get("positionwise")
+    if proxy:
+        console.print(Text(f"\nPositionwise proxy at step {count(last['step'])}: {PROXY}", style="bold"))
+        console.print(_layers({"layers": [{"name": "model", **_of_model(proxy)}, *proxy["layers"]]}))
+    else:
+        console.print(_layers(last))
     console.print(labelled(_said(documents)))
+
+
+def _of_model(proxy: Row) -> Row:
+    """The proxy of the whole model, as a row above its layers."""
+    whole = {name: sum(one[name] for one in proxy["layers"]) for name in ("numel", "touched")}
+    return whole | {"D_grad": proxy["D_grad"], "C_g": proxy["C_g"], "C_ug": None, "C_uG": None}
 
 
 def _cell(found: Row, name: str, wide: bool) -> "Text":
@@ -76,7 +88,9 @@ def _steps(documents: Sequence[Row], wide: bool) -> "Table":
 def _layers(found: Row) -> "Table":
     from rich.text import Text
 
-    names = [name for name in ("D_grad", "C_g", "C_ug", "C_uG") if any(one[name] is not None for one in found["layers"])]
+    names = [
+        name for name in ("D_grad", "C_g", "C_ug", "C_uG") if any(one[name] is not None for one in found["layers"])
+    ]
     table = plain_table("layer", "coordinates", "touched", *names)
     for one in found["layers"]:
         touched = "—" if one["touched"] is None else count(one["touched"])
@@ -88,6 +102,7 @@ def _layers(found: Row) -> "Table":
 def _said(documents: Sequence[Row]) -> list[tuple[str, str]]:
     last = documents[-1]
     of = "" if last["n_sampled"] == last["N"] else f", gradients of {count(last['n_sampled'])} of them"
+    of = ", the gradient of none of them alone" if last.get("positionwise") else of
     rows = [("tokens", f"N = {count(last['N'])}{of}; {count(last['n_sequences'])} sequences; method {last['method']}")]
     if any(isinstance(ends, list) for ends in last["intervals"].values()):
         rows.append(
