@@ -12,8 +12,7 @@ import torch
 from zerosum.errors import InputError
 
 CHECKED = 24  # positions of the first sequence
-CLOSE = {torch.float64: 1e-9}  # relative to the largest logit; what rounding may do
-CLOSE_FLOAT32 = 1e-4
+CLOSE = 1e-5  # relative to the largest logit: what rounding may do; some models round logits to float32
 CAPS = ("final_logit_softcapping", "logit_soft_cap", "logits_soft_cap")
 ONE = 1e-6  # a scale as near to 1 is 1
 
@@ -63,7 +62,7 @@ def linear_head(model: Any, ids: Any) -> LinearHead:
         output = model(few, use_cache=False) if hasattr(model, "config") else model(few)
         whole = getattr(output, "logits", output).flatten(0, 1).double()
         alone = found.logits(found.hidden(few).flatten(0, 1)).double()
-    return LinearHead(body, head.weight, head.bias, _scale(whole, alone, head.weight.dtype))
+    return LinearHead(body, head.weight, head.bias, _scale(whole, alone))
 
 
 def _output(model: Any) -> Any:
@@ -84,15 +83,15 @@ def _refuse_cap(model: Any) -> None:
             )
 
 
-def _scale(whole: Any, alone: Any, dtype: Any) -> float:
+def _scale(whole: Any, alone: Any) -> float:
     """The factor between both logits. Raises InputError where they differ by anything else."""
-    scale, close = 1.0, CLOSE.get(dtype, CLOSE_FLOAT32)
+    scale = 1.0
     if whole.shape == alone.shape:
         if bool(alone.any()):
             scale = float((whole * alone).sum() / alone.square().sum())
         scale = 1.0 if abs(scale - 1) < ONE else scale
         worst, largest = float((whole - scale * alone).abs().max()), float(whole.abs().max())
-        if scale > 0 and worst <= close * largest:
+        if scale > 0 and worst <= CLOSE * largest:
             return scale
     raise InputError(
         "model: its logits are not those of its head on the last hidden state (something comes after the head), where "

@@ -20,7 +20,8 @@ def dissent(
 
     At each last hidden state, at the rows of the head, and, propagated back, in every parameter of the body; the
     formulas are in `_dissent.py`. Source: Mircea et al. 2024, Gradient Dissent in Language Model Training and
-    Saturation; here rows of the head are centred by their mean.
+    Saturation. Rows of the head are centred by their mean: the sum of both forces does not change by that, the angle
+    between them does.
 
     model: a causal language model of torch, in float32 or float64, with a linear head; a bias of the head and a
     positive factor on all logits are allowed. It is measured in evaluation mode and left as it was. Frozen parameters

@@ -13,8 +13,8 @@ from zerosum.gradients._dissent import ForceProducts
 Ends = tuple[float, float]
 QUANTILES = (5, 25, 50, 75, 95)  # percent
 ONE_VECTOR = (
-    "one vector of all N tokens, which leaves nothing to resample: exact for these tokens, another draw of texts would "
-    "differ"
+    "one vector of all N tokens together, of which no parts by sequence are kept to resample: exact for these tokens, "
+    "another draw of texts would differ"
 )
 ONE_MATRIX = "rows of one matrix share the same N tokens, so they are no sample: exact for these tokens"
 
