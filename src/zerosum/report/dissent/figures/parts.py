@@ -41,7 +41,7 @@ def plot(over: DissentOverTraining, layout: Layout = "wide") -> Figure:
             ax.set_yticks(range(len(layers)), names)
             ax.set_ylim(len(layers) - 0.5, -0.5)
         axes[0].set_xlabel("dissent, −cos")
-        axes[1].set_xlabel("length of repulsion / attraction")
+        axes[1].set_xlabel("repulsion / attraction, lengths")
         axes[0].set_title(f"Step {count(over.last['step'])}, N = {count(over.last['N'])} tokens together")
         present = [kind for kind in KINDS if any(one["kind"] == kind for one in over.last["parameters"])]
         handles = [entry("a layer as one vector", marker="D", markersize=6)]
