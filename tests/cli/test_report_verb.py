@@ -90,8 +90,15 @@ def test_a_run_without_a_store_says_how_to_measure_it(run, call, quick_analyses,
             "what": "Per-token losses",
             "message": "they were not measured. Measure them:",
             "command": f"zerosum losses '{run}' --data TEXTS",
-        }
+        },
+        {
+            "what": "Per-token gradients",
+            "message": "they were not measured. Measure them:",
+            "command": f"zerosum gradients '{run}' --data TEXTS",
+        },
     ]
+    assert told["gradients"] is None
+    assert told["gradients_reason"] == "they were not measured. Measure them:"
 
 
 def test_a_run_without_a_log_and_a_store_by_itself(run, call, undrawn):
@@ -159,3 +166,58 @@ def test_one_bad_run_does_not_stop_the_others(run, call, quick_analyses, undrawn
     assert len(document["errors"]) == 1
     assert "1 of 2" in err
     assert call("report", run, run, "--out", tmp_path / "out")[0] == 2
+
+
+def gradient_document(step, N=90):
+    """A document as small as one can be."""
+    part = {"numel": 9, "touched": 9, "D_grad": 0.4, "D_grad_interval": None, "C_g": None, "C_g_reason": "no update"}
+    return {
+        **{"source": f"checkpoint-{step}", "step": step, "tokens_seen": None, "N": N, "method": "exact"},
+        **{"n_sampled": N, "D_grad": 0.4 + step / 10, "C_g": None, "C_g_reason": "no update was given"},
+        "intervals": {"D_grad": None, "D_grad_reason": "exact for these N tokens"},
+        "parameters": [{"name": "h.0.up.weight", "kind": "matrix", **part}],
+        "layers": [{"name": "h.0", "kind": "layer", **part}],
+    }
+
+
+def write_gradients(folder, steps=(1, 2)):
+    for step in steps:
+        xr.Dataset(
+            {"loss": (("sequence", "position"), np.ones((10, 9), np.float32))},
+            coords={
+                "step": ((), step),
+                "tokens_seen": ((), np.nan),
+                "token": (("sequence", "position"), np.ones((10, 9))),
+            },
+            attrs={"document": gradient_document(step), "how": {}, "data_sha256": "0"},
+        ).to_zarr(folder / f"step-{step}", mode="w", consolidated=False)
+
+
+def test_gradients_that_were_measured_are_on_the_page_and_in_json(run, call, quick_analyses):
+    write_gradients(run / "zerosum" / "gradients.zarr")
+    code, out, err = call("report", run, "--json")
+    (told,) = one_document(out)["runs"]
+    assert (code, err) == (0, "")
+    assert told["gradients"] == [gradient_document(step) for step in (1, 2)]
+    assert "Per-token gradients" not in {one["what"] for one in told["missing"]}
+    page = (run / "zerosum" / "report.html").read_text(encoding="utf-8")
+    assert "At step 2, 60\xa0% of the gradient cancels between tokens" in page
+    assert (run / "zerosum" / "figures" / "gradient-opposition.csv").is_file()
+
+
+def test_gradients_alone_are_a_page(run, call, undrawn):
+    for name in ("metrics.jsonl", "zerosum/losses.zarr/zarr.json"):
+        (run / name).unlink()
+    write_gradients(run / "zerosum" / "gradients.zarr")
+    code, out, _ = call("report", run)
+    assert code == 0
+    assert "of the gradient cancels between tokens" in out
+
+
+def test_gradients_that_cannot_be_used_leave_the_rest(run, call, quick_analyses, undrawn):
+    write_gradients(run / "zerosum" / "gradients.zarr")
+    (run / "zerosum" / "gradients.zarr" / "step-2" / "zarr.json").write_text("{")
+    (told,) = one_document(call("report", run, "--json")[1])["runs"]
+    assert told["curve"]["t_d"]
+    assert told["gradients"] is None
+    assert "step-2: damaged" in told["gradients_reason"]

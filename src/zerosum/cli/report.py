@@ -1,4 +1,4 @@
-"""`zerosum report`: one page on a run: its loss curve, and what its per-token losses say."""
+"""`zerosum report`: one page on a run: its loss curve, and what its per-token losses and gradients say."""
 
 import shlex
 from dataclasses import dataclass
@@ -18,6 +18,10 @@ from zerosum.report.names import printable
 if TYPE_CHECKING:
     from zerosum.deceleration import Analysis
     from zerosum.report import Missing, RunReport, TokenLosses
+    from zerosum.report.gradients.subject import GradientsOverTraining
+
+GRADIENTS = "Per-token gradients"
+GRADIENTS_STORE = Path("zerosum", "gradients.zarr")  # inside a run directory
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def report(
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and the Monte Carlo nulls.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Write one page on a run: loss curve and fit, how much cancels, which groups of tokens pay, and where in the text.
+    """Write one page on a run: loss curve, how much cancels between tokens and their gradients, who pays, and where.
 
     What was not measured is one line on the page, with the command that measures it.
     """
@@ -121,10 +125,11 @@ def _measured(source: str, run: Path | None, store: Path, asked: Asked) -> "RunR
     missing: list[Missing] = []
     analysis = _analysis(run, missing)
     losses = _losses(source, store, asked, missing)
-    if analysis is None and losses is None:
+    gradients = _gradients(run, missing)
+    if analysis is None and losses is None and gradients is None:
         raise InputError(f"{source}: nothing to report. {' '.join(map(_missing_line, missing))}")
     name = (run or store.absolute()).resolve().name
-    return RunReport(name, analysis, losses, tuple(missing), made_with())
+    return RunReport(name, analysis, losses, tuple(missing), made_with(), gradients)
 
 
 def _analysis(run: Path | None, missing: "list[Missing]") -> "Analysis | None":
@@ -183,6 +188,28 @@ def _told_by(store: Path, asked: Asked, missing: "list[Missing]") -> "TokenLosse
     )
 
 
+def _gradients(run: Path | None, missing: "list[Missing]") -> "GradientsOverTraining | None":
+    """What the run's store of per-token gradients says; one that cannot be used does not take the rest of the page."""
+    from zerosum.report import Missing
+
+    if run is None:
+        missing.append(Missing(GRADIENTS, "a store of losses has none. Give the run directory instead."))
+        return None
+    store = run / GRADIENTS_STORE
+    if not store.is_dir():
+        command = f"zerosum gradients {shlex.quote(str(run))} --data TEXTS"
+        missing.append(Missing(GRADIENTS, "they were not measured. Measure them:", command))
+        return None
+    from zerosum.gradients import open_gradients
+    from zerosum.report.gradients.measured import gradients_of
+
+    try:
+        return gradients_of(open_gradients(store), run.resolve().name)
+    except InputError as error:
+        missing.append(Missing(GRADIENTS, _line(error)))
+        return None
+
+
 def _doubles(store: Any) -> bool:
     from zerosum.interference import doubling_pairs
     from zerosum.interference.labelled import steps_of
@@ -211,7 +238,11 @@ def _line(error: InputError) -> str:
 def _document(source: str, told: "RunReport", page: Path) -> dict[str, Any]:
     from zerosum.cli.report_json import document
 
-    return document(source, told, page)
+    made = document(source, told, page)
+    if told.gradients is not None:
+        return made | {"gradients": [dict(one.document) for one in told.gradients.checkpoints]}
+    why = next(one.why for one in told.missing if one.what == GRADIENTS)
+    return made | {"gradients": None, "gradients_reason": why}
 
 
 def _show(source: str, told: "RunReport", page: Path, several: bool) -> None:

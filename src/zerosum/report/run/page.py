@@ -6,6 +6,8 @@ from zerosum.report import interference_words as words
 from zerosum.report import numbers as n
 from zerosum.report import page
 from zerosum.report.drawing import Drawing
+from zerosum.report.gradients.page import section
+from zerosum.report.gradients.words import cancels
 from zerosum.report.logs import tables as log_tables
 from zerosum.report.logs.figures import curves
 from zerosum.report.logs.subject import Logs
@@ -26,7 +28,7 @@ def html(report: RunReport, drawings: dict[str, Drawing]) -> str:
     figures = {
         stem: page.on_page(stem, FIGURES[stem], losses, drawing)
         for stem, drawing in drawings.items()
-        if losses and stem != CURVES
+        if losses and stem in FIGURES
     }
     return page.render(
         "run/page.html.j2",
@@ -50,6 +52,7 @@ def html(report: RunReport, drawings: dict[str, Drawing]) -> str:
         moved=tables.moved(losses.heat) if losses and losses.heat else None,
         swatches=swatches(losses.heat) if losses and losses.heat else [],
         signed=signed,
+        gradients=section(report.gradients, drawings) if report.gradients else None,
     )
 
 
@@ -58,14 +61,19 @@ def opening(report: RunReport) -> Iterator[str]:
     if report.analysis:
         yield the_break(report.analysis.fit)
     if report.losses:
-        last = report.losses.last
-        if not report.losses.found.sound:
-            why = words.set_aside(report.losses.found)
-            yield why[0].upper() + why[1:]
-            return
-        yield words.harm(last)
-        if last.measured.interval:
-            yield words.against_chance(last)
+        yield from _tokens(report.losses)
+    if report.gradients:
+        yield cancels(report.gradients.last)
+
+
+def _tokens(losses: TokenLosses) -> Iterator[str]:
+    if not losses.found.sound:
+        why = words.set_aside(losses.found)
+        yield why[0].upper() + why[1:]
+        return
+    yield words.harm(losses.last)
+    if losses.last.measured.interval:
+        yield words.against_chance(losses.last)
 
 
 def said(losses: TokenLosses) -> Iterator[str]:

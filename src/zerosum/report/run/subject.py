@@ -5,6 +5,7 @@ from typing import Any
 
 from zerosum.deceleration import Analysis
 from zerosum.interference.labelled import MeasuredGroups, PairInterference, StoreInterference
+from zerosum.report.gradients.subject import GradientsOverTraining
 from zerosum.report.run.heat import HeatMap
 
 
@@ -51,10 +52,14 @@ class TokenLosses:
 
 @dataclass(frozen=True)
 class RunReport:
-    """name: of the run, untrusted. analysis: of its loss curve. losses: of its tokens. missing: what is not there."""
+    """name: of the run, untrusted. analysis: of its loss curve. losses: of its tokens. missing: what is not there.
+
+    gradients: of single tokens.
+    """
 
     name: str
     analysis: Analysis | None
     losses: TokenLosses | None
     missing: tuple[Missing, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
+    gradients: GradientsOverTraining | None = None

@@ -7,6 +7,7 @@ import pandas as pd
 from zerosum.atomic import write_text
 from zerosum.report.drawing import Drawing, draw, write_figure
 from zerosum.report.drawing.files import inert
+from zerosum.report.gradients.write import write_figures
 from zerosum.report.logs.figures import curves
 from zerosum.report.logs.subject import Logs
 from zerosum.report.names import printable
@@ -35,6 +36,8 @@ def write_run(report: RunReport, folder: Path) -> Path:
             write_figure(drawings[stem], module.table(losses), figures, stem)
         if losses.heat:
             write_text(figures / "documents.csv", inert(tokens(losses.heat)).to_csv(index=False, lineterminator="\n"))
+    if report.gradients:
+        drawings |= write_figures(report.gradients, figures)
     page = folder / "report.html"
     write_text(page, html(report, drawings))
     return page
