@@ -7,6 +7,7 @@ TYPES = (
     *("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"),
 )
 STEPS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+PARTS = ("parameters", "layers")
 HOSTILE = "<script>alert(7)</script>"
 EXACT = "exact for these N tokens; another draw of texts would differ"
 
@@ -60,6 +61,17 @@ def document(step, layers=6, types=TYPES, N=20_000, update=True, prefix="model.l
         "notes": ["exact: 12 s"],
         **more,
     }
+
+
+def as_proxy(given):
+    """The same numbers as if the positionwise method had given them."""
+    why = "method positionwise forms no token gradient; what it gives is in positionwise"
+    names = ("D_grad", "D_grad_matrices", "C_g")
+    parts = {name: [one | {"C_ug": None, "C_ug_reason": "the proxy has none"} for one in given[name]] for name in PARTS}
+    proxy = {name: given[name] for name in names} | parts
+    absent = {name: None for name in (*names, "C_ug")} | {f"{name}_reason": why for name in (*names, "C_ug")}
+    bare = {name: [] for name in PARTS} | {"method": "positionwise", "n_sampled": 0, "positionwise": proxy}
+    return given | absent | bare
 
 
 def opposition(step, layer, layers):

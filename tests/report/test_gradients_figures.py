@@ -4,7 +4,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from gradient_documents import HOSTILE, STEPS, TYPES, changes, document, documents
+from gradient_documents import HOSTILE, STEPS, TYPES, as_proxy, changes, document, documents
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.patches import PathPatch, Rectangle
@@ -40,7 +40,7 @@ def over():
 def mixed():
     """Token gradients over two N, and a proxy."""
     given = [*documents(steps=STEPS[:4], N=512), *documents(steps=STEPS[4:])]
-    return over_of([*given, *documents(steps=STEPS[5:], method="positionwise")])
+    return over_of([*given, *map(as_proxy, documents(steps=STEPS[5:]))])
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_no_line_joins_different_N_or_a_proxy_with_token_gradients(mixed, stem):
     assert any("proxy" in text.get_text() for text in fig.legends[0].get_texts())
     above = " ".join(fig.get_suptitle().split())
     assert "cannot be compared" in above
-    assert "not the gradient of single tokens" in above
+    assert "are not of single tokens' gradients" in above
 
 
 def test_heights_of_the_factors_add_up_to_what_is_left(over):
@@ -273,6 +273,16 @@ def test_figures_without_their_numbers_say_why():
     }
     other_N = GradientsOverTraining.of("", [document(1), document(2, N=512)])
     assert "no two checkpoints" in why_absent(other_N)["gradient-halvings"]
+
+
+def test_a_run_of_proxies_alone_says_so_wherever_it_is_shown():
+    over = over_of([as_proxy(one) for one in documents(steps=(1, 10, 100))])
+    assert [one["D_grad"].value for one in over.checkpoints] == [one["D_grad"] for one in documents((1, 10, 100))]
+    shown = figures_of(over)
+    assert set(shown) == {"gradient-opposition", "gradient-first-order", "gradient-parts", "gradient-halvings"}
+    for stem in ("gradient-opposition", "gradient-parts", "gradient-halvings"):
+        assert "positionwise proxy" in shown[stem].plot(over).get_suptitle(), stem
+    assert "forms no token gradient" in why_absent(over)["gradient-factors"]
 
 
 def test_long_names_keep_the_end_that_tells_them_apart(long_names):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import xarray as xr
-from gradient_documents import HOSTILE, STEPS, changes, document, documents
+from gradient_documents import HOSTILE, STEPS, as_proxy, changes, document, documents
 
 from zerosum.errors import InputError
 from zerosum.report.gradients import tables, words
@@ -177,7 +177,7 @@ def test_every_token_is_in_the_bin_of_its_changes(spread):
 
 def test_checkpoints_are_compared_only_with_their_own_kind_and_N():
     several = [*documents(steps=(1, 2, 4)), *documents(steps=(8, 16), N=512)]
-    several += documents(steps=(1, 2, 4, 8, 16), method="positionwise")
+    several += map(as_proxy, documents(steps=(1, 2, 4, 8, 16)))
     over = GradientsOverTraining.of("", several)
     assert [(line.proxy, line.N, len(line.checkpoints)) for line in over.lines] == [
         (False, 20_000, 3),
@@ -229,7 +229,7 @@ def test_the_summary_says_N_coordinates_and_how_sure_it_is():
     sampled = words.cancels(GradientsOverTraining.of("", [given]).last).replace("\xa0", " ")
     assert "93.1 % [92.0, 94.0] of the gradient" in sampled
     assert "of which the gradients of 256 were formed; 95 % interval for the draw of the sample" in sampled
-    proxy = words.cancels(GradientsOverTraining.of("", [document(1, method="positionwise")]).last)
+    proxy = words.cancels(GradientsOverTraining.of("", [as_proxy(document(1))]).last)
     assert "by a positionwise proxy, which is not the gradient of single tokens" in proxy
     unknown = document(1) | {"D_grad": None, "D_grad_reason": "nothing is touched"}
     assert (

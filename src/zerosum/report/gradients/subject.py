@@ -20,7 +20,9 @@ OF_PART = ("D_grad", "C_g", "C_ug", "C_uG", "sum_ij_abs_p", "sum_j_abs_sum_i_p")
 APART = ("embedding", "head")
 """Kinds of parameters that D_grad leaves out."""
 PROXY = "positionwise"
-"""The method whose numbers are not those of single tokens' gradients."""
+"""The method that forms no token gradient, and the part of its document that holds what it gives instead."""
+EXACT = "exact for these N tokens; another draw of texts would differ"
+OF_PROXY = ("D_grad", "D_grad_matrices", "C_g")
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Changes:
 class OneCheckpoint:
     """One measurement. source: untrusted. n_sampled: tokens whose gradients were formed, N where all were.
 
-    document: what all of it was read from.
+    document: what all of it was read from. Of the positionwise method D_grad, C_g and parts are those of the proxy.
     """
 
     step: int
@@ -94,23 +96,28 @@ class OneCheckpoint:
 
     @property
     def proxy(self) -> bool:
-        """Whether its numbers are of a proxy, not of single tokens' gradients."""
+        """Whether D_grad and C_g are of a proxy, not of single tokens' gradients."""
         return self.method == PROXY
 
     @classmethod
     def of(cls, document: Mapping[str, Any], changes: Changes | None = None) -> "OneCheckpoint":
         """From its document; InputError where that has no step or no N."""
         step, N = (_whole(document, name) for name in ("step", "N"))
-        intervals = document.get("intervals")
+        intervals, proxy = document.get("intervals"), document.get(PROXY)
+        numbers = {name: _number(document, name, intervals) for name in NUMBERS}
+        parts = document
+        if isinstance(proxy, Mapping):
+            parts = proxy
+            numbers |= {name: _number(proxy, name, {f"{name}_reason": EXACT}) for name in OF_PROXY}
         return cls(
             step=step,
             source=str(document.get("source", "")),
             method=str(document.get("method", "")),
             N=N,
             n_sampled=_whole(document, "n_sampled", N),
-            numbers={name: _number(document, name, intervals) for name in NUMBERS},
-            parameters=tuple(map(_part, document.get("parameters") or ())),
-            layers=tuple(map(_part, document.get("layers") or ())),
+            numbers=numbers,
+            parameters=tuple(map(_part, parts.get("parameters") or ())),
+            layers=tuple(map(_part, parts.get("layers") or ())),
             notes=tuple(map(str, document.get("notes") or ())),
             changes=changes,
             document=document,
@@ -200,15 +207,15 @@ def _whole(document: Mapping[str, Any], name: str, otherwise: int | None = None)
 
 
 def _number(document: Mapping[str, Any], name: str, intervals: Any = None) -> Number:
-    """What a document says under a name; intervals: name -> [low, high] beside `<name>_reason`."""
+    """What a document says under a name. intervals: name -> [low, high], `<name>_reason`; else `<name>_interval`."""
     value = document.get(name)
     if not isinstance(value, int | float) or not math.isfinite(value):
         return Number(math.nan, None, str(document.get(f"{name}_reason") or "not measured"))
-    given = intervals.get(name) if isinstance(intervals, Mapping) else document.get(f"{name}_interval")
+    beside, key = (intervals, name) if isinstance(intervals, Mapping) else (document, f"{name}_interval")
+    given = beside.get(key)
     if isinstance(given, list | tuple) and len(given) == 2 and all(isinstance(end, int | float) for end in given):
         return Number(float(value), (float(given[0]), float(given[1])))
-    why = intervals.get(f"{name}_reason") if isinstance(intervals, Mapping) else None
-    return Number(float(value), None, str(why or "not given"))
+    return Number(float(value), None, str(beside.get(f"{key}_reason") or "not given"))
 
 
 def _part(row: Mapping[str, Any]) -> Part:

@@ -79,12 +79,16 @@ def checkpoints(over: GradientsOverTraining) -> Table:
     rows = [
         (
             Cell(n.count(one.step), note="positionwise proxy" if one.proxy else ""),
-            Cell(n.count(one.N), note=f"gradients of {n.count(one.n_sampled)}" if one.n_sampled < one.N else ""),
+            Cell(n.count(one.N), note=_sampled(one)),
             *(cell(one[name]) for name in shown),
         )
         for one in over.checkpoints
     ]
     return Table("Every checkpoint", (("Step", ""), ("N", "tokens"), *shown.values()), tuple(rows))
+
+
+def _sampled(one: OneCheckpoint) -> str:
+    return f"gradients of {n.count(one.n_sampled)}" if one.n_sampled < one.N and not one.proxy else ""
 
 
 def _known(one: OneCheckpoint, name: str) -> bool:

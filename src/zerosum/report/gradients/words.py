@@ -48,7 +48,7 @@ def _coordinates(one: OneCheckpoint) -> str:
 
 def _tokens(one: OneCheckpoint) -> str:
     found, said = one["D_grad"], f"N\xa0=\xa0{n.count(one.N)} tokens"
-    if one.n_sampled < one.N:
+    if one.n_sampled < one.N and not one.proxy:
         said += f", of which the gradients of {n.count(one.n_sampled)} were formed"
     return f"{said}; {'95 % interval for the draw of the sample' if found.ends else _why(found)}"
 

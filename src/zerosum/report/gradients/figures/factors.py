@@ -48,7 +48,7 @@ def absent(over: GradientsOverTraining) -> str:
     """Why there is no such figure; nothing where there is one."""
     known = [one for one in over.checkpoints if math.isfinite(one["C_g"].value) and math.isfinite(ratio(one).value)]
     if not known:
-        return over.last["C_g"].reason
+        return next(one.reason for one in map(over.last.__getitem__, ("C_g", "C_ug", "C_uG")) if math.isnan(one.value))
     return "" if len(known) > 1 else ONE.replace("was measured", "was measured with an update")
 
 

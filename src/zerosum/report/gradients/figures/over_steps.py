@@ -102,6 +102,8 @@ def warn(fig: Figure, over: GradientsOverTraining, layout: Layout) -> None:
     if len({one.N for one in over.checkpoints}) > 1:
         said.append("N differs between checkpoints, and D of different N cannot be compared: each N has its own line.")
     if any(one.proxy for one in over.checkpoints):
-        said.append("Hollow marks are of the positionwise proxy, which is not the gradient of single tokens' losses.")
+        said.append(
+            "Hollow marks: by the positionwise proxy, whose D_grad and C_g are not of single tokens' gradients."
+        )
     if said:
         note_above(fig, " ".join(said), layout)
