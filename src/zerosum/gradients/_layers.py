@@ -128,8 +128,7 @@ class _Embedding(torch.autograd.Function):
         ids, places = ctx.saved_tensors
         if ctx.layer.padding_idx is not None:  # torch gives this row no gradient
             gradient = gradient * (ids != ctx.layer.padding_idx)[:, :, None]
-        values = torch.zeros_like(gradient).scatter_add_(1, places[:, :, None].expand_as(gradient), gradient)
-        ctx.recorder.rows(ctx.layer.weight, ids, values)
+        ctx.recorder.rows(ctx.layer.weight, ids, gradient, places)
         return None, None, None, None
 
 

@@ -201,7 +201,7 @@ def _sampled(model: Any, ready: Prepared, way: Way, k: int) -> Share:
 
 def _positionwise(model: Any, ready: Prepared, way: Way, k: int) -> Share:
     part = ready.parts[k]
-    sums = _passes.proxy_of(model, part, way.layout)
+    sums = _passes.proxy_of(model, part, ready.parameters, ready.vocabulary)
     return Share(part.rows, sums.net, sums.mass, _unknown(ready, part), {}, 0)
 
 

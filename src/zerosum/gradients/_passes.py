@@ -20,6 +20,7 @@ from zerosum.gradients._general import general_changes, general_sums
 from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients._parameters import Parameter
 from zerosum.gradients._per_token import TokenNumbers
+from zerosum.gradients._positionwise import positionwise_sums
 from zerosum.gradients._prepare import LOGITS, Batch
 from zerosum.gradients._sample import FEWEST
 from zerosum.gradients._sampled import SampledMass, sampled_mass
@@ -93,18 +94,13 @@ def sample_of(
     return SampledMass.merge([found for _, found in _in_memory(part, sample)])
 
 
-def proxy_of(model: Any, part: Batch, layout: Layout | None) -> GradientSums:
+def proxy_of(model: Any, part: Batch, parameters: Sequence[Parameter], vocabulary: int) -> GradientSums:
     """Sums over positions, not over token gradients; see `positionwise_sums`."""
-    from zerosum.gradients._positionwise import positionwise_sums
-
-    found: GradientSums | None = None
-    for _, sums in _in_memory(part, lambda batch: positionwise_sums(model, batch.tokens, layout=layout)):
-        if found is None:
-            found = sums
-        else:
-            found.add(sums)
-    assert found is not None  # noqa: S101 - a batch has sequences
-    return found
+    total = GradientSums.zeros(parameters)
+    for few in _by_logits(part, vocabulary):
+        for _, sums in _in_memory(few, lambda batch: positionwise_sums(model, batch.tokens)):
+            total.add(sums)
+    return total
 
 
 def changes_of(

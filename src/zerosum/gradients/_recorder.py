@@ -153,9 +153,10 @@ class Recorder:
         if tensor is not None and (name := self.name(tensor)) is not None:
             self._add(name, Dense(values.sum(1)))
 
-    def rows(self, tensor: Any, ids: Any, values: Any) -> None:
-        """The gradient of an embedding. ids, values: as of `Rows`."""
+    def rows(self, tensor: Any, ids: Any, given: Any, places: Any) -> None:
+        """The gradient of an embedding. ids: [S, n]. given: [S, n, d]. places: [S, n] where each id stands first."""
         if (name := self.name(tensor)) is not None:
+            values = torch.zeros_like(given).scatter_add_(1, places[:, :, None].expand_as(given), given)
             self._add(name, Rows(ids, values))
 
     def finish_pass(self) -> None:
