@@ -31,6 +31,10 @@ def test_the_command_line_is_light():
     assert not {"torch", "matplotlib", "scipy", "pandas", "xarray", "numpy"} & loaded_by("import zerosum.cli")
 
 
+def test_reading_what_was_measured_needs_no_torch():
+    assert "torch" not in loaded_by("import zerosum.gradients, zerosum.losses; zerosum.gradients.open_gradients")
+
+
 def test_numbers_and_names_for_terminals_are_light():
     heavy = {"torch", "matplotlib", "scipy", "pandas", "xarray", "numpy", "jinja2"}
     assert not heavy & loaded_by("import zerosum.report.numbers, zerosum.report.names")

@@ -1,27 +1,34 @@
-"""Every key of the JSON of `zerosum gradients` is explained, and every null has its reason."""
+"""Every key of the JSON of `zerosum gradients` and `zerosum dissent` is explained, and every null has its reason."""
 
 from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("transformers")
-import transformers
-
 import zerosum
+import zerosum.gradients
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
 
 DOCUMENTED = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
-SECTION = DOCUMENTED[DOCUMENTED.index("## `zerosum gradients`") :]
-NAMES = ("parameter", "level")
+OF_GRADIENTS, OF_DISSENT = (DOCUMENTED.index(f"## `zerosum {verb}`") for verb in ("gradients", "dissent"))
 
 
 @pytest.fixture(scope="module")
-def documents():
-    """Exact, sampled and positionwise, with and without an update."""
+def model():
     torch.manual_seed(0)
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
-    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(vocab_size=30, max_position_embeddings=16, **sizes))
-    ids = torch.randint(0, 30, (24, 13), generator=torch.Generator().manual_seed(0)).numpy()
+    return transformers.LlamaForCausalLM(transformers.LlamaConfig(vocab_size=30, max_position_embeddings=16, **sizes))
+
+
+@pytest.fixture(scope="module")
+def ids():
+    return torch.randint(0, 30, (24, 13), generator=torch.Generator().manual_seed(0)).numpy()
+
+
+@pytest.fixture(scope="module")
+def documents(model, ids):
+    """Exact, sampled and positionwise, with and without an update."""
     update = {name: 1e-3 * torch.randn_like(one) for name, one in model.named_parameters()}
     return [
         zerosum.gradient_interference(model, ids, u, method=method, n_sampled=48).to_json()
@@ -41,10 +48,17 @@ def tables(one):
             yield from tables(inner)
 
 
-def test_every_key_is_explained(documents):
-    keys = {key for one in documents for table in tables(one) for key in table if not key.endswith("_reason")}
-    inside = {"R", "D", "M", "delta_L", "harmful_share"}  # as keys of an interval, too
-    assert {key for key in keys - inside if f"`{key}`" not in SECTION} == set()
+def unexplained(documents, section):
+    keys = {key for one in documents for table in tables(one) for key in table if not key.endswith(("_reason", "%"))}
+    return {key for key in keys if f"`{key}`" not in section}
+
+
+def test_every_key_of_gradients_is_explained(documents):
+    assert unexplained(documents, DOCUMENTED[OF_GRADIENTS:OF_DISSENT]) == set()
+
+
+def test_every_key_of_dissent_is_explained(model, ids):
+    assert unexplained([zerosum.gradients.dissent(model, ids).to_json()], DOCUMENTED[OF_DISSENT:]) == set()
 
 
 def test_every_null_has_a_reason_beside_it(documents):

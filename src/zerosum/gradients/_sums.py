@@ -5,11 +5,13 @@ Letters: i token, j coordinate; g_ij gradient of one token's loss.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zerosum.errors import InputError
 from zerosum.gradients._parameters import Parameter
-from zerosum.gradients._per_token import TokenNumbers
+
+if TYPE_CHECKING:
+    from zerosum.gradients._per_token import TokenNumbers
 
 
 @dataclass
@@ -24,7 +26,7 @@ class GradientSums:
     mass: dict[str, Any]
     n_tokens: int = 0
     notes: list[str] = field(default_factory=list)
-    tokens: TokenNumbers | None = None
+    tokens: "TokenNumbers | None" = None
 
     @classmethod
     def zeros(cls, parameters: Sequence[Parameter]) -> "GradientSums":
