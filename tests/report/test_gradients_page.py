@@ -109,7 +109,7 @@ def test_one_checkpoint_says_which_figures_are_left_out(tmp_path):
 
 
 def test_a_page_needs_no_torch():
-    code = "import zerosum.report.run.write, zerosum.report.gradients.write, zerosum.report.gradients.measured"
+    code = "import zerosum.gradients, zerosum.report.run.write, zerosum.report.gradients.measured"
     listing = subprocess.run(
         [sys.executable, "-c", f"import sys; {code}; print(*sys.modules)"], capture_output=True, text=True, check=True
     )

@@ -243,7 +243,15 @@ def test_overlapping_intervals_claim_no_change():
     for one in given:
         one["intervals"]["D_grad"] = [0.3, 0.5]
     over = GradientsOverTraining.of("", given)
-    assert "overlap, so no change is claimed" in words.opposed_over_time(over)
+    said = words.opposed_over_time(over)
+    assert "the intervals overlap, so no change is claimed" in said
+    assert "rose" not in said
+
+
+def test_a_change_too_small_to_be_written_is_none():
+    given = documents(steps=(1, 2))
+    given[0]["D_grad"], given[1]["D_grad"] = 0.81234, 0.81236
+    assert words.opposed_over_time(GradientsOverTraining.of("", given)) == "From step 1 to 2 D_grad stayed at 0.812."
 
 
 def test_the_factor_named_is_the_one_that_changed_more(over):

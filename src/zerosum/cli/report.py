@@ -10,6 +10,7 @@ import typer
 from zerosum.cli.interference import STORE, following_pairs, open_measured, token_text
 from zerosum.cli.output import made_with, make_folder
 from zerosum.cli.progress import busy
+from zerosum.cli.report_gradients import gradients_document, measured_gradients
 from zerosum.cli.sources import AsJson, each, finish, print_json
 from zerosum.cli.terminal import labelled, screen
 from zerosum.errors import InputError
@@ -18,10 +19,6 @@ from zerosum.report.names import printable
 if TYPE_CHECKING:
     from zerosum.deceleration import Analysis
     from zerosum.report import Missing, RunReport, TokenLosses
-    from zerosum.report.gradients.subject import GradientsOverTraining
-
-GRADIENTS = "Per-token gradients"
-GRADIENTS_STORE = Path("zerosum", "gradients.zarr")  # inside a run directory
 
 
 @dataclass(frozen=True)
@@ -125,7 +122,7 @@ def _measured(source: str, run: Path | None, store: Path, asked: Asked) -> "RunR
     missing: list[Missing] = []
     analysis = _analysis(run, missing)
     losses = _losses(source, store, asked, missing)
-    gradients = _gradients(run, missing)
+    gradients = measured_gradients(run, missing)
     if analysis is None and losses is None and gradients is None:
         raise InputError(f"{source}: nothing to report. {' '.join(map(_missing_line, missing))}")
     name = (run or store.absolute()).resolve().name
@@ -188,28 +185,6 @@ def _told_by(store: Path, asked: Asked, missing: "list[Missing]") -> "TokenLosse
     )
 
 
-def _gradients(run: Path | None, missing: "list[Missing]") -> "GradientsOverTraining | None":
-    """What the run's store of per-token gradients says; one that cannot be used does not take the rest of the page."""
-    from zerosum.report import Missing
-
-    if run is None:
-        missing.append(Missing(GRADIENTS, "a store of losses has none. Give the run directory instead."))
-        return None
-    store = run / GRADIENTS_STORE
-    if not store.is_dir():
-        command = f"zerosum gradients {shlex.quote(str(run))} --data TEXTS"
-        missing.append(Missing(GRADIENTS, "they were not measured. Measure them:", command))
-        return None
-    from zerosum.gradients import open_gradients
-    from zerosum.report.gradients.measured import gradients_of
-
-    try:
-        return gradients_of(open_gradients(store), run.resolve().name)
-    except InputError as error:
-        missing.append(Missing(GRADIENTS, _line(error)))
-        return None
-
-
 def _doubles(store: Any) -> bool:
     from zerosum.interference import doubling_pairs
     from zerosum.interference.labelled import steps_of
@@ -238,11 +213,7 @@ def _line(error: InputError) -> str:
 def _document(source: str, told: "RunReport", page: Path) -> dict[str, Any]:
     from zerosum.cli.report_json import document
 
-    made = document(source, told, page)
-    if told.gradients is not None:
-        return made | {"gradients": [dict(one.document) for one in told.gradients.checkpoints]}
-    why = next(one.why for one in told.missing if one.what == GRADIENTS)
-    return made | {"gradients": None, "gradients_reason": why}
+    return document(source, told, page) | gradients_document(told)
 
 
 def _show(source: str, told: "RunReport", page: Path, several: bool) -> None:

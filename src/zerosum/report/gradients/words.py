@@ -78,17 +78,22 @@ def opposed_over_time(over: GradientsOverTraining) -> str:
     if len(known) < 2:
         return ""
     first, last = known[0], known[-1]
-    a, b = first["D_grad"], last["D_grad"]
-    verb = "rose" if b.value > a.value else "fell" if b.value < a.value else "stayed"
-    doubt = ""
-    if a.ends and b.ends and a.ends[0] <= b.ends[1] and b.ends[0] <= a.ends[1]:
-        doubt = " The two intervals overlap, so no change is claimed."
-    most = max(known, key=lambda one: one["D_grad"].value)
-    peak = f" It was largest at step {n.count(most.step)}, {of(most['D_grad'])}." if most not in (first, last) else ""
     what = "D_grad of the positionwise proxy" if over.main.proxy else "D_grad"
-    return (
-        f"From step {n.count(first.step)} to {n.count(last.step)} {what} {verb} from {of(a)} to {of(b)}.{doubt}{peak}"
-    )
+    most = max(known, key=lambda one: one["D_grad"].value)
+    inside = most is not first and most is not last
+    peak = f" It was largest at step {n.count(most.step)}, {of(most['D_grad'])}." if inside else ""
+    changed = _changed(first["D_grad"], last["D_grad"])
+    return f"From step {n.count(first.step)} to {n.count(last.step)} {what} {changed}.{peak}"
+
+
+def _changed(a: Number, b: Number) -> str:
+    """How a number changed: it rose or fell only where that is to be seen, and intervals do not overlap."""
+    first, last = of(a), of(b)
+    if first == last:
+        return f"stayed at {first}"
+    if a.ends and b.ends and a.ends[0] <= b.ends[1] and b.ends[0] <= a.ends[1]:
+        return f"was {first} and {last}: the intervals overlap, so no change is claimed"
+    return f"{'rose' if b.value > a.value else 'fell'} from {first} to {last}"
 
 
 def of(number: Number, form: n.Form = D) -> str:
