@@ -10,8 +10,8 @@ import typer
 from zerosum.cli.data_options import Data
 from zerosum.cli.model_options import MAIN, Device, TokensPerBatch, batch_tokens, dtype_named, usable_device
 from zerosum.cli.options import spelled_out
-from zerosum.cli.output import make_folder
-from zerosum.cli.progress import progress
+from zerosum.cli.output import made_with, make_folder
+from zerosum.cli.progress import busy, progress
 from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
 from zerosum.errors import InputError
 
@@ -97,6 +97,8 @@ def gradients(
     """
     if after is not None and train:
         raise InputError("--after and --train: two updates. Give one of them.")
+    from zerosum.gradients import STORE
+
     precision = dtype_named(dtype, ("float32", "bfloat16"))
     if out is not None:
         make_folder(out)
@@ -116,11 +118,16 @@ def gradients(
         usable_device(device),
     )
     runs, failed = each([(checkpoint, checkpoint)], lambda source: _opened(source, how))
-    documents, unmeasured = _all_measured(runs[0][1], store, how) if runs else ([], [])
-    number = len(runs[0][1].checkpoints) if runs else 0
+    documents: list[dict[str, Any]] = []
+    number, written = 0, None
+    for _, run in runs:
+        path, number = store or run.measured / STORE, len(run.checkpoints)
+        documents, unmeasured = _all_measured(run, path, how)
+        failed += unmeasured
+        written = None if out is None else (out, path)
     if MAIN:
-        _say(checkpoint, documents, out, as_json, [*failed, *unmeasured], store)
-    finish([*failed, *unmeasured], number)
+        _say(checkpoint, documents, written, as_json, failed)
+    finish(failed, number)
 
 
 def _opened(source: str, how: _How) -> "Run":
@@ -133,12 +140,10 @@ def _opened(source: str, how: _How) -> "Run":
     return run
 
 
-def _all_measured(run: "Run", store: Path | None, how: _How) -> tuple[list[dict[str, Any]], list[Failure]]:
+def _all_measured(run: "Run", path: Path, how: _How) -> tuple[list[dict[str, Any]], list[Failure]]:
     """Documents of all checkpoints by step, and what failed. Of several processes each begins where no other is."""
-    from zerosum.gradients import STORE
     from zerosum.gradients._checkpoint import is_busy
 
-    path = store or run.measured / STORE
     left, found, failed = list(run.checkpoints), [], []
     with progress() as show:
         while left:
@@ -214,18 +219,29 @@ def _one_step(checkpoint: "Checkpoint", model: Any, how: _How) -> Any:
 def _say(
     source: str,
     documents: list[dict[str, Any]],
-    out: Path | None,
+    written: tuple[Path, Path] | None,
     as_json: bool,
     failed: list[Failure],
-    store: Path | None,
 ) -> None:
-    if out is not None and documents:
-        from zerosum.cli.gradients_tables import write_tables
-
-        write_tables(out, documents)
+    """written: the folder of --out, and the store that holds the documents."""
+    if written is not None and documents:
+        _write(*written, Path(source).absolute().name, documents)
     if as_json:
         print_json("checkpoints", documents, failed)
     elif documents:
         from zerosum.cli.gradients_words import show
 
         show(source, documents)
+
+
+def _write(out: Path, store: Path, name: str, documents: list[dict[str, Any]]) -> None:
+    from zerosum.cli.gradients_tables import write_tables
+    from zerosum.gradients import open_gradients
+    from zerosum.report.gradients.measured import gradients_of
+    from zerosum.report.gradients.write import write_gradients
+    from zerosum.training.run_folder import writing
+
+    with writing(out), busy("writing tables and figures"):
+        write_tables(out, documents)
+        measured = open_gradients(store, [one["step"] for one in documents])
+        write_gradients(gradients_of(measured, name), out, made_with())

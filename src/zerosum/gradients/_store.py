@@ -5,7 +5,7 @@ Needs no torch. Letters: C checkpoints, S sequences, T positions, P parameters.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,8 +28,8 @@ _GROUP = re.compile(r"step-(\d+)", re.ASCII)
 _ROOT = {"zarr_format": 3, "node_type": "group", "attributes": {"what": "per-token gradient opposition by step"}}
 
 
-def open_gradients(path: str | Path) -> xr.Dataset:
-    """A store of gradient measurements as one xarray Dataset.
+def open_gradients(path: str | Path, steps: Collection[int] | None = None) -> xr.Dataset:
+    """A store of gradient measurements as one xarray Dataset. steps: of the checkpoints that are wanted; None: all.
 
     loss, loss_change, first_order (nats), norm_l1 = sum_j |g_ij|, norm_l2, moved = sum_j |p_ij|: [checkpoint, sequence,
     position], NaN at padding and where it was not measured. numel, touched, D_grad, C_g, C_ug, C_uG: [checkpoint,
@@ -39,9 +39,10 @@ def open_gradients(path: str | Path) -> xr.Dataset:
     Raises InputError where `path` is not such a store, or its checkpoints are of different tokens or models.
     """
     path = Path(path)
-    found = [_open(group) for _, group in sorted(_groups(path))]
+    found = [_open(group) for step, group in sorted(_groups(path)) if steps is None or step in steps]
     if not found:
-        raise InputError(f"{path}: not a store of gradient measurements. Give a folder called {STORE}.")
+        which = "" if steps is None else f" of steps {', '.join(map(str, sorted(steps)))}"
+        raise InputError(f"{path}: no store of gradient measurements{which}. Give a folder called {STORE}.")
     first = found[0]
     for one in found[1:]:
         for what, same in (
@@ -49,13 +50,13 @@ def open_gradients(path: str | Path) -> xr.Dataset:
             ("models", np.array_equal(one["parameter"].to_numpy(), first["parameter"].to_numpy())),
         ):
             if not same:
-                steps = f"{int(first['step'])} and {int(one['step'])}"
-                raise InputError(
-                    f"{path}: steps {steps} are of different {what}. Measure them into stores of their own."
-                )
-    whole = xr.concat(found, "checkpoint", data_vars="all", coords="different", compat="equals", join="outer")
+                both = f"{first['step'].item()} and {one['step'].item()}"
+                raise InputError(f"{path}: steps {both} are of different {what}. Measure each into its own store.")
+    whole = xr.concat(found, "checkpoint", data_vars="all", coords="minimal", compat="override", join="override")
     documents = [one.attrs["document"] for one in found]
-    return whole.assign_attrs({"documents": documents, "data_sha256": first.attrs["data_sha256"]})
+    attrs = {name: first.attrs[name] for name in ("data_sha256", "unit")}
+    whole.attrs = {"documents": documents, **attrs}
+    return whole
 
 
 def write(
@@ -117,7 +118,8 @@ def _open(group: Path) -> xr.Dataset:
         parameters = opened.attrs["document"]["parameters"]
         names, kinds = ([one[which] for one in parameters] for which in ("name", "kind"))
         of: dict[str, Any] = {"kind": ("parameter", kinds), "layer": ("parameter", list(map(layer_of, names)))}
-        opened = opened.assign_coords({"parameter": names} | of)
+        own = {name: ("checkpoint", [opened[name].item()]) for name in ("step", "tokens_seen")}
+        opened = opened.expand_dims("checkpoint").assign_coords({"parameter": names} | of | own)
     except Exception as error:  # zarr raises whatever a damaged file happens to lead to
         cause = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{group}: damaged ({cause}). Remove this folder and measure again.") from error
