@@ -60,7 +60,7 @@ class NetAdder(Adder):
         self.net[name].index_add_(0, part.ids.flatten(), part.values.flatten(0, 1))
 
     def dense(self, name: str, part: Dense) -> None:
-        self.net[name] += part.values.sum(0)
+        self.net[name] += part.values.sum((0, 1))
 
     def together(self, name: str, parts: Sequence[Part]) -> None:
         for part in parts:
@@ -127,13 +127,14 @@ class MassAdder(Adder):
 
     def rows(self, name: str, part: Rows, beside: Any) -> None:
         """The head's |g| is there already: its rows add |head + rows| - |head|."""
+        values = part.by_id()
         if self.tally is not None:
-            self.tally.rows(name, part.ids, part.values, beside)
-        sizes = part.values.abs() if beside is None else (beside + part.values).abs() - beside.abs()
+            self.tally.rows(name, part.ids, values, beside)
+        sizes = values.abs() if beside is None else (beside + values).abs() - beside.abs()
         self._add_rows(name, part.ids, sizes)
 
     def dense(self, name: str, part: Dense) -> None:
-        self.whole(name, part.values[:, None])
+        self.whole(name, part.values.sum(1, keepdim=True))
 
     def together(self, name: str, parts: Sequence[Part]) -> None:
         whole, first = slice(0, self.shapes[name][0]), parts[0]
@@ -147,7 +148,7 @@ class MassAdder(Adder):
                 elif isinstance(part, Rows):
                     buffer.index_add_(0, part.ids[s], part.values[s])
                 else:
-                    buffer += part.values[s]
+                    buffer += part.values[s].sum(0)
             self._add_token(name, whole, s, buffer, into[s])
 
     def _form(self, name: str, tile: slice, part: Product) -> None:

@@ -36,6 +36,8 @@ def document(found: "GradientInterference") -> dict[str, Any]:
         said |= _interference(name, getattr(found, name), found.reasons)
     said["parameters"] = [_part(one, found.reasons) for one in found.parameters]
     said["layers"] = [_part(one, found.reasons) for one in found.layers]
+    if found.dtype_error:
+        said["dtype_error"] = asdict(found.dtype_error)
     if found.proxy:
         said["positionwise"] = _proxy(found.proxy, found.reasons)
     return said | {"notes": list(found.notes)}

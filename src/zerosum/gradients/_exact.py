@@ -7,6 +7,7 @@ Letters: S sequences of L = T + 1 tokens, V vocabulary, d width, k position.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -21,19 +22,25 @@ from zerosum.gradients._layers import recording
 from zerosum.gradients._oracle import token_gradients
 from zerosum.gradients._parameters import trainable
 from zerosum.gradients._per_token import Tally
+from zerosum.gradients._position_adder import PositionAdder
 from zerosum.gradients._recorder import Recorder, Unsupported
 from zerosum.gradients._sums import GradientSums
+from zerosum.gradients._tail import Cut, Tail, find_tail
 
-BLOCK = 8  # positions that share one forward pass; what lies beyond the token's own position is computed in vain
+BLOCK = 16  # positions that share one forward pass; what lies beyond the token's own position is computed in vain
 TIMED = 4  # positions that are timed
 CLOSE = 1e-4  # relative to the largest gradient: what rounding may do in float32
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What has been found out about a model, once for all its batches. head: where it is apart, else None."""
+    """What has been found out about a model, once for all its batches. head: where it is apart, else None.
+
+    tail: where its gradients take one pass for all tokens; None: in the head alone.
+    """
 
     head: Any
+    tail: Tail | None = None
 
 
 def layout_of(model: Any, tokens: Any) -> Layout:
@@ -44,6 +51,11 @@ def layout_of(model: Any, tokens: Any) -> Layout:
     """
     head = head_apart(model, tokens)
     check_causal(model, tokens)
+    tail = None if head is None else find_tail(model.base_model, tokens)
+    if tail is not None:
+        with suppress(Unsupported):  # what the tail has is used elsewhere, too
+            check_one_token(model, tokens, head, tail)
+            return Layout(head, tail)
     check_one_token(model, tokens, head)
     return Layout(head)
 
@@ -67,25 +79,31 @@ def exact_sums(
     layout = layout or layout_of(model, tokens)
     parameters, (S, T) = trainable(model), (tokens.shape[0], tokens.shape[1] - 1)
     tally = Tally(parameters, (S, T), update) if per_token else None
-    net, mass = passes(model, tokens, layout.head, range(T), block, tally)
+    net, mass = passes(model, tokens, layout.head, range(T), block, tally, layout.tail)
     return GradientSums(net, mass, S * T, tokens=tally.numbers() if tally else None)
 
 
 def passes(
-    model: Any, tokens: Any, head: Any, positions: Sequence[int], block: int, tally: Tally | None = None
+    model: Any,
+    tokens: Any,
+    head: Any,
+    positions: Sequence[int],
+    block: int,
+    tally: Tally | None = None,
+    tail: Tail | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """net and mass over the tokens at `positions` of each sequence, float64. tally: hears of each of them."""
     parameters = trainable(model)
     run = _Run(Recorder(parameters, len(tokens)), NetAdder(parameters), MassAdder(parameters, tally))
-    with recording(model, run.recorder, leave_out=head):
+    with recording(model, run.recorder, leave_out=head), nullcontext() if tail is None else tail.cut() as cut:
         if head is None:
             run.whole(model, tokens, positions, block)
         else:
-            run.apart(model.base_model, head, tokens, positions, block)
-    return _consistent(run.net.net, run.mass.mass)
+            run.apart(model.base_model, head, tokens, positions, block, cut)
+    return consistent(run.net.net, run.mass.mass)
 
 
-def _consistent(net: dict[str, Any], mass: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def consistent(net: dict[str, Any], mass: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Both in float64. |sum g| <= sum |g| holds of the numbers, and is made to hold of their rounded sums."""
     net, mass = ({name: value.double() for name, value in one.items()} for one in (net, mass))
     for name, largest in mass.items():
@@ -107,20 +125,31 @@ class _Run:
     net: NetAdder
     mass: MassAdder
 
-    def apart(self, body: Any, head: Any, tokens: Any, positions: Sequence[int], block: int) -> None:
+    def apart(self, body: Any, head: Any, tokens: Any, positions: Sequence[int], block: int, cut: Cut | None) -> None:
         at_head: HeadPass | None = None
+        starts: list[Any] = []
         for part in _blocks(positions, block):
             hidden = self._forward(body, tokens[:, : part[-1] + 1])[0]
+            begins = [hidden] if cut is None else cut.begins
             if at_head is None:  # the first block is the last of the sequence
                 at_head = HeadPass(head, hidden, tokens)
                 at_head.run(positions, self.recorder, self.mass, self.net)
-                self._of_all(hidden, at_head.start)
+                starts = [at_head.start] if cut is None else self._through_tail(hidden, at_head.start, cut)
+                self._of_all(begins, starts)
             for k in part:
-                start = torch.zeros_like(hidden)
-                start[:, k] = at_head.start[:, k]
-                self.recorder.head = at_head.of_one_token([k] * len(tokens), self.recorder)
-                self._of_one(hidden, start, k)
+                self.recorder.head = at_head.gradients((slice(None), slice(k, k + 1)), self.recorder)
+                self._of_one(begins, [_row(start, k, hidden.shape[1]) for start in starts], k)
                 self.recorder.head = {}
+
+    def _through_tail(self, hidden: Any, start: Any, cut: Cut) -> list[Any]:
+        """Both sums of what is behind the cut, and the gradients at it, the row of each token its own."""
+        if self.mass.tally is not None:
+            self.mass.tally.of_tokens(slice(0, hidden.shape[1]))
+        self.recorder.of_all_tokens()
+        self.recorder.to = Both(self.net, PositionAdder.into(self.mass, hidden.shape[1]))
+        found = torch.autograd.grad(hidden, cut.ends, start, retain_graph=True)
+        self.recorder.finish_pass()
+        return list(found)
 
     def whole(self, model: Any, tokens: Any, positions: Sequence[int], block: int) -> None:
         every = list(positions)
@@ -160,6 +189,13 @@ class _Run:
         self.recorder.finish_pass()
 
 
+def _row(start: Any, k: int, positions: int) -> Any:
+    """Row k alone of the first rows."""
+    row = torch.zeros_like(start[:, :positions])
+    row[:, k] = start[:, k]
+    return row
+
+
 def _loss(logits: Any, tokens: Any, positions: list[int]) -> Any:
     labels = tokens[:, [k + 1 for k in positions]]
     return functional.cross_entropy(logits[:, positions].flatten(0, 1), labels.flatten(), reduction="sum")
@@ -182,7 +218,8 @@ def exact_seconds(model: Any, tokens: Any, layout: Layout, update: Mapping[str, 
     for count in (1, 1, 1 + TIMED):  # the first one warms up
         began = perf_counter()
         tally = Tally(parameters, (S, T), update)
-        passes(model, tokens, layout.head, range(middle, min(middle + count, T)), BLOCK + TIMED, tally)
+        positions = range(middle, min(middle + count, T))
+        passes(model, tokens, layout.head, positions, BLOCK + TIMED, tally, layout.tail)
         if tokens.is_cuda:
             torch.cuda.synchronize(tokens.device)
         took.append(perf_counter() - began)
@@ -199,14 +236,14 @@ def check_causal(model: Any, tokens: Any) -> None:
         raise Unsupported("a model in which a token sees what comes after it")
 
 
-def check_one_token(model: Any, tokens: Any, head: Any) -> None:
+def check_one_token(model: Any, tokens: Any, head: Any, tail: Tail | None = None) -> None:
     """Compare the last token of the first sequence with its own backward pass: a weight may be used past its layer.
 
     Raises Unsupported where they differ.
     """
     one = tokens[:1]
     k = tokens.shape[1] - 2
-    net, mass = passes(model, one, head, [k], BLOCK)
+    net, mass = passes(model, one, head, [k], BLOCK, tail=tail)
     expected = next(token_gradients(model, one, [(0, k)]))
     for name, gradient in expected.items():
         scale = float(gradient.abs().max())

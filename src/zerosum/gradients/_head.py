@@ -61,9 +61,9 @@ class HeadPass:
                 mass.tally.of_tokens(part)
             self._run((slice(None), part), recorder, mass, net)
 
-    def run_at(self, at: Sequence[int], recorder: Recorder, mass: MassAdder) -> None:
-        """Of one token of each sequence. at: [S] its position."""
-        self._run((torch.arange(len(at))[:, None], torch.as_tensor(at)[:, None]), recorder, mass, None)
+    def run_at(self, which: Any, recorder: Recorder, mass: MassAdder) -> None:
+        """Of the tokens at an index of [S, n]."""
+        self._run(which, recorder, mass, None)
 
     def _run(self, which: Any, recorder: Recorder, mass: MassAdder, net: NetAdder | None) -> None:
         rows, labels = self.hidden[which], self._tokens[:, 1:][which][..., None]
@@ -96,19 +96,12 @@ class HeadPass:
         q.scatter_add_(-1, labels.flatten(0, 1), torch.full_like(top, -1.0))
         return q.view(*rows.shape[:2], -1)
 
-    def of_one_token(self, at: Sequence[int], recorder: Recorder) -> dict[str, HeadGradients]:
-        """The head's gradients of one token of each sequence, by the name of its matrix. at: [S] its position."""
-        name = recorder.name(self.head.weight)
+    def gradients(self, which: Any, recorder: Recorder) -> dict[str, HeadGradients]:
+        """The head's gradients of some tokens, by the name of its matrix. which: index of [S, n]."""
+        name, head = recorder.name(self.head.weight), self.head
         if name is None:
             return {}
-        which = (torch.arange(len(at)), torch.as_tensor(at))
-        head, labels = self.head, self._tokens[:, 1:][which]
-        return {
-            name: HeadGradients(
-                self.hidden[which],
-                head.weight.detach(),
-                None if head.bias is None else head.bias.detach(),
-                self._normaliser[which],
-                labels,
-            )
-        }
+        bias = None if head.bias is None else head.bias.detach()
+        labels = self._tokens[:, 1:][which]
+        found = HeadGradients(self.hidden[which], head.weight.detach(), bias, self._normaliser[which], labels)
+        return {name: found}

@@ -109,7 +109,7 @@ class _Linear(torch.autograd.Function):
         if not ctx.needs_input_grad[0]:
             back = None
         elif own is None:
-            back = gradient @ matrix
+            back = recorder.back(gradient, matrix)
         else:
             back = x.new_zeros(x.shape)
             recorder.by_sequence(back)[own] = given[own] @ matrix

@@ -4,7 +4,7 @@ Letters: S sequences of L = T + 1 tokens, s of them in a batch.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from zerosum.gradients._exact import Layout
 from zerosum.gradients._parameters import Parameter
 from zerosum.gradients._parts import Parts, collect
 from zerosum.gradients._plan import Plan, choose, layout_or_why, require_memory, require_sense, sample_sizes
+from zerosum.gradients._precision import dtype_error, narrow, require_dtype
 from zerosum.gradients._prepare import (
     Batch,
     TokensPerBatch,
@@ -70,6 +71,7 @@ class Way:
     seed: int
     sizes: list[int]
     tokens_per_batch: TokensPerBatch
+    dtype: str
 
 
 def measure(
@@ -86,9 +88,8 @@ def measure(
         if plan is None:
             return None
         require_memory(ready.parameters, plan.method)
-        way = Way(
-            plan.method, layout, choice.seed, sample_sizes(ready.parts, choice.n_sampled), choice.tokens_per_batch
-        )
+        sizes = sample_sizes(ready.parts, choice.n_sampled)
+        way = Way(plan.method, layout, choice.seed, sizes, choice.tokens_per_batch, choice.dtype)
 
         def share(k: int) -> Share:
             return _share(model, ready, way, k)
@@ -101,10 +102,13 @@ def measure(
         else:
             collect([part.rows for part in ready.parts], share, kept, done)
             whole = kept.whole()
+        narrowed = choice.dtype != "float32"
+        error = dtype_error(model, ready.parts[-1].tokens, choice.dtype, choice.seed) if narrowed else None
     if whole is None or len(whole.rows) < sum(len(part.rows) for part in ready.parts):
         return None
     sets = sets_of(whole, ready.parameters, ready.update)
-    return read_off(whole, sets, ready.losses, ready.update is not None, plan, choice.seed, choice.unit)
+    found = read_off(whole, sets, ready.losses, ready.update is not None, plan, choice.seed, choice.unit)
+    return replace(found, dtype_error=error)
 
 
 def first_order_changes(model: Any, tokens: Any, update: Any, tokens_per_batch: Any) -> Float[np.ndarray, "S T"]:
@@ -138,15 +142,18 @@ def prepare(
 def _plan(model: Any, ready: Prepared, choice: Choice, kept: Parts | None) -> tuple[Plan | None, Layout | None]:
     wanted = (choice.method, choice.n_sampled, choice.budget)
     require_sense(*wanted)
+    require_dtype(model, choice.dtype)
     layout, why = None, ""
     if choice.method not in ("general", "oracle"):
         layout, why = layout_or_why(model, ready.parts[-1].tokens)
 
     def decide() -> dict[str, Any]:
-        return vars(choose(model, ready.parts, ready.update, layout, why, wanted))
+        with narrow(model, choice.dtype):
+            plan = choose(model, ready.parts, ready.update, layout, why, wanted)
+        return {"method": plan.method, "note": plan.note}
 
     found = decide() if kept is None else kept.agreed(decide)
-    return None if found is None else Plan(**found), layout
+    return None if found is None else Plan(**found, dtype=choice.dtype), layout
 
 
 def _in_memory(share: Callable[[int], Share], parts: list[Batch], done: Callable[[int, int], None]) -> Share:
@@ -163,7 +170,8 @@ def _in_memory(share: Callable[[int], Share], parts: list[Batch], done: Callable
 def _share(model: Any, ready: Prepared, way: Way, k: int) -> Share:
     """Everything that is measured of one batch."""
     part = ready.parts[k]
-    share = {"sampled": _sampled, "positionwise": _positionwise}.get(way.method, _summed)(model, ready, way, k)
+    with narrow(model, way.dtype):
+        share = {"sampled": _sampled, "positionwise": _positionwise}.get(way.method, _summed)(model, ready, way, k)
     if ready.update is not None:
         changes, note = _passes.changes_of(model, part, ready.update, ready.vocabulary)
         share.notes += [note] if note else []

@@ -24,6 +24,7 @@ def norm_forward(module: Any, recorder: Recorder) -> Forward:
     found: list[tuple[float, bool | None]] = []
 
     def forward(x: Any) -> Any:
+        x = x.to(module.weight.dtype)  # of a narrow forward pass
         if not found:
             shift = _shift(module, plain, x)
             found.append((shift, _centred(module, plain, x, 1.0 - shift)))

@@ -37,8 +37,6 @@ def oracle_sums(
     model: Any, tokens: Any, update: Mapping[str, Any] | None = None, *, which: Any = None, per_token: bool = False
 ) -> GradientSums:
     """`GradientSums` by adding up `token_gradients`. which: as there. update, per_token: as for `exact_sums`."""
-    if isinstance(update, list):  # places in place of an update, as it was called before
-        update, which = None, update
     sums, S, T = GradientSums.zeros(trainable(model)), len(tokens), tokens.shape[1] - 1
     places = [(s, t) for s in range(S) for t in range(T)] if which is None else [(int(s), int(t)) for s, t in which]
     u = {} if update is None else {name: value.double() for name, value in update.items() if name in sums.net}

@@ -39,15 +39,23 @@ class Product:
 
 @dataclass
 class Rows:
-    """Gradients of rows of an embedding. ids: [S, n]. values: [S, n, d]; ids that repeat have values of 0."""
+    """Gradients of rows of an embedding. ids: [S, n]. values: [S, n, d], of each place where an id stands.
+
+    places: [S, n] where the same id stands first.
+    """
 
     ids: Any
     values: Any
+    places: Any
+
+    def by_id(self) -> Any:
+        """[S, n, d] with all values of an id added up in its first place, 0 in the others."""
+        return torch.zeros_like(self.values).scatter_add_(1, self.places[..., None].expand_as(self.values), self.values)
 
 
 @dataclass
 class Dense:
-    """The gradient of each sequence as it is. values: [S, *shape]."""
+    """The gradient of a vector, in parts that add up over n. values: [S, n, d]."""
 
     values: Any
 
@@ -57,9 +65,10 @@ Part = Product | Rows | Dense
 
 @dataclass
 class HeadGradients:
-    """A head's gradients of one token of each sequence, of rank one: rows x hidden, rows = softmax - label.
+    """A head's gradients of some tokens, each of rank one: rows x hidden, rows = softmax - label.
 
-    hidden: [S, d]. weight: [V, d]. bias: [V] or None. normaliser: [S] log of the sum of exponentials. labels: [S].
+    hidden: [S, n, d]. weight: [V, d]. bias: [V] or None. normaliser: [S, n] log of the sum of exponentials. labels:
+    [S, n]. n: 1 where ids are those of one token's prefix, else as many as there are ids.
     """
 
     hidden: Any
@@ -69,11 +78,11 @@ class HeadGradients:
     labels: Any
 
     def at(self, ids: Any) -> Any:
-        """The gradients of these rows of the head. ids: [S, n]. Returns [S, n, d]."""
-        logits = torch.bmm(self.weight[ids], self.hidden[:, :, None])[:, :, 0]
+        """The gradients of one row of the head for each id. ids: [S, n]. Returns [S, n, d]."""
+        logits = (self.weight[ids] * self.hidden).sum(-1)
         logits = logits if self.bias is None else logits + self.bias[ids]
-        rows = (logits - self.normaliser[:, None]).exp() - (ids == self.labels[:, None]).to(logits)
-        return rows[:, :, None] * self.hidden[:, None]
+        rows = (logits - self.normaliser).exp() - (ids == self.labels).to(logits)
+        return rows[..., None] * self.hidden
 
 
 class Recorder:
@@ -139,6 +148,16 @@ class Recorder:
             return None
         return self._own
 
+    def back(self, gradient: Any, matrix: Any) -> Any:
+        """gradient @ matrix, rows behind the last token's left out. gradient: [S, n, o], or whatever the layer has."""
+        stop = self.positions if self._stops is None else max(self._stops)
+        if gradient.shape[:2] != (self.sequences, self.positions) or gradient.ndim != 3 or stop == self.positions:
+            return gradient @ matrix
+        back = gradient.new_empty(*gradient.shape[:2], matrix.shape[1])
+        back[:, stop:] = 0
+        torch.bmm(gradient[:, :stop], matrix.expand(self.sequences, -1, -1), out=back[:, :stop])
+        return back
+
     def product(self, tensor: Any, given: Any, inputs: Any, own: Any, turned: bool = False) -> None:
         """The gradient of a matrix. given, inputs: [S, n, o] and [S, n, i]. own: as from `own_row`."""
         if (name := self.name(tensor)) is None:
@@ -151,13 +170,12 @@ class Recorder:
     def vector(self, tensor: Any, values: Any) -> None:
         """The gradient of a vector, such as a bias. values: [S, n, d], to be added up over n."""
         if tensor is not None and (name := self.name(tensor)) is not None:
-            self._add(name, Dense(values.sum(1)))
+            self._add(name, Dense(values))
 
-    def rows(self, tensor: Any, ids: Any, given: Any, places: Any) -> None:
-        """The gradient of an embedding. ids: [S, n]. given: [S, n, d]. places: [S, n] where each id stands first."""
+    def rows(self, tensor: Any, ids: Any, values: Any, places: Any) -> None:
+        """The gradient of an embedding. ids, values, places: as of `Rows`."""
         if (name := self.name(tensor)) is not None:
-            values = torch.zeros_like(given).scatter_add_(1, places[:, :, None].expand_as(given), given)
-            self._add(name, Rows(ids, values))
+            self._add(name, Rows(ids, values, places))
 
     def finish_pass(self) -> None:
         """All layers of this pass have been heard: hand on what shared parameters got."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -10,6 +10,9 @@ from jaxtyping import Float
 from zerosum.gradients._numbers import CoordinateSums, Opposition
 from zerosum.gradients._parameters import Kind, Parameter
 from zerosum.interference import Interference
+
+if TYPE_CHECKING:
+    from zerosum.gradients._precision import DtypeError
 
 Ends = tuple[float, float]
 APART = ("embedding", "head")  # kinds that D_grad leaves out
@@ -68,7 +71,8 @@ class GradientInterference:
     unit of the parameters) and moved = sum_j |p_ij| (nats).
     intervals: name -> 95 % ends; of D_grad, D_grad_matrices, C_g and C_ug for the draw of a sample, of the others over
     sequences. n_sampled: tokens whose gradients were formed; N where all were. proxy: of method "positionwise", which
-    forms no token gradient: then D_grad, C_g and C_ug are NaN. dtype: of the passes that sums over tokens come from.
+    forms no token gradient: then D_grad, C_g and C_ug are NaN. dtype: of the passes that sums over tokens come from;
+    dtype_error: what bfloat16 changes, on a few tokens.
 
     Source: Mircea et al. 2025, section 4; here of one token's loss each, and a tied matrix counts once.
     """
@@ -94,7 +98,8 @@ class GradientInterference:
     layers: tuple[ParameterSet, ...]
     notes: tuple[str, ...]
     per_token: dict[str, Float[np.ndarray, "S T"]] = field(default_factory=dict, repr=False)
-    proxy: "Proxy | None" = None
+    proxy: Proxy | None = None
+    dtype_error: "DtypeError | None" = None
 
     @property
     def changes(self) -> Float[np.ndarray, "S T"] | None:

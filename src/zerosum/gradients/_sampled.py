@@ -195,17 +195,18 @@ def _residual(values: Float[np.ndarray, " n"], x: Float[np.ndarray, " n"]) -> Fl
 
 def _pass(model: Any, head: Any, tokens: Any, at: list[int], recorder: Recorder, adder: "SampleAdder") -> None:
     """One backward pass with the token at position `at[s]` of each sequence s."""
-    ids, which = tokens[:, : max(at) + 1], (torch.arange(len(at)), torch.as_tensor(at))
+    ids, which = tokens[:, : max(at) + 1], (torch.arange(len(at))[:, None], torch.as_tensor(at)[:, None])
     recorder.begin(ids.shape[1])
     recorder.of_one_token(at)
     output = model(ids) if head is None else model.base_model(ids)[0]
     values = getattr(output, "logits", output)
     if head is None:
-        values, start = functional.cross_entropy(values[which], tokens[:, 1:][which], reduction="sum"), None
+        logits, labels, start = values[which][:, 0], tokens[:, 1:][which][:, 0], None
+        values = functional.cross_entropy(logits, labels, reduction="sum")
     else:
         at_head = HeadPass(head, values, tokens)
-        at_head.run_at(at, recorder, adder)
-        recorder.head, start = at_head.of_one_token(at, recorder), at_head.start
+        at_head.run_at(which, recorder, adder)
+        recorder.head, start = at_head.gradients(which, recorder), at_head.start
     torch.autograd.backward(values, start)
     recorder.finish_pass()
     recorder.head = {}

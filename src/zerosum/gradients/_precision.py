@@ -1,0 +1,104 @@
+"""Forward passes in bfloat16 (torch's autocast: products narrow, norms and sums wide), and what that costs.
+
+Parameters stay in float32, and so do the sums over tokens.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from zerosum.errors import InputError
+from zerosum.gradients._numbers import coordinate_sums
+from zerosum.gradients._oracle import token_gradients
+from zerosum.gradients._parameters import trainable
+from zerosum.gradients._result import in_D_grad
+
+DTYPES = ("float32", "bfloat16")
+COMPARED = 16  # tokens
+
+
+@dataclass(frozen=True)
+class DtypeError:
+    """What narrow passes change, measured on `tokens` tokens against the same in the parameters' own precision.
+
+    gradients: size of the difference of a token's gradient, relative to the gradient's, the largest of these tokens.
+    norm_l1: largest relative difference of sum_j |g_ij|. D_grad: by how much D_grad over these tokens is changed.
+    """
+
+    tokens: int
+    gradients: float
+    norm_l1: float
+    D_grad: float
+
+
+def require_dtype(model: Any, dtype: str) -> None:
+    """Raises InputError for a precision that is not one of DTYPES, and for a narrow one of a model in float64."""
+    if dtype not in DTYPES:
+        raise InputError(f"dtype {dtype!r}: not offered. Choose one of {', '.join(DTYPES)}.")
+    if dtype != "float32" and any(one.dtype == torch.float64 for one in model.parameters()):
+        raise InputError(f"dtype {dtype}: the model is in float64. Load it in float32, or leave dtype out.")
+
+
+@contextmanager
+def narrow(model: Any, dtype: str) -> Iterator[None]:
+    """Forward passes of the model, or of its body alone, in `dtype` inside the block; their results are float32."""
+    if dtype == "float32":
+        yield
+        return
+    device, to = next(model.parameters()).device.type, getattr(torch, dtype)
+    body = getattr(model, "base_model", model)
+    modules = [model] if body is model else [model, body]
+    kept = [module.__dict__.get("forward") for module in modules]
+
+    def narrowed(forward: Any) -> Any:
+        def run(*arguments: Any, **options: Any) -> Any:
+            with torch.autocast(device, dtype=to):
+                return _wide(forward(*arguments, **options))
+
+        return run
+
+    try:
+        for module in modules:
+            module.forward = narrowed(module.forward)
+        yield
+    finally:
+        for module, forward in zip(modules, kept, strict=True):
+            module.__dict__.pop("forward", None)
+            if forward is not None:
+                module.forward = forward
+
+
+def _wide(output: Any) -> Any:
+    if isinstance(output, torch.Tensor):
+        return output.float()
+    for name in ("logits", "last_hidden_state"):
+        if isinstance(getattr(output, name, None), torch.Tensor):
+            output[name] = output[name].float()
+    return output
+
+
+def dtype_error(model: Any, tokens: Any, dtype: str, seed: int = 0) -> DtypeError:
+    """model: in evaluation mode. tokens: [S, L] ids as a tensor on its device, of which a few are drawn."""
+    places = [(s, t) for s in range(len(tokens)) for t in range(tokens.shape[1] - 1)]
+    which = [places[k] for k in np.random.default_rng(seed).permutation(len(places))[:COMPARED]]
+    wide = list(token_gradients(model, tokens, which))
+    with narrow(model, dtype):
+        rounded = list(token_gradients(model, tokens, which))
+    gaps, sizes = [], []
+    for one, other in zip(wide, rounded, strict=True):
+        g, h = (torch.cat([value.double().flatten() for value in found.values()]) for found in (one, other))
+        gaps.append(float((h - g).norm() / g.norm()))
+        sizes.append(float(h.abs().sum() / g.abs().sum()))
+    D, of_rounded = (_D_grad(model, found) for found in (wide, rounded))
+    return DtypeError(len(which), max(gaps), max(abs(size - 1) for size in sizes), of_rounded - D)
+
+
+def _D_grad(model: Any, gradients: list[dict[str, Any]]) -> float:
+    names = [one.name for one in in_D_grad(trainable(model))]
+    stacks = [torch.stack([one[name].double() for one in gradients]) for name in names]
+    sums = [coordinate_sums(stack.sum(0), stack.abs().sum(0)) for stack in stacks]
+    return sum(one.cancelled for one in sums) / max(1, sum(one.touched for one in sums))
