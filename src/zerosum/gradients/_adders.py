@@ -52,7 +52,8 @@ class NetAdder(Adder):
     def head(self, name: str | None, bias: str | None, rows: Any, columns: Any) -> None:
         """Of a head and its bias, where they are trained. rows: [S, n, o]. columns: [S, n, i]."""
         if name is not None:
-            self.net[name].addmm_(rows.flatten(0, 1).T, columns.flatten(0, 1))
+            wide = self.net[name].dtype
+            self.net[name].addmm_(rows.flatten(0, 1).T.to(wide), columns.flatten(0, 1).to(wide))
         if bias is not None:
             self.net[bias] += rows.sum((0, 1))
 
@@ -60,7 +61,7 @@ class NetAdder(Adder):
         self.net[name].index_add_(0, part.ids.flatten(), part.values.flatten(0, 1))
 
     def dense(self, name: str, part: Dense) -> None:
-        self.net[name] += part.values.sum((0, 1))
+        self.net[name] += part.values.sum((0, 1), dtype=self.net[name].dtype)
 
     def together(self, name: str, parts: Sequence[Part]) -> None:
         for part in parts:
@@ -101,6 +102,7 @@ class MassAdder(Adder):
     def __init__(self, parameters: Sequence[Parameter], tally: Tally | None = None) -> None:
         self.tally = tally
         self.shapes = {one.name: one.tensor.shape for one in parameters}
+        self.dtypes = {one.name: one.tensor.dtype for one in parameters}
         self.mass = {one.name: torch.zeros_like(one.tensor.detach()) for one in parameters}
         self._buffer = torch.empty(0)
 
@@ -115,12 +117,14 @@ class MassAdder(Adder):
 
     def rank_one(self, name: str, rows: Any, columns: Any) -> None:
         """Gradients of several tokens that are outer products. rows: [S, n, o]. columns: [S, n, i]."""
+        rows, columns = rows.to(self.dtypes[name]), columns.to(self.dtypes[name])
         if self.tally is not None:
             self.tally.rank_one(name, rows, columns)
         self.add_rank_one(name, rows.flatten(0, 1).abs(), columns.flatten(0, 1).abs())
 
     def whole(self, name: str, gradients: Any) -> None:
         """Whole gradients of several tokens. gradients: [S, n, *shape]."""
+        gradients = gradients.to(self.dtypes[name])
         if self.tally is not None:
             self.tally.whole(name, gradients)
         self._add_whole(name, gradients.flatten(0, 1).abs())
@@ -134,21 +138,21 @@ class MassAdder(Adder):
         self._add_rows(name, part.ids, sizes)
 
     def dense(self, name: str, part: Dense) -> None:
-        self.whole(name, part.values.sum(1, keepdim=True))
+        self.whole(name, part.values.sum(1, keepdim=True, dtype=self.dtypes[name]))
 
     def together(self, name: str, parts: Sequence[Part]) -> None:
         whole, first = slice(0, self.shapes[name][0]), parts[0]
         like = first.rows if isinstance(first, Product) else first.values
-        into = self._into(name, whole, len(like))
+        into, wide = self._into(name, whole, len(like)), self.dtypes[name]
         for s in range(len(like)):
-            buffer = torch.zeros(self.shapes[name], dtype=like.dtype, device=like.device)
+            buffer = torch.zeros(self.shapes[name], dtype=wide, device=like.device)
             for part in parts:
                 if isinstance(part, Product):
-                    buffer.addmm_(part.rows[s].T, part.columns[s])
+                    buffer.addmm_(part.rows[s].T.to(wide), part.columns[s].to(wide))
                 elif isinstance(part, Rows):
                     buffer.index_add_(0, part.ids[s], part.values[s])
                 else:
-                    buffer += part.values[s].sum(0)
+                    buffer += part.values[s].sum(0, dtype=wide)
             self._add_token(name, whole, s, buffer, into[s])
 
     def _form(self, name: str, tile: slice, part: Product) -> None:

@@ -93,15 +93,16 @@ def embedding_forward(module: Any, recorder: Recorder) -> Forward:
 class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Any, weight: Any, bias: Any, layer: Any, recorder: Recorder, turned: bool) -> Any:
-        ctx.save_for_backward(x, weight, bias)
+        y = functional.linear(x, weight.T if turned else weight, bias)
+        ctx.save_for_backward(x.to(y.dtype), weight, bias, weight.to(y.dtype))  # narrow where the forward pass is
         ctx.layer, ctx.recorder, ctx.turned = layer, recorder, turned
-        return functional.linear(x, weight.T if turned else weight, bias)
+        return y
 
     @staticmethod
     def backward(ctx: Any, gradient: Any) -> Any:
-        x, weight, bias = ctx.saved_tensors
+        x, weight, bias, matrix = ctx.saved_tensors
         recorder = ctx.recorder
-        matrix = weight.T if ctx.turned else weight
+        matrix = matrix.T if ctx.turned else matrix
         given = recorder.by_sequence(gradient)
         own = recorder.own_row(given, ctx.layer)
         recorder.product(weight, given, recorder.by_sequence(x), own, ctx.turned)

@@ -46,6 +46,7 @@ class Tally:
     ) -> None:
         moved = [one for one in parameters if one.name in (update or {})]
         self.u = {one.name: torch.as_tensor((update or {})[one.name]).detach().to(one.tensor) for one in moved}
+        self._wide = parameters[0].tensor.dtype  # where passes are narrow, numbers are not
         self._columns = self._sequences = slice(None)
         device = parameters[0].tensor.device
         self._size = {name: u.abs() for name, u in self.u.items()}
@@ -71,7 +72,8 @@ class Tally:
 
     def one(self, name: str, tile: slice, s: int, gradient: Any) -> None:
         """The gradient of sequence s's one token in some rows of a parameter. gradient: [rows, ...]."""
-        g, size = gradient.flatten(), gradient.abs().flatten()
+        g = gradient.flatten().to(self._wide)
+        size = g.abs()
         self._add(self._l1[s], size.sum())
         self._add(self._l2_squared[s], g @ g)
         if name in self.u:
