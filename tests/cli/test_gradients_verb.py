@@ -173,8 +173,11 @@ def test_what_cannot_be_measured_is_one_line(others, capsys, call, run):  # noqa
         ((f"{others / 'bare-1'}@1", *ids, "--train", run / "train.npy"), "no optimizer state"),
         ((f"{others / 'broken-3'}@3", *ids), "not finite"),
         ((run / "checkpoint-1", "--data", others / "large.npy"), "vocabulary"),
+        ((run / "checkpoint-1", *ids, "--method", "sampled", "--sample", 999), "method exact"),
+        ((run / "checkpoint-1", *ids, "--dtype", "fp16"), "not a precision"),
     ):
         code, out, said = call("gradients", *arguments)
         assert (code, out) == (2, ""), said
         assert words in said
         assert len(said.splitlines()) == 1, said
+    assert not [one for folder in (run, others) for one in folder.rglob("gradients.zarr*")]

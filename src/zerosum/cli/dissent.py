@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from zerosum.tokens import TokenSequences
 
 FOLDER = "dissent"  # of what was measured, in the run's folder of measurements
-FEWEST_DOCUMENTS = 20  # from which on intervals are over documents, not sequences
 
 
 @spelled_out
@@ -88,6 +87,7 @@ class _Measured:
     def document(self, checkpoint: "Checkpoint") -> dict[str, Any]:
         """One checkpoint, measured or, of a run where the same was measured before, read."""
         from zerosum.cli.kept import kept, write_kept
+        from zerosum.gradients._source import units_of
 
         model = None
         if self.tokens is None:
@@ -95,7 +95,7 @@ class _Measured:
             self.tokens, _ = self.data.read(checkpoint.path, model.config)
         file = self.run.measured / FOLDER / f"step-{checkpoint.step}.json"
         keep = len(self.run.checkpoints) > 1
-        record = {"seed": self.seed, "data_sha256": self.tokens.sha256, "units": _units(self.tokens)}
+        record = {"seed": self.seed, "data_sha256": self.tokens.sha256, "units": units_of(self.tokens)}
         record |= {"weights": checkpoint.weight_hash(), "zerosum": version("zerosum")} if keep else {}
         if keep and (before := kept(file, record)) is not None:
             return before
@@ -111,8 +111,9 @@ class _Measured:
 
     def _found(self, checkpoint: "Checkpoint", model: Any, tokens: "TokenSequences") -> dict[str, Any]:
         from zerosum.gradients import dissent as measure
+        from zerosum.gradients._source import head, units_of
 
-        label, units = f"step {checkpoint.step}: dissent", _units(tokens)
+        label, units = f"step {checkpoint.step}: dissent", units_of(tokens)
         found = measure(
             model,
             tokens.ids,
@@ -121,21 +122,7 @@ class _Measured:
             tokens_per_batch=self.tokens_per_batch,
             along=lambda words, done, of: self.show(label, of, done, "") if MAIN else None,
         )
-        return _head(checkpoint) | replace(found, units=units).to_json()
-
-
-def _units(tokens: "TokenSequences") -> str:
-    """What intervals resample: documents where there are enough of them."""
-    import numpy as np
-
-    documents = np.unique(tokens.document[tokens.document >= 0]).size
-    return "document" if documents >= FEWEST_DOCUMENTS else "sequence"
-
-
-def _head(checkpoint: "Checkpoint") -> dict[str, Any]:
-    seen = checkpoint.tokens_seen
-    said = {"source": checkpoint.name, "step": checkpoint.step, "tokens_seen": seen}
-    return said | ({} if seen is not None else {"tokens_seen_reason": "neither the run nor a name says"})
+        return head(checkpoint) | replace(found, units=units).to_json()
 
 
 def _first_reached(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -108,18 +108,27 @@ def _said(documents: Sequence[Row]) -> list[tuple[str, str]]:
         rows.append(
             (
                 "brackets",
-                "95 % intervals, of D_loss, M_loss and first-order numbers over sequences, else for the sample's draw",
+                f"95 % intervals: of D_loss, M_loss and first-order numbers over {last['units']}s, else of the sample",
             )
         )
     rows += [("intervals", f"none of {names}: {reason}") for reason, names in _without_interval(last).items()]
-    if last["C_g"] is None:
+    if last["first_order"] is None:
         rows.append(("update", f"none, so no C_g, C_ug, C_uG: {last['C_g_reason']}. Give --after or --train."))
+    if error := last.get("dtype_error"):
+        rows.append(("precision", _narrowed(last["dtype"], error)))
     rows += [("note", f"{note}.") for note in last["notes"]]
     rows += [("note", f"{note}.") for note in _earlier_notes(documents)]
     for one in documents:
         if "verify" in one:
             rows.append(("verify", _verified(one)))
     return rows
+
+
+def _narrowed(dtype: str, error: Row) -> str:
+    return (
+        f"passes in {dtype}; against float32, on {error['tokens']} tokens: gradients differ by up to "
+        f"{error['gradients']:.1g} of their size, norm_l1 by {error['norm_l1']:.1g}, D_grad by {error['D_grad']:+.1g}"
+    )
 
 
 def _earlier_notes(documents: Sequence[Row]) -> list[str]:

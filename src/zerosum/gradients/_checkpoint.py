@@ -14,6 +14,7 @@ from zerosum.claims import waiting_for
 from zerosum.errors import InputError
 from zerosum.gradients._measurement import Choice, measure
 from zerosum.gradients._parts import Parts, others_at_work
+from zerosum.gradients._source import head, units_of
 from zerosum.gradients._store import measured, require_same_tokens, write
 from zerosum.gradients._verify import verify
 from zerosum.tokens import TokenSequences
@@ -53,25 +54,37 @@ def measure_checkpoint(
         if (document := measured(store, checkpoint.step, how)) is not None:
             return document
         parts.folder.mkdir(parents=True, exist_ok=True)
-    found = measure(model, tokens.ids, update.u, replace(choice, unit=tokens.document), along, parts)
+    units = units_of(tokens)
+    unit = tokens.document if units == "document" else None
+    try:
+        found = measure(model, tokens.ids, update.u, replace(choice, unit=unit), along, parts)
+    except InputError:
+        if not parts.done():  # nothing that could be continued
+            _remove(parts)
+        raise
     with waiting_for(lock):
         if (document := measured(store, checkpoint.step, how)) is not None:
             return document
         if found is None:
             raise InputError(f"{parts.folder}: removed while it was needed. Start the same command again.")
-        document = _head(checkpoint) | replace(found, notes=(*found.notes, *update.notes)).to_json()
+        document = head(checkpoint) | {"units": units}
+        document |= replace(found, notes=(*found.notes, *update.notes)).to_json()
         if verified:
             document["verify"] = asdict(verify(model, tokens.ids, update.u, K=verified, seed=choice.seed))
         write(store, found, tokens, document, how)
-        parts.remove()
-        with suppress(OSError):  # parts of other checkpoints are in it
-            parts.folder.parent.rmdir()
+        _remove(parts)
     return document
 
 
 def is_busy(store: Path, step: int) -> bool:
     """Whether another process measures a checkpoint into this store: there are others to begin with."""
     return any(others_at_work(folder) for folder in _parts(store).glob(f"step-{step}-*"))
+
+
+def _remove(parts: Parts) -> None:
+    parts.remove()
+    with suppress(OSError):  # parts of other checkpoints are in it
+        parts.folder.parent.rmdir()
 
 
 def _parts(store: Path) -> Path:
@@ -90,11 +103,5 @@ def _how(
     """What decides the numbers of a checkpoint, to know results that still hold."""
     found = {"method": choice.method, "n_sampled": choice.n_sampled, "seed": choice.seed, "dtype": choice.dtype}
     found |= {"budget": choice.budget} if choice.method == "auto" else {}
-    found |= {"verify": verified, "update": update.record, "data_sha256": tokens.sha256}
+    found |= {"verify": verified, "update": update.record, "data_sha256": tokens.sha256, "units": units_of(tokens)}
     return found | {"weights": checkpoint.weight_hash(), "zerosum": version("zerosum")}
-
-
-def _head(checkpoint: Checkpoint) -> dict[str, Any]:
-    seen = checkpoint.tokens_seen
-    said = {"source": checkpoint.name, "step": checkpoint.step, "tokens_seen": seen}
-    return said | ({} if seen is not None else {"tokens_seen_reason": "neither the run nor a name says"})
