@@ -6,23 +6,35 @@ in one run; medians of 3 turns of processor time.
 """
 
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 from time import process_time
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from zerosum.gradients._exact import exact_sums
+from zerosum.gradients._exact import exact_sums, layout_of
 from zerosum.gradients._first_order import first_order
 from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients._parameters import trainable
+from zerosum.gradients._passes import changes_of, net_sums
+from zerosum.gradients._prepare import Batch
 from zerosum.gradients._sampled import sampled_mass
+from zerosum.losses import token_losses
 
 WIDTH, LAYERS, HEADS, INNER, SEQUENCES, POSITIONS = 256, 4, 8, 1_024, 8, 128
 TURNS, ORACLE_TOKENS, BY_POSITION, SAMPLED = 3, 8, (31, 95), 256
+ORACLE, BY_PASS = "oracle, one backward pass a token", "one backward pass a position"
+EXACT, WITH_NUMBERS = "exact sums", "exact sums, with the numbers of each token and an update"
+FIRST_ORDER = "first-order changes"
+SAMPLED_MASS = f"sampled: sums of |g| from {SAMPLED} of 4,096 tokens"
+SAMPLED_LOSSES, SAMPLED_NET = "sampled: losses of all 4,096", "sampled: sums of g by backward passes"
+SAMPLED_CHANGES, SAMPLED_WHOLE = "sampled: first-order changes", "sampled: all four together"
+OF_SAMPLED = (SAMPLED_MASS, SAMPLED_LOSSES, SAMPLED_NET, SAMPLED_CHANGES)
 
 
 def model_and_tokens(vocabulary: int, sequences: int) -> tuple[Any, Any]:
@@ -77,38 +89,52 @@ def arithmetic_floor(model: Any) -> float:
     return 2 * matrices * (POSITIONS + 1) / 2 / per_second
 
 
+def ways_of(vocabulary: int, model: Any, tokens: Any) -> dict[str, Callable[[], float]]:
+    """Way -> milliseconds a token."""
+    _, many = model_and_tokens(vocabulary, 32)
+    parameters, layout = trainable(model), layout_of(model, tokens)
+    update = {one.name: 1e-3 * torch.randn_like(one.tensor) for one in parameters}
+    spread = [(s, 16 * s + 7) for s in range(ORACLE_TOKENS)]
+    batch = Batch(np.arange(len(many)), many)
+    losses = token_losses(model, many)
+    n_few, n_many = SEQUENCES * POSITIONS, len(many) * POSITIONS
+
+    def sampled() -> Any:
+        return sampled_mass(model, many, update, n_tokens=SAMPLED, losses=losses, layout=layout)
+
+    work: dict[str, tuple[Callable[[], Any], int]] = {
+        ORACLE: (lambda: oracle_sums(model, tokens, which=spread), ORACLE_TOKENS),
+        BY_PASS: (lambda: by_position(model, tokens, BY_POSITION), SEQUENCES * len(BY_POSITION)),
+        EXACT: (lambda: exact_sums(model, tokens, layout=layout), n_few),
+        WITH_NUMBERS: (lambda: exact_sums(model, tokens, update, per_token=True, layout=layout), n_few),
+        FIRST_ORDER: (lambda: first_order(model, tokens, update), n_few),
+        SAMPLED_MASS: (sampled, n_many),
+        SAMPLED_LOSSES: (lambda: token_losses(model, many), n_many),
+        SAMPLED_NET: (lambda: net_sums(model, batch, parameters, vocabulary), n_many),
+        SAMPLED_CHANGES: (lambda: changes_of(model, batch, update, vocabulary), n_many),
+    }
+    return {name: partial(milliseconds, *one) for name, one in work.items()}
+
+
 def measure(vocabulary: int) -> None:
     model, tokens = model_and_tokens(vocabulary, SEQUENCES)
-    _, many = model_and_tokens(vocabulary, 32)
-    update = {one.name: 1e-3 * torch.randn_like(one.tensor) for one in trainable(model)}
-    spread = [(s, 16 * s + 7) for s in range(ORACLE_TOKENS)]
-    ways: dict[str, Callable[[], float]] = {
-        "oracle, one backward pass a token": lambda: milliseconds(
-            lambda: oracle_sums(model, tokens, spread), ORACLE_TOKENS
-        ),
-        "one backward pass a position": lambda: milliseconds(
-            lambda: by_position(model, tokens, BY_POSITION), SEQUENCES * len(BY_POSITION)
-        ),
-        "exact": lambda: milliseconds(lambda: exact_sums(model, tokens), SEQUENCES * POSITIONS),
-        "first-order changes": lambda: milliseconds(lambda: first_order(model, tokens, update), SEQUENCES * POSITIONS),
-        f"sampled sums, {SAMPLED} of 4,096": lambda: milliseconds(
-            lambda: sampled_mass(model, many, update, n_tokens=SAMPLED), 32 * POSITIONS
-        ),
-    }
+    ways = ways_of(vocabulary, model, tokens)
     times: dict[str, list[float]] = {name: [] for name in ways}
     floors = []
     for _ in range(TURNS):
         floors.append(arithmetic_floor(model))
         for name, way in ways.items():
             times[name].append(way())
-    slow = median(times["one backward pass a position"])
+    took = {name: median(values) for name, values in times.items()}
+    took[SAMPLED_WHOLE] = sum(took[name] for name in OF_SAMPLED)
     print(f"\nVocabulary {vocabulary:,}\n")
     print("| way | ms a token | times faster than one backward pass a position |\n|---|---|---|")
-    for name, values in times.items():
-        print(f"| {name} | {median(values):.3g} | {slow / median(values):.1f} |")
-    exact = median(times["exact"])
-    print(f"\nExact: {median(floors) / exact:.0%} of the floor set by the products that form the gradients.")
-    print(f"Sampled sums: {exact / median(times[f'sampled sums, {SAMPLED} of 4,096']):.1f} times faster than exact.")
+    for name, value in took.items():
+        print(f"| {name} | {value:.3g} | {took[BY_PASS] / value:.1f} |")
+    print(f"\nExact: {median(floors) / took[EXACT]:.0%} of the floor set by the products that form the gradients.")
+    print(f"Numbers of each token take {took[WITH_NUMBERS] / took[EXACT] - 1:.0%} more.")
+    print(f"Sampled sums of |g|: {took[EXACT] / took[SAMPLED_MASS]:.1f} times faster than exact sums;", end=" ")
+    print(f"a whole sampled measurement: {took[EXACT] / took[SAMPLED_WHOLE]:.1f} times.")
 
 
 if __name__ == "__main__":

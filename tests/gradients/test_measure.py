@@ -314,3 +314,31 @@ def test_too_little_memory_is_one_line(tokens, monkeypatch):
     monkeypatch.setattr(_plan, "free_memory", lambda device: 1_000)
     with pytest.raises(InputError, match="not enough memory"):
         zerosum.gradient_interference(tiny("llama"), tokens)
+
+
+@pytest.mark.parametrize("method", ["exact", "general", "oracle"])
+def test_a_module_used_twice_is_left_as_it_was_and_measured_rightly(method, tokens):
+    model = tiny("llama", tied=False)
+    model.model.layers[1].mlp = model.model.layers[0].mlp
+    update = random_update(model)
+    g, u, _ = written_out(model, tokens, update)
+    kept = dict(model.named_parameters(remove_duplicate=False))
+    found = zerosum.gradient_interference(model, tokens, update, method=method)
+    p = g * u
+    assert found.C_g == pytest.approx(float(p.sum(0).abs().sum() / p.abs().sum()), rel=1e-9)
+    np.testing.assert_allclose(found.changes.ravel(), p.sum(1), rtol=0, atol=1e-6 * float(p.sum(1).abs().max()))
+    assert all(one is kept[name] for name, one in model.named_parameters(remove_duplicate=False))
+
+
+def test_only_the_head_is_trained(tokens):
+    model = tiny("llama", tied=False)
+    for name, one in model.named_parameters():
+        one.requires_grad_(name == "lm_head.weight")
+    found, expected = (zerosum.gradient_interference(model, tokens, method=method) for method in ("exact", "oracle"))
+    assert found.parameters[0].D_grad == pytest.approx(expected.parameters[0].D_grad, rel=1e-9)
+
+
+def test_one_token_and_equal_tokens_are_no_reason_for_the_general_path():
+    model = tiny("llama").float()
+    for tokens in (np.array([[3, 5]]), np.full((4, 7), 3)):
+        assert zerosum.gradient_interference(model, tokens).method == "exact"

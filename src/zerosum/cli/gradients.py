@@ -71,7 +71,7 @@ def gradients(
         typer.Option(help="auto: exact where that fits the budget, else sampled; general for layers not known."),
     ] = MethodChoice.AUTO,
     budget: Annotated[float, typer.Option(metavar="MINUTES", help="For auto, at each checkpoint.")] = 10.0,
-    sample: Annotated[int, typer.Option(min=16, metavar="N", help="Tokens that a sample takes.")] = 256,
+    sample: Annotated[int, typer.Option(min=16, metavar="N", help="Tokens that a sample takes, at least.")] = 256,
     verify: Annotated[int, typer.Option(min=0, metavar="K", help="Compare K tokens with a backward pass each.")] = 0,
     store: Annotated[
         Path | None,

@@ -134,6 +134,8 @@ class _Run:
             if at_head is None:  # the first block is the last of the sequence
                 at_head = HeadPass(head, hidden, tokens)
                 at_head.run(positions, self.recorder, self.mass, self.net)
+                if not hidden.requires_grad:  # nothing in the body is trained
+                    return
                 starts = [at_head.start] if cut is None else self._through_tail(hidden, at_head.start, cut)
                 self._of_all(begins, starts)
             for k in part:
@@ -245,8 +247,9 @@ def check_one_token(model: Any, tokens: Any, head: Any, tail: Tail | None = None
     k = tokens.shape[1] - 2
     net, mass = passes(model, one, head, [k], BLOCK, tail=tail)
     expected = next(token_gradients(model, one, [(0, k)]))
+    noise = CLOSE * CLOSE * max(float(gradient.abs().max()) for gradient in expected.values())
     for name, gradient in expected.items():
         scale = float(gradient.abs().max())
         gaps = ((net[name] - gradient).abs().max(), (mass[name] - gradient.abs()).abs().max())
-        if max(map(float, gaps)) > CLOSE * scale + 1e-12:
+        if max(map(float, gaps)) > CLOSE * scale + noise + 1e-12:
             raise Unsupported(f"a model that uses {name} in a way its layers do not show")

@@ -32,7 +32,7 @@ def first_order(model: Any, tokens: Any, update: Mapping[str, Any]) -> Any:
 
 
 def _directions(model: Any, update: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Value and direction under every name that a parameter has: a tied one has several."""
+    """Value and direction in every module that has a parameter: a tied one is in several."""
     names = {id(one.tensor): one.name for one in trainable(model)}
     padding = {
         f"{path}.weight".lstrip("."): module.padding_idx
@@ -40,7 +40,12 @@ def _directions(model: Any, update: Mapping[str, Any]) -> tuple[dict[str, Any], 
         if isinstance(module, torch.nn.Embedding) and module.padding_idx is not None
     }
     values, tangents = {}, {}
-    for alias, tensor in model.named_parameters(remove_duplicate=False):
+    # Each module once: one that has two names would be put back wrongly by `functional_call`.
+    for alias, tensor in (
+        (f"{path}.{name}".lstrip("."), tensor)
+        for path, module in model.named_modules()
+        for name, tensor in module.named_parameters(recurse=False, remove_duplicate=False)
+    ):
         u = update.get(names.get(id(tensor), ""))
         tangent = torch.zeros_like(tensor) if u is None else torch.as_tensor(u).to(tensor)
         if alias in padding and u is not None:  # no gradient reaches this row in backward mode; forward mode has one

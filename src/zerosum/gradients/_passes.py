@@ -30,6 +30,7 @@ from zerosum.losses.batch_size import is_out_of_memory
 Made = TypeVar("Made")
 Update = Mapping[str, Any] | None
 SUMS: dict[str, Callable[..., GradientSums]] = {"exact": exact_sums, "general": general_sums, "oracle": oracle_sums}
+NO_FORWARD_MODE = ("forward", "setup_context", "functorch")  # in what torch says of operations that know none
 BY_BACKWARD = "first-order changes by backward passes: an operation of the model knows no forward mode"
 
 
@@ -121,7 +122,7 @@ def changes_of(
         try:
             made = list(_in_memory(few, backward if note else forward))
         except (NotImplementedError, RuntimeError) as error:
-            if "forward" not in str(error).lower():
+            if not any(word in str(error).lower() for word in NO_FORWARD_MODE):
                 raise
             note = BY_BACKWARD
             made = list(_in_memory(few, backward))

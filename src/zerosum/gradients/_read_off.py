@@ -125,5 +125,7 @@ def _reasons(
     why["interval C_uG"] = EXACT if moves else missing
     for name, found in (("first_order", first_order), ("loss", loss_change)):
         reason = missing if found is None else found.interval_reason
+        if found is not None and "D" in found.reasons:
+            why.setdefault(f"D_{name}", found.reasons["D"])
         why |= {f"interval {letter}_{name}": reason or "not given" for letter in "DM"}
     return why

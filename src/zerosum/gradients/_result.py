@@ -62,7 +62,7 @@ class GradientInterference:
     """How far the gradients of N token losses oppose each other, and what that does to an update u.
 
     D_grad: mean over coordinates of 1 - |sum_i g_ij| / sum_i |g_ij|, in [0, 1], of all trainable parameters but token
-    embedding and head; D_grad_matrices: of those with two axes alone. With p_ij = g_ij u_j:
+    embedding and head; D_grad_matrices: of those with two axes or more. With p_ij = g_ij u_j:
     C_g = sum_j |sum_i p_ij| / sum_ij |p_ij|, C_ug = sum_i |sum_j p_ij| / sum_ij |p_ij|,
     C_uG = |sum_ij p_ij| / sum_j |sum_i p_ij|, and 1 - D_first_order = C_g C_uG / C_ug. NaN without an update, which
     `reasons` says. first_order, loss_change: interference of the first-order and of the real loss changes, nats.
