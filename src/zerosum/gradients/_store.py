@@ -54,8 +54,7 @@ def open_gradients(path: str | Path, steps: Collection[int] | None = None) -> xr
                 raise InputError(f"{path}: steps {both} are of different {what}. Measure each into its own store.")
     whole = xr.concat(found, "checkpoint", data_vars="all", coords="minimal", compat="override", join="override")
     documents = [one.attrs["document"] for one in found]
-    attrs = {name: first.attrs[name] for name in ("data_sha256", "unit")}
-    whole.attrs = {"documents": documents, **attrs}
+    whole.attrs = {"documents": documents, "data_sha256": first.attrs["data_sha256"], "unit": "nats"}
     return whole
 
 
