@@ -6,7 +6,7 @@ Letters: S sequences, n rows of each (positions), o and i outputs and inputs of 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from zerosum.gradients._recorder import Dense, Part, Product, Rows
 
 SMALL = 1 << 17  # numbers: gradients of all sequences together that still fit in the cache, half a megabyte
 TILE = 1 << 18  # numbers of a matrix that are formed at a time, a megabyte
-TALLIED = 1 << 16  # the same where updates have to fit in the cache, too
+TALLIED = 1 << 17  # the same where updates have to fit in the cache, too
 
 
 class Adder(ABC):
@@ -141,36 +141,37 @@ class MassAdder(Adder):
         self.whole(name, part.values.sum(1, keepdim=True, dtype=self.dtypes[name]))
 
     def together(self, name: str, parts: Sequence[Part]) -> None:
-        whole, first = slice(0, self.shapes[name][0]), parts[0]
-        like = first.rows if isinstance(first, Product) else first.values
-        into, wide = self._into(name, whole, len(like)), self.dtypes[name]
-        for s in range(len(like)):
-            buffer = torch.zeros(self.shapes[name], dtype=wide, device=like.device)
-            for part in parts:
-                if isinstance(part, Product):
-                    buffer.addmm_(part.rows[s].T.to(wide), part.columns[s].to(wide))
-                elif isinstance(part, Rows):
-                    buffer.index_add_(0, part.ids[s], part.values[s])
-                else:
-                    buffer += part.values[s].sum(0, dtype=wide)
-            self._add_token(name, whole, s, buffer, into[s])
+        whole, sequences = slice(0, self.shapes[name][0]), len(parts[0].like)
+        self._add_formed(name, whole, (self._sum(name, parts, s) for s in range(sequences)), sequences)
+
+    def _sum(self, name: str, parts: Sequence[Part], s: int) -> Any:
+        """The gradient of sequence s's token from the parts of all uses."""
+        wide = self.dtypes[name]
+        total = parts[0].like.new_zeros(self.shapes[name], dtype=wide)
+        for part in parts:
+            if isinstance(part, Product):
+                total.addmm_(part.rows[s].T.to(wide), part.columns[s].to(wide))
+            elif isinstance(part, Rows):
+                total.index_add_(0, part.ids[s], part.values[s])
+            else:
+                total += part.values[s].sum(0, dtype=wide)
+        return total
 
     def _form(self, name: str, tile: slice, part: Product) -> None:
         """The gradients of some rows of a matrix, token by token."""
-        buffer, into = None, self._into(name, tile, len(part.rows))
-        for s, (rows, columns) in enumerate(part.each()):
-            if buffer is None:
-                buffer = self._room(tile.stop - tile.start, columns)
-            torch.mm(rows.T[tile], columns, out=buffer)
-            self._add_token(name, tile, s, buffer, into[s])
+        buffer = self._room(tile.stop - tile.start, part.columns)
+        formed = (torch.mm(rows, columns, out=buffer) for rows, columns in part.each(tile))
+        self._add_formed(name, tile, formed, len(part.rows))
 
-    def _add_token(self, name: str, tile: slice, s: int, gradient: Any, into: tuple[Any, float]) -> None:
-        """The gradient of sequence s's token in some rows of a matrix. gradient: a buffer that may be written to."""
-        if self.tally is not None:
-            self.tally.one(name, tile, s, gradient)
-        total, weight = into
-        if total is not None:
-            total.add_(gradient.abs_(), alpha=weight)
+    def _add_formed(self, name: str, tile: slice, gradients: Iterable[Any], sequences: int) -> None:
+        """gradients: of one sequence's token after the other, each to be used before the next one is made."""
+        tally = None if self.tally is None else self.tally.formed(name, tile)
+        for gradient, (total, weight) in zip(gradients, self._into(name, tile, sequences), strict=True):
+            size = gradient.abs_() if tally is None else tally.add(gradient.to(self.dtypes[name]))
+            if total is not None:
+                total.add_(size, alpha=weight)
+        if tally is not None:
+            tally.done()
 
     def _into(self, name: str, tile: slice, sequences: int) -> list[tuple[Any, float]]:
         """What each sequence's |g| goes into, if anything, and what it is multiplied by."""
@@ -194,8 +195,8 @@ class MassAdder(Adder):
             yield slice(start, min(start + size, shape[0]))
 
     def _room(self, rows: int, like: Any) -> Any:
-        """A buffer of that many rows; its content does not matter."""
-        numbers = rows * like.shape[1]
+        """A buffer of that many rows, for products with columns `like`; its content does not matter."""
+        numbers = rows * like.shape[2]
         if self._buffer.numel() < numbers or self._buffer.dtype != like.dtype or self._buffer.device != like.device:
             self._buffer = torch.empty(numbers, dtype=like.dtype, device=like.device)
         return self._buffer[:numbers].view(rows, -1)

@@ -49,7 +49,7 @@ class Tally:
         self._wide = parameters[0].tensor.dtype  # where passes are narrow, numbers are not
         self._columns = self._sequences = slice(None)
         device = parameters[0].tensor.device
-        self._size = {name: u.abs() for name, u in self.u.items()}
+        self.size = {name: u.abs() for name, u in self.u.items()}
 
         def empty() -> Any:
             return torch.zeros(shape, dtype=torch.float64, device=device)
@@ -68,17 +68,11 @@ class Tally:
         self._add(self._l2_squared, g.square().sum(2))
         if name in self.u:
             self._add(self._signed[name], g @ self.u[name].flatten())
-            self._add(self._absolute[name], g.abs() @ self._size[name].flatten())
+            self._add(self._absolute[name], g.abs() @ self.size[name].flatten())
 
-    def one(self, name: str, tile: slice, s: int, gradient: Any) -> None:
-        """The gradient of sequence s's one token in some rows of a parameter. gradient: [rows, ...]."""
-        g = gradient.flatten().to(self._wide)
-        size = g.abs()
-        self._add(self._l1[s], size.sum())
-        self._add(self._l2_squared[s], g @ g)
-        if name in self.u:
-            self._add(self._signed[name][s], g @ self.u[name][tile].flatten())
-            self._add(self._absolute[name][s], size @ self._size[name][tile].flatten())
+    def formed(self, name: str, tile: slice) -> "Formed":
+        """For some rows of a matrix whose gradients are formed token by token."""
+        return Formed(self, name, tile)
 
     def rank_one(self, name: str, rows: Any, columns: Any) -> None:
         """Gradients that are outer products. rows: [S, n, o]. columns: [S, n, i]."""
@@ -86,7 +80,7 @@ class Tally:
         self._add(self._l2_squared, rows.square().sum(2) * columns.square().sum(2))
         if name in self.u:
             self._add(self._signed[name], ((rows @ self.u[name]) * columns).sum(2))
-            self._add(self._absolute[name], ((rows.abs() @ self._size[name]) * columns.abs()).sum(2))
+            self._add(self._absolute[name], ((rows.abs() @ self.size[name]) * columns.abs()).sum(2))
 
     def rows(self, name: str, ids: Any, values: Any, beside: Any = None) -> None:
         """Gradients of rows of a matrix. ids: [S, U]. values: [S, U, d].
@@ -99,7 +93,15 @@ class Tally:
         self._add(self._l2_squared, (values * (whole + there)).sum((1, 2))[:, None])
         if name in self.u:
             self._add(self._signed[name], (values * self.u[name][ids]).sum((1, 2))[:, None])
-            self._add(self._absolute[name], (size * self._size[name][ids]).sum((1, 2))[:, None])
+            self._add(self._absolute[name], (size * self.size[name][ids]).sum((1, 2))[:, None])
+
+    def add(self, name: str, l1: Any, l2_squared: Any, signed: Any = None, absolute: Any = None) -> None:
+        """Numbers of one parameter, [S, n] each."""
+        self._add(self._l1, l1)
+        self._add(self._l2_squared, l2_squared)
+        if name in self.u:
+            self._add(self._signed[name], signed)
+            self._add(self._absolute[name], absolute)
 
     def numbers(self) -> TokenNumbers:
         """What has been added up."""
@@ -111,5 +113,32 @@ class Tally:
         )
 
     def _add(self, to: Any, values: Any) -> None:
-        to = to[self._sequences] if to.ndim == 2 else to
-        to[..., self._columns] += values
+        to[self._sequences, self._columns] += values
+
+
+class Formed:
+    """The numbers of one token of each sequence in some rows of a matrix, one sequence after the other."""
+
+    def __init__(self, tally: Tally, name: str, tile: slice) -> None:
+        self._tally, self._name = tally, name
+        moves = name in tally.u
+        self._u = tally.u[name][tile].flatten() if moves else None
+        self._size = tally.size[name][tile].flatten() if moves else None
+        self._found: list[list[Any]] = [[] for _ in range(4)]
+
+    def add(self, gradient: Any) -> Any:
+        """Of the next sequence. gradient: a buffer that is written to. Returns |gradient|, of the same shape."""
+        l1, l2_squared, signed, absolute = self._found
+        g = gradient.flatten()
+        l2_squared.append(g @ g)
+        if self._u is not None:
+            signed.append(g @ self._u)
+        g.abs_()
+        l1.append(g.sum())
+        if self._size is not None:
+            absolute.append(g @ self._size)
+        return g.view_as(gradient)
+
+    def done(self) -> None:
+        """All sequences have been added."""
+        self._tally.add(self._name, *(torch.stack(one)[:, None] if one else None for one in self._found))

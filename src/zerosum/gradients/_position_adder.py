@@ -41,9 +41,7 @@ class PositionAdder(MassAdder):
         self._add_rows(name, part.ids, sizes)
 
     def together(self, name: str, parts: Sequence[Part]) -> None:
-        first = parts[0]
-        like = first.rows if isinstance(first, Product) else first.values
-        for s in range(len(like)):
+        for s in range(len(parts[0].like)):
             for t in range(self.positions):
                 super().together(name, [_at(part, s, t, self.positions) for part in parts])
 

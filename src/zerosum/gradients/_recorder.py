@@ -30,11 +30,22 @@ class Product:
     columns: Any
     stops: list[int] | None = None
 
-    def each(self) -> Iterator[tuple[Any, Any]]:
-        """Rows and columns of one sequence after the other."""
-        stops = self.stops or [self.rows.shape[1]] * len(self.rows)
-        for stop, rows, columns in zip(stops, self.rows.unbind(0), self.columns.unbind(0), strict=True):
-            yield rows[:stop], columns[:stop]
+    @property
+    def like(self) -> Any:
+        """[S, ...] on the device of the gradients."""
+        return self.rows
+
+    def each(self, tile: slice) -> Iterator[tuple[Any, Any]]:
+        """Some rows of the product's left factor, turned, and its right factor, of one sequence after the other."""
+        rows, columns, stops = self.rows.transpose(1, 2), self.columns, self.stops
+        if tile.stop - tile.start < rows.shape[1]:
+            rows = rows[:, tile]
+        if stops is not None and min(stops) == max(stops):
+            rows, columns, stops = rows[:, :, : stops[0]], columns[:, : stops[0]], None
+        pairs = zip(rows.unbind(0), columns.unbind(0), strict=True)
+        if stops is None:
+            return pairs
+        return ((row[:, :stop], column[:stop]) for stop, (row, column) in zip(stops, pairs, strict=True))
 
 
 @dataclass
@@ -48,6 +59,11 @@ class Rows:
     values: Any
     places: Any
 
+    @property
+    def like(self) -> Any:
+        """[S, ...] on the device of the gradients."""
+        return self.values
+
     def by_id(self) -> Any:
         """[S, n, d] with all values of an id added up in its first place, 0 in the others."""
         return torch.zeros_like(self.values).scatter_add_(1, self.places[..., None].expand_as(self.values), self.values)
@@ -58,6 +74,11 @@ class Dense:
     """The gradient of a vector, in parts that add up over n. values: [S, n, d]."""
 
     values: Any
+
+    @property
+    def like(self) -> Any:
+        """[S, ...] on the device of the gradients."""
+        return self.values
 
 
 Part = Product | Rows | Dense
