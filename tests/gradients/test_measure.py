@@ -8,14 +8,16 @@ import torch
 from test_exact import odd
 from test_first_order import random_update
 from tiny_models import VOCABULARY, tiny
+from transformers import BertConfig, BertForMaskedLM, T5Config, T5ForConditionalGeneration
 
 import zerosum
 from zerosum.errors import InputError
 from zerosum.gradients import _passes, _plan
 from zerosum.gradients._oracle import token_gradients
-from zerosum.gradients._parameters import trainable
+from zerosum.gradients._parameters import layer_of, trainable
 from zerosum.gradients._prepare import update_between
-from zerosum.gradients._result import layer_of
+
+T5 = {"vocab_size": VOCABULARY, "d_model": 8, "d_kv": 4, "d_ff": 8, "num_layers": 1, "num_heads": 2}
 
 
 def written_out(model, tokens, update):
@@ -47,9 +49,7 @@ def test_every_number_is_that_of_the_written_out_matrix(method, tokens):
     for one in found.parameters:
         mine = names == one.name
         assert one.D_grad == pytest.approx(np.nanmean(ratio[mine]), rel=1e-9)
-        assert one.opposition.C_g == pytest.approx(
-            float(p[:, mine].sum(0).abs().sum() / p[:, mine].abs().sum()), rel=1e-9
-        )
+        assert one.C_g == pytest.approx(float(p[:, mine].sum(0).abs().sum() / p[:, mine].abs().sum()), rel=1e-9)
         assert one.C_ug == pytest.approx(float(p[:, mine].sum(1).abs().sum() / p[:, mine].abs().sum()), rel=1e-9)
     for one in found.layers:
         mine = np.array([layer_of(name) == one.name for name in names])
@@ -170,10 +170,28 @@ def test_auto_samples_what_would_take_too_long(monkeypatch):
     monkeypatch.setattr(_plan, "exact_seconds", lambda model, tokens, layout, update: 10.0)
     found = zerosum.gradient_interference(model, tokens, n_sampled=64)
     assert found.method == "sampled"
-    assert "43 minutes" in found.notes[0]
+    assert found.to_json()["estimated_seconds"] == 8 * 32 * 10.0
     assert "10 minutes" in found.notes[0]
-    with pytest.raises(InputError, match="larger budget"):
+    with pytest.raises(InputError, match=r"43 minutes.*larger budget"):
         zerosum.gradient_interference(model, tokens, n_sampled=256)
+
+
+def test_a_model_that_sees_its_labels_is_told_apart(tokens):
+    size = {"vocab_size": VOCABULARY, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    model = BertForMaskedLM(BertConfig(**size, intermediate_size=16))
+    found = zerosum.gradient_interference(model, tokens)
+    assert found.method == "general"
+    assert "its own label" in found.notes[-1]
+    assert not any("label" in note for note in zerosum.gradient_interference(tiny("llama"), tokens).notes)
+
+
+def test_gradient_checkpointing_changes_nothing(tokens):
+    model = tiny("llama")
+    expected = zerosum.gradient_interference(model, tokens, random_update(model))
+    model.gradient_checkpointing_enable()
+    found = zerosum.gradient_interference(model.train(), tokens, random_update(model))
+    for name in ("D_grad", "C_g", "C_ug", "C_uG", "D_first_order"):
+        assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-6), name
 
 
 def test_a_model_of_own_layers_takes_the_general_path_and_says_so(tokens):
@@ -205,7 +223,7 @@ def test_the_model_is_left_as_it_was(tokens):
     before = {name: value.clone() for name, value in model.state_dict().items()}
     modes = [module.training for module in model.modules()]
     one, other = (zerosum.gradient_interference(model, tokens, update) for _ in range(2))
-    assert one.to_json() == other.to_json() | {"notes": list(one.notes)}
+    assert one.to_json() == other.to_json() | {"estimated_seconds": one.seconds}
     assert "model.norm.weight" not in [p.name for p in one.parameters]
     assert [module.training for module in model.modules()] == modes
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
@@ -266,6 +284,16 @@ def test_what_cannot_be_measured_is_one_line(tokens):
         zerosum.gradient_interference(model, tokens, method="sampled", n_sampled=3)
     with pytest.raises(InputError, match="bfloat16"):
         zerosum.gradient_interference(tiny("llama").bfloat16(), tokens)
+    with pytest.raises(InputError, match="seed -1"):
+        zerosum.gradient_interference(model, tokens, seed=-1)
+    with pytest.raises(InputError, match=r"unit: shape \(2,\)"):
+        zerosum.gradient_interference(model, tokens, unit=[0, 1])
+    with pytest.raises(InputError, match="update: none"):
+        zerosum.first_order_changes(model, tokens, None)
+    with pytest.raises(InputError, match="lost in float32"):
+        zerosum.gradient_interference(model, tokens, {"lm_head.weight": 1e-40 * torch.ones(VOCABULARY, 16)})
+    with pytest.raises(InputError, match="encoder"):
+        zerosum.gradient_interference(T5ForConditionalGeneration(T5Config(**T5)), tokens)
     with pytest.raises(InputError, match="not a module"):
         zerosum.gradient_interference(lambda ids: ids, tokens)
     with pytest.raises(InputError, match="shapes"):

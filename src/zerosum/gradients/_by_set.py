@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from zerosum.gradients._numbers import CoordinateSums, coordinate_sums
-from zerosum.gradients._parameters import Parameter
-from zerosum.gradients._result import APART, Ends, ParameterSet, by_layer, in_D_grad
+from zerosum.gradients._numbers import CoordinateSums, beyond_rounding, coordinate_sums
+from zerosum.gradients._parameters import APART, Parameter, by_layer, in_D_grad
+from zerosum.gradients._result import Ends, ParameterSet
 from zerosum.gradients._sampled import SampledMass
 from zerosum.gradients._share import Share
 
@@ -67,8 +67,9 @@ def exact_sets(
     update: Update,
 ) -> Sets:
     """From sums over all tokens. within: as `within_sets` gives it; {}: no C_ug."""
-    u = update or {}
-    each = {one.name: coordinate_sums(net[one.name], mass[one.name], u.get(one.name)) for one in parameters}
+    u, least = update or {}, beyond_rounding(mass, parameters)
+    names = [one.name for one in parameters]
+    each = {name: coordinate_sums(net[name], mass[name], u.get(name), least[name]) for name in names}
 
     def D_grad(some: Sequence[Parameter]) -> tuple[float, Ends | None]:
         return _added(each, some).opposition.D_grad, None
@@ -78,15 +79,19 @@ def exact_sets(
 
 def sampled_sets(sample: SampledMass, net: Mapping[str, Any], parameters: Sequence[Parameter], update: Update) -> Sets:
     """From exact sum_i g_ij and a sample of tokens: sum_i |g_ij|, sum_ij |p_ij| and C_ug of a set are estimates."""
-    u = update or {}
-    each = {one.name: _sampled_sums(sample, one, net[one.name], u.get(one.name)) for one in parameters}
+    u, kept = update or {}, sample.kept()
+    least = beyond_rounding(kept, parameters)
+    each = {
+        one.name: _sampled_sums(sample, one, net[one.name], u.get(one.name), kept.get(one.name), least)
+        for one in parameters
+    }
 
     def D_grad(some: Sequence[Parameter]) -> tuple[float, Ends | None]:
         names = [one.name for one in some if one.kind not in APART and each[one.name].touched]
         if not names:
             return nan, None
         with np.errstate(invalid="ignore", divide="ignore"):  # coordinates that one group alone has touched
-            value, ends = sample.D_grad(net, names)
+            value, ends = sample.D_grad(net, names, least)
         return value, ends if all(map(isfinite, ends)) else None
 
     within = within_sets(sample.signed, parameters, sample.weight)
@@ -99,19 +104,19 @@ def _apart(some: Sequence[Parameter]) -> bool:
     return all(one.kind in APART for one in some)
 
 
-def _sampled_sums(sample: SampledMass, one: Parameter, net: Any, u: Any) -> CoordinateSums:
-    kept = [part[one.name] for part in sample.parts if one.name in part]
-    touched = int((sum(kept) > 0).sum()) if kept else 0
-    if u is None:
-        return CoordinateSums(touched=touched, numel=net.numel())
+def _sampled_sums(
+    sample: SampledMass, one: Parameter, net: Any, u: Any, kept: Any, least: Mapping[str, float]
+) -> CoordinateSums:
+    """kept: estimate of sum_i |g_ij|; None: of embedding and head, which a sample keeps no sums of."""
+    counted = CoordinateSums(numel=net.numel())
+    if kept is not None:
+        touched = int((kept > least[one.name]).sum())
+        counted += CoordinateSums(touched=touched, rounding=int((kept > 0).sum()) - touched)
+    if u is None or (kept is not None and not counted.touched):
+        return counted
     p = u.to(net) * net
-    return CoordinateSums(
-        touched=touched,
-        numel=net.numel(),
-        net=float(p.abs().sum()),
-        mass=sample.total_moved([one.name]),
-        signed=float(p.sum()),
-    )
+    moved = sample.total_moved([one.name])
+    return counted + CoordinateSums(net=float(p.abs().sum()), mass=moved, signed=float(p.sum()))
 
 
 def _sets(

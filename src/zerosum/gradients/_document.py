@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 OF_GRADIENTS = ("D_grad", "D_grad_matrices")
 OF_UPDATE = ("D_loss", "M_loss", "D_first_order", "M_first_order", "C_g", "C_ug", "C_uG")
 NULLS = ("null", "null_unit", "excess")
-UNTOUCHED = "no token has a gradient here"
+UNTOUCHED = "no token has a gradient here beyond rounding"
+NOT_TIMED = {"estimated_seconds": "method auto was not asked for"}
 UNMOVED = "the update moves nothing here"
 
 
@@ -23,6 +24,7 @@ def document(found: "GradientInterference") -> dict[str, Any]:
     values |= {name: getattr(found.first_order, name) if found.first_order else math.nan for name in NULLS}
     said: dict[str, Any] = {name: getattr(found, name) for name in ("N", "n_sequences", "n_positions", "method")}
     said |= {"n_sampled": found.n_sampled, "seed": found.seed, "dtype": found.dtype}
+    said |= numbers({"estimated_seconds": math.nan if found.seconds is None else found.seconds}, NOT_TIMED)
     said |= numbers(values, found.reasons)
     intervals: dict[str, Any] = {}
     for name in (*OF_GRADIENTS, *OF_UPDATE):
@@ -67,11 +69,11 @@ def numbers(values: dict[str, float], reasons: dict[str, str]) -> dict[str, Any]
 
 
 def _part(one: "ParameterSet", reasons: dict[str, str]) -> dict[str, Any]:
-    sums, of = one.sums, one.opposition
+    sums = one.sums
     why = {"D_grad": one.reason or UNTOUCHED} | {n: reasons.get(n, UNMOVED) for n in ("C_g", "C_ug", "C_uG")}
     found: dict[str, Any] = {"name": one.name, "kind": one.kind, "numel": sums.numel}
     found |= {"touched": None, "touched_reason": one.reason} if one.reason else {"touched": sums.touched}
-    found |= numbers({"D_grad": one.D_grad, "C_g": of.C_g, "C_ug": one.C_ug, "C_uG": of.C_uG}, why)
+    found |= numbers({"D_grad": one.D_grad, "C_g": one.C_g, "C_ug": one.C_ug, "C_uG": one.C_uG}, why)
     found["D_grad_interval"] = list(one.interval) if one.interval else None
     if not one.interval:
         found["D_grad_interval_reason"] = one.reason or reasons.get("interval D_grad", "not given")

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64
 
+from zerosum.errors import InputError
 from zerosum.gradients import _passes
 from zerosum.gradients._by_set import sets_of, within_sets
-from zerosum.gradients._exact import Layout
+from zerosum.gradients._exact import Layout, is_causal
 from zerosum.gradients._parameters import Parameter
 from zerosum.gradients._parts import Parts, collect
 from zerosum.gradients._plan import Plan, choose, layout_or_why, require_memory, require_sense, sample_sizes
@@ -22,6 +23,7 @@ from zerosum.gradients._prepare import (
     Batch,
     TokensPerBatch,
     batches,
+    checked_unit,
     checked_update,
     measuring,
     moved,
@@ -35,6 +37,7 @@ from zerosum.gradients._share import PER_TOKEN, Share
 from zerosum.losses import token_losses
 
 Along = Callable[[str, int, int], None]
+NOT_CAUSAL = "a token's loss changes with what comes after it, its own label among that: is this a causal model?"
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Prepared:
-    """ids: [S, L]. losses: [S, T] before the update. update: u by name, or None."""
+    """ids: [S, L]. losses: [S, T] before the update. update: u by name, or None. notes: on the model."""
 
     ids: Int64[np.ndarray, "S L"]
     losses: Float32[np.ndarray, "S T"]
@@ -60,6 +63,7 @@ class Prepared:
     update: dict[str, Any] | None
     parts: list[Batch]
     vocabulary: int
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,10 @@ def measure(
     None where another process has read the result off the parts in the meantime.
     """
     parameters = require_parameters(model)
+    require_sense(choice.method, choice.n_sampled, choice.seed, choice.budget)
     with measuring(model):
         ready = prepare(model, tokens, update, parameters, choice.tokens_per_batch)
+        unit = checked_unit(choice.unit, ready.losses)
         plan, layout = _plan(model, ready, choice, kept)
         if plan is None:
             return None
@@ -95,7 +101,7 @@ def measure(
             return _share(model, ready, way, k)
 
         def done(number: int, of: int) -> None:
-            along(plan.note or plan.method, number, of)
+            along(plan.label, number, of)
 
         if kept is None:
             whole: Share | None = _in_memory(share, ready.parts, done)
@@ -107,13 +113,15 @@ def measure(
     if whole is None or len(whole.rows) < sum(len(part.rows) for part in ready.parts):
         return None
     sets = sets_of(whole, ready.parameters, ready.update)
-    found = read_off(whole, sets, ready.losses, ready.update is not None, plan, choice.seed, choice.unit)
-    return replace(found, dtype_error=error)
+    found = read_off(whole, sets, ready.losses, ready.update is not None, plan, choice.seed, unit)
+    return replace(found, dtype_error=error, notes=(*found.notes, *ready.notes))
 
 
 def first_order_changes(model: Any, tokens: Any, update: Any, tokens_per_batch: Any) -> Float[np.ndarray, "S T"]:
     """See `zerosum.first_order_changes`."""
     parameters = require_parameters(model)
+    if update is None:
+        raise InputError("update: none. Give u by parameter name, or the model after the update.")
     changes = np.full((len(tokens), len(tokens[0]) - 1), np.nan)
     with measuring(model):
         ready = prepare(model, tokens, update, parameters, tokens_per_batch)
@@ -136,12 +144,12 @@ def prepare(
     config = getattr(model, "config", None)
     vocabulary = int(getattr(config, "vocab_size", None) or ids.max() + 1)
     parts = batches(ids, parameters, tokens_per_batch, vocabulary)
-    return Prepared(ids, losses, parameters, u, parts, vocabulary)
+    notes = () if is_causal(model, parts[-1].tokens) else (NOT_CAUSAL,)
+    return Prepared(ids, losses, parameters, u, parts, vocabulary, notes)
 
 
 def _plan(model: Any, ready: Prepared, choice: Choice, kept: Parts | None) -> tuple[Plan | None, Layout | None]:
     wanted = (choice.method, choice.n_sampled, choice.budget)
-    require_sense(*wanted)
     require_dtype(model, choice.dtype)
     layout, why = None, ""
     if choice.method not in ("general", "oracle"):
@@ -150,7 +158,7 @@ def _plan(model: Any, ready: Prepared, choice: Choice, kept: Parts | None) -> tu
     def decide() -> dict[str, Any]:
         with narrow(model, choice.dtype):
             plan = choose(model, ready.parts, ready.update, layout, why, wanted)
-        return {"method": plan.method, "note": plan.note}
+        return {"method": plan.method, "note": plan.note, "seconds": plan.seconds}
 
     found = decide() if kept is None else kept.agreed(decide)
     return None if found is None else Plan(**found, dtype=choice.dtype), layout

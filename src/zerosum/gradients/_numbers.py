@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from math import nan
 from typing import Any
 
-from zerosum.gradients._parameters import Parameter
+from zerosum.gradients._parameters import Parameter, by_layer, in_D_grad
 from zerosum.gradients._sums import GradientSums
+
+ROUNDING = 64  # times the precision: gradients that small beside their layer's mean are rounding
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,15 @@ class FirstOrder:
 class CoordinateSums:
     """What coordinates add up to; sums of different coordinates add.
 
-    cancelled: sum over touched coordinates of 1 - |sum_i g_ij| / sum_i |g_ij|. touched, numel: coordinates. net:
-    sum_j |sum_i p_ij|, mass: sum_ij |p_ij|, signed: sum_ij p_ij, all nats; 0 where nothing moves.
+    cancelled: sum over touched coordinates of 1 - |sum_i g_ij| / sum_i |g_ij|. touched, numel: coordinates. rounding:
+    those that would be touched, were their gradients more than rounding. net: sum_j |sum_i p_ij|, mass: sum_ij |p_ij|,
+    signed: sum_ij p_ij, all nats, of touched coordinates; 0 where nothing moves.
     """
 
     cancelled: float = 0.0
     touched: int = 0
     numel: int = 0
+    rounding: int = 0
     net: float = 0.0
     mass: float = 0.0
     signed: float = 0.0
@@ -74,14 +78,34 @@ class CoordinateSums:
         )
 
 
-def coordinate_sums(net: Any, mass: Any, u: Any = None) -> CoordinateSums:
-    """Of one parameter. net: sum_i g_ij. mass: sum_i |g_ij|. u: its update; None: it does not move."""
-    moved = mass > 0
-    cancelled = float((1 - net[moved].abs() / mass[moved]).sum())
-    counted = CoordinateSums(cancelled, int(moved.sum()), mass.numel())
+def beyond_rounding(mass: Mapping[str, Any], parameters: Sequence[Parameter]) -> dict[str, float]:
+    """Parameter -> the sum_i |g_ij| that a coordinate has to exceed to be touched: 0 but for those that D_grad is of.
+
+    Some gradients are 0 for every token, as those of a key's bias, which a softmax ignores; what backward passes give
+    is then rounding, and would oppose itself at random. They stay far below ROUNDING times the precision of the
+    parameters, relative to the mean of sum_i |g_ij| over the layer's coordinates.
+    """
+    import torch
+
+    found = dict.fromkeys(mass, 0.0)
+    for some in by_layer(one for one in in_D_grad(parameters) if one.name in mass).values():
+        mean = sum(float(mass[one.name].sum()) for one in some) / sum(mass[one.name].numel() for one in some)
+        found |= {one.name: ROUNDING * torch.finfo(one.tensor.dtype).eps * mean for one in some}
+    return found
+
+
+def coordinate_sums(net: Any, mass: Any, u: Any = None, least: float = 0.0) -> CoordinateSums:
+    """Of one parameter. net: sum_i g_ij. mass: sum_i |g_ij|, which has to exceed `least` to count.
+
+    u: its update; None: it does not move.
+    """
+    touched, positive, numel = mass > least, int((mass > 0).sum()), mass.numel()
+    net, mass = net[touched], mass[touched]
+    cancelled = float((1 - net.abs() / mass).sum())
+    counted = CoordinateSums(cancelled, mass.numel(), numel, positive - mass.numel())
     if u is None:
         return counted
-    u = u.to(net)
+    u = u.to(net)[touched]
     p = u * net
     return counted + CoordinateSums(net=float(p.abs().sum()), mass=float((u.abs() * mass).sum()), signed=float(p.sum()))
 
@@ -90,8 +114,8 @@ def opposition(
     sums: GradientSums, parameters: Sequence[Parameter], update: Mapping[str, Any] | None = None
 ) -> Opposition:
     """Opposition in all coordinates of `parameters` together. update: u by name; a missing one does not move."""
-    u = update or {}
-    parts = (coordinate_sums(sums.net[one.name], sums.mass[one.name], u.get(one.name)) for one in parameters)
+    u, least = update or {}, beyond_rounding(sums.mass, parameters)
+    parts = (coordinate_sums(sums.net[n], sums.mass[n], u.get(n), least[n]) for n in (one.name for one in parameters))
     return sum(parts, CoordinateSums()).opposition
 
 

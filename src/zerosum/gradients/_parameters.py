@@ -1,9 +1,11 @@
 """The trainable parameters of a model, each once: a tied or shared matrix is one parameter."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 Kind = Literal["embedding", "head", "matrix", "norm", "bias"]
+APART = ("embedding", "head")  # kinds that D_grad leaves out
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,30 @@ def trainable(model: Any) -> tuple[Parameter, ...]:
             kind = "head"
         found.append(Parameter(name, kind, tensor))
     return tuple(found)
+
+
+def layer_of(name: str) -> str:
+    """The layer that a parameter is in: up to the first number in its name, else the module that holds it.
+
+    >>> layer_of("model.layers.12.mlp.up_proj.weight"), layer_of("model.norm.weight"), layer_of("scale")
+    ('model.layers.12', 'model.norm', 'scale')
+    """
+    parts = name.split(".")
+    at = next((k for k, part in enumerate(parts) if part.isdecimal()), len(parts) - 2)
+    return ".".join(parts[: at + 1]) or name
+
+
+def by_layer(parameters: Iterable[Parameter]) -> dict[str, list[Parameter]]:
+    """Layer -> its parameters, in the model's order."""
+    found: dict[str, list[Parameter]] = {}
+    for one in parameters:
+        found.setdefault(layer_of(one.name), []).append(one)
+    return found
+
+
+def in_D_grad(parameters: Sequence[Parameter], kinds: Sequence[Kind] = ("matrix", "norm", "bias")) -> list[Parameter]:
+    """Those that D_grad is the mean of; kinds ("matrix",): D_grad_matrices."""
+    return [one for one in parameters if one.kind in kinds]
 
 
 def _weight(model: Any, getter: str) -> Any:

@@ -23,14 +23,21 @@ HELD = {"exact": 48, "general": 32, "oracle": 32, "sampled": 64, "positionwise":
 
 @dataclass(frozen=True)
 class Plan:
-    """method: one of METHODS but auto. note: why, and about how long it takes; empty where there is nothing to say.
-
-    dtype: of the passes that sums over tokens come from.
+    """method: one of METHODS but auto. note: why; empty where there is nothing to say. seconds: about how long exact
+    sums, or at most how long the general path takes; None where that was not asked. dtype: of the passes that sums over
+    tokens come from.
     """
 
     method: str
     note: str = ""
+    seconds: float | None = None
     dtype: str = "float32"
+
+    @property
+    def label(self) -> str:
+        """While it is going on."""
+        words = self.note or self.method
+        return words if self.seconds is None or self.method == "sampled" else f"{words}, about {in_words(self.seconds)}"
 
 
 def layout_or_why(model: Any, tokens: Any) -> tuple[Layout | None, str]:
@@ -38,15 +45,17 @@ def layout_or_why(model: Any, tokens: Any) -> tuple[Layout | None, str]:
     try:
         return layout_of(model, tokens), ""
     except Unsupported as why:
-        return None, f"the model has {why}, which the layer rules do not know"
+        return None, f"the layer rules do not know {why}"
 
 
-def require_sense(method: str, n_sampled: int, budget: float | int) -> None:
-    """Raises InputError for a method, a sample or a budget that cannot be."""
+def require_sense(method: str, n_sampled: int, seed: int, budget: float | int) -> None:
+    """Raises InputError for a method, a sample, a seed or a budget that cannot be."""
     if method not in METHODS:
         raise InputError(f"method {method!r}: unknown. Choose one of {', '.join(METHODS)}.")
     if not budget > 0:
         raise InputError(f"budget of {budget} minutes: give a positive number.")
+    if seed < 0:
+        raise InputError(f"seed {seed}: give 0 or a positive number.")
     if n_sampled < FEWEST:
         raise InputError(f"sample of {n_sampled} tokens: too few for an interval. Take at least {FEWEST}.")
 
@@ -74,11 +83,11 @@ def choose(
         return Plan(method)
     seconds = n_tokens * exact_seconds(model, longest.tokens, layout, update)
     if seconds <= 60 * budget:
-        return Plan("exact", f"exact: about {in_words(seconds)}, within the budget of {in_words(60 * budget)}")
-    longer = f"exact sums would take about {in_words(seconds)}, the budget is {in_words(60 * budget)}"
+        return Plan("exact", f"exact: within the budget of {in_words(60 * budget)}", seconds)
     if why_not := _no_sample(parts, n_sampled):
+        longer = f"exact sums would take about {in_words(seconds)}, the budget is {in_words(60 * budget)}"
         raise InputError(f"{longer}, and {why_not}. Give a larger budget or fewer sequences.")
-    return Plan("sampled", f"sampled: {longer}")
+    return Plan("sampled", f"sampled: exact sums would take longer than the budget of {in_words(60 * budget)}", seconds)
 
 
 def _without_rules(model: Any, part: Batch, method: str, why: str, n_tokens: int, budget: float | int) -> Plan:
@@ -92,7 +101,7 @@ def _without_rules(model: Any, part: Batch, method: str, why: str, n_tokens: int
             f"{why}; the general path would take up to {in_words(seconds)}, the budget is {in_words(60 * budget)}. "
             "Give a larger budget, fewer sequences, or method general."
         )
-    return Plan("general", f"general path: {why}; up to {in_words(seconds)}")
+    return Plan("general", f"general path: {why}", seconds)
 
 
 def sample_sizes(parts: Sequence[Batch], n_sampled: int) -> list[int]:

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from zerosum.errors import InputError
-from zerosum.gradients._numbers import coordinate_sums
+from zerosum.gradients._numbers import opposition
 from zerosum.gradients._oracle import token_gradients
-from zerosum.gradients._parameters import trainable
-from zerosum.gradients._result import in_D_grad
+from zerosum.gradients._parameters import in_D_grad, trainable
+from zerosum.gradients._sums import GradientSums
 
 DTYPES = ("float32", "bfloat16")
 COMPARED = 16  # tokens
@@ -98,7 +98,7 @@ def dtype_error(model: Any, tokens: Any, dtype: str, seed: int = 0) -> DtypeErro
 
 
 def _D_grad(model: Any, gradients: list[dict[str, Any]]) -> float:
-    names = [one.name for one in in_D_grad(trainable(model))]
-    stacks = [torch.stack([one[name].double() for one in gradients]) for name in names]
-    sums = [coordinate_sums(stack.sum(0), stack.abs().sum(0)) for stack in stacks]
-    return sum(one.cancelled for one in sums) / max(1, sum(one.touched for one in sums))
+    parameters = in_D_grad(trainable(model))
+    stacks = {one.name: torch.stack([each[one.name].double() for each in gradients]) for one in parameters}
+    net, mass = {n: one.sum(0) for n, one in stacks.items()}, {n: one.abs().sum(0) for n, one in stacks.items()}
+    return opposition(GradientSums(net, mass), parameters).D_grad

@@ -20,6 +20,7 @@ TokensPerBatch = int | Literal["auto"]
 MOST = 4_096  # tokens of a batch; float32 holds their sums well, and more make nothing faster
 WORK = 1 << 35  # parameters times tokens of a batch, so that a killed process loses no more than a minute or two
 FEWEST = 8  # sequences of a batch, which are measured side by side, where the data has them
+LEAST = 1e-30  # of an update: what its products with gradients need to be more than 0 in float32
 LOGITS = 1 << 25  # numbers of logits in a block of positions, 128 MiB
 
 
@@ -87,6 +88,8 @@ def require_parameters(model: Any) -> tuple[Parameter, ...]:
     """The trainable parameters. Raises InputError where there is none, or they are not in float32 or float64."""
     if not isinstance(model, torch.nn.Module):
         raise InputError(f"model: a {type(model).__name__}, not a module of torch. Give a causal language model.")
+    if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
+        raise InputError(f"model: {type(model).__name__} has an encoder. Give a causal language model.")
     parameters = trainable(model)
     if not parameters:
         raise InputError("model: every parameter is frozen. Set requires_grad where gradients are to be measured.")
@@ -106,6 +109,7 @@ def checked_update(model: Any, update: Mapping[str, Any]) -> dict[str, Any]:
     parameters = {id(one.tensor): one for one in trainable(model)}
     names = {name: parameters.get(id(one)) for name, one in model.named_parameters(remove_duplicate=False)}
     found: dict[str, Any] = {}
+    largest = 0.0
     for name, value in update.items():
         parameter = names.get(name)
         if parameter is None:
@@ -118,10 +122,24 @@ def checked_update(model: Any, update: Mapping[str, Any]) -> dict[str, Any]:
             )
         if not bool(torch.isfinite(u).all()):
             raise InputError(f"update {name!r}: not finite. Did the step diverge? Give another one.")
+        largest = max(largest, float(u.abs().max())) if u.numel() else largest
         before = found.setdefault(parameter.name, u)
         if before is not u and not torch.equal(before, u):
             raise InputError(f"update {name!r}: shared with {parameter.name}, whose update differs. Give one of them.")
+    if 0 < largest < LEAST:
+        raise InputError(f"update: its largest number is {largest:.1g}, lost in float32. Give a longer step.")
     return found
+
+
+def checked_unit(unit: Any, losses: Float[np.ndarray, "S T"]) -> Any:
+    """The resampling unit as [S, 1] or [S, T]; None where there is none. Raises InputError for another shape."""
+    if unit is None:
+        return None
+    S, T = losses.shape
+    shape = np.shape(unit)
+    if shape not in ((S,), (S, 1), (S, T)):
+        raise InputError(f"unit: shape {shape}, for {S} sequences of {T} predictions. Give one for each of either.")
+    return np.asarray(unit).reshape(S, -1)
 
 
 def update_between(before: Any, after: Any) -> dict[str, Any]:

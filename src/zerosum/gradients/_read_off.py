@@ -4,7 +4,7 @@ Letters: S sequences, T predicted positions.
 """
 
 from dataclasses import replace
-from math import nan
+from math import isnan, nan
 from typing import Any
 
 import numpy as np
@@ -20,15 +20,14 @@ from zerosum.interference import measure as measure_changes
 NO_UPDATE = "no update was given"
 NO_MOVE = "the update moves nothing that any token has a gradient in"
 BY_POSITION = "method positionwise forms no token gradient; what it gives is in positionwise"
-UNTOUCHED = "no trainable parameter beside embedding and head is touched"
+UNTOUCHED = "no trainable parameter beside embedding and head has a gradient beyond rounding"
 OF_CHANGES = ("D_first_order", "M_first_order", "D_loss", "M_loss")
 
 
 def read_off(
     whole: Share, sets: Sets, losses: Float32[np.ndarray, "S T"], updated: bool, plan: Plan, seed: int, unit: Any
 ) -> GradientInterference:
-    """losses: before the update, nats, NaN at padding. updated: whether there was one. unit: [S] or [S, T], or None."""
-    unit = None if unit is None else np.asarray(unit).reshape(len(losses), -1)
+    """losses: before the update, nats, NaN at padding. updated: whether there was one. unit: [S, 1], [S, T] or None."""
     per_token = _per_token(whole, losses, updated)
     first_order, loss_change = (
         measure_changes(per_token[name], unit, seed=seed) if updated else None
@@ -57,10 +56,17 @@ def read_off(
         reasons=_reasons(first_order, loss_change, sets, moves),
         parameters=sets.parameters,
         layers=sets.layers,
-        notes=tuple(one for one in (plan.note, *whole.notes) if one),
+        seconds=plan.seconds,
+        notes=tuple(one for one in (plan.note, *whole.notes, _rounding(sets.total.rounding)) if one),
         per_token=per_token,
     )
     return _as_proxy(found) if plan.method == "positionwise" else found
+
+
+def _rounding(coordinates: int) -> str:
+    if not coordinates:
+        return ""
+    return f"{coordinates:,} coordinates have gradients of rounding alone and count as untouched"
 
 
 def _as_proxy(found: GradientInterference) -> GradientInterference:
@@ -114,7 +120,7 @@ def _reasons(
     first_order: Interference | None, loss_change: Interference | None, sets: Sets, moves: bool
 ) -> dict[str, str]:
     """Why a number is NaN, or has no interval ("interval NAME")."""
-    why = dict.fromkeys(("D_grad", "D_grad_matrices"), UNTOUCHED)
+    why = {name: UNTOUCHED for name in ("D_grad", "D_grad_matrices") if isnan(getattr(sets, name))}
     missing = NO_UPDATE if first_order is None else NO_MOVE
     if not moves:
         why |= dict.fromkeys((*OF_CHANGES, "C_g", "C_ug", "C_uG", "null", "null_unit", "excess"), missing)

@@ -1,21 +1,18 @@
 """What one measurement of opposition between per-token gradients says: every number with its N and how sure it is."""
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
-from zerosum.gradients._numbers import CoordinateSums, Opposition
-from zerosum.gradients._parameters import Kind, Parameter
+from zerosum.gradients._numbers import CoordinateSums
 from zerosum.interference import Interference
 
 if TYPE_CHECKING:
     from zerosum.gradients._precision import DtypeError
 
 Ends = tuple[float, float]
-APART = ("embedding", "head")  # kinds that D_grad leaves out
 EXACT = "exact for these N tokens; another draw of texts would differ"
 
 
@@ -37,9 +34,14 @@ class ParameterSet:
     reason: str | None = None
 
     @property
-    def opposition(self) -> Opposition:
-        """Coordinates touched, C_g and C_uG; D_grad here is that of the sums alone."""
-        return self.sums.opposition
+    def C_g(self) -> float:
+        """sum_j |sum_i p_ij| / sum_ij |p_ij|, in [0, 1]; NaN where nothing moves."""
+        return self.sums.opposition.C_g
+
+    @property
+    def C_uG(self) -> float:
+        """|sum_ij p_ij| / sum_j |sum_i p_ij|, in [0, 1]; NaN where nothing moves."""
+        return self.sums.opposition.C_uG
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ class GradientInterference:
     intervals: name -> 95 % ends; of D_grad, D_grad_matrices, C_g and C_ug for the draw of a sample, of the others over
     sequences. n_sampled: tokens whose gradients were formed; N where all were. proxy: of method "positionwise", which
     forms no token gradient: then D_grad, C_g and C_ug are NaN. dtype: of the passes that sums over tokens come from;
-    dtype_error: what bfloat16 changes, on a few tokens.
+    dtype_error: what bfloat16 changes, on a few tokens. seconds: about how long exact sums, or at most how long the
+    general path would take; None where method auto was not asked.
 
     Source: Mircea et al. 2025, section 4; here of one token's loss each, and a tied matrix counts once.
     """
@@ -100,6 +103,7 @@ class GradientInterference:
     per_token: dict[str, Float[np.ndarray, "S T"]] = field(default_factory=dict, repr=False)
     proxy: Proxy | None = None
     dtype_error: "DtypeError | None" = None
+    seconds: float | None = None
 
     @property
     def changes(self) -> Float[np.ndarray, "S T"] | None:
@@ -131,27 +135,3 @@ class GradientInterference:
         from zerosum.gradients._document import document
 
         return document(self)
-
-
-def layer_of(name: str) -> str:
-    """The layer that a parameter is in: up to the first number in its name, else the module that holds it.
-
-    >>> layer_of("model.layers.12.mlp.up_proj.weight"), layer_of("model.norm.weight"), layer_of("scale")
-    ('model.layers.12', 'model.norm', 'scale')
-    """
-    parts = name.split(".")
-    at = next((k for k, part in enumerate(parts) if part.isdecimal()), len(parts) - 2)
-    return ".".join(parts[: at + 1]) or name
-
-
-def by_layer(parameters: Iterable[Parameter]) -> dict[str, list[Parameter]]:
-    """Layer -> its parameters, in the model's order."""
-    found: dict[str, list[Parameter]] = {}
-    for one in parameters:
-        found.setdefault(layer_of(one.name), []).append(one)
-    return found
-
-
-def in_D_grad(parameters: Sequence[Parameter], kinds: Sequence[Kind] = ("matrix", "norm", "bias")) -> list[Parameter]:
-    """Those that D_grad is the mean of; kinds ("matrix",): D_grad_matrices."""
-    return [one for one in parameters if one.kind in kinds]

@@ -21,14 +21,13 @@ from zerosum.gradients._adders import MassAdder
 from zerosum.gradients._exact import Layout, layout_of
 from zerosum.gradients._head import HeadPass
 from zerosum.gradients._layers import recording
-from zerosum.gradients._parameters import Parameter, trainable
+from zerosum.gradients._parameters import APART, Parameter, trainable
 from zerosum.gradients._per_token import Tally
 from zerosum.gradients._recorder import Recorder
 from zerosum.gradients._sample import GROUPS, Sample, calibrated, draw
 
 Interval = tuple[float, float]
 LOGITS = 1 << 24  # numbers in memory at once
-APART = ("embedding", "head")  # kinds that D_grad leaves out
 
 
 @dataclass(frozen=True)
@@ -90,10 +89,17 @@ class SampledMass:
         half = float(stdtrit(n - 2, (1 + level) / 2) * error / total)
         return float(total * np.exp(-half)), float(total * np.exp(half))
 
-    def D_grad(self, net: Mapping[str, Any], names: Sequence[str], level: float = 0.95) -> tuple[float, Interval]:
+    def kept(self) -> dict[str, Any]:
+        """Estimates of sum_i |g_ij|, of every parameter whose sums are kept."""
+        return {name: sum(part[name] for part in self.parts) for name in self.parts[0]}
+
+    def D_grad(
+        self, net: Mapping[str, Any], names: Sequence[str], least: Mapping[str, float], level: float = 0.95
+    ) -> tuple[float, Interval]:
         """D_grad over the parameters `names`, free of ratio bias, and its interval: by the delete-a-group jackknife.
 
-        net: exact sum_i g_ij. names: none of the token embedding or the head, whose sums are not kept.
+        net: exact sum_i g_ij. names: none of the token embedding or the head, whose sums are not kept. least: name ->
+        the sum_i |g_ij| that a coordinate has to exceed to count.
         """
         K, N = len(self.parts), float(self.group_weight.sum())
         cancelled, touched = np.zeros(K + 1), np.zeros(K + 1)
@@ -102,7 +108,7 @@ class SampledMass:
             whole = kept.sum(0)
             scale = N / (N - torch.as_tensor(self.group_weight, device=whole.device))
             for k, mass in enumerate((whole, *((whole - one) * f for one, f in zip(kept, scale, strict=True)))):
-                seen = mass > 0
+                seen = mass > least[name]
                 cancelled[k] += float((1 - net[name].to(mass)[seen].abs() / mass[seen]).sum())
                 touched[k] += int(seen.sum())
         whole, *without = cancelled / touched

@@ -16,7 +16,7 @@ from zarr.storage import LocalStore
 
 from zerosum.atomic import new_folder, write_text
 from zerosum.errors import InputError
-from zerosum.gradients._result import layer_of
+from zerosum.gradients._parameters import layer_of
 
 if TYPE_CHECKING:
     from zerosum.gradients._result import GradientInterference
