@@ -46,24 +46,32 @@ def model_and_tokens(vocabulary: int, sequences: int) -> tuple[Any, Any]:
     return LlamaForCausalLM(config).eval(), torch.randint(0, vocabulary, (sequences, POSITIONS + 1))
 
 
-def by_position(model: Any, tokens: Any, positions: tuple[int, ...]) -> None:
-    """One backward pass for each position over the batch, graph retained; each sequence's gradient of each matrix is
-    formed from what hooks see, and its absolute value added up. The method of the paper's code, written plainly."""
-    seen, hooks = {}, []
-    layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    net = {id(one): torch.zeros_like(one.weight) for one in layers}
-    mass = {id(one): torch.zeros_like(one.weight) for one in layers}
+def by_position(model: Any, tokens: Any, positions: tuple[int, ...]) -> tuple[dict[int, Any], dict[int, Any]]:
+    """One backward pass for each position over the batch, graph retained; each sequence's gradient of each parameter is
+    formed from what hooks see, and its absolute value added up. The method of the paper's code, written plainly.
+
+    Returns sum_i g_ij and sum_i |g_ij| of these positions by the identity of each parameter.
+    """
+    net, mass = ({id(one): torch.zeros_like(one) for one in model.parameters()} for _ in range(2))
+
+    def formed(module: Any, x: Any, gradient: Any) -> Any:
+        """The gradient of one sequence's token."""
+        if isinstance(module, nn.Linear):
+            return gradient.T @ x
+        if isinstance(module, nn.Embedding):
+            return torch.zeros_like(module.weight).index_add_(0, x, gradient)
+        return (gradient * x * torch.rsqrt(x.square().mean(-1, keepdim=True) + module.variance_epsilon)).sum(0)
+
+    def add(module: Any, inputs: Any, gradients: Any) -> None:
+        for x, gradient in zip(inputs, gradients, strict=True):
+            one = formed(module, x, gradient)
+            net[id(module.weight)] += one
+            mass[id(module.weight)] += one.abs_()
 
     def remember(module: Any, inputs: Any, output: Any) -> None:
-        seen[id(module)] = inputs[0].detach()
+        output.register_hook(lambda gradient: add(module, inputs[0].detach(), gradient))
 
-        def add(gradient: Any) -> None:
-            by_sequence = torch.einsum("sto,sti->soi", gradient, seen[id(module)])
-            net[id(module)] += by_sequence.sum(0)
-            mass[id(module)] += by_sequence.abs().sum(0)
-
-        output.register_hook(add)
-
+    layers = [module for module in model.modules() if hasattr(module, "weight")]
     hooks = [one.register_forward_hook(remember) for one in layers]
     logits = model(tokens[:, :-1]).logits
     for hook in hooks:
@@ -72,6 +80,7 @@ def by_position(model: Any, tokens: Any, positions: tuple[int, ...]) -> None:
     losses = losses.view(len(tokens), -1)
     for k in positions:
         torch.autograd.grad(losses[:, k].sum(), model.model.embed_tokens.weight, retain_graph=True)
+    return net, mass
 
 
 def milliseconds(work: Callable[[], Any], count: int) -> float:
