@@ -13,7 +13,7 @@ import zerosum.gradients
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
-from zerosum.gradients import _checkpoint  # noqa: E402 - needs torch
+from zerosum.gradients import checkpoint  # noqa: E402 - needs torch
 
 VOCABULARY = 30
 STEPS = (1, 2, 4)
@@ -112,8 +112,8 @@ def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, mon
     shutil.rmtree(store / "step-2")
     (store / "step-4" / "zarr.json").write_text("{damaged")
     measured = []
-    real = _checkpoint.measure
-    monkeypatch.setattr(_checkpoint, "measure", lambda *a, **b: measured.append(1) or real(*a, **b))
+    real = checkpoint.measure
+    monkeypatch.setattr(checkpoint, "measure", lambda *a, **b: measured.append(1) or real(*a, **b))
     code, out, _ = call(*arguments, "--json")
     assert (code, one_document(out)["checkpoints"], len(measured)) == (0, first, 2)
     code, out, _ = call(*arguments, "--seed", 1, "--json")

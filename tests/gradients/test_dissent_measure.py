@@ -11,10 +11,10 @@ from torch.nn import functional
 
 import zerosum.gradients
 from zerosum.errors import InputError
-from zerosum.gradients import _dissent_measurement, _dissent_passes
-from zerosum.gradients._dissent_measurement import ForceSums
-from zerosum.gradients._dissent_reached import first_reached
 from zerosum.gradients._parameters import trainable
+from zerosum.gradients.forces import _measurement, _passes
+from zerosum.gradients.forces._measurement import ForceSums
+from zerosum.gradients.forces._reached import first_reached
 from zerosum.interference import InterferenceSums, interval
 
 dissent = zerosum.gradients.dissent
@@ -146,8 +146,8 @@ def test_every_number_is_that_of_forces_written_out_token_by_token(model, scale,
 def test_all_forces_together_are_minus_the_gradient_of_the_summed_loss(family, tied, tokens, monkeypatch):
     """Through the hidden state and, at the head, beside it; of a tied matrix both paths add up to its gradient."""
     model, kept = exact(family, tied=tied), []
-    real = _dissent_measurement.of_body
-    monkeypatch.setattr(_dissent_measurement, "of_body", lambda sums, *more: kept.append(sums) or real(sums, *more))
+    real = _measurement.of_body
+    monkeypatch.setattr(_measurement, "of_body", lambda sums, *more: kept.append(sums) or real(sums, *more))
     found = dissent(model, tokens.numpy())
     sums, head = kept[0], model.get_output_embeddings().weight
     logits = model(tokens[:, :-1]).logits
@@ -170,7 +170,7 @@ def test_batches_change_nothing(tokens, monkeypatch):
     padded = tokens.clone()
     padded[1, 9:] = -1
     whole = dissent(model, padded.numpy())
-    monkeypatch.setattr(_dissent_passes, "LOGITS", 5 * VOCABULARY)
+    monkeypatch.setattr(_passes, "LOGITS", 5 * VOCABULARY)
     split = dissent(model, padded.numpy(), tokens_per_batch=1)
     assert (whole.N, whole.n_sequences) == (32, 3)
     for name in READ:
@@ -191,7 +191,7 @@ def test_single_precision_changes_little(tokens):
 
 def test_a_batch_that_does_not_fit_is_halved(tokens, monkeypatch):
     model, sizes = tiny("llama"), []
-    real = _dissent_measurement.forces_of
+    real = _measurement.forces_of
 
     def small_machine(head, some, *more):
         sizes.append(len(some))
@@ -200,7 +200,7 @@ def test_a_batch_that_does_not_fit_is_halved(tokens, monkeypatch):
         return real(head, some, *more)
 
     expected = dissent(model, tokens.numpy())
-    monkeypatch.setattr(_dissent_measurement, "forces_of", small_machine)
+    monkeypatch.setattr(_measurement, "forces_of", small_machine)
     seen = []
     found = dissent(model, tokens.numpy(), along=lambda words, done, of: seen.append((done, of)))
     assert sizes == [3, 1, 2, 1, 1]
@@ -365,7 +365,7 @@ def test_what_cannot_be_measured(tokens):
 
 
 def test_too_little_memory_is_said_before_anything_is_summed(tokens, monkeypatch):
-    monkeypatch.setattr(_dissent_measurement, "free_memory", lambda device: 1_000)
+    monkeypatch.setattr(_measurement, "free_memory", lambda device: 1_000)
     monkeypatch.setattr(ForceSums, "zeros", None)
     with pytest.raises(InputError, match="not enough memory"):
         dissent(tiny("llama"), tokens.numpy())

@@ -9,8 +9,8 @@ from torch.nn import functional
 from zerosum.gradients._exact import exact_sums, head_apart
 from zerosum.gradients._general import general_sums
 from zerosum.gradients._oracle import oracle_sums
-from zerosum.gradients._recorder import Unsupported
 from zerosum.gradients._sums import GradientSums
+from zerosum.gradients.layerwise._recorder import Unsupported
 
 FAMILIES = ("llama", "olmo2", "qwen3", "gpt2", "gpt-neox")
 

@@ -24,7 +24,7 @@ METHODS = {"exact": 1e-9, "sampled": 1e-6}  # a sample adds up in float32
 def processes():
     """Processes that begin with torch already imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["zerosum.gradients._checkpoint", "transformers.models.llama.modeling_llama"])
+    context.set_forkserver_preload(["zerosum.gradients.checkpoint", "transformers.models.llama.modeling_llama"])
     return context
 
 

@@ -6,10 +6,10 @@ from test_exact import FAMILIES, assert_same_sums
 from tiny_models import VOCABULARY, tiny
 from torch import nn
 
-from zerosum.gradients import _norms
 from zerosum.gradients._exact import exact_sums
 from zerosum.gradients._oracle import oracle_sums
-from zerosum.gradients._recorder import Recorder
+from zerosum.gradients.layerwise import _norms
+from zerosum.gradients.layerwise._recorder import Recorder
 
 
 class OneAndMore(nn.Module):

@@ -10,7 +10,7 @@ from torch import nn
 
 from zerosum.gradients._exact import Layout, exact_sums, layout_of
 from zerosum.gradients._oracle import oracle_sums
-from zerosum.gradients._tail import find_tail
+from zerosum.gradients.layerwise._tail import find_tail
 
 PROJECTIONS = {"gpt2": "transformer.h.1.attn.c_proj", "gpt-neox": "gpt_neox.layers.1.attention.dense"}
 

@@ -87,7 +87,7 @@ class _Measured:
     def document(self, checkpoint: "Checkpoint") -> dict[str, Any]:
         """One checkpoint, measured or, of a run where the same was measured before, read."""
         from zerosum.cli.kept import kept, write_kept
-        from zerosum.gradients._source import units_of
+        from zerosum.gradients.source import units_of
 
         model = None
         if self.tokens is None:
@@ -111,7 +111,7 @@ class _Measured:
 
     def _found(self, checkpoint: "Checkpoint", model: Any, tokens: "TokenSequences") -> dict[str, Any]:
         from zerosum.gradients import dissent as measure
-        from zerosum.gradients._source import head, units_of
+        from zerosum.gradients.source import head, units_of
 
         label, units = f"step {checkpoint.step}: dissent", units_of(tokens)
         found = measure(

@@ -142,7 +142,7 @@ def _opened(source: str, how: _How) -> "Run":
 
 def _all_measured(run: "Run", path: Path, how: _How) -> tuple[list[dict[str, Any]], list[Failure]]:
     """Documents of all checkpoints by step, and what failed. Of several processes each begins where no other is."""
-    from zerosum.gradients._checkpoint import is_busy
+    from zerosum.gradients.checkpoint import is_busy
 
     left, found, failed = list(run.checkpoints), [], []
     with progress() as show:
@@ -157,8 +157,7 @@ def _all_measured(run: "Run", path: Path, how: _How) -> tuple[list[dict[str, Any
 
 def _measured(path: Path, checkpoint: "Checkpoint", how: _How, show: "Show") -> dict[str, Any]:
     from zerosum.checkpoints import load_model
-    from zerosum.gradients._checkpoint import measure_checkpoint
-    from zerosum.gradients._measurement import Choice
+    from zerosum.gradients.checkpoint import Choice, measure_checkpoint
     from zerosum.training.run_folder import writing
 
     model = load_model(checkpoint, device=how.device)
@@ -177,7 +176,7 @@ def _measured(path: Path, checkpoint: "Checkpoint", how: _How, show: "Show") -> 
 
 def _update(checkpoint: "Checkpoint", model: Any, how: _How) -> Any:
     """The update, if one was asked for, and what to know about it."""
-    from zerosum.gradients._checkpoint import Update
+    from zerosum.gradients.checkpoint import Update
 
     if how.after is not None:
         return _difference(checkpoint, model, how.after, how.device)
@@ -188,8 +187,7 @@ def _update(checkpoint: "Checkpoint", model: Any, how: _How) -> Any:
 
 def _difference(checkpoint: "Checkpoint", model: Any, after: str, device: str) -> Any:
     from zerosum.checkpoints import load_model, open_run
-    from zerosum.gradients._checkpoint import Update
-    from zerosum.gradients._prepare import update_between
+    from zerosum.gradients.checkpoint import Update, update_between
 
     later = open_run(after).checkpoints
     if len(later) > 1:
@@ -200,7 +198,7 @@ def _difference(checkpoint: "Checkpoint", model: Any, after: str, device: str) -
 
 
 def _one_step(checkpoint: "Checkpoint", model: Any, how: _How) -> Any:
-    from zerosum.gradients._checkpoint import Update
+    from zerosum.gradients.checkpoint import Update
     from zerosum.training.one_update import one_update
     from zerosum.training.optimizer_states import find_updater
     from zerosum.training.real_steps import draw_batches

@@ -15,18 +15,18 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from zerosum.gradients._adders import Adder, Both, MassAdder, NetAdder
-from zerosum.gradients._head import HeadPass, logits_of
-from zerosum.gradients._head import head_apart as head_apart
-from zerosum.gradients._layers import recording
 from zerosum.gradients._numbers import ROUNDING
 from zerosum.gradients._oracle import token_gradients
 from zerosum.gradients._parameters import trainable
-from zerosum.gradients._per_token import Tally
-from zerosum.gradients._position_adder import PositionAdder
-from zerosum.gradients._recorder import Recorder, Unsupported
 from zerosum.gradients._sums import GradientSums
-from zerosum.gradients._tail import Cut, Tail, find_tail
+from zerosum.gradients.layerwise._adders import Adder, Both, MassAdder, NetAdder
+from zerosum.gradients.layerwise._head import HeadPass, logits_of
+from zerosum.gradients.layerwise._head import head_apart as head_apart
+from zerosum.gradients.layerwise._layers import recording
+from zerosum.gradients.layerwise._per_token import Tally
+from zerosum.gradients.layerwise._position_adder import PositionAdder
+from zerosum.gradients.layerwise._recorder import Recorder, Unsupported
+from zerosum.gradients.layerwise._tail import Cut, Tail, find_tail
 
 BLOCK = 16  # positions that share one forward pass; what lies beyond the token's own position is computed in vain
 TIMED = 4  # positions that are timed

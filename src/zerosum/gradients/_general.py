@@ -11,8 +11,8 @@ import torch
 from torch.nn import functional
 
 from zerosum.gradients._parameters import trainable
-from zerosum.gradients._per_token import Tally
 from zerosum.gradients._sums import GradientSums
+from zerosum.gradients.layerwise._per_token import Tally
 
 ROOM = 1 << 28  # numbers: 1 GiB of float32 gradients at once
 

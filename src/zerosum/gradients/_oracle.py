@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zerosum.gradients._parameters import trainable
-from zerosum.gradients._per_token import TokenNumbers
 from zerosum.gradients._sums import GradientSums
+from zerosum.gradients.layerwise._per_token import TokenNumbers
 
 
 def token_gradients(model: Any, tokens: Any, which: Any = None) -> Iterator[dict[str, Any]]:

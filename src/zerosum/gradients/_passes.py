@@ -19,12 +19,12 @@ from zerosum.gradients._first_order import first_order
 from zerosum.gradients._general import general_changes, general_sums
 from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients._parameters import Parameter
-from zerosum.gradients._per_token import TokenNumbers
 from zerosum.gradients._positionwise import positionwise_sums
 from zerosum.gradients._prepare import LOGITS, Batch
 from zerosum.gradients._sample import FEWEST
 from zerosum.gradients._sampled import SampledMass, sampled_mass
 from zerosum.gradients._sums import GradientSums
+from zerosum.gradients.layerwise._per_token import TokenNumbers
 from zerosum.losses.batch_size import is_out_of_memory
 
 Made = TypeVar("Made")

@@ -12,8 +12,8 @@ from zerosum.gradients._exact import Layout, exact_seconds, layout_of
 from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients._parameters import Parameter
 from zerosum.gradients._prepare import Batch
-from zerosum.gradients._recorder import Unsupported
 from zerosum.gradients._sample import FEWEST
+from zerosum.gradients.layerwise._recorder import Unsupported
 from zerosum.losses.batch_size import free_memory
 
 METHODS = ("auto", "exact", "sampled", "general", "oracle", "positionwise")

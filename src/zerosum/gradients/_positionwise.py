@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from zerosum.gradients._adders import Both, MassAdder, NetAdder
 from zerosum.gradients._exact import Layout, consistent
-from zerosum.gradients._head import HeadPass, logits_of
-from zerosum.gradients._layers import recording
 from zerosum.gradients._parameters import trainable
-from zerosum.gradients._position_adder import PositionAdder
-from zerosum.gradients._recorder import Recorder
 from zerosum.gradients._sums import GradientSums
+from zerosum.gradients.layerwise._adders import Both, MassAdder, NetAdder
+from zerosum.gradients.layerwise._head import HeadPass, logits_of
+from zerosum.gradients.layerwise._layers import recording
+from zerosum.gradients.layerwise._position_adder import PositionAdder
+from zerosum.gradients.layerwise._recorder import Recorder
 
 
 def positionwise_sums(model: Any, tokens: Any, *, layout: Layout | None = None) -> GradientSums:

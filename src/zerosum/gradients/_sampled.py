@@ -17,14 +17,14 @@ from jaxtyping import Float, Int64
 from scipy.special import stdtrit
 from torch.nn import functional
 
-from zerosum.gradients._adders import MassAdder
 from zerosum.gradients._exact import Layout, layout_of
-from zerosum.gradients._head import HeadPass
-from zerosum.gradients._layers import recording
 from zerosum.gradients._parameters import APART, Parameter, trainable
-from zerosum.gradients._per_token import Tally
-from zerosum.gradients._recorder import Recorder
 from zerosum.gradients._sample import GROUPS, Sample, calibrated, draw
+from zerosum.gradients.layerwise._adders import MassAdder
+from zerosum.gradients.layerwise._head import HeadPass
+from zerosum.gradients.layerwise._layers import recording
+from zerosum.gradients.layerwise._per_token import Tally
+from zerosum.gradients.layerwise._recorder import Recorder
 
 Interval = tuple[float, float]
 LOGITS = 1 << 24  # numbers in memory at once

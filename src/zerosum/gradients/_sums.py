@@ -11,7 +11,7 @@ from zerosum.errors import InputError
 from zerosum.gradients._parameters import Parameter
 
 if TYPE_CHECKING:
-    from zerosum.gradients._per_token import TokenNumbers
+    from zerosum.gradients.layerwise._per_token import TokenNumbers
 
 
 @dataclass

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from zerosum.gradients._adders import MassAdder, NetAdder
-from zerosum.gradients._recorder import HeadGradients, Recorder
+from zerosum.gradients.layerwise._adders import MassAdder, NetAdder
+from zerosum.gradients.layerwise._recorder import HeadGradients, Recorder
 
 LOGITS = 1 << 22  # numbers of logits at a time, 16 MiB
 

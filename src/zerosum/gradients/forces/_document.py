@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from zerosum.gradients._dissent import ForceProducts
-from zerosum.gradients._dissent_result import ONE_VECTOR, Dissent, PartForces, Spread
 from zerosum.gradients._document import numbers
+from zerosum.gradients.forces._products import ForceProducts
+from zerosum.gradients.forces._result import ONE_VECTOR, Dissent, PartForces, Spread
 
 NO_FORCE = "attraction or repulsion is 0 here"
 Said = dict[str, Any]

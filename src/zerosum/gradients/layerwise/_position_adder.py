@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from zerosum.gradients._adders import MassAdder
-from zerosum.gradients._recorder import Dense, Part, Product, Rows, Unsupported
+from zerosum.gradients.layerwise._adders import MassAdder
+from zerosum.gradients.layerwise._recorder import Dense, Part, Product, Rows, Unsupported
 
 
 class PositionAdder(MassAdder):

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from zerosum.gradients._norms import norm_forward
-from zerosum.gradients._recorder import Recorder, Unsupported
+from zerosum.gradients.layerwise._norms import norm_forward
+from zerosum.gradients.layerwise._recorder import Recorder, Unsupported
 
 Forward = Callable[..., Any]
 

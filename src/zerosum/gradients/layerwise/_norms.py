@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from zerosum.gradients._recorder import Recorder, Unsupported
+from zerosum.gradients.layerwise._recorder import Recorder, Unsupported
 
 Forward = Callable[..., Any]
 CLOSE = 100  # times the precision, relative to the largest number

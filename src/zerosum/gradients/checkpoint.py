@@ -12,11 +12,13 @@ from typing import Any
 from zerosum.checkpoints import Checkpoint
 from zerosum.claims import waiting_for
 from zerosum.errors import InputError
-from zerosum.gradients._measurement import Choice, measure
+from zerosum.gradients._measurement import Choice as Choice
+from zerosum.gradients._measurement import measure
 from zerosum.gradients._parts import Parts, others_at_work
-from zerosum.gradients._source import head, units_of
+from zerosum.gradients._prepare import update_between as update_between
 from zerosum.gradients._store import measured, require_same_tokens, write
 from zerosum.gradients._verify import verify
+from zerosum.gradients.source import head, units_of
 from zerosum.tokens import TokenSequences
 
 Along = Callable[[str, int, int], None]

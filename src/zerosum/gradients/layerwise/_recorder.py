@@ -12,7 +12,7 @@ import torch
 from zerosum.gradients._parameters import Parameter
 
 if TYPE_CHECKING:
-    from zerosum.gradients._adders import Adder
+    from zerosum.gradients.layerwise._adders import Adder
 
 
 class Unsupported(Exception):

@@ -11,14 +11,14 @@ import torch
 from jaxtyping import Float, Float32, Int64
 
 from zerosum.errors import InputError
-from zerosum.gradients._dissent import products
-from zerosum.gradients._dissent_frequency import LabelFrequency
-from zerosum.gradients._dissent_head import LinearHead, linear_head
-from zerosum.gradients._dissent_passes import PER_TOKEN, READ, ForceSums, forces_of
-from zerosum.gradients._dissent_read_off import OfTokens, by_frequency, of_body, of_rows, spreads_of_rows
-from zerosum.gradients._dissent_result import Dissent
 from zerosum.gradients._parameters import Parameter
 from zerosum.gradients._prepare import Batch, TokensPerBatch, batches, measuring, require_finite, require_parameters
+from zerosum.gradients.forces._frequency import LabelFrequency
+from zerosum.gradients.forces._head import LinearHead, linear_head
+from zerosum.gradients.forces._passes import PER_TOKEN, READ, ForceSums, forces_of
+from zerosum.gradients.forces._products import products
+from zerosum.gradients.forces._read_off import OfTokens, by_frequency, of_body, of_rows, spreads_of_rows
+from zerosum.gradients.forces._result import Dissent
 from zerosum.losses import token_losses
 from zerosum.losses.batch_size import free_memory, is_out_of_memory
 from zerosum.tokens import PADDING

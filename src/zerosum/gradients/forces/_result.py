@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from zerosum.gradients._dissent import ForceProducts
+from zerosum.gradients.forces._products import ForceProducts
 
 Ends = tuple[float, float]
 QUANTILES = (5, 25, 50, 75, 95)  # percent
@@ -96,6 +96,6 @@ class Dissent:
 
     def to_json(self) -> dict[str, Any]:
         """The same for scripts, but for each token: null where there is no number, and `<name>_reason` beside it."""
-        from zerosum.gradients._dissent_document import document
+        from zerosum.gradients.forces._document import document
 
         return document(self)

@@ -1,0 +1,1 @@
+"""Gradient dissent: the attraction of each label against the repulsion of all other tokens."""
