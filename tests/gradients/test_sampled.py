@@ -1,18 +1,25 @@
 """A sample of tokens against all of them."""
 
+from functools import reduce
+from operator import add
+
 import numpy as np
 import pytest
 import torch
 from test_first_order import random_update
 from tiny_models import VOCABULARY, tiny
+from transformers import AutoModelForCausalLM
 
+import zerosum
 from zerosum.errors import InputError
-from zerosum.gradients._exact import exact_sums
+from zerosum.gradients._exact import exact_sums, layout_of
 from zerosum.gradients._numbers import beyond_rounding, opposition
 from zerosum.gradients._oracle import token_gradients
-from zerosum.gradients._parameters import trainable
+from zerosum.gradients._parameters import in_D_grad, trainable
+from zerosum.gradients._prepare import update_between
 from zerosum.gradients._sample import GROUPS, calibrated, draw
 from zerosum.gradients._sampled import sampled_mass
+from zerosum.training import held_out_tokens
 
 
 def test_a_draw_counts_every_token_once():
@@ -64,27 +71,74 @@ def test_sampled_tokens_have_the_oracles_sums(family, tied, tokens):
         assert torch.allclose(whole[name], value, rtol=1e-9, atol=1e-15), name
 
 
+def accuracy(model, tokens, update, draws):
+    """Of `draws` samples of 256: errors of D_grad and relative errors of sum_ij |p_ij| [draws, 2], and whether the
+    intervals hold the exact values [draws, 2]."""
+    sums, parameters, layout = exact_sums(model, tokens), trainable(model), layout_of(model, tokens)
+    inner = in_D_grad(parameters)
+    D, mass = opposition(sums, inner).D_grad, opposition(sums, parameters, update).mass
+    errors, held = [], []
+    for seed in range(draws):
+        found = sampled_mass(model, tokens, update, n_tokens=256, seed=seed, layout=layout)
+        opposed = found.opposition(sums.net, inner, beyond_rounding(found.kept(), inner))
+        estimate, (low, high) = reduce(add, opposed.values()).D_grad(found.share)
+        ends = found.moved_interval()
+        errors.append((estimate - D, found.total_moved() / mass - 1))
+        held.append((low <= D <= high, ends[0] <= mass <= ends[1]))
+    return np.array(errors), np.array(held)
+
+
 def test_estimates_are_close_and_their_intervals_cover():
     """256 of 4,096 tokens, 50 draws: the promised error and coverage."""
     model = tiny("llama", num_hidden_layers=1).float()
     tokens = torch.randint(0, VOCABULARY, (128, 33), generator=torch.Generator().manual_seed(5))
-    update = random_update(model)
-    sums, parameters = exact_sums(model, tokens), trainable(model)
-    inner = [one for one in parameters if one.kind not in ("embedding", "head")]
-    D, all_of_it = opposition(sums, inner).D_grad, opposition(sums, parameters, update)
-    errors, held = [], []
-    for seed in range(50):
-        found = sampled_mass(model, tokens, update, n_tokens=256, seed=seed)
-        least = beyond_rounding(found.kept(), inner)
-        estimate, (low, high) = found.D_grad(sums.net, [one.name for one in inner], least)
-        ends = found.moved_interval()
-        errors.append((estimate - D, found.total_moved() / all_of_it.mass - 1))
-        held.append((low <= D <= high, ends[0] <= all_of_it.mass <= ends[1]))
+    errors, held = accuracy(model, tokens, random_update(model), 50)
     error_of_D, error_of_mass = np.sqrt(np.mean(np.square(errors), axis=0))
     assert error_of_D <= 0.005
     assert error_of_mass <= 0.04  # and so C_g, whose numerator is exact
-    assert (np.mean(held, axis=0) >= 0.9).all()
-    assert np.abs(np.mean(errors, axis=0)[0]) < 0.001
+    assert (held.mean(0) >= 0.9).all()
+    assert np.abs(errors.mean(0)[0]) < 0.001
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["early", "late"])
+def test_a_real_step_of_a_trained_model_sampled(case, reference_data):
+    """As above, for a model that was trained, on text: gradients of tokens differ more."""
+    folder = reference_data / "gold" / case
+    before, after = (AutoModelForCausalLM.from_pretrained(folder / which).eval() for which in ("before", "after"))
+    tokens = torch.as_tensor(held_out_tokens(64, 64).ids)
+    errors, held = accuracy(before, tokens, update_between(before, after), 50)
+    error_of_D, error_of_mass = np.sqrt(np.mean(np.square(errors), axis=0))
+    assert error_of_D <= 0.005
+    assert error_of_mass <= 0.04
+    assert (held.mean(0) >= 0.9).all()
+
+
+def test_groups_are_spread_over_stretches_of_positions():
+    """A group that were one stretch of all sequences would take all gradients of some position embeddings with it."""
+    for m in (2, 4, 8, 16):
+        group = draw(24 * m, sequences=24, positions=64, seed=0).group
+        assert all(np.bincount(stretch, minlength=GROUPS).tolist() == [3] * GROUPS for stretch in group)
+
+
+def test_what_too_few_tokens_touch_is_said_to_be_unknown():
+    """Rows of position embeddings: most of one's gradient is that of the tokens at its position, seldom drawn."""
+    model = tiny("gpt2", n_layer=1).float()
+    tokens = torch.randint(0, VOCABULARY, (8, 33), generator=torch.Generator().manual_seed(5))
+    exact, found = (
+        zerosum.gradient_interference(model, tokens, method=method, n_sampled=64) for method in ("exact", "sampled")
+    )
+    positions = next(one for one in found.parameters if one.name == "transformer.wpe.weight")
+    assert positions.interval == (0.0, 1.0)
+    low, high = found.intervals["D_grad"]
+    share = positions.sums.touched / sum(one.sums.touched for one in found.parameters)
+    assert low < exact.D_grad < high
+    assert high - low > share
+    assert "position embeddings" in found.notes[-1]
+    assert abs(found.D_grad - exact.D_grad) < 0.02
+    for one, its in zip(found.parameters, exact.parameters, strict=True):
+        if one.kind == "matrix" and one is not positions:
+            assert abs(one.D_grad - its.D_grad) < 0.02, one.name
 
 
 def test_the_same_seed_gives_the_same_estimate(tokens):

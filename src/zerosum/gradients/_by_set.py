@@ -4,9 +4,10 @@ Letters: i token, j coordinate; p_ij = g_ij u_j.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from math import isfinite, nan
+from dataclasses import dataclass, replace
+from functools import partial, reduce
+from math import nan
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from zerosum.gradients._numbers import CoordinateSums, beyond_rounding, coordina
 from zerosum.gradients._parameters import APART, Parameter, by_layer, in_D_grad
 from zerosum.gradients._result import Ends, ParameterSet
 from zerosum.gradients._sampled import SampledMass
+from zerosum.gradients._sampled_opposition import SampledOpposition
 from zerosum.gradients._share import Share
 
 NOT_KEPT = "a sample keeps no sums of embedding and head"
@@ -26,7 +28,7 @@ Update = Mapping[str, Any] | None
 class Sets:
     """total: over every coordinate. intervals: of D_grad and D_grad_matrices; mass_interval: of sum_ij |p_ij|, nats.
 
-    None where nothing was sampled, or nothing moves.
+    None where nothing was sampled, or nothing moves. thin: coordinates that too few tokens of a sample touch.
     """
 
     total: CoordinateSums
@@ -36,6 +38,7 @@ class Sets:
     layers: tuple[ParameterSet, ...]
     intervals: dict[str, Ends | None]
     mass_interval: Ends | None = None
+    thin: int = 0
 
 
 def within_sets(signed: Mapping[str, Any], parameters: Sequence[Parameter], weight: Any = 1.0) -> dict[str, float]:
@@ -80,24 +83,23 @@ def exact_sets(
 def sampled_sets(sample: SampledMass, net: Mapping[str, Any], parameters: Sequence[Parameter], update: Update) -> Sets:
     """From exact sum_i g_ij and a sample of tokens: sum_i |g_ij|, sum_ij |p_ij| and C_ug of a set are estimates."""
     u, kept = update or {}, sample.kept()
-    least = beyond_rounding(kept, parameters)
+    opposed = sample.opposition(net, parameters, beyond_rounding(kept, parameters))
     each = {
-        one.name: _sampled_sums(sample, one, net[one.name], u.get(one.name), kept.get(one.name), least)
+        one.name: _sampled_sums(sample, one, net[one.name], u.get(one.name), opposed.get(one.name))
         for one in parameters
     }
 
     def D_grad(some: Sequence[Parameter]) -> tuple[float, Ends | None]:
-        names = [one.name for one in some if one.kind not in APART and each[one.name].touched]
-        if not names:
+        of = [opposed[one.name] for one in some if one.name in opposed]
+        if not sum(one.touched for one in of):
             return nan, None
-        with np.errstate(invalid="ignore", divide="ignore"):  # coordinates that one group alone has touched
-            value, ends = sample.D_grad(net, names, least)
-        return value, ends if all(map(isfinite, ends)) else None
+        return reduce(add, of).D_grad(sample.share)
 
     within = within_sets(sample.signed, parameters, sample.weight)
     sets = _sets(each, within, parameters, D_grad, lambda some: NOT_KEPT if _apart(some) else None)
     moves = bool(u) and sample.total_moved() > 0
-    return Sets(**(vars(sets) | {"mass_interval": sample.moved_interval() if moves else None}))
+    ends = sample.moved_interval() if moves else None
+    return replace(sets, mass_interval=ends, thin=sum(one.n_thin for one in opposed.values()))
 
 
 def _apart(some: Sequence[Parameter]) -> bool:
@@ -105,14 +107,13 @@ def _apart(some: Sequence[Parameter]) -> bool:
 
 
 def _sampled_sums(
-    sample: SampledMass, one: Parameter, net: Any, u: Any, kept: Any, least: Mapping[str, float]
+    sample: SampledMass, one: Parameter, net: Any, u: Any, opposed: SampledOpposition | None
 ) -> CoordinateSums:
-    """kept: estimate of sum_i |g_ij|; None: of embedding and head, which a sample keeps no sums of."""
+    """opposed: None of embedding and head, whose sums a sample does not keep."""
     counted = CoordinateSums(numel=net.numel())
-    if kept is not None:
-        touched = int((kept > least[one.name]).sum())
-        counted += CoordinateSums(touched=touched, rounding=int((kept > 0).sum()) - touched)
-    if u is None or (kept is not None and not counted.touched):
+    if opposed is not None:
+        counted += CoordinateSums(touched=opposed.touched, rounding=opposed.rounding)
+    if u is None or (opposed is not None and not opposed.touched):
         return counted
     p = u.to(net) * net
     moved = sample.total_moved([one.name])

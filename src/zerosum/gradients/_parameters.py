@@ -10,11 +10,15 @@ APART = ("embedding", "head")  # kinds that D_grad leaves out
 
 @dataclass(frozen=True)
 class Parameter:
-    """One trainable tensor. name: the first of its names. kind: "embedding" also where it is tied to the head."""
+    """One trainable tensor. name: the first of its names. kind: "embedding" also where it is tied to the head.
+
+    looked_up: whether its rows are looked up, so that a token has a gradient in some of them alone.
+    """
 
     name: str
     kind: Kind
     tensor: Any
+    looked_up: bool = False
 
 
 def trainable(model: Any) -> tuple[Parameter, ...]:
@@ -24,6 +28,9 @@ def trainable(model: Any) -> tuple[Parameter, ...]:
     embeddings too), of a vector called bias ("bias"), of any other vector or scalar ("norm").
     """
     embedding, head = (_weight(model, which) for which in ("get_input_embeddings", "get_output_embeddings"))
+    from torch.nn import Embedding
+
+    looked_up = {id(module.weight) for module in model.modules() if isinstance(module, Embedding)}
     found = []
     for name, tensor in model.named_parameters():
         if not tensor.requires_grad:
@@ -33,7 +40,7 @@ def trainable(model: Any) -> tuple[Parameter, ...]:
             kind = "embedding"
         elif tensor is head:
             kind = "head"
-        found.append(Parameter(name, kind, tensor))
+        found.append(Parameter(name, kind, tensor, id(tensor) in looked_up))
     return tuple(found)
 
 

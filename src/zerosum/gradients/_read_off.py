@@ -57,7 +57,7 @@ def read_off(
         parameters=sets.parameters,
         layers=sets.layers,
         seconds=plan.seconds,
-        notes=tuple(one for one in (plan.note, *whole.notes, _rounding(sets.total.rounding)) if one),
+        notes=tuple(one for one in (plan.note, *whole.notes, _rounding(sets.total.rounding), _thin(sets)) if one),
         per_token=per_token,
     )
     return _as_proxy(found) if plan.method == "positionwise" else found
@@ -67,6 +67,16 @@ def _rounding(coordinates: int) -> str:
     if not coordinates:
         return ""
     return f"{coordinates:,} coordinates have gradients of rounding alone and count as untouched"
+
+
+def _thin(sets: Sets) -> str:
+    if not sets.thin:
+        return ""
+    of = sum(one.sums.touched for one in sets.parameters)
+    return (
+        f"{sets.thin:,} of {of:,} coordinates of D_grad have gradients of too few tokens in the sample (position "
+        "embeddings, units seldom in use): anything from 0 to 1, as intervals say"
+    )
 
 
 def _as_proxy(found: GradientInterference) -> GradientInterference:

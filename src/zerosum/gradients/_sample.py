@@ -49,8 +49,8 @@ def draw(n_tokens: int, sequences: int, positions: int, seed: int) -> Sample:
     sizes = np.diff(ends)
     position = ends[:-1, None] + random.integers(0, sizes[:, None], size=(m, sequences))
     weight = np.broadcast_to(sizes[:, None], position.shape).astype(np.float64)
-    order = np.arange(m * sequences).reshape(sequences, m).T  # neighbours in a sequence are in different groups
-    return Sample(position, weight, random.permutation(GROUPS)[order % GROUPS], sequences * positions)
+    group = np.arange(m * sequences).reshape(m, sequences) % GROUPS  # each stretch is spread over the groups
+    return Sample(position, weight, random.permuted(group, axis=1), sequences * positions)
 
 
 def calibrated(sample: Sample, auxiliary: Float[np.ndarray, "S T"]) -> Sample:

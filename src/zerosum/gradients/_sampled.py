@@ -20,13 +20,13 @@ from torch.nn import functional
 from zerosum.gradients._exact import Layout, layout_of
 from zerosum.gradients._parameters import APART, Parameter, trainable
 from zerosum.gradients._sample import GROUPS, Sample, calibrated, draw
+from zerosum.gradients._sampled_opposition import Interval, SampledOpposition, sampled_opposition
 from zerosum.gradients.layerwise._adders import MassAdder
 from zerosum.gradients.layerwise._head import HeadPass
 from zerosum.gradients.layerwise._layers import recording
 from zerosum.gradients.layerwise._per_token import Tally
 from zerosum.gradients.layerwise._recorder import Recorder
 
-Interval = tuple[float, float]
 LOGITS = 1 << 24  # numbers in memory at once
 
 
@@ -85,7 +85,7 @@ class SampledMass:
     def moved_interval(self, level: float = 0.95) -> Interval:
         """Interval of `total_moved()` over all parameters, on log scale, for the draw of the sample alone."""
         n, total = len(self.weight), self.total_moved()
-        error = self.N * np.sqrt((1 - n / self.N) * self.residual.var(ddof=2) / n)
+        error = self.N * np.sqrt((1 - self.share) * self.residual.var(ddof=2) / n)
         half = float(stdtrit(n - 2, (1 + level) / 2) * error / total)
         return float(total * np.exp(-half)), float(total * np.exp(half))
 
@@ -93,30 +93,21 @@ class SampledMass:
         """Estimates of sum_i |g_ij|, of every parameter whose sums are kept."""
         return {name: sum(part[name] for part in self.parts) for name in self.parts[0]}
 
-    def D_grad(
-        self, net: Mapping[str, Any], names: Sequence[str], least: Mapping[str, float], level: float = 0.95
-    ) -> tuple[float, Interval]:
-        """D_grad over the parameters `names`, free of ratio bias, and its interval: by the delete-a-group jackknife.
+    def opposition(
+        self, net: Mapping[str, Any], parameters: Sequence[Parameter], least: Mapping[str, float]
+    ) -> dict[str, SampledOpposition]:
+        """Of each parameter whose sums are kept. net: exact sum_i g_ij. least: as of `sampled_opposition`."""
+        found = {}
+        for one in parameters:
+            if one.name in self.parts[0]:
+                parts = [part[one.name] for part in self.parts]
+                found[one.name] = sampled_opposition(one, parts, self.group_weight, net[one.name], least[one.name])
+        return found
 
-        net: exact sum_i g_ij. names: none of the token embedding or the head, whose sums are not kept. least: name ->
-        the sum_i |g_ij| that a coordinate has to exceed to count.
-        """
-        K, N = len(self.parts), float(self.group_weight.sum())
-        cancelled, touched = np.zeros(K + 1), np.zeros(K + 1)
-        for name in names:
-            kept = torch.stack([part[name] for part in self.parts])
-            whole = kept.sum(0)
-            scale = N / (N - torch.as_tensor(self.group_weight, device=whole.device))
-            for k, mass in enumerate((whole, *((whole - one) * f for one, f in zip(kept, scale, strict=True)))):
-                seen = mass > least[name]
-                cancelled[k] += float((1 - net[name].to(mass)[seen].abs() / mass[seen]).sum())
-                touched[k] += int(seen.sum())
-        whole, *without = cancelled / touched
-        left = np.array(without)
-        estimate = float(K * whole - (K - 1) * left.mean())
-        spread = (1 - len(self.weight) / self.N) * (K - 1) / K * ((left - left.mean()) ** 2).sum()
-        half = float(stdtrit(K - 1, (1 + level) / 2) * np.sqrt(spread))
-        return estimate, (max(estimate - half, 0.0), min(estimate + half, 1.0))
+    @property
+    def share(self) -> float:
+        """Of all tokens, those in the sample."""
+        return len(self.weight) / self.N
 
 
 def sampled_mass(
