@@ -1,6 +1,6 @@
 """D_grad of a sample: ratio bias removed, and its error found, by the delete-a-group jackknife.
 
-Letters: K groups of the sample's tokens, K + 1 ways to use them, i token, j coordinate; g_ij gradient of a token's loss.
+Letters: K groups of sampled tokens, K + 1 ways to use them, i token, j coordinate; g_ij gradient of one token's loss.
 """
 
 from collections.abc import Sequence
