@@ -9,6 +9,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -127,49 +128,77 @@ def collect(
 
     batches: the sequences of each. measure: batch number -> its share. along: called with sequences done and in all.
     """
-    own: Share | None = None
-    held: list[Claim] = []
-    saved, took = time.monotonic(), 0.0
-
-    def keep() -> None:
-        nonlocal saved, took
-        began = time.monotonic()
-        if own is not None and held:
-            parts.save(own)
-        while held:
-            held.pop().__exit__()
-        saved = time.monotonic()
-        took = saved - began
-
-    total = sum(map(len, batches))
+    own, total = _Own(parts), sum(map(len, batches))
     try:
         while parts.is_there:
-            done = parts.done() | (set() if own is None else set(own.rows.tolist()))
+            done = parts.done() | own.rows
             along(len(done), total)
             left = [k for k, rows in enumerate(batches) if not done.issuperset(rows.tolist())]
-            claimed = next(((k, claim) for k in left if (claim := parts.claim(k)) is not None), None)
-            if claimed is None:
-                keep()
-                if left:
-                    time.sleep(_LOOK)
-                elif len(parts.done()) == total:
-                    return
-                else:  # a batch of ours was taken over and done twice
-                    parts.start_over()
-                    own = None
+            k = next((k for k in left if own.claims(k, batches[k])), None)
+            if k is not None:
+                own.add(measure(k))
                 continue
-            k, claim = claimed
-            held.append(claim)
-            if parts.done().issuperset(batches[k].tolist()):  # done between the two looks
-                held.pop().__exit__()
-                continue
-            share = measure(k)
-            own = share if own is None else own.add(share)
-            if time.monotonic() - saved >= RARELY * took:
-                keep()
+            own.keep()
+            if left:
+                time.sleep(_LOOK)
+            elif len(parts.done()) == total:
+                return
+            else:  # a batch of ours was taken over and done twice
+                own.start_over()
     finally:
-        while held:
-            held.pop().__exit__()
+        own.release()
+
+
+@dataclass
+class _Own:
+    """What this process has measured, and its claims on what of that is not in its file yet."""
+
+    parts: Parts
+    share: Share | None = None
+    held: list[Claim] = field(default_factory=list)
+    saved: float = field(default_factory=time.monotonic)
+    took: float = 0.0
+
+    @property
+    def rows(self) -> set[int]:
+        """Sequences."""
+        return set() if self.share is None else set(self.share.rows.tolist())
+
+    def claims(self, batch: int, rows: Int64[np.ndarray, " s"]) -> bool:
+        """Whether this process is the one to measure it."""
+        claim = self.parts.claim(batch)
+        if claim is None:
+            return False
+        self.held.append(claim)
+        if self.parts.done().issuperset(rows.tolist()):  # done since the last look
+            self.held.pop().__exit__()
+            return False
+        return True
+
+    def add(self, share: Share) -> None:
+        """Take in one batch; keep all where the last time was long enough ago."""
+        self.share = share if self.share is None else self.share.add(share)
+        if time.monotonic() - self.saved >= RARELY * self.took:
+            self.keep()
+
+    def keep(self) -> None:
+        """Write all to this process's file."""
+        began = time.monotonic()
+        if self.share is not None and self.held:
+            self.parts.save(self.share)
+        self.release()
+        self.saved = time.monotonic()
+        self.took = self.saved - began
+
+    def start_over(self) -> None:
+        """Throw all away."""
+        self.parts.start_over()
+        self.share = None
+
+    def release(self) -> None:
+        """Give up the claims."""
+        while self.held:
+            self.held.pop().__exit__()
 
 
 def _read(file: Path) -> Share:
