@@ -29,6 +29,18 @@ def test_a_disk_without_links(tmp_path, monkeypatch):
         assert claims.take(tmp_path / "a.claim") is None
 
 
+def test_a_folder_that_is_not_there_is_not_waited_for(tmp_path, monkeypatch):
+    with pytest.raises(FileNotFoundError):
+        claims.take(tmp_path / "gone" / "a.claim")
+
+    def refuse(self, *_, **__):  # as /proc does, whose folders hold no files of ours
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(type(tmp_path), "write_text", refuse)
+    with pytest.raises(FileNotFoundError):
+        claims.take(tmp_path / "a.claim")
+
+
 @pytest.mark.parametrize("work", [die_at_link, take_and_die])
 def test_what_a_killed_process_leaves_can_be_taken_at_once(tmp_path, work):
     path = tmp_path / "1-0.claim"

@@ -53,10 +53,6 @@ def take(path: Path) -> Claim | None:
         except FileExistsError:
             if not is_stale(path) or not _removed(path):
                 return None
-        except FileNotFoundError:  # what was to be linked, swept away by the process that got the claim
-            if not path.parent.is_dir():
-                raise
-            return None
         else:
             for left in path.parent.glob(f"{glob.escape(path.name)}.*"):  # by processes killed inside `_create`
                 left.unlink(missing_ok=True)
@@ -71,7 +67,9 @@ def _create(path: Path) -> None:
     whole.write_text(holder, encoding="utf-8")
     try:
         os.link(whole, path)
-    except (FileExistsError, FileNotFoundError):
+    except FileNotFoundError as swept:  # by the process that got the claim
+        raise FileExistsError(path) from swept
+    except FileExistsError:
         raise
     except OSError:  # a disk without links: there the holder is written a moment later
         with path.open("x", encoding="utf-8") as file:

@@ -1,6 +1,7 @@
 """The store of gradient measurements as xarray shows it."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from tiny_models import tiny
 import zerosum
 from zerosum.errors import InputError
 from zerosum.gradients import open_gradients
-from zerosum.gradients._store import measured, write
+from zerosum.gradients._store import measured, require_store, write
 from zerosum.tokens import TokenSequences
 
 HOW = {"method": "exact"}
@@ -73,3 +74,32 @@ def test_stores_that_cannot_be_used_are_one_line(tmp_path, sequences):
     (tmp_path / "s" / "step-3" / "zarr.json").write_text("{")
     with pytest.raises(InputError, match=r"step-3: damaged"):
         open_gradients(tmp_path / "s")
+
+
+@pytest.mark.parametrize("name", [".", "", "/", "..", "here/.."])
+def test_a_store_has_a_name(name):
+    with pytest.raises(InputError, match="not the name of a folder"):
+        require_store(Path(name))
+
+
+def test_a_store_is_no_folder_of_something_else(tmp_path, sequences):
+    for free in ("new", "empty", "killed"):
+        (tmp_path / free).mkdir()
+        require_store(tmp_path / free)
+    (tmp_path / "killed" / "zarr.json.part").touch()
+    require_store(tmp_path / "killed")
+    require_store(tmp_path / "not there")
+    put(tmp_path / "new", 1, sequences)
+    require_store(tmp_path / "new")
+    for other in ("run", "losses.zarr"):
+        (tmp_path / other).mkdir()
+    (tmp_path / "run" / "config.json").write_text("{}")
+    (tmp_path / "losses.zarr" / "zarr.json").write_text('{"attributes": {"what": "losses"}}')
+    for other in ("run", "losses.zarr"):
+        with pytest.raises(InputError, match=r"something else.*not touched"):
+            require_store(tmp_path / other)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="Not a directory"):
+        require_store(tmp_path / "file")
+    with pytest.raises(InputError, match="too long"):
+        require_store(tmp_path / ("n" * 300))

@@ -16,6 +16,7 @@ from zerosum.gradients import _passes, _plan
 from zerosum.gradients._oracle import token_gradients
 from zerosum.gradients._parameters import layer_of, trainable
 from zerosum.gradients._prepare import update_between
+from zerosum.gradients._verify import verify
 
 T5 = {"vocab_size": VOCABULARY, "d_model": 8, "d_kv": 4, "d_ff": 8, "num_layers": 1, "num_heads": 2}
 
@@ -256,6 +257,7 @@ def test_an_operation_without_forward_mode_goes_by_backward_passes(tokens, monke
     monkeypatch.setattr(_passes, "first_order", refused)
     found = zerosum.gradient_interference(model, tokens, update)
     assert "backward passes" in found.notes[-1]
+    assert verify(model, tokens, update, K=3).first_order < 1e-6
     np.testing.assert_allclose(found.changes, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
 
 

@@ -69,3 +69,14 @@ def test_small_gradients_that_are_no_rounding_count(tokens):
     assert gate.sums.touched == gate.sums.numel
     assert not any("rounding" in note for note in found.notes)
     assert np.isfinite(gate.D_grad)
+
+
+def test_small_gradients_of_a_layer_without_biases_count(tokens):
+    """Those of a whole matrix may be far below the rest of its layer's, some of them below what rounding is there."""
+    model = tiny("llama").float()
+    model.model.layers[0].mlp.down_proj.weight.data *= 1e-5
+    narrow, wide = (zerosum.gradient_interference(one, tokens) for one in (model, copy.deepcopy(model).double()))
+    for found in (narrow, wide):
+        gate = of(found, "model.layers.0.mlp.gate_proj.weight")
+        assert gate.sums.touched == gate.sums.numel
+    assert narrow.D_grad == pytest.approx(wide.D_grad, abs=1e-6)

@@ -45,10 +45,25 @@ def test_calibrated_weights_add_up_the_auxiliary_variable():
     assert (sample.weight * known[np.arange(8), sample.position]).sum() == pytest.approx(known.sum())
 
 
-@pytest.mark.parametrize(("n", "why"), [(3, "too few"), (8 * 33, "exact")])
-def test_samples_that_make_no_sense_are_refused(n, why):
+@pytest.mark.parametrize(("n", "why"), [(3, "too few"), (36, "all of these 36 tokens.*exact")])
+def test_samples_that_make_no_sense_are_refused(n, why, tokens):
     with pytest.raises(InputError, match=why):
-        draw(n, sequences=4, positions=66, seed=0)
+        zerosum.gradient_interference(tiny("llama"), tokens, method="sampled", n_sampled=n)
+
+
+def test_of_short_texts_a_sample_takes_every_token():
+    model, tokens = tiny("llama", num_hidden_layers=1), torch.randint(0, VOCABULARY, (16, 33)).numpy()
+    tokens[3, 2:], tokens[7:9, 5:] = -1, -1  # 1 prediction, and twice 4
+    update = random_update(model)
+    exact = zerosum.gradient_interference(model, tokens, update, method="exact")
+    found = zerosum.gradient_interference(model, tokens, update, method="sampled", n_sampled=96)
+    assert (found.N, found.n_sampled) == (13 * 32 + 9, 13 * 8 + 9)
+    known = np.isfinite(found.per_token["moved"])
+    assert known[[3, 7, 8]].sum() == 9
+    np.testing.assert_allclose(found.per_token["moved"][known], exact.per_token["moved"][known], rtol=1e-6)
+    for name in ("C_g", "C_ug", "D_grad"):
+        low, high = found.intervals[name]
+        assert low < getattr(exact, name) < high
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2"])

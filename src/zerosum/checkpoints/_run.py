@@ -1,5 +1,6 @@
 """A run: its checkpoints in order, its loss curve, and what is wrong with them."""
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,8 @@ from zerosum.checkpoints.problems import Problem, gaps, identical_weights, misfi
 from zerosum.checkpoints.weights import Weights
 from zerosum.curves import LossCurve, read_curve
 from zerosum.errors import InputError
+
+CONFIGS = ("config.json", "config.yaml")  # of Hugging Face and of OLMo; other kinds have theirs with the weights
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ class Checkpoint:
     def weight_hash(self) -> str:
         """SHA-256 of what the tensors hold, in hexadecimal; the same in every file format (see `Weights.hash`)."""
         return self.weights().hash()
+
+    def config_hash(self) -> str:
+        """SHA-256 of the files beside its weights that say what to make of them, in hexadecimal."""
+        files = (self.path / name for name in CONFIGS)
+        return hashlib.sha256(b"".join(file.read_bytes() for file in files if file.is_file())).hexdigest()
 
 
 @dataclass(frozen=True)

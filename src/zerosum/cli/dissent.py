@@ -87,7 +87,7 @@ class _Measured:
     def document(self, checkpoint: "Checkpoint") -> dict[str, Any]:
         """One checkpoint, measured or, of a run where the same was measured before, read."""
         from zerosum.cli.kept import kept, write_kept
-        from zerosum.gradients.source import units_of
+        from zerosum.gradients.source import head, units_of
 
         model = None
         if self.tokens is None:
@@ -96,9 +96,11 @@ class _Measured:
         file = self.run.measured / FOLDER / f"step-{checkpoint.step}.json"
         keep = len(self.run.checkpoints) > 1
         record = {"seed": self.seed, "data_sha256": self.tokens.sha256, "units": units_of(self.tokens)}
-        record |= {"weights": checkpoint.weight_hash(), "zerosum": version("zerosum")} if keep else {}
-        if keep and (before := kept(file, record)) is not None:
-            return before
+        if keep:
+            record |= {"weights": checkpoint.weight_hash(), "config": checkpoint.config_hash()}
+            record |= {"zerosum": version("zerosum")}
+            if (before := kept(file, record)) is not None:
+                return before | head(checkpoint)
         document = self._found(checkpoint, model or self._model(checkpoint), self.tokens)
         if keep and MAIN:
             write_kept(file, record, document)

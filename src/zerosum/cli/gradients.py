@@ -142,8 +142,9 @@ def _opened(source: str, how: _How) -> "Run":
 
 def _all_measured(run: "Run", path: Path, how: _How) -> tuple[list[dict[str, Any]], list[Failure]]:
     """Documents of all checkpoints by step, and what failed. Of several processes each begins where no other is."""
-    from zerosum.gradients.checkpoint import is_busy
+    from zerosum.gradients.checkpoint import is_busy, require_store
 
+    require_store(path)
     left, found, failed = list(run.checkpoints), [], []
     with progress() as show:
         while left:

@@ -83,14 +83,18 @@ def beyond_rounding(mass: Mapping[str, Any], parameters: Sequence[Parameter]) ->
 
     Some gradients are 0 for every token, as those of a key's bias, which a softmax ignores; what backward passes give
     is then rounding, and would oppose itself at random. They stay far below ROUNDING times the precision of the
-    parameters, relative to the mean of sum_i |g_ij| over the layer's coordinates.
+    parameters, relative to the mean of sum_i |g_ij| over the layer's coordinates. Of biases some may be so, such as the
+    keys' in one vector with queries and values; a matrix or norm is wholly so, or has small gradients that are right.
     """
     import torch
 
     found = dict.fromkeys(mass, 0.0)
     for some in by_layer(one for one in in_D_grad(parameters) if one.name in mass).values():
         mean = sum(float(mass[one.name].sum()) for one in some) / sum(mass[one.name].numel() for one in some)
-        found |= {one.name: ROUNDING * torch.finfo(one.tensor.dtype).eps * mean for one in some}
+        for one in some:
+            least = ROUNDING * torch.finfo(one.tensor.dtype).eps * mean
+            if one.kind == "bias" or not bool((mass[one.name] > least).any()):
+                found[one.name] = least
     return found
 
 

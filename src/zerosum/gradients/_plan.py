@@ -12,7 +12,7 @@ from zerosum.gradients._exact import Layout, exact_seconds, layout_of
 from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients._parameters import Parameter
 from zerosum.gradients._prepare import Batch
-from zerosum.gradients._sample import FEWEST
+from zerosum.gradients._sample import FEWEST, stretches
 from zerosum.gradients.layerwise._recorder import Unsupported
 from zerosum.losses.batch_size import free_memory
 
@@ -80,6 +80,8 @@ def choose(
     if layout is None:
         return _without_rules(model, longest, method, why, n_tokens, budget)
     if method != "auto":
+        if method == "sampled" and (why_not := _no_sample(parts, n_sampled)):
+            raise InputError(f"{why_not}. Take all of them, method exact.")
         return Plan(method)
     seconds = n_tokens * exact_seconds(model, longest.tokens, layout, update)
     if seconds <= 60 * budget:
@@ -111,11 +113,11 @@ def sample_sizes(parts: Sequence[Batch], n_sampled: int) -> list[int]:
 
 
 def _no_sample(parts: Sequence[Batch], n_sampled: int) -> str:
-    """Why no sample can be drawn; empty where one can."""
+    """Why no sample can be drawn; empty where one can. Of a batch it may take all."""
+    taken, n_tokens = 0, sum(part.n_tokens for part in parts)
     for part, size in zip(parts, sample_sizes(parts, n_sampled), strict=True):
-        if -(-size // len(part.rows)) >= part.tokens.shape[1] - 1:
-            return f"a sample of {n_sampled} is not smaller than these texts, or their lengths differ too much for one"
-    return ""
+        taken += len(part.rows) * stretches(size, len(part.rows), part.tokens.shape[1] - 1)
+    return "" if taken < n_tokens else f"a sample of {n_sampled} would be all of these {n_tokens:,} tokens"
 
 
 def require_memory(parameters: Sequence[Parameter], method: str) -> None:

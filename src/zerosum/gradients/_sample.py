@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from zerosum.errors import InputError
-
 GROUPS = 8  # of the delete-a-group jackknife
 FEWEST = 2 * GROUPS  # tokens that an interval needs
 
@@ -32,18 +30,18 @@ class Sample:
         return self.position.size
 
 
+def stretches(n_tokens: int, sequences: int, positions: int) -> int:
+    """Tokens that a sample takes of each sequence."""
+    return min(-(-n_tokens // sequences), positions)
+
+
 def draw(n_tokens: int, sequences: int, positions: int, seed: int) -> Sample:
-    """One position at random from each of m stretches of each sequence, m = n_tokens / sequences, rounded up.
+    """One position at random from each of m stretches of each sequence: m = n_tokens / sequences, rounded up, or every
+    position where there are no more.
 
     Tokens of one stretch have prefixes of nearly one length, so that they share a forward pass.
-
-    Raises InputError for fewer than FEWEST tokens, or as many as there are.
     """
-    m = -(-n_tokens // sequences)
-    if m * sequences < FEWEST:
-        raise InputError(f"sample of {n_tokens} tokens: too few for an interval. Take at least {FEWEST}.")
-    if m >= positions:
-        raise InputError(f"sample of {n_tokens} of {sequences * positions} tokens: take all of them, method exact.")
+    m = stretches(n_tokens, sequences, positions)
     random = np.random.default_rng(seed)
     ends = np.linspace(0, positions, m + 1).round().astype(np.int64)
     sizes = np.diff(ends)

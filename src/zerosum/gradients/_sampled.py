@@ -129,7 +129,7 @@ def sampled_mass(
     A token's 1 - q_y, one minus the probability of its label, explains a good part of how large its gradient is: known
     for every token, it is the auxiliary variable.
 
-    Raises Unsupported as `exact_sums`, InputError for a sample that is too small or not smaller than all tokens.
+    Raises Unsupported as `exact_sums`.
     """
     layout = layout or layout_of(model, tokens)
     surprise = _surprise(_losses(model, tokens) if losses is None else losses)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 STORE = "gradients.zarr"
 OF_PARAMETER = ("numel", "touched", "D_grad", "C_g", "C_ug", "C_uG")
 _GROUP = re.compile(r"step-(\d+)", re.ASCII)
-_ROOT = {"zarr_format": 3, "node_type": "group", "attributes": {"what": "per-token gradient opposition by step"}}
+_WHAT = {"what": "per-token gradient opposition by step"}
+_ROOT = {"zarr_format": 3, "node_type": "group", "attributes": _WHAT}
 
 
 def open_gradients(path: str | Path, steps: Collection[int] | None = None) -> xr.Dataset:
@@ -83,6 +84,21 @@ def measured(path: Path, step: int, how: dict[str, Any]) -> dict[str, Any] | Non
     attrs = _attrs(path / f"step-{step}")
     document = attrs.get("document") if attrs.get("how") == how else None
     return document if isinstance(document, dict) else None
+
+
+def require_store(path: Path) -> None:
+    """Raises InputError where `path` holds anything but such a store, or cannot be the name of one."""
+    other = f"Give a folder of its own, such as {STORE}."
+    if path.name in ("", ".."):
+        raise InputError(f"--store {str(path)!r}: not the name of a folder that could be made. {other}")
+    try:
+        if not path.exists():
+            return
+        empty = {one.name for one in path.iterdir()} <= {"zarr.json.part"}
+    except OSError as error:
+        raise InputError(f"--store {path}: cannot be read ({error.strerror}). {other}") from error
+    if not empty and _attrs(path) != _WHAT:
+        raise InputError(f"--store {path}: holds something else. {other} This one was not touched.")
 
 
 def require_same_tokens(path: Path, data_sha256: str) -> None:

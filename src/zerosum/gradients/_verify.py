@@ -8,12 +8,12 @@ import torch
 from torch.nn import functional
 
 from zerosum.gradients._exact import BLOCK, Layout, passes
-from zerosum.gradients._first_order import first_order
 from zerosum.gradients._general import batched
 from zerosum.gradients._measurement import prepare
 from zerosum.gradients._oracle import token_gradients
+from zerosum.gradients._passes import changes_of
 from zerosum.gradients._plan import layout_or_why
-from zerosum.gradients._prepare import measuring, require_parameters
+from zerosum.gradients._prepare import Batch, measuring, require_parameters
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ def verify(model: Any, tokens: Any, update: Any = None, *, K: int = 8, seed: int
             gaps.append(gap / largest if largest else gap)
             if ready.update is not None:
                 slow = sum(float((expected[name].double() * u.double()).sum()) for name, u in ready.update.items())
-                changes.append((float(first_order(model, one, ready.update)[0, t]), slow))
+                fast, _ = changes_of(model, Batch(np.zeros(1, np.int64), one), ready.update, ready.vocabulary)
+                changes.append((float(fast[0, t]), slow))
     largest = max((abs(slow) for _, slow in changes), default=0.0)
     of_changes = max(abs(fast - slow) for fast, slow in changes) / largest if largest else None
     return Verified(len(gaps), max(gaps), of_changes, "exact" if layout else "general")

@@ -17,6 +17,7 @@ from zerosum.gradients._measurement import measure
 from zerosum.gradients._parts import Parts, others_at_work
 from zerosum.gradients._prepare import update_between as update_between
 from zerosum.gradients._store import measured, require_same_tokens, write
+from zerosum.gradients._store import require_store as require_store
 from zerosum.gradients._verify import verify
 from zerosum.gradients.source import head, units_of
 from zerosum.tokens import TokenSequences
@@ -54,7 +55,7 @@ def measure_checkpoint(
     parts, lock = Parts(_folder(store, checkpoint.step, how, choice)), store.with_name(store.name + ".lock")
     with waiting_for(lock):
         if (document := measured(store, checkpoint.step, how)) is not None:
-            return document
+            return document | head(checkpoint)
         parts.folder.mkdir(parents=True, exist_ok=True)
     units = units_of(tokens)
     unit = tokens.document if units == "document" else None
@@ -66,7 +67,7 @@ def measure_checkpoint(
         raise
     with waiting_for(lock):
         if (document := measured(store, checkpoint.step, how)) is not None:
-            return document
+            return document | head(checkpoint)
         if found is None:
             raise InputError(f"{parts.folder}: removed while it was needed. Start the same command again.")
         document = head(checkpoint) | {"units": units}
@@ -106,4 +107,5 @@ def _how(
     found = {"method": choice.method, "n_sampled": choice.n_sampled, "seed": choice.seed, "dtype": choice.dtype}
     found |= {"budget": choice.budget} if choice.method == "auto" else {}
     found |= {"verify": verified, "update": update.record, "data_sha256": tokens.sha256, "units": units_of(tokens)}
-    return found | {"weights": checkpoint.weight_hash(), "zerosum": version("zerosum")}
+    found |= {"weights": checkpoint.weight_hash(), "config": checkpoint.config_hash()}
+    return found | {"zerosum": version("zerosum")}
