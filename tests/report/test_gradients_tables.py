@@ -119,6 +119,20 @@ def test_jackknife_is_what_leaving_each_sequence_out_gives():
     assert found.slope.ends == pytest.approx((found.slope.value - reach, found.slope.value + reach), rel=1e-8)
 
 
+def test_units_may_be_documents():
+    """Which are as many tokens as they are, wherever they stand."""
+    x, y = changes(sequences=25, positions=30)
+    document = np.arange(x.size).reshape(x.shape) // 33
+    found = prediction(Changes.of(x, y, document, "document"))
+    of = [np.where(document == k, np.nan, x) for k in range(23)]
+    without = np.array([prediction(Changes.of(one, y)).slope.value for one in of])
+    error = math.sqrt(22 / 23 * np.sum((without - without.mean()) ** 2))
+    half = (found.slope.ends[1] - found.slope.ends[0]) / 2
+    assert half == pytest.approx(2.0738730679040147 * error, rel=1e-8)  # 22 degrees of freedom
+    few = prediction(Changes.of(x[:10], y[:10], document[:10], "document"))
+    assert few.slope.reason == "10 documents; an interval needs at least 20"
+
+
 def test_intervals_cover_about_95_percent():
     """Of correlation and slope of tokens that share a part with their sequence."""
     rng = np.random.default_rng(0)
@@ -291,7 +305,19 @@ def test_a_store_says_the_same_as_its_documents(dims):
     kept = found.checkpoints[1].changes
     assert np.array_equal(kept.first_order, x[np.isfinite(x)])
     assert np.array_equal(kept.loss_change, y[np.isfinite(y)])
-    assert np.array_equal(kept.sequence, np.repeat(np.arange(30), 8)[np.isfinite(x).ravel()])
+    assert np.array_equal(kept.unit, np.repeat(np.arange(30), 8)[np.isfinite(x).ravel()])
+
+
+def test_a_store_says_which_documents_were_resampled():
+    store = a_store(documents(steps=(1, 4), units="document"))
+    unit = np.arange(240).reshape(30, 8) // 10
+    found = gradients_of(store.assign_coords(unit=(("sequence", "position"), unit)), "")
+    kept = found.checkpoints[1].changes
+    x, _ = changes(30, 8, seed=1)
+    assert np.array_equal(kept.unit, unit[np.isfinite(x)])
+    assert (kept.units, found.units, found.last.units) == ("document", "document", "document")
+    mixed = gradients_of(a_store([document(1), document(4, units="document")]), "")
+    assert mixed.units == "text"
 
 
 def test_a_store_without_update_has_no_changes():

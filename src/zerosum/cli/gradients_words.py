@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from zerosum.cli.terminal import estimate, labelled, plain_table, screen
+from zerosum.report.gradients.words import notes
 from zerosum.report.names import printable
-from zerosum.report.numbers import count, decimals, number
+from zerosum.report.numbers import count, counted, decimals, number
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,7 +22,7 @@ MEANINGS = {
     "C_uG": "how much coordinates agree, when tokens have been added",
     "D_first_order": "what cancels of all first-order loss changes, 1 − C_g C_uG / C_ug",
     "null": "D_first_order by chance: signs of tokens at random",
-    "null_unit": "the same: signs of sequences at random",
+    "null_unit": "the same: signs of whole {units}s at random",
     "D_loss": "what cancels of the real loss changes",
     "M_first_order": "mean size of a first-order loss change, nats per token",
     "M_loss": "mean size of a real loss change, nats per token",
@@ -70,7 +71,8 @@ def _numbers(found: Row, wide: bool) -> "Table":
     table.add_column("what it is", overflow="fold")
     for name, meaning in MEANINGS.items():
         if found[name] is not None:
-            table.add_row(Text(name), _cell(found, name, wide), Text(meaning, style="dim"))
+            said = meaning.format(units=found["units"])
+            table.add_row(Text(name), _cell(found, name, wide), Text(said, style="dim"))
     return table
 
 
@@ -103,21 +105,23 @@ def _said(documents: Sequence[Row]) -> list[tuple[str, str]]:
     last = documents[-1]
     of = "" if last["n_sampled"] == last["N"] else f", gradients of {count(last['n_sampled'])} of them"
     of = ", the gradient of none of them alone" if last.get("positionwise") else of
-    rows = [("tokens", f"N = {count(last['N'])}{of}; {count(last['n_sequences'])} sequences; method {last['method']}")]
+    sequences = counted(last["n_sequences"], "sequence")
+    rows = [("tokens", f"N = {count(last['N'])}{of}; {sequences}; method {last['method']}")]
     if any(isinstance(ends, list) for ends in last["intervals"].values()):
         rows.append(
             (
                 "brackets",
-                f"95 % intervals: of D_loss, M_loss and first-order numbers over {last['units']}s, else of the sample",
+                f"95 % intervals: of D_loss, M_loss and first-order numbers over {_units(last)}, else of the sample",
             )
         )
     rows += [("intervals", f"none of {names}: {reason}") for reason, names in _without_interval(last).items()]
     if last["first_order"] is None:
         rows.append(("update", f"none, so no C_g, C_ug, C_uG: {last['C_g_reason']}. Give --after or --train."))
+    elif last["C_uG"] is None:
+        rows.append(("update", f"no C_g, C_ug, C_uG: {last['C_uG_reason']}."))
     if error := last.get("dtype_error"):
         rows.append(("precision", _narrowed(last["dtype"], error)))
-    rows += [("note", f"{note}.") for note in last["notes"]]
-    rows += [("note", f"{note}.") for note in _earlier_notes(documents)]
+    rows += [("note", f"{note}.") for note in notes([(one["step"], one["notes"]) for one in documents])]
     for one in documents:
         if "verify" in one:
             rows.append(("verify", _verified(one)))
@@ -131,15 +135,10 @@ def _narrowed(dtype: str, error: Row) -> str:
     )
 
 
-def _earlier_notes(documents: Sequence[Row]) -> list[str]:
-    """What was said at earlier checkpoints and not at the last one, but for how long each took."""
-    found = {
-        note: f"step {count(one['step'])}: {note}"
-        for one in reversed(documents)
-        for note in one["notes"]
-        if note not in documents[-1]["notes"] and not note.startswith(f"{documents[-1]['method']}: ")
-    }
-    return list(reversed(found.values()))
+def _units(found: Row) -> str:
+    """What is resampled, and how many of it."""
+    interval = found["first_order"] and found["first_order"]["interval"]
+    return counted(interval["n_units"], found["units"]) if interval else f"{found['units']}s"
 
 
 def _without_interval(found: Row) -> dict[str, str]:

@@ -18,7 +18,7 @@ from zerosum.interference import Interference
 from zerosum.interference import measure as measure_changes
 
 NO_UPDATE = "no update was given"
-NO_MOVE = "the update moves nothing that any token has a gradient in"
+NO_MOVE = "the update moves nothing that any token has a gradient in (twice the same weights?)"
 BY_POSITION = "method positionwise forms no token gradient; what it gives is in positionwise"
 UNTOUCHED = "no trainable parameter beside embedding and head has a gradient beyond rounding"
 OF_CHANGES = ("D_first_order", "M_first_order", "D_loss", "M_loss")

@@ -12,17 +12,37 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Int32
 from zarr.storage import LocalStore
 
 from zerosum.atomic import new_folder, write_text
 from zerosum.errors import InputError
 from zerosum.gradients._parameters import layer_of
+from zerosum.tokens import PADDING
 
 if TYPE_CHECKING:
     from zerosum.gradients._result import GradientInterference
     from zerosum.tokens import TokenSequences
 
 STORE = "gradients.zarr"
+MEANINGS = {
+    "loss": ("loss before the update", "nats"),
+    "loss_change": ("real loss change by the update", "nats"),
+    "first_order": ("first-order loss change, sum_j g_ij u_j", "nats"),
+    "norm_l1": ("sum_j |g_ij|", "nats per unit of the parameters"),
+    "norm_l2": ("square root of sum_j g_ij²", "nats per unit of the parameters"),
+    "moved": ("sum_j |g_ij u_j|", "nats"),
+    "numel": ("coordinates", "1"),
+    "touched": ("coordinates that any token has a gradient in beyond rounding", "1"),
+    "D_grad": ("share of gradient that cancels between tokens, mean over touched coordinates", "1"),
+    "C_g": ("how much tokens agree, coordinate by coordinate", "1"),
+    "C_ug": ("how much the coordinates of a token agree", "1"),
+    "C_uG": ("how much coordinates agree once tokens are added", "1"),
+    "step": ("optimizer updates before the checkpoint", "1"),
+    "tokens_seen": ("training tokens before the checkpoint", "1"),
+    "token": ("predicted id, -1 at padding", "1"),
+    "unit": ("number of the document or sequence that intervals resample, -1 at padding", "1"),
+}
 OF_PARAMETER = ("numel", "touched", "D_grad", "C_g", "C_ug", "C_uG")
 _GROUP = re.compile(r"step-(\d+)", re.ASCII)
 _WHAT = {"what": "per-token gradient opposition by step"}
@@ -34,7 +54,9 @@ def open_gradients(path: str | Path, steps: Collection[int] | None = None) -> xr
 
     loss, loss_change, first_order (nats), norm_l1 = sum_j |g_ij|, norm_l2, moved = sum_j |p_ij|: [checkpoint, sequence,
     position], NaN at padding and where it was not measured. numel, touched, D_grad, C_g, C_ug, C_uG: [checkpoint,
-    parameter]. Coordinates: step, tokens_seen; token, the predicted id, -1 at padding; parameter, with kind and layer.
+    parameter]. Coordinates: step, tokens_seen; token, the predicted id, and unit, the number of the document or
+    sequence that intervals resample, both -1 at padding; parameter, with kind and layer. Each says what it is and in
+    which unit in its attrs.
     attrs: documents, one for each checkpoint as `zerosum gradients --json` prints it; data_sha256, of the tokens.
 
     Raises InputError where `path` is not such a store, or its checkpoints are of different tokens or models.
@@ -157,6 +179,18 @@ def _dataset(
         "step": ((), np.int64(document["step"])),
         "tokens_seen": ((), nan if seen is None else float(seen)),
         "token": (place, tokens.ids[:, 1:].astype(np.int32)),
+        "unit": (place, _units(tokens, document.get("units", "sequence"))),
     }
     attrs = {"document": document, "how": how, "data_sha256": tokens.sha256, "unit": "nats"}
-    return xr.Dataset(values, coordinates, attrs)
+    whole = xr.Dataset(values, coordinates, attrs)
+    for name, (meaning, unit) in MEANINGS.items():
+        if name in whole:
+            whole[name].attrs |= {"long_name": meaning, "units": unit}
+    return whole
+
+
+def _units(tokens: "TokenSequences", units: str) -> Int32[np.ndarray, "S T"]:
+    """What is resampled: the number of each predicted token's document or sequence, -1 at padding."""
+    of = tokens.document if units == "document" else np.arange(len(tokens.ids))
+    of = of[:, None] if of.ndim == 1 else of
+    return np.where(tokens.predicted, of, PADDING).astype(np.int32)

@@ -93,6 +93,15 @@ def count(n: int | float) -> str:
     return f"{n:,.0f}" if n == math.floor(n) and abs(n) < HUGE else f"{n:g}"
 
 
+def counted(n: int, what: str) -> str:
+    """So many of something, whose plural ends in s.
+
+    >>> counted(1, "sequence"), counted(1_024, "document")
+    ('1 sequence', '1,024 documents')
+    """
+    return f"{count(n)} {what}{'' if n == 1 else 's'}"
+
+
 def percent(share: float, ends: Ends = None) -> str:
     """A share as a percentage with its interval, with more digits where it is small.
 

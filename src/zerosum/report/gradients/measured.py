@@ -17,7 +17,8 @@ def gradients_of(store: xr.Dataset, name: str) -> GradientsOverTraining:
     """Everything that a store of per-token gradients says.
 
     store: as `zerosum.gradients.open_gradients` gives it: attrs["documents"], one for each checkpoint, and where an
-    update was given first_order and loss_change [checkpoint, sequence, position], nats. name: of the run.
+    update was given first_order and loss_change [checkpoint, sequence, position], nats, with the coordinate unit.
+    name: of the run.
     Raises InputError where the documents are not there or not those of the checkpoints.
     """
     documents = store.attrs.get("documents")
@@ -30,11 +31,12 @@ def gradients_of(store: xr.Dataset, name: str) -> GradientsOverTraining:
     return GradientsOverTraining.of(name, documents, list(_changes(store, len(documents))))
 
 
-def _changes(store: xr.Dataset, checkpoints: int) -> Iterator[tuple[Any, Any] | None]:
+def _changes(store: xr.Dataset, checkpoints: int) -> Iterator[tuple[Any, ...] | None]:
     known = all(name in store and set(PLACES) == set(store[name].dims) for name in CHANGES)
     for k in range(checkpoints):
         if not known:
             yield None
             continue
         arrays = [store[name].transpose(*PLACES)[k].to_numpy().astype(np.float64) for name in CHANGES]
-        yield arrays[0], arrays[1]
+        units = store.attrs["documents"][k].get("units", "sequence")
+        yield (*arrays, store["unit"].to_numpy(), units) if "unit" in store.coords else tuple(arrays)

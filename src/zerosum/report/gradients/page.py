@@ -41,7 +41,7 @@ def section(over: GradientsOverTraining, drawings: dict[str, Drawing]) -> Sectio
         absent=tuple((FIGURES[stem].TITLE, why) for stem, why in why_absent(over).items()),
         tables=shown,
         unsure=tuple(tables.without_interval(over)),
-        notes=tuple(dict.fromkeys(note for one in over.checkpoints for note in one.notes))[:NOTES],
+        notes=tuple(words.notes([(one.step, one.notes) for one in over.checkpoints]))[:NOTES],
     )
 
 

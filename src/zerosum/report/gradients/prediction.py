@@ -1,6 +1,7 @@
 """How well first-order loss changes predict the real ones: correlation, slope, explained variance, and their bins.
 
-Letters: x first-order and y real change of a token, nats; n tokens, U sequences, B bins with E = B + 1 edges.
+Letters: x first-order and y real change of a token, nats; n tokens, U sequences or documents, B bins with E = B + 1
+edges.
 """
 
 import math
@@ -34,7 +35,7 @@ class _Moments(NamedTuple):
 
 @dataclass(frozen=True)
 class Prediction:
-    """How well x predicts y over N tokens, as 95 % jackknife intervals over sequences say.
+    """How well x predicts y over N tokens, with 95 % jackknife intervals over sequences or documents.
 
     correlation: of x and y. slope: of the least-squares line of y on x, 1 where y = x. explained: share of the variance
     of y that x explains as it stands, 1 - sum (y - x)² / sum (y - mean y)²; below 0 where the mean of y would have been
@@ -51,7 +52,7 @@ class Prediction:
 
 
 def prediction(changes: Changes) -> Prediction:
-    """See `Prediction`. Intervals: delete-one-sequence jackknife, Student's t, on scales without ends."""
+    """See `Prediction`. Intervals: delete-one-unit jackknife, Student's t, on scales without ends."""
     units = _by_unit(changes)
     total = _Moments(*(np.asarray(one.sum()) for one in units))
     values = {name: float(one) for name, one in _values(total).items()}
@@ -66,13 +67,13 @@ def prediction(changes: Changes) -> Prediction:
 
 
 def _by_unit(changes: Changes) -> _Moments:
-    """Totals of each sequence; of all tokens in one where sequences are not known. x and y about their means."""
+    """Totals of each unit; of all tokens in one where units are not known. x and y about their means."""
     x, y = changes.first_order, changes.loss_change
     dx, dy = x - x.mean(), y - y.mean()
     columns = (np.ones_like(x), dx, dy, dx**2, dy**2, dx * dy, (y - x) ** 2, (np.sign(x) == np.sign(y)) * 1.0)
-    if changes.sequence is None:
+    if changes.unit is None:
         return _Moments(*(np.array([one.sum()]) for one in columns))
-    _, unit = np.unique(changes.sequence, return_inverse=True)
+    _, unit = np.unique(changes.unit, return_inverse=True)
     return _Moments(*(np.bincount(unit, weights=one) for one in columns))
 
 
@@ -86,9 +87,9 @@ def _values(m: _Moments) -> dict[str, Float[np.ndarray, "..."]]:
 
 
 def _no_interval(changes: Changes, n_units: int) -> str:
-    if changes.sequence is None:
+    if changes.unit is None:
         return "which sequence a token is from is not known"
-    return f"{n_units} sequences; an interval needs at least {FEWEST_UNITS}" if n_units < FEWEST_UNITS else ""
+    return f"{n_units} {changes.units}s; an interval needs at least {FEWEST_UNITS}" if n_units < FEWEST_UNITS else ""
 
 
 _Map = Callable[[Any], Any]
@@ -102,7 +103,7 @@ _SCALES: dict[str, tuple[_Map, _Map]] = {
 
 
 def _jackknife(name: str, value: float, without: Float[np.ndarray, " U"]) -> Number:
-    """A value with its interval, from what it is without each sequence."""
+    """A value with its interval, from what it is without each unit."""
     there, back = _SCALES[name]
     with np.errstate(divide="ignore", invalid="ignore"):
         centre, others = there(np.asarray(value)), there(without)

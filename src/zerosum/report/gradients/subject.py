@@ -53,23 +53,33 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Changes:
-    """first_order, loss_change: of the tokens of which both are known, nats. sequence: of each; None: not known."""
+    """first_order, loss_change: of the tokens of which both are known, nats.
+
+    unit: the number of the sequence or document, whichever `units` says, that each is from; None: not known.
+    """
 
     first_order: Float[np.ndarray, " n"]
     loss_change: Float[np.ndarray, " n"]
-    sequence: Int[np.ndarray, " n"] | None = None
+    unit: Int[np.ndarray, " n"] | None = None
+    units: str = "sequence"
 
     @classmethod
-    def of(cls, first_order: Any, loss_change: Any) -> "Changes | None":
-        """From arrays of one shape, [n] or [sequence, position], NaN where unknown; None where no token has both."""
+    def of(cls, first_order: Any, loss_change: Any, unit: Any = None, units: str = "sequence") -> "Changes | None":
+        """From arrays of one shape, [n] or [sequence, position], NaN where unknown; None where no token has both.
+
+        unit: of that shape; None: the sequence.
+        """
         x, y = (np.asarray(one, dtype=np.float64) for one in (first_order, loss_change))
         if x.shape != y.shape or x.ndim not in (1, 2):
             raise InputError(
                 f"first_order {x.shape}, loss_change {y.shape}: not one pair for each token. Give arrays of one shape."
             )
         known = np.isfinite(x) & np.isfinite(y)
-        sequence = np.nonzero(known)[0] if x.ndim == 2 else None
-        return cls(x[known], y[known], sequence) if known.any() else None
+        if unit is None:
+            of, units = (np.nonzero(known)[0] if x.ndim == 2 else None), "sequence"
+        else:
+            of = np.asarray(unit)[known]
+        return cls(x[known], y[known], of, units) if known.any() else None
 
 
 @dataclass(frozen=True)
@@ -98,6 +108,19 @@ class OneCheckpoint:
     def proxy(self) -> bool:
         """Whether D_grad and C_g are of a proxy, not of single tokens' gradients."""
         return self.method == PROXY
+
+    @property
+    def units(self) -> str:
+        """What intervals of D and M resample, "document" or "sequence"."""
+        return "document" if self.document.get("units") == "document" else "sequence"
+
+    @property
+    def n_units(self) -> int | None:
+        """How many of them there are; None where no interval resamples them."""
+        changes = self.document.get("first_order")
+        interval = changes.get("interval") if isinstance(changes, Mapping) else None
+        number = interval.get("n_units") if isinstance(interval, Mapping) else None
+        return number if isinstance(number, int) else None
 
     @classmethod
     def of(cls, document: Mapping[str, Any], changes: Changes | None = None) -> "OneCheckpoint":
@@ -155,12 +178,13 @@ class GradientsOverTraining:
         cls,
         name: str,
         documents: Sequence[Mapping[str, Any]],
-        changes: Sequence[tuple[Any, Any] | None] | None = None,
+        changes: Sequence[tuple[Any, ...] | None] | None = None,
     ) -> "GradientsOverTraining":
         """From documents, as `zerosum gradients --json` prints them, in any order.
 
-        changes: for each document (first_order, loss_change) of its tokens in nats, [n] or [sequence, position], or
-        None. Raises InputError where there is no document, or one has no step or N.
+        changes: for each document what `Changes.of` takes: (first_order, loss_change) of its tokens in nats, [n] or
+        [sequence, position], and their units; or None. Raises InputError where there is no document, or one has no step
+        or N.
         """
         if not documents:
             raise InputError("no checkpoint with per-token gradients. Measure one: zerosum gradients RUN --data TEXTS")
@@ -170,6 +194,12 @@ class GradientsOverTraining:
             for document, pair in zip(documents, pairs, strict=True)
         ]
         return cls(name, tuple(sorted(made, key=lambda one: one.step)))
+
+    @property
+    def units(self) -> str:
+        """What intervals of D and M resample: "document", "sequence", or "text" where that differs."""
+        known = {one.units for one in self.checkpoints}
+        return known.pop() if len(known) == 1 else "text"
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:

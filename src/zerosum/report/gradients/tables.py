@@ -73,7 +73,7 @@ def cell(number: Number, form: n.Form = SHARE) -> Cell:
 def checkpoints(over: GradientsOverTraining) -> Table:
     """Every checkpoint with its numbers."""
     of = {name: (name, "") for name in ("D_grad", "D_grad_matrices", "C_g", "C_ug", "C_uG", "D_first_order")}
-    of |= {"null": ("null", "D_first_order, a sign per token"), "null_unit": ("null_unit", "a sign per sequence")}
+    of |= {"null": ("null", "D_first_order, a sign per token"), "null_unit": ("null_unit", f"a sign per {over.units}")}
     of |= {"D_loss": ("D_loss", "of the real changes")}
     shown = {name: head for name, head in of.items() if any(_known(one, name) for one in over.checkpoints)}
     rows = [

@@ -1,7 +1,7 @@
 """What per-token gradients say, in sentences. Plain text: whoever shows it escapes it. Descriptions, no causes."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from zerosum.report import numbers as n
 from zerosum.report.gradients.halving import LayerAgreement, agreement_by_layer
@@ -11,6 +11,7 @@ from zerosum.report.names import printable
 
 KINDS = {"matrix": "matrices", "norm": "norms", "bias": "biases"}
 NAMED = 3  # layers in a sentence
+MOST_STEPS = 6  # named in a row
 D, RATIO = n.Form("D_grad", "", most=4), n.Form("", "", most=4)
 
 
@@ -197,11 +198,29 @@ def fit(found: Prediction) -> str:
     )
 
 
+def notes(measured: Sequence[tuple[int, Sequence[str]]]) -> list[str]:
+    """Every note once; of which checkpoints, where not of all. measured: step and notes of each checkpoint.
+
+    >>> notes([(1, ["a"]), (2, ["a", "b"]), (4, ["a", "b"])])
+    ['a', 'steps 2, 4: b']
+    """
+    steps: dict[str, list[int]] = {}
+    for step_, its in measured:
+        for note in its:
+            steps.setdefault(note, []).append(step_)
+    return [note if len(of) == len(measured) else f"{_steps(of)}: {note}" for note, of in steps.items()]
+
+
+def _steps(several: Sequence[int]) -> str:
+    shown = ", ".join(map(n.count, several[:MOST_STEPS]))
+    more = f" and {n.count(len(several) - MOST_STEPS)} more" if len(several) > MOST_STEPS else ""
+    return f"step{'s' if len(several) > 1 else ''} {shown}{more}"
+
+
 def not_compared(over: GradientsOverTraining) -> str:
     """Which checkpoints are not compared with the others."""
-    steps = ", ".join(n.count(one.step) for one in over.left_out[:6])
-    more = f" and {n.count(len(over.left_out) - 6)} more" if len(over.left_out) > 6 else ""
     proxies = {one.proxy for one in over.left_out if one.proxy != over.main.proxy}
     other_N = [one for one in over.left_out if one.proxy == over.main.proxy]
     why = [*(["of another N"] if other_N else []), *(["of another method"] if proxies else [])]
-    return f"Left out, as {' or '.join(why)}: steps {steps}{more}. The others are {over.main.label}."
+    which = _steps([one.step for one in over.left_out])
+    return f"Left out, as {' or '.join(why)}: {which}. The others are {over.main.label}."

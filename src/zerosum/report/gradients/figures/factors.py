@@ -38,8 +38,8 @@ HOW_TO_READ = (
     "logarithmic scale, so that heights can be compared: the curves of the first two panels, added, give the "
     "triangles of the third. D rises with whichever factor falls. Diamonds are what is left of the real loss "
     "changes, which need not be the same. The grey lines are what chance would leave of the first-order changes, "
-    "with a random sign for each token or for each sequence. Bands are 95 % intervals: of D over sequences, of C for "
-    "the draw of a sample."
+    "with a random sign for each token or for each text (document or sequence). Bands are 95 % intervals: of D over "
+    "these texts, of C for the draw of a sample."
 )
 NAMES = ("C_g", "C_ug", "C_uG", "D_first_order", "D_loss", "null", "null_unit")
 
@@ -83,7 +83,7 @@ def plot(over: GradientsOverTraining, layout: Layout = "wide") -> Figure:
             log_axis(ax, "y", [*reached, 1.0], pad=1.3, most=7)
             step_axis(ax, steps)
         warn(fig, over, layout)
-        legend_below(fig, [*_names(), *null_handles("sequence"), *handles(over)], layout)
+        legend_below(fig, [*_names(), *null_handles(over.units), *handles(over)], layout)
     return fig
 
 

@@ -29,7 +29,8 @@ HOW_TO_READ = (
     "below 1 says that real changes are smaller than predicted. “Explained” is the share of the variance of the real "
     "changes that the first-order ones explain as they stand, without any fit; it is negative where the mean of the "
     "real changes would have been the better prediction. Where the largest changes are far beyond most, the axes are "
-    "linear around 0 and logarithmic further out. Brackets are 95 % intervals over sequences. Explaining is meant in "
+    "linear around 0 and logarithmic further out. Brackets are 95 % intervals over texts (documents or sequences). "
+    "Explaining is meant in "
     "the sense of regression: nothing is said about causes."
 )
 MOST = 3  # panels
