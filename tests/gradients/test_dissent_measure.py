@@ -239,6 +239,7 @@ def test_means_have_intervals_over_sequences_or_what_is_given():
     assert found.token["dissent"].interval == interval(InterferenceSums.of(values), seed=3).delta_L
     assert found.token["dissent"].quantiles[95] == np.percentile(values, 95)
     unit = np.arange(24) // 2
+    assert (found.n_units, found.to_json()["n_units"]) == (24, 24)
     few = dissent(model, tokens, unit=unit).token["dissent"]
     assert (few.interval, few.mean) == (None, found.token["dissent"].mean)
     assert "12 units" in few.reason
@@ -252,7 +253,7 @@ def test_classes_of_label_frequency_hold_every_token_once():
     assert sum(one.n_labels for one in found.frequency) == len(set(tokens[:, 1:].ravel()))
     labels, count = np.unique(tokens[:, 1:], return_counts=True)
     for one in found.frequency:
-        low, high = (int(end) for end in one.name.split("-"))
+        low, high = (int(end) for end in one.name.split(" to "))
         inside = labels[(count >= low) & (count <= high)]
         chosen = np.isin(tokens[:, 1:], inside)
         assert one.n_labels == len(inside) == one.rows["dissent"].N
@@ -364,6 +365,40 @@ def test_what_cannot_be_measured(tokens):
         dissent(model, tokens.numpy())
 
 
+def test_texts_as_long_as_the_model_can_see(tokens):
+    """The last label is no input."""
+    model = tiny("gpt2", n_positions=12)
+    assert dissent(model, tokens.numpy()).N == 36
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [({"unit": np.arange(5)}, "unit: shape"), ({"unit": np.zeros((3, 13))}, "unit: shape"), ({"seed": -1}, "seed -1")],
+)
+def test_units_and_seeds_that_cannot_be(more, words, tokens):
+    with pytest.raises(InputError, match=words):
+        dissent(tiny("llama"), tokens.numpy(), **more)
+
+
+def test_forces_that_are_rounding_are_none(tokens):
+    """A softmax ignores the bias of keys; what float32 makes of it points anywhere."""
+    from transformers import OPTConfig, OPTForCausalLM
+
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "ffn_dim": 24, "num_hidden_layers": 2, "num_attention_heads": 4}
+    model = OPTForCausalLM(OPTConfig(vocab_size=VOCABULARY, word_embed_proj_dim=16, **sizes)).eval()
+    for one in model.parameters():
+        one.data += 0.1 * torch.randn_like(one)
+    found = {one.name: one.forces for one in dissent(model, tokens.numpy()).parameters}
+    expected = {one.name: one.forces for one in dissent(model.double(), tokens.numpy()).parameters}
+    for name, forces in found.items():
+        if name.endswith("k_proj.bias"):
+            assert math.isnan(forces.dissent), name
+            assert forces.numel == 16
+        else:
+            assert forces.dissent == pytest.approx(expected[name].dissent, abs=1e-4), name
+
+
 def test_too_little_memory_is_said_before_anything_is_summed(tokens, monkeypatch):
     monkeypatch.setattr(_measurement, "free_memory", lambda device: 1_000)
     monkeypatch.setattr(ForceSums, "zeros", None)
@@ -381,6 +416,7 @@ def test_levels_are_reached_between_checkpoints():
     for values, words in (
         ([0.9, 1.0, 1.0, 1.0, 1.0], "at the first checkpoint"),
         ([0.1, 0.2, 0.7, 0.3, math.nan], "at most 0.700, at step 4"),
+        ([0.1, 0.2, 0.899_96, 0.3, 0.4], "at most 0.89996, at step 4"),
         ([math.nan] * 5, "not known"),
     ):
         missing = first_reached(steps, losses, values, 0.9)

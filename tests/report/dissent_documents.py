@@ -6,7 +6,7 @@ import numpy as np
 
 from zerosum.report.dissent.subject import DissentOverTraining
 
-CLASSES = ("1-3", "4-15", "64-255", "1,024-4,095")
+CLASSES = ("1 to 3", "4 to 15", "64 to 255", "1,024 to 4,095")
 KINDS = ("matrix", "matrix", "norm", "bias")
 READ = ("dissent", "magnitude_ratio", "cancellation")
 
@@ -34,7 +34,8 @@ def document(step: int, dissent: float, layers: int = 2, head: bool = True, body
     without = {"interval": None, "interval_reason": "one vector"}
     rows = {"n_unlabelled": 40, "rows": spreads(dissent, False, 60)}
     found: dict[str, Any] = {"source": "run/x", "step": step, "tokens_seen": 10 * step, "N": 900, "n_sequences": 30}
-    found |= {"seed": 0, "units": "sequence", "loss": spread(5 - dissent), "token": spreads(dissent - 0.2)}
+    found |= {"seed": 0, "units": "sequence", "n_units": 24, "loss": spread(5 - dissent)}
+    found |= {"token": spreads(dissent - 0.2)}
     found |= {"head": vector(dissent) | without | rows} if head else {"head": None, "head_reason": "frozen"}
     found |= {"body": vector(dissent) | without} if body else {"body": None, "body_reason": "frozen"}
     found["parameters"] = [

@@ -46,8 +46,8 @@ def dissent(
 
     Attraction a = (1 − q_y)(w_y − w̄) pulls towards the label, repulsion r pushes away from all other tokens. Dissent is
     −cos(a, r): of each token at its last hidden state, of each row of the head, and of all tokens together in every
-    layer below. 1 is total dissent. Of all tokens together it is 1 wherever their mean loss is stationary, so the loss
-    always stands beside it.
+    layer below. 1 is total dissent. Of all tokens together it is 1 wherever their mean loss is stationary (unless
+    embedding and head are one matrix), so the loss always stands beside it.
     """
     size, place = batch_tokens(tokens_per_batch), usable_device(device)
     if out is not None:

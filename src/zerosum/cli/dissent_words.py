@@ -19,7 +19,7 @@ from zerosum.report.dissent.subject import (
     value_of,
 )
 from zerosum.report.names import printable
-from zerosum.report.numbers import count, decimals, number
+from zerosum.report.numbers import count, counted, decimals, number
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -30,7 +30,8 @@ LEGEND = (
     "dissent: −cos of attraction towards the label and repulsion from all other tokens; 1 is total dissent, below 0 "
     "both pull one way. ratio: length of repulsion over that of attraction. cancels: share of both lengths that their "
     "sum loses. Head rows: those that are a label, each counting once. One vector: all N tokens together; its dissent "
-    "is 1 wherever their mean loss is stationary, whatever the model: read it beside the loss; compare it for equal N."
+    "is 1 wherever their mean loss is stationary, whatever the model, unless embedding and head are one matrix: read "
+    "it beside the loss; compare it for equal N."
 )
 
 
@@ -136,7 +137,7 @@ def _frequency(last: Document, wide: bool) -> "Table":
         cells = [_cell(mean_of(token[name]), wide) for name in ("loss", "dissent", "magnitude_ratio")]
         cells.append(_cell(mean_of(rows["dissent"]), wide) if rows else Text("—"))
         counts = (Text(count(one["n_labels"])), Text(count(token["loss"]["N"])))
-        table.add_row(Text(one["label_count"].replace("-", "–")), *counts, *cells)
+        table.add_row(Text(one["label_count"]), *counts, *cells)
     return table
 
 
@@ -151,13 +152,14 @@ def _layers(last: Document) -> "Table":
 
 
 def _said(last: Document) -> Iterator[tuple[str, str]]:
-    yield "tokens", f"N = {count(last['N'])} in {count(last['n_sequences'])} sequences"
+    yield "tokens", f"N = {count(last['N'])} in {counted(last['n_sequences'], 'sequence')}"
     if last["head"]:
         yield "head rows", f"{count(last['head']['n_unlabelled'])} more are no label, so nothing attracts them"
     if left_out := last["token"]["dissent"]["left_out"]:
-        yield "left out", f"{count(left_out)} tokens with a force of 0"
+        yield "left out", f"{counted(left_out, 'token')} with a force of 0, or too small for the model's precision"
     if last["token"]["dissent"]["interval"]:
-        yield "brackets", f"95 % intervals of means over tokens, by bootstrap over {last['units']}s"
+        units = counted(last["n_units"], last["units"])
+        yield "brackets", f"95 % intervals of means over tokens, by bootstrap over {units}"
     yield from (("no interval", f"of {what}: {why}") for why, what in _without_interval(last).items())
     yield from (("note", f"{note}.") for note in last["notes"][1:])  # the first one is in the legend
 

@@ -11,7 +11,7 @@ from zerosum.errors import InputError
 from zerosum.gradients._exact import Layout, exact_seconds, layout_of
 from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients._parameters import Parameter
-from zerosum.gradients._prepare import Batch
+from zerosum.gradients._prepare import Batch, require_seed
 from zerosum.gradients._sample import FEWEST, stretches
 from zerosum.gradients.layerwise._recorder import Unsupported
 from zerosum.losses.batch_size import free_memory
@@ -54,8 +54,7 @@ def require_sense(method: str, n_sampled: int, seed: int, budget: float | int) -
         raise InputError(f"method {method!r}: unknown. Choose one of {', '.join(METHODS)}.")
     if not budget > 0:
         raise InputError(f"budget of {budget} minutes: give a positive number.")
-    if seed < 0:
-        raise InputError(f"seed {seed}: give 0 or a positive number.")
+    require_seed(seed)
     if n_sampled < FEWEST:
         raise InputError(f"sample of {n_sampled} tokens: too few for an interval. Take at least {FEWEST}.")
 

@@ -131,6 +131,12 @@ def checked_update(model: Any, update: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def require_seed(seed: int) -> None:
+    """Raises InputError where it is none."""
+    if seed < 0:
+        raise InputError(f"seed {seed}: give 0 or a positive number.")
+
+
 def checked_unit(unit: Any, losses: Float[np.ndarray, "S T"]) -> Any:
     """The resampling unit as [S, 1] or [S, T]; None where there is none. Raises InputError for another shape."""
     if unit is None:

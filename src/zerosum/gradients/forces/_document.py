@@ -7,13 +7,14 @@ from zerosum.gradients._document import numbers
 from zerosum.gradients.forces._products import ForceProducts
 from zerosum.gradients.forces._result import ONE_VECTOR, Dissent, PartForces, Spread
 
-NO_FORCE = "attraction or repulsion is 0 here"
+NO_FORCE = "attraction or repulsion is 0 here, but for rounding"
 Said = dict[str, Any]
 
 
 def document(found: Dissent) -> Said:
     """Forces are nats per unit of the hidden state, of the head's rows, or of the parameters."""
-    said: Said = {"N": found.N, "n_sequences": found.n_sequences, "seed": found.seed, "units": found.units}
+    said: Said = {"N": found.N, "n_sequences": found.n_sequences, "seed": found.seed}
+    said |= {"units": found.units, "n_units": found.n_units}
     said |= {"loss": _spread(found.loss), "token": _spreads(found.token)}
     said |= _whole("head", found.head, found.reasons)
     if found.head is not None:

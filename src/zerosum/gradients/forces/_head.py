@@ -44,7 +44,7 @@ class LinearHead:
 
 
 def linear_head(model: Any, ids: Any) -> LinearHead:
-    """The head of a model, after a check that it is linear on a few positions. ids: [1, L] on the model's device.
+    """The head of a model, after a check that it is linear on a few positions. ids: [1, T] on the model's device.
 
     A positive factor on all logits is allowed. Raises InputError for a model without a body and head apart, and where
     anything else comes after the head.

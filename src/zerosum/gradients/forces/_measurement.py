@@ -12,7 +12,16 @@ from jaxtyping import Float, Float32, Int64
 
 from zerosum.errors import InputError
 from zerosum.gradients._parameters import Parameter
-from zerosum.gradients._prepare import Batch, TokensPerBatch, batches, measuring, require_finite, require_parameters
+from zerosum.gradients._prepare import (
+    Batch,
+    TokensPerBatch,
+    batches,
+    checked_unit,
+    measuring,
+    require_finite,
+    require_parameters,
+    require_seed,
+)
 from zerosum.gradients.forces._frequency import LabelFrequency
 from zerosum.gradients.forces._head import LinearHead, linear_head
 from zerosum.gradients.forces._passes import PER_TOKEN, READ, ForceSums, forces_of
@@ -30,18 +39,21 @@ BATCH_VALUES = (
     "head and body are one vector each of all N tokens: 1 at any stationary point of their mean loss, whatever the "
     "model, and another for another N"
 )
+TIED = ", which need not be 1 where the loss is stationary: there, only what arrives by both paths is 0"
 
 
 def measure(model: Any, tokens: Any, unit: Any, seed: int, tokens_per_batch: TokensPerBatch, along: Along) -> Dissent:
     """See `zerosum.gradients.dissent`."""
     parameters = require_parameters(model)
+    require_seed(seed)
     with measuring(model):
         losses = token_losses(model, tokens, tokens_per_batch=tokens_per_batch)  # checks the ids, too
         ids = np.asarray(tokens).astype(np.int64)
         require_finite(losses, ids, "of these tokens")
+        unit = checked_unit(unit, losses)
         vocabulary = int(getattr(getattr(model, "config", None), "vocab_size", None) or ids.max() + 1)
         parts = batches(ids, parameters, tokens_per_batch, vocabulary)
-        head = linear_head(model, parts[-1].tokens)
+        head = linear_head(model, parts[-1].tokens[:, :-1])
         in_body, trained = _below(head, parameters), any(one.tensor is head.weight for one in parameters)
         _require_memory(in_body, head.weight if trained else None, head.weight.device)
         sums = ForceSums.zeros(in_body, head.weight if trained else None)
@@ -119,7 +131,7 @@ def _notes(model: Any, head: LinearHead, in_body: tuple[Parameter, ...]) -> tupl
     notes = [BATCH_VALUES]
     notes += [
         f"{one.name} is embedding and head: its path through the body is among the parameters, the other one is the "
-        "head's"
+        f"head's{TIED}"
         for one in in_body
         if one.tensor is head.weight
     ]
@@ -143,8 +155,8 @@ def _read_off(
     notes: tuple[str, ...],
 ) -> Dissent:
     predicted = ids[:, 1:] != PADDING
-    units = np.arange(len(ids)) if unit is None else np.asarray(unit)
-    tokens = OfTokens(per_token, predicted, units.reshape(len(ids), -1), seed)
+    units = np.arange(len(ids))[:, None] if unit is None else unit
+    tokens = OfTokens(per_token, predicted, units, seed)
     frequency = LabelFrequency.of(ids[:, 1:][predicted])
     rows = {} if sums.head is None else of_rows(sums.head, frequency.labels)
     body, parameters, layers = of_body(sums, in_body)
@@ -153,6 +165,7 @@ def _read_off(
         n_sequences=int(predicted.any(1).sum()),
         seed=seed,
         units="sequence" if unit is None else "given",
+        n_units=np.unique(np.broadcast_to(units, predicted.shape)[predicted]).size,
         loss=tokens.spread("loss", predicted),
         token=tokens.spreads(predicted, READ),
         rows=spreads_of_rows(rows, np.ones(len(frequency.labels), dtype=bool)),

@@ -32,7 +32,7 @@ class TwoForces:
     def dissent(self) -> Any:
         """-cos(attraction, repulsion) of each row, [n], in [-1, 1]; 1: total dissent. NaN where one of them is 0."""
         a, r = wide(self.attraction), wide(self.repulsion)
-        return (-(a * r).sum(1) / (a.norm(dim=1) * r.norm(dim=1))).clamp(-1, 1)
+        return 0.0 - ((a * r).sum(1) / (a.norm(dim=1) * r.norm(dim=1))).clamp(-1, 1)
 
     @property
     def magnitude_ratio(self) -> Any:
@@ -67,7 +67,7 @@ class ForceProducts:
     def dissent(self) -> float:
         """-cos(A, R), in [-1, 1]; 1: total dissent. NaN where one of them is 0."""
         size = math.sqrt(self.attraction) * math.sqrt(self.repulsion)
-        return max(-1.0, min(1.0, -self.dot / size)) if size > 0 else math.nan
+        return 0.0 - max(-1.0, min(1.0, self.dot / size)) if size > 0 else math.nan
 
     @property
     def magnitude_ratio(self) -> float:

@@ -43,7 +43,7 @@ def first_reached(steps: Sequence[int], losses: Sequence[float], values: Sequenc
     known = [row for row in zip(steps, losses, values, strict=True) if math.isfinite(row[2])]
     at = next((k for k, (_, _, value) in enumerate(known) if value >= level), None)
     if at is None:
-        return Reached(level, reason=_not_reached(known))
+        return Reached(level, reason=_not_reached(known, level))
     if at == 0:
         first = f"at the first checkpoint, step {known[0][0]:,}, it is {known[0][2]:.3f} already"
         return Reached(level, reason=f"{first}: reached before, or there from the beginning")
@@ -54,8 +54,9 @@ def first_reached(steps: Sequence[int], losses: Sequence[float], values: Sequenc
     return Reached(level, step, l0 + way * (l1 - l0), (s0, s1), stays)
 
 
-def _not_reached(known: Sequence[tuple[int, float, float]]) -> str:
+def _not_reached(known: Sequence[tuple[int, float, float]], level: float) -> str:
     if not known:
         return "not known at any checkpoint"
     step, _, most = max(known, key=lambda row: row[2])
-    return f"not reached: at most {most:.3f}, at step {step:,}"
+    places = next((k for k in range(3, 12) if round(most, k) < level), 12)
+    return f"not reached: at most {most:.{places}f}, at step {step:,}"

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64, Shaped
 
+from zerosum.gradients._numbers import ROUNDING
 from zerosum.gradients._parameters import Parameter, by_layer
 from zerosum.gradients.forces._frequency import LabelFrequency
 from zerosum.gradients.forces._passes import PER_TOKEN, READ, ForceSums
@@ -93,13 +94,26 @@ def of_body(
     sums: ForceSums, parameters: Sequence[Parameter]
 ) -> tuple[ForceProducts, tuple[PartForces, ...], tuple[PartForces, ...]]:
     """Of all parameters below the head as one vector, of each, and of each layer."""
-    each = {one.name: products(sums.body[one.name].attraction, sums.body[one.name].repulsion) for one in parameters}
-    layers = {
-        name: sum((each[one.name] for one in several), ForceProducts())
-        for name, several in by_layer(parameters).items()
-    }
+    each: dict[str, ForceProducts] = {}
+    layers: dict[str, ForceProducts] = {}
+    for layer, several in by_layer(parameters).items():
+        found = {one.name: products(sums.body[one.name].attraction, sums.body[one.name].repulsion) for one in several}
+        layers[layer] = sum(found.values(), ForceProducts())
+        each |= {one.name: _beyond_rounding(found[one.name], layers[layer], one) for one in several}
     return (
-        sum(each.values(), ForceProducts()),
+        sum(layers.values(), ForceProducts()),
         tuple(PartForces(one.name, one.kind, each[one.name]) for one in parameters),
         tuple(PartForces(name, "layer", forces) for name, forces in layers.items()),
     )
+
+
+def _beyond_rounding(forces: ForceProducts, of_layer: ForceProducts, one: Parameter) -> ForceProducts:
+    """Nothing where both forces are as small beside their layer's, mean square by coordinate, as rounding makes them:
+    a key's bias has none, for example, since a softmax ignores it (see `beyond_rounding`)."""
+    least = (ROUNDING * torch.finfo(one.tensor.dtype).eps) ** 2
+    is_rounding = _mean_square(forces) <= least * _mean_square(of_layer)
+    return ForceProducts(numel=forces.numel) if is_rounding else forces
+
+
+def _mean_square(forces: ForceProducts) -> float:
+    return (forces.attraction + forces.repulsion) / max(forces.numel, 1)

@@ -46,7 +46,7 @@ class PartForces:
 
 @dataclass(frozen=True)
 class FrequencyClass:
-    """Tokens whose labels come about equally often. name: how often, as "4-15". n_labels: distinct labels.
+    """Tokens whose labels come about equally often. name: how often, as "4 to 15". n_labels: distinct labels.
 
     token: loss (nats), dissent, magnitude_ratio and cancellation of its tokens. rows: the latter three of its labels'
     rows of the head; empty where the head is frozen.
@@ -70,17 +70,20 @@ class Dissent:
     vector. body: both forces at all hidden states, propagated back and summed over the N tokens, as one vector of all
     trainable parameters below the head; parameters, layers: its parts. head, body: None where all of it is frozen,
     `reasons` then says so. frequency: by how often the label comes among these tokens.
-    loss: of each token, nats. units: what intervals resample. per_token: [S, T] of each token, NaN at padding.
+    loss: of each token, nats. units: what intervals resample, n_units: how many there are. per_token: [S, T] of each
+    token, NaN at padding.
 
     head and body are 1 at every stationary point of the mean loss of these tokens, whatever the model, and depend on N:
     read them beside the loss, and compare them for one N. A matrix that is embedding and head has two paths: the one
-    through the body is among `parameters`, the one as the head is `head`.
+    through the body is among `parameters`, the one as the head is `head`; of such a model the two need not be 1 there,
+    as each path has a gradient that the other one's cancels.
     """
 
     N: int
     n_sequences: int
     seed: int
     units: str
+    n_units: int
     loss: Spread
     token: Mapping[str, Spread]
     rows: Mapping[str, Spread]

@@ -18,7 +18,7 @@ def checkpoints(over: DissentOverTraining) -> pd.DataFrame:
 
 def _checkpoint(one: Document) -> Row:
     row: Row = {"step": one["step"], "tokens_seen": one["tokens_seen"], "N": one["N"]}
-    row |= {"n_sequences": one["n_sequences"], "units": one["units"], **_spread("loss", one["loss"])}
+    row |= {name: one[name] for name in ("n_sequences", "units", "n_units")} | _spread("loss", one["loss"])
     row |= _spreads("token", one["token"])
     for place in BATCH:
         row |= {f"{place}_{name}": one[place][name] if one[place] else None for name in READ}

@@ -61,7 +61,7 @@ def _series(ax: Axes, one: Document, which: str, look: RunStyle, shift: float) -
 
 def _axis(ax: Axes, last: Document, layout: Layout) -> None:
     classes = last["frequency"]
-    least = [int(one["label_count"].partition("-")[0].replace(",", "")) for one in classes]
+    least = [int(one["label_count"].partition(" ")[0].replace(",", "")) for one in classes]
     tokens = [one["token"]["loss"]["N"] for one in classes]
     names = [f"{_short(low)}+\n{_short(n)}" for low, n in zip(least, tokens, strict=True)]
     ax.set_xticks(range(len(classes)), names, fontsize=8.5 if layout == "wide" else 7)

@@ -19,8 +19,9 @@ HOW_TO_READ = (
     "improve the loss without the other undoing it; at 0 they have nothing to do with each other, below 0 they help "
     "each other. Tokens: each at its own last hidden state, mean with its 95 % interval. Head rows: of each label's "
     "row, all tokens together. Head and body: all tokens together and all their coordinates as one vector; this is 1 "
-    "wherever the mean loss of these tokens is stationary, whatever the model, so read it beside the loss on the "
-    "right. Open marks: where head or body first got to the levels of the dotted lines, between two checkpoints."
+    "wherever the mean loss of these tokens is stationary, whatever the model (unless embedding and head are one "
+    "matrix), so read it beside the loss on the right. Open marks: where head or body first got to the levels of the "
+    "dotted lines, between two checkpoints."
 )
 LOOKS: dict[str, tuple[str, str, Line]] = {
     "token": (SERIES[0], "o", "-"),

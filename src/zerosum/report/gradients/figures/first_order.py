@@ -31,13 +31,14 @@ HOW_TO_READ = (
     "real changes would have been the better prediction. Where the largest changes are far beyond most, the axes are "
     "linear around 0 and logarithmic further out. Brackets are 95 % intervals over texts (documents or sequences). "
     "Explaining is meant in "
-    "the sense of regression: nothing is said about causes."
+    "the sense of regression: nothing is said about causes. Of more than three checkpoints the first, the middle and "
+    "the last are shown; the table has all."
 )
 MOST = 3  # panels
 BINS = {"wide": 48, "narrow": 40, "print": 40}
 SHADES = (0.18, 0.32, 0.47, 0.62, 0.78, 0.95)  # of counts, each shade about three times the one before
 _LEVELS = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
-_SHARE = Form("", "", most=3)
+_SHARE = Form("", "", most=5)
 
 
 def absent(over: GradientsOverTraining) -> str:
