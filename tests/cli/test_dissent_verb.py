@@ -89,6 +89,19 @@ def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, mon
     assert one_document(out)["checkpoints"][0]["N"] == 60
 
 
+def test_what_was_measured_holds_by_content(call, run, tmp_path, monkeypatch):  # noqa: F811
+    shutil.copytree(run, tmp_path / "before")
+    call("dissent", tmp_path / "before", "--data", run / "ids.npy")
+    (tmp_path / "before").rename(tmp_path / "after")
+    config = tmp_path / "after" / "checkpoint-2" / "config.json"
+    config.write_text(config.read_text().replace("10000.0", "100.0"))
+    measured, real = [], zerosum.gradients.dissent
+    monkeypatch.setattr(zerosum.gradients, "dissent", lambda *a, **b: measured.append(1) or real(*a, **b))
+    code, out, said = call("dissent", tmp_path / "after", "--data", run / "ids.npy", "--json")
+    assert (code, len(measured)) == (0, 1), said
+    assert all("after" in one["source"] for one in one_document(out)["checkpoints"])
+
+
 def test_files(call, run, tmp_path):  # noqa: F811
     code, out, said = call("dissent", run, "--data", run / "ids.npy", "--out", tmp_path / "out", "--json")
     assert code == 0, said

@@ -126,6 +126,19 @@ def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, mon
     assert zerosum.gradients.open_gradients(store).load().equals(before)
 
 
+def test_what_was_measured_holds_by_content(call, run, tmp_path, monkeypatch):  # noqa: F811
+    shutil.copytree(run, tmp_path / "before")
+    call("gradients", tmp_path / "before", "--data", run / "ids.npy")
+    (tmp_path / "before").rename(tmp_path / "after")
+    config = tmp_path / "after" / "checkpoint-2" / "config.json"
+    config.write_text(config.read_text().replace("10000.0", "100.0"))
+    measured, real = [], checkpoint.measure
+    monkeypatch.setattr(checkpoint, "measure", lambda *a, **b: measured.append(1) or real(*a, **b))
+    code, out, said = call("gradients", tmp_path / "after", "--data", run / "ids.npy", "--json")
+    assert (code, len(measured)) == (0, 1), said
+    assert all("after" in one["source"] for one in one_document(out)["checkpoints"])
+
+
 def test_for_people(call, run):  # noqa: F811
     code, out, _ = call("gradients", run, "--data", run / "ids.npy")
     assert code == 0
@@ -142,6 +155,8 @@ def test_for_people(call, run):  # noqa: F811
     [
         (["--after", "checkpoint-2"], "3 checkpoints"),
         (["--train", "train.npy", "--after", "checkpoint-2"], "two updates"),
+        (["--store", "."], "not the name of a folder"),
+        (["--store", "checkpoint-1"], "something else"),
     ],
 )
 def test_calls_that_make_no_sense_are_one_line(call, run, monkeypatch, arguments, words):  # noqa: F811
