@@ -74,7 +74,7 @@ def change_config(folder, **changed):
         ({"vocab_size": 10**9}, "its settings ask for 32,000,003,"),  # and no such memory is taken
         ({"num_hidden_layers": 10**11}, "100000000000 layers, its files hold 21 tensors"),
         ({"vocab_size": 32}, "missing or of another shape"),
-        ({"model_type": "t5"}, "does not load"),
+        ({"model_type": "t5"}, "T5Config, of which transformers has no causal language model"),
         ({"model_type": "\x1b[2Jno such"}, "does not load"),
         ({"transformers_weights": "other.safetensors"}, "transformers_weights"),
         (

@@ -218,8 +218,14 @@ def test_refused_in_one_line(tmp_path, tokenizer, name, content, message):
 
 def test_a_pickle_is_not_loaded(tmp_path):
     np.save(tmp_path / "p.npy", np.array([print], dtype=object), allow_pickle=True)
-    with pytest.raises(InputError, match="no whole array of numbers"):
+    with pytest.raises(InputError, match="no whole array of numbers .*never loaded"):
         read_tokens(tmp_path / "p.npy")
+
+
+def test_padding_stands_at_the_end(tmp_path):
+    np.save(tmp_path / "hole.npy", np.array([[1, 2, -1, 3, -1]]))
+    with pytest.raises(InputError, match=r"from -1 to 3.*Pad at the end"):
+        read_tokens(tmp_path / "hole.npy", vocab_size=9)
 
 
 def test_text_without_a_tokenizer(files):

@@ -1,6 +1,7 @@
 """What a kind of checkpoint has to offer to be found and loaded."""
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from zerosum.errors import InputError, MissingExtra
 if TYPE_CHECKING:
     import torch
 
+_OTHER_MODEL = re.compile(r"Unrecognized configuration class <class '[\w.]*?(\w{1,80})'>", re.ASCII)
 SPARE = 10**7  # weights that may be missing before the model is not even built
 
 
@@ -89,6 +91,11 @@ def loading(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # transformers and safetensors each raise their own kinds for a broken folder
         cause = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        if other := _OTHER_MODEL.search(cause):
+            raise InputError(
+                f"{path}: a {other[1]}, of which transformers has no causal language model. Give a checkpoint of a "
+                "model that predicts the next token."
+            ) from error
         raise InputError(
             f"{path}: this model does not load: its settings or weights are damaged, missing or of a kind that this "
             f"transformers does not know ({type(error).__name__}: {ascii(cause.strip()[:160])[1:-1]}). Copy it again."

@@ -37,7 +37,7 @@ from zerosum.gradients._share import PER_TOKEN, Share
 from zerosum.losses import token_losses
 
 Along = Callable[[str, int, int], None]
-NOT_CAUSAL = "a token's loss changes with what comes after it, its own label among that: is this a causal model?"
+NOT_CAUSAL = "a token's loss changes with what comes after it, its own label among that: this is no causal model"
 
 
 @dataclass(frozen=True)

@@ -57,5 +57,5 @@ def require_vocabulary(ids: Integer[np.ndarray, "..."], vocab_size: int | None, 
     if low < 0 or high >= vocab_size:
         raise InputError(
             f"{source}: token ids from {low} to {high}, but the model's vocabulary is 0 to {vocab_size - 1}. "
-            "Use the tokenizer that the model was trained with."
+            + ("Pad at the end of rows alone." if low < 0 else "Use the tokenizer that the model was trained with.")
         )
