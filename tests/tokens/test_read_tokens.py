@@ -218,7 +218,7 @@ def test_refused_in_one_line(tmp_path, tokenizer, name, content, message):
 
 def test_a_pickle_is_not_loaded(tmp_path):
     np.save(tmp_path / "p.npy", np.array([print], dtype=object), allow_pickle=True)
-    with pytest.raises(InputError, match="no whole array of numbers .*never loaded"):
+    with pytest.raises(InputError, match=r"no whole array of numbers .*never loaded"):
         read_tokens(tmp_path / "p.npy")
 
 

@@ -44,7 +44,7 @@ def _load(path: Path) -> Integer[np.ndarray, "..."]:
         if "pickle" in cause or "object" in cause:  # numpy's advice is to load it all the same
             cause = "something else, or pickled objects, which are never loaded"
         raise InputError(
-            f"{path}: no whole array of numbers ({cause}). Copy it again, or save token ids as integers with numpy.save."
+            f"{path}: no whole array of numbers ({cause}). Copy it again, or save ids as integers with numpy.save."
         ) from None
     if not isinstance(ids, np.ndarray) or ids.ndim not in (1, 2) or ids.dtype.kind not in "iu":
         raise InputError(f"{path}: shape {ids.shape} of {ids.dtype}. Give token ids [sequence, position] as integers.")
