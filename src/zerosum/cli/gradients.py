@@ -230,7 +230,7 @@ def _say(
     elif documents:
         from zerosum.cli.gradients_words import show
 
-        show(source, documents)
+        show(source, documents, written[0] if written else None)
 
 
 def _write(out: Path, store: Path, name: str, documents: list[dict[str, Any]]) -> None:

@@ -1,6 +1,7 @@
 """`zerosum gradients` on a terminal: the numbers of each checkpoint, and of the layers of the last one."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zerosum.cli.terminal import estimate, labelled, plain_table, screen
@@ -31,7 +32,7 @@ PROXY = "of what each position contributes to the summed loss's gradient, not of
 OVER_STEPS = ("D_grad", "C_g", "C_ug", "C_uG", "D_first_order", "D_loss")
 
 
-def show(source: str, documents: Sequence[Row]) -> None:
+def show(source: str, documents: Sequence[Row], out: Path | None = None) -> None:
     """Print everything of one call."""
     from rich.text import Text
 
@@ -49,6 +50,9 @@ def show(source: str, documents: Sequence[Row]) -> None:
     else:
         console.print(_layers(last))
     console.print(labelled(_said(documents)))
+    if out is not None:
+        where = printable(str(out), 1_000)
+        console.print(f"written: {where}: gradients.html, gradients.json, tables (CSV) and figures/", soft_wrap=True)
 
 
 def _of_model(proxy: Row) -> Row:

@@ -23,6 +23,7 @@ HOW_TO_READ = (
     "wherever the mean loss is stationary in that layer. One vector has no interval."
 )
 OPPOSED, ALIKE = SERIES[1], SERIES[0]
+FULL = 0.75  # opacity at −1 and 1: numbers stay readable on both papers
 NUMBERED = {"wide": 14, "narrow": 6, "print": 9}  # columns up to which cells have room for a number
 
 
@@ -43,7 +44,8 @@ def plot(over: DissentOverTraining, layout: Layout = "wide") -> Figure:
         rows = cells(over)
         fig, (ax,) = panels(1, layout, height=1.0 + 0.24 * len(rows), columns=1)
         _panel(ax, over, rows, layout)
-        handles = [Patch(color=ALIKE, label="−1: one direction"), Patch(color=OPPOSED, label="1: total dissent")]
+        ends = ((ALIKE, "−1: one direction"), (OPPOSED, "1: total dissent"))
+        handles = [Patch(color=colour, alpha=FULL, linewidth=0, label=label) for colour, label in ends]
         legend_below(fig, handles, layout)
     return fig
 
@@ -56,7 +58,7 @@ def _panel(ax: Axes, over: DissentOverTraining, rows: dict[str, list[float]], la
                 ax.text(x, y, "—", ha="center", va="center", fontsize=7, color=MUTED)
                 continue
             colour = OPPOSED if value > 0 else ALIKE
-            ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, color=colour, alpha=0.75 * abs(value), linewidth=0))
+            ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, color=colour, alpha=FULL * abs(value), linewidth=0))
             if numbers:
                 ax.text(x, y, _cell(value), ha="center", va="center", fontsize=7, color=INK)
     every = math.ceil(len(over.steps) / NUMBERED[layout])

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
@@ -71,7 +72,12 @@ def plot(over: GradientsOverTraining, layout: Layout = "wide") -> Figure:
         ]
         names = [*ends, f"{count(starts[-1])} or more"]
         fields = [
-            Patch(facecolor=SERIES[0], alpha=shade, linewidth=0, label=f"{name} tokens" if k == 0 else name)
+            Patch(
+                facecolor=to_rgba(SERIES[0], shade),
+                edgecolor=MUTED,
+                linewidth=0.5,
+                label=f"{name} tokens" if k == 0 else name,
+            )
             for k, (name, shade) in enumerate(zip(names, SHADES, strict=False))
         ]
         lines = [entry("real = first order", color=MUTED, linestyle="--", linewidth=1), entry("best line", linewidth=1)]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
@@ -32,6 +33,7 @@ LOOKS = {"D_grad": SERIES[0], "C_g": SERIES[2]}
 FAINT, STRONG = 0.06, 0.5  # opacity at the ends of a map: numbers stay readable on both papers
 CLOSE = 0.1  # between ends from which a third decimal helps
 ROWS, COLUMNS = 100, 24  # most in a map
+LONGEST = 26  # letters of the name of a type
 PLACES = {"wide": 0.36, "narrow": 0.25, "print": 0.25}  # inches that a number needs
 
 
@@ -50,7 +52,7 @@ def plot(over: GradientsOverTraining, layout: Layout = "wide") -> Figure:
         names = [name for name in LOOKS if any(math.isfinite(getattr(cell, name)) for cell in found)]
         layers = list(dict.fromkeys(cell.layer for cell in found))
         row = max(0.1, min(0.24, 9.0 / len(layers)))
-        fig, axes = panels(len(names), layout, height=1.7 + row * len(layers), columns=2)
+        fig, axes = panels(len(names), layout, height=2.0 + row * len(layers), columns=2)
         handles: list[Patch] = []
         for ax, name in zip(axes, names, strict=True):
             ends = ends_of(found, name)
@@ -113,7 +115,7 @@ def _panel(
     room = 22 if layout == "wide" else 16
     ax.set_xticks(
         range(len(types)),
-        [ending(one, 22) for one in types],
+        [ending(one, LONGEST) for one in types],
         rotation=90 if across < 0.5 else 40,
         ha="right" if across >= 0.5 else "center",
         rotation_mode="anchor" if across >= 0.5 else "default",
@@ -137,7 +139,7 @@ def _legend(found: Sequence[Cell], name: str, ends: tuple[float, float]) -> list
     labels[0] += " or less" if any(value < low for value in values) else ""
     labels[-1] += " or more" if any(value > high for value in values) else ""
     return [
-        Patch(facecolor=LOOKS[name], alpha=_shade(value, ends), linewidth=0, label=label)
+        Patch(facecolor=to_rgba(LOOKS[name], _shade(value, ends)), edgecolor=MUTED, linewidth=0.5, label=label)
         for value, label in zip(shown, labels, strict=True)
     ]
 
