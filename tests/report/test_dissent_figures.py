@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -90,11 +90,25 @@ def test_cells_are_layers_at_checkpoints_and_the_body_last(over: DissentOverTrai
     assert len(layers_over_steps.table(over)) == 25
 
 
+def unknown(tree: Any) -> Any:
+    """The same document where every dissent is null."""
+    if isinstance(tree, list):
+        return [unknown(one) for one in tree]
+    if not isinstance(tree, dict):
+        return tree
+    none = {"mean": None, "interval": None, "quantiles": {}, "N": 0, "left_out": 9}
+    return {
+        name: (none if isinstance(value, dict) else None) if name == "dissent" else unknown(value)
+        for name, value in tree.items()
+    }
+
+
 def test_figures_without_something_to_show_are_left_out() -> None:
     assert list(figures_of(over_training())) == list(FIGURES)
     alone = DissentOverTraining((document(3, 0.5),))
     assert list(figures_of(alone)) == ["dissent-by-frequency", "dissent-by-part"]
     assert list(figures_of(over_training(body=False))) == ["dissent-over-steps", "dissent-by-frequency"]
+    assert not figures_of(DissentOverTraining(tuple(map(unknown, over_training().documents))))
     frozen = over_training(head=False, body=False)
     assert len(frequency.plot(frozen).axes) == 1
     assert over_steps.table(frozen)["head"].isna().all()

@@ -1,7 +1,9 @@
 """Figures of gradient dissent, one file each. A new figure is a new file and its line in `FIGURES`."""
 
+import math
+
 from zerosum.report.dissent.figures import frequency, layers_over_steps, over_steps, parts
-from zerosum.report.dissent.subject import DissentOverTraining
+from zerosum.report.dissent.subject import PLACES, DissentOverTraining, known
 from zerosum.report.drawing import FigureModule
 
 FIGURES: dict[str, FigureModule[DissentOverTraining]] = {
@@ -14,10 +16,16 @@ FIGURES: dict[str, FigureModule[DissentOverTraining]] = {
 
 
 def figures_of(over: DissentOverTraining) -> dict[str, FigureModule[DissentOverTraining]]:
-    """Those that have something to show."""
-    absent = set() if len(over.documents) > 1 else {"dissent-over-steps", "dissent-by-layer-over-steps"}
-    absent |= set() if over.last["body"] else {"dissent-by-part", "dissent-by-layer-over-steps"}
-    return {stem: module for stem, module in FIGURES.items() if stem not in absent}
+    """Those that have something to show: a dissent that is known, those over steps at several checkpoints."""
+    known_over_steps = any(math.isfinite(one.value) for place in PLACES for one in over.over_steps(place))
+    in_layers = any(math.isfinite(value) for row in layers_over_steps.cells(over).values() for value in row)
+    shown = {
+        "dissent-over-steps": known_over_steps and len(over.documents) > 1,
+        "dissent-by-frequency": any(one["token"]["dissent"]["N"] for one in over.last["frequency"]),
+        "dissent-by-part": any(math.isfinite(known(one["dissent"])) for one in over.last["parameters"]),
+        "dissent-by-layer-over-steps": in_layers and len(over.documents) > 1,
+    }
+    return {stem: module for stem, module in FIGURES.items() if shown[stem]}
 
 
 __all__ = ["FIGURES", "figures_of"]

@@ -14,8 +14,8 @@ from zerosum.report.numbers import count
 TITLE = "Dissent by frequency of the label"
 HOW_TO_READ = (
     "From left to right, tokens whose label comes ever more often among those measured; below each class, how many "
-    "tokens it has. Left: mean dissent of these tokens at their last hidden states, with its "
-    "95 % interval over sequences where it has one. Right: mean dissent of their labels' rows of the head; lines reach "
+    "tokens it has. Left: mean dissent of these tokens at their last hidden states, with its 95 % interval over texts "
+    "(documents or sequences) where it has one. Right: mean dissent of their labels' rows of the head; lines reach "
     "from the first to the third quartile of the rows. At most four checkpoints are drawn; the tables have all."
 )
 MOST = 4
