@@ -21,6 +21,8 @@ from zerosum.gradients._sample import GROUPS, calibrated, draw
 from zerosum.gradients._sampled import sampled_mass
 from zerosum.training import held_out_tokens
 
+C = ("C_g", "C_ug", "D_grad", "D_grad_matrices")
+
 
 def test_a_draw_counts_every_token_once():
     sample = draw(40, sequences=8, positions=33, seed=0)
@@ -51,19 +53,34 @@ def test_samples_that_make_no_sense_are_refused(n, why, tokens):
         zerosum.gradient_interference(tiny("llama"), tokens, method="sampled", n_sampled=n)
 
 
-def test_of_short_texts_a_sample_takes_every_token():
-    model, tokens = tiny("llama", num_hidden_layers=1), torch.randint(0, VOCABULARY, (16, 33)).numpy()
-    tokens[3, 2:], tokens[7:9, 5:] = -1, -1  # 1 prediction, and twice 4
+def test_texts_of_every_length_give_their_share():
+    """Each length is a batch: no more than a token of each text, and its share of the sample."""
+    rng = np.random.default_rng(4)
+    model, tokens = tiny("llama", num_hidden_layers=1), rng.integers(0, VOCABULARY, (24, 33))
+    for row, length in zip(tokens, range(2, 34), strict=False):
+        row[length:] = -1
     update = random_update(model)
     exact = zerosum.gradient_interference(model, tokens, update, method="exact")
-    found = zerosum.gradient_interference(model, tokens, update, method="sampled", n_sampled=96)
-    assert (found.N, found.n_sampled) == (13 * 32 + 9, 13 * 8 + 9)
-    known = np.isfinite(found.per_token["moved"])
-    assert known[[3, 7, 8]].sum() == 9
-    np.testing.assert_allclose(found.per_token["moved"][known], exact.per_token["moved"][known], rtol=1e-6)
-    for name in ("C_g", "C_ug", "D_grad"):
-        low, high = found.intervals[name]
-        assert low < getattr(exact, name) < high
+    held = []
+    for seed in range(5):
+        found = zerosum.gradient_interference(model, tokens, update, method="sampled", n_sampled=96, seed=seed)
+        assert (found.N, found.n_sampled) == (300, 108)
+        known = np.isfinite(found.per_token["moved"])
+        assert known.any(1).all()
+        np.testing.assert_allclose(found.per_token["moved"][known], exact.per_token["moved"][known], rtol=1e-6)
+        held.append([ends[0] <= getattr(exact, name) <= ends[1] for name, ends in found.intervals.items() if name in C])
+    assert np.mean(held) >= 0.8
+
+
+def test_small_batches_are_spread_over_the_groups():
+    groups = np.concatenate([draw(1, sequences=1, positions=9, seed=seed).group.ravel() for seed in range(400)])
+    assert np.bincount(groups, minlength=GROUPS).min() > 25  # 50 of each are expected
+
+
+def test_what_stands_for_itself_alone_leaves_no_doubt(tokens):
+    found = sampled_mass(tiny("llama"), tokens, random_update(tiny("llama")), n_tokens=36)
+    assert found.weight.tolist() == pytest.approx([1.0] * 36, abs=1e-9)
+    assert found.moved_interval() == pytest.approx((found.total_moved(),) * 2, rel=1e-6)
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2"])

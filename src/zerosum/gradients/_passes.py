@@ -21,7 +21,6 @@ from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients._parameters import Parameter
 from zerosum.gradients._positionwise import positionwise_sums
 from zerosum.gradients._prepare import LOGITS, Batch
-from zerosum.gradients._sample import FEWEST
 from zerosum.gradients._sampled import SampledMass, sampled_mass
 from zerosum.gradients._sums import GradientSums
 from zerosum.gradients.layerwise._per_token import TokenNumbers
@@ -86,7 +85,7 @@ def sample_of(
 
     def sample(batch: Batch) -> SampledMass:
         places = np.searchsorted(part.rows, batch.rows)
-        own = max(FEWEST, -(-size * len(places) // len(part.rows)))
+        own = -(-size * len(places) // len(part.rows))
         its, other = losses[places], seed + int(places[0])
         found = sampled_mass(model, batch.tokens, update, n_tokens=own, seed=other, losses=its, layout=layout)
         found.row[:] = batch.rows[found.row]

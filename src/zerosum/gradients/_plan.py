@@ -106,9 +106,9 @@ def _without_rules(model: Any, part: Batch, method: str, why: str, n_tokens: int
 
 
 def sample_sizes(parts: Sequence[Batch], n_sampled: int) -> list[int]:
-    """Tokens that each batch gives: its share, and no fewer than its interval needs."""
+    """Tokens that each batch gives: its share, rounded up."""
     n_tokens = sum(part.n_tokens for part in parts)
-    return [max(FEWEST, -(-n_sampled * part.n_tokens // n_tokens)) for part in parts]
+    return [-(-n_sampled * part.n_tokens // n_tokens) for part in parts]
 
 
 def _no_sample(parts: Sequence[Batch], n_sampled: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 GROUPS = 8  # of the delete-a-group jackknife
-FEWEST = 2 * GROUPS  # tokens that an interval needs
+FEWEST = 2 * GROUPS  # tokens that an interval needs, or weights that follow an auxiliary variable
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,19 @@ def draw(n_tokens: int, sequences: int, positions: int, seed: int) -> Sample:
     sizes = np.diff(ends)
     position = ends[:-1, None] + random.integers(0, sizes[:, None], size=(m, sequences))
     weight = np.broadcast_to(sizes[:, None], position.shape).astype(np.float64)
-    group = np.arange(m * sequences).reshape(m, sequences) % GROUPS  # each stretch is spread over the groups
+    begin = random.integers(GROUPS)  # else small batches would all be in the first groups
+    group = (begin + np.arange(m * sequences)).reshape(m, sequences) % GROUPS  # each stretch is spread over the groups
     return Sample(position, weight, random.permuted(group, axis=1), sequences * positions)
 
 
 def calibrated(sample: Sample, auxiliary: Float[np.ndarray, "S T"]) -> Sample:
     """The sample with weights that count all tokens and add up the auxiliary variable exactly, as near to the first
-    ones as possible (the regression estimator, Deville and Sarndal 1992).
+    ones as possible (the regression estimator, Deville and Sarndal 1992). A small sample keeps its weights.
 
     auxiliary: [S, T] something known of every token that goes with the size of its gradient.
     """
+    if sample.n < FEWEST:
+        return sample
     rows = np.arange(sample.position.shape[1])
     x = np.stack([np.ones(sample.n), auxiliary[rows, sample.position].ravel()])
     d = sample.weight.ravel()

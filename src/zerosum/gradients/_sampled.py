@@ -37,8 +37,7 @@ class SampledMass:
     group_weight: [K] tokens each part stands for. moved, signed: name -> [n] sum_j |p_ij| and sum_j p_ij of each
     sampled token in that parameter, nats. l1, l2_squared: [n] sum_j |g_ij| and sum_j g_ij^2 over every parameter.
     row, at: [n] its sequence, counted in the batch it was drawn from (who merges batches sets them apart), and its
-    position. weight: [n] tokens it stands for. residual: [n] of the tokens' m_i after the auxiliary variable. N: tokens
-    in all.
+    position. weight: [n] tokens it stands for. surprise: [n] the auxiliary variable. N: tokens in all.
     """
 
     parts: list[dict[str, Any]]
@@ -50,7 +49,7 @@ class SampledMass:
     row: Int64[np.ndarray, " n"]
     at: Int64[np.ndarray, " n"]
     weight: Float[np.ndarray, " n"]
-    residual: Float[np.ndarray, " n"]
+    surprise: Float[np.ndarray, " n"]
     N: int
 
     @classmethod
@@ -74,7 +73,7 @@ class SampledMass:
             row=joined("row"),
             at=joined("at"),
             weight=joined("weight"),
-            residual=joined("residual"),
+            surprise=joined("surprise"),
             N=sum(one.N for one in samples),
         )
 
@@ -85,7 +84,9 @@ class SampledMass:
     def moved_interval(self, level: float = 0.95) -> Interval:
         """Interval of `total_moved()` over all parameters, on log scale, for the draw of the sample alone."""
         n, total = len(self.weight), self.total_moved()
-        error = self.N * np.sqrt((1 - self.share) * self.residual.var(ddof=2) / n)
+        residual = _residual(sum(self.moved.values(), np.zeros(n)), self.surprise)
+        unseen = np.maximum(self.weight * (self.weight - 1), 0)  # 0 of a token that stands for itself alone
+        error = np.sqrt(n / (n - 2) * (unseen @ residual**2))
         half = float(stdtrit(n - 2, (1 + level) / 2) * error / total)
         return float(total * np.exp(-half)), float(total * np.exp(half))
 
@@ -159,7 +160,7 @@ def _collected(sample: Sample, adder: "SampleAdder", surprise: Float[np.ndarray,
         row=row,
         at=at,
         weight=sample.weight.ravel(),
-        residual=_residual(sum(moved.values(), np.zeros(sample.n)), surprise[row, at]),
+        surprise=surprise[row, at],
         N=sample.N,
     )
 
@@ -184,6 +185,7 @@ def _losses(model: Any, tokens: Any) -> Any:
 
 
 def _residual(values: Float[np.ndarray, " n"], x: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """What a straight line in x leaves of the values."""
     if np.ptp(x) == 0:
         return np.asarray(values - values.mean())
     slope, level = np.polyfit(x, values, 1)
