@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional
 
 from zerosum.gradients._numbers import ROUNDING
-from zerosum.gradients._oracle import token_gradients
+from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients._parameters import trainable
 from zerosum.gradients._sums import GradientSums
 from zerosum.gradients.layerwise._adders import Adder, Both, MassAdder, NetAdder
@@ -31,6 +31,7 @@ from zerosum.gradients.layerwise._tail import Cut, Tail, find_tail
 BLOCK = 16  # positions that share one forward pass; what lies beyond the token's own position is computed in vain
 TIMED = 4  # positions that are timed
 CLOSE = 1e-4  # relative to the largest gradient: what rounding may do in float32
+CONTRADICTION = 1e-3  # of sum |g| over all coordinates: beyond rounding
 EPS = torch.finfo(torch.float32).eps  # parts of many models are in float32, whatever the rest is in
 
 
@@ -45,21 +46,21 @@ class Layout:
     tail: Tail | None = None
 
 
-def layout_of(model: Any, tokens: Any) -> Layout:
-    """Try the layer rules on a few tokens of the first sequence. tokens: [S, L] ids on the model's device.
+def layout_of(model: Any, tokens: Any, causal: bool | None = None) -> Layout:
+    """Try the layer rules on a few tokens of two sequences. tokens: [S, L] ids on the model's device.
 
-    Raises Unsupported where the model has a layer that no rule is known for, uses its weights in another way, or lets
-    a token see what comes after it.
+    causal: whether the model is, where that is known. Raises Unsupported where it is not, or where the model has a
+    layer that no rule is known for, or uses its weights in another way.
     """
+    if not (is_causal(model, tokens) if causal is None else causal):
+        raise Unsupported("a model in which a token sees what comes after it, or how long its text is")
     head = head_apart(model, tokens)
-    if not is_causal(model, tokens):
-        raise Unsupported("a model in which a token sees what comes after it")
     tail = None if head is None else find_tail(model.base_model, tokens)
     if tail is not None:
         with suppress(Unsupported):  # what the tail has is used elsewhere, too
-            check_one_token(model, tokens, head, tail)
+            check_tokens(model, tokens, head, tail)
             return Layout(head, tail)
-    check_one_token(model, tokens, head)
+    check_tokens(model, tokens, head)
     return Layout(head)
 
 
@@ -107,9 +108,15 @@ def passes(
 
 
 def consistent(net: dict[str, Any], mass: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Both in float64. |sum g| <= sum |g| holds of the numbers, and is made to hold of their rounded sums."""
+    """Both in float64. |sum g| <= sum |g| holds of the numbers, and is made to hold of their rounded sums.
+
+    Raises Unsupported where it is by more than rounding that it does not.
+    """
     net, mass = ({name: value.double() for name, value in one.items()} for one in (net, mass))
     for name, largest in mass.items():
+        beyond = (net[name].abs() - largest).clamp_(min=0).sum()
+        if float(beyond) > CONTRADICTION * float(sum(one.sum() for one in mass.values())):
+            raise Unsupported(f"a model whose sums of gradients of {name} contradict each other")
         net[name].clamp_(max=largest)
         net[name].clamp_(min=largest.neg_())
         largest.neg_()
@@ -233,27 +240,29 @@ def exact_seconds(model: Any, tokens: Any, layout: Layout, update: Mapping[str, 
 
 
 def is_causal(model: Any, tokens: Any) -> bool:
-    """Whether a token's loss is all in its prefix, by trying on the first sequence."""
-    half = tokens.shape[1] // 2
+    """Whether a token's loss is all in its prefix, whatever the text's length, by trying on the first sequence."""
+    n = tokens.shape[1] - 1
     with torch.no_grad():
-        whole, prefix = logits_of(model, tokens[:1, :-1])[:, :half], logits_of(model, tokens[:1, :half])
-    return torch.allclose(whole, prefix, rtol=1e-4, atol=1e-4 * float(whole.abs().max()))
+        whole = logits_of(model, tokens[:1, :n])
+        noise = 1e-4 * float(whole.abs().max())
+        while n := n // 2:
+            if not torch.allclose(whole[:, :n], logits_of(model, tokens[:1, :n]), rtol=1e-4, atol=noise):
+                return False
+    return True
 
 
-def check_one_token(model: Any, tokens: Any, head: Any, tail: Tail | None = None) -> None:
-    """Compare the last token of the first sequence with its own backward pass: a weight may be used past its layer.
+def check_tokens(model: Any, tokens: Any, head: Any, tail: Tail | None = None) -> None:
+    """Compare tokens of the first two sequences, measured together, with their own backward passes.
 
-    Raises Unsupported where they differ.
+    A weight may be used past its layer, or rows of different sequences or positions may be mixed. The tokens: the last
+    one and the first one that shares its forward pass, and one in the middle. Raises Unsupported where they differ.
     """
-    one = tokens[:1]
-    k = tokens.shape[1] - 2
-    net, mass = passes(model, one, head, [k], BLOCK, tail=tail)
-    expected = next(token_gradients(model, one, [(0, k)]))
-    noise = (
-        ROUNDING * EPS * max(float(gradient.abs().max()) for gradient in expected.values())
-    )  # of gradients that are 0
-    for name, gradient in expected.items():
-        scale = float(gradient.abs().max())
-        gaps = ((net[name] - gradient).abs().max(), (mass[name] - gradient.abs()).abs().max())
-        if max(map(float, gaps)) > CLOSE * scale + noise + 1e-12:
+    two, last = tokens[:2], tokens.shape[1] - 2
+    positions = sorted({last // 2, last - last % BLOCK, last})
+    net, mass = passes(model, two, head, positions, BLOCK, tail=tail)
+    expected = oracle_sums(model, two, which=[(s, k) for s in range(len(two)) for k in positions])
+    noise = ROUNDING * EPS * max(float(size.max()) for size in expected.mass.values())  # of gradients that are 0
+    for name, size in expected.mass.items():
+        gap = max(float((mass[name] - size).abs().max()), float((net[name] - expected.net[name]).abs().max()))
+        if gap > CLOSE * float(size.max()) + noise + 1e-12:
             raise Unsupported(f"a model that uses {name} in a way its layers do not show")

@@ -14,7 +14,7 @@ from zerosum.gradients._parameters import Parameter
 from zerosum.gradients._prepare import Batch, require_seed
 from zerosum.gradients._sample import FEWEST, stretches
 from zerosum.gradients.layerwise._recorder import Unsupported
-from zerosum.losses.batch_size import free_memory
+from zerosum.losses.batch_size import free_memory, is_out_of_memory
 
 METHODS = ("auto", "exact", "sampled", "general", "oracle", "positionwise")
 # Bytes for each coordinate, sums and what makes them.
@@ -40,12 +40,16 @@ class Plan:
         return words if self.seconds is None or self.method == "sampled" else f"{words}, about {in_words(self.seconds)}"
 
 
-def layout_or_why(model: Any, tokens: Any) -> tuple[Layout | None, str]:
-    """What the layer rules know of the model; or None, and what they do not know of it."""
+def layout_or_why(model: Any, tokens: Any, causal: bool | None = None) -> tuple[Layout | None, str]:
+    """What the layer rules know of the model; or None, and what they do not know of it. causal: as of `layout_of`."""
     try:
-        return layout_of(model, tokens), ""
+        return layout_of(model, tokens, causal), ""
     except Unsupported as why:
         return None, f"the layer rules do not know {why}"
+    except Exception as error:  # layers called in ways that nobody thought of fail as they like
+        if is_out_of_memory(error):
+            raise
+        return None, f"the layer rules fail on this model ({type(error).__name__})"
 
 
 def require_sense(method: str, n_sampled: int, seed: int, budget: float | int) -> None:

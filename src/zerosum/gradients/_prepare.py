@@ -70,10 +70,14 @@ def _sequences(parameters: Sequence[Parameter], length: int, vocabulary: int) ->
 
 @contextmanager
 def measuring(model: Any) -> Iterator[None]:
-    """Evaluation mode, gradients and products in full float32 (no TF32) inside the block; what was before after it."""
+    """Evaluation mode, gradients and products in full float32 (no TF32) inside the block; what was before after it,
+    the gradients that the parameters hold among that."""
     modes = [(module, module.training) for module in model.modules()]
+    held = [(one, one.grad) for one in model.parameters()]
     precision = torch.get_float32_matmul_precision()
     model.eval()
+    for one, _ in held:
+        one.grad = None
     torch.set_float32_matmul_precision("highest")
     try:
         with torch.inference_mode(False), torch.enable_grad():
@@ -82,6 +86,8 @@ def measuring(model: Any) -> Iterator[None]:
         torch.set_float32_matmul_precision(precision)
         for module, training in modes:
             module.training = training
+        for one, gradient in held:
+            one.grad = gradient
 
 
 def require_parameters(model: Any) -> tuple[Parameter, ...]:

@@ -150,8 +150,9 @@ class Recorder:
         self._own = self._stops = None
 
     def by_sequence(self, x: Any) -> Any:
-        """[S, ..., d] or [S n, d] -> [S, n, d]."""
-        if x.shape[0] == self.sequences or (x.ndim == 2 and x.shape[0] % self.sequences == 0):
+        """[S, ..., d] or [S n, d] -> [S, n, d]. Raises Unsupported for rows that do not stand for positions."""
+        by_row = x.ndim == 2 and x.shape[0] % (self.sequences * self.positions) == 0
+        if by_row or (x.ndim > 2 and x.shape[0] == self.sequences):
             return x.reshape(self.sequences, -1, x.shape[-1])
         raise Unsupported(f"a layer whose input of shape {tuple(x.shape)} does not keep sequences apart")
 
