@@ -13,7 +13,8 @@ import zerosum.gradients
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
-from zerosum.gradients import checkpoint  # noqa: E402 - needs torch
+from zerosum import checkpoints  # noqa: E402 - needs torch
+from zerosum.gradients import checkpoint  # noqa: E402
 
 VOCABULARY = 30
 STEPS = (1, 2, 4)
@@ -72,7 +73,7 @@ def test_two_checkpoints_give_the_numbers_of_the_library(call, run, tmp_path):  
     assert found["C_uG"] == pytest.approx(1, abs=1e-3)  # gradient descent on these very tokens
     assert found["intervals"]["D_loss"] == expected["intervals"]["D_loss"]
     assert (found["step"], found["verify"]["K"]) == (1, 3)
-    assert found["verify"]["gradients"] < 1e-5
+    assert max(found["verify"][name] for name in ("norm_l1", "norm_l2", "moved")) < 1e-5
     assert found["verify"]["first_order"] < 1e-4
     assert "step 2 minus step 1" in found["notes"][-1]
     assert json.loads((tmp_path / "out" / "gradients.json").read_text())["checkpoints"] == [found]
@@ -116,6 +117,11 @@ def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, mon
     monkeypatch.setattr(checkpoint, "measure", lambda *a, **b: measured.append(1) or real(*a, **b))
     code, out, _ = call(*arguments, "--json")
     assert (code, one_document(out)["checkpoints"], len(measured)) == (0, first, 2)
+    loaded, load = [], checkpoints.load_model
+    monkeypatch.setattr(checkpoints, "load_model", lambda *a, **b: loaded.append(1) or load(*a, **b))
+    code, out, _ = call(*arguments, "--json")
+    assert (code, one_document(out)["checkpoints"], len(measured)) == (0, first, 2)
+    assert len(loaded) == 1  # for its vocabulary
     code, out, _ = call(*arguments, "--seed", 1, "--json")
     assert len(measured) == 5
     assert [one["D_grad"] for one in one_document(out)["checkpoints"]] != [one["D_grad"] for one in first]

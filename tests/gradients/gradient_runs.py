@@ -51,10 +51,10 @@ def measure(run, store, method, die_at=None, **environment):
     checkpoints = open_run(run).checkpoints
     tokens = read_tokens([str(run / "ids.npy")], sequence_length=8, vocab_size=VOCABULARY)
     models = [load_model(one) for one in checkpoints]
-    update = Update(update_between(*models))
+    update = Update(lambda: update_between(*models))
     choice = _measurement.Choice(method, n_sampled=96, tokens_per_batch=32)
     found = [
-        measure_checkpoint(store, one, model, tokens, update, choice, 0, lambda *_: None)
+        measure_checkpoint(store, one, lambda model=model: model, tokens, update, choice, 0, lambda *_: None)
         for one, model in zip(checkpoints, models, strict=True)
     ]
     (run / f"measured-{os.getpid()}.json").write_text(json.dumps([len(measured), found]))

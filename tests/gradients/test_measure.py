@@ -257,7 +257,7 @@ def test_an_operation_without_forward_mode_goes_by_backward_passes(tokens, monke
     monkeypatch.setattr(_passes, "first_order", refused)
     found = zerosum.gradient_interference(model, tokens, update)
     assert "backward passes" in found.notes[-1]
-    assert verify(model, tokens, update, K=3).first_order < 1e-6
+    assert verify(model, tokens, update, found, K=3).first_order < 1e-6
     np.testing.assert_allclose(found.changes, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
 
 

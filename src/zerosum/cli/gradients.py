@@ -1,7 +1,9 @@
 """`zerosum gradients`: how far the gradients of single tokens oppose each other, and what that does to an update."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +20,10 @@ from zerosum.errors import InputError
 if TYPE_CHECKING:
     from zerosum.checkpoints import Checkpoint, Run
     from zerosum.cli.progress import Show
+    from zerosum.gradients.checkpoint import Update
+    from zerosum.tokens import TokenSequences
 
+Model = Callable[[], Any]
 BATCH_SIZE = 32  # training sequences of a step, where the run does not say
 MOST_TRAIN = 4_096  # sequences of training text that a batch is drawn from
 
@@ -147,35 +152,50 @@ def _all_measured(run: "Run", path: Path, how: _How) -> tuple[list[dict[str, Any
     require_store(path)
     left, found, failed = list(run.checkpoints), [], []
     with progress() as show:
+        measuring = _Measuring(path, how, show)
         while left:
             one = min(left, key=lambda checkpoint: is_busy(path, checkpoint.step))
             left.remove(one)
-            done, bad = each([(one.name, one)], lambda checkpoint: _measured(path, checkpoint, how, show))
+            done, bad = each([(one.name, one)], measuring.document)
             found += [document for _, document in done]
             failed += bad
     return sorted(found, key=lambda document: int(document["step"])), failed
 
 
-def _measured(path: Path, checkpoint: "Checkpoint", how: _How, show: "Show") -> dict[str, Any]:
-    from zerosum.checkpoints import load_model
-    from zerosum.gradients.checkpoint import Choice, measure_checkpoint
-    from zerosum.training.run_folder import writing
+@dataclass
+class _Measuring:
+    """The checkpoints of one run, one after the other. tokens: the same for all, read with the first one.
 
-    model = load_model(checkpoint, device=how.device)
-    tokens, _ = how.data.read(checkpoint.path, model.config)
-    update = _update(checkpoint, model, how)
-    label = f"step {checkpoint.step}: token gradients"
+    A model is loaded where something has to be measured, or to know which tokens it takes.
+    """
 
-    def along(words: str, done: int, of: int) -> None:
-        if MAIN:
-            show(label, of, done, words)
+    path: Path
+    how: _How
+    show: "Show"
+    tokens: "TokenSequences | None" = field(default=None, init=False)
 
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return measure_checkpoint(path, checkpoint, model, tokens, update, Choice(**how.choice), how.verify, along)
+    def document(self, checkpoint: "Checkpoint") -> dict[str, Any]:
+        """Of one checkpoint."""
+        from zerosum.checkpoints import load_model
+        from zerosum.gradients.checkpoint import Choice, measure_checkpoint
+        from zerosum.training.run_folder import writing
+
+        model = cache(lambda: load_model(checkpoint, device=self.how.device))
+        if self.tokens is None:
+            self.tokens, _ = self.how.data.read(checkpoint.path, model().config)
+        update, how = _update(checkpoint, model, self.how), self.how
+
+        def along(words: str, done: int, of: int) -> None:
+            if MAIN:
+                self.show(f"step {checkpoint.step}: token gradients", of, done, words)
+
+        with writing(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            choice = Choice(**how.choice)
+            return measure_checkpoint(self.path, checkpoint, model, self.tokens, update, choice, how.verify, along)
 
 
-def _update(checkpoint: "Checkpoint", model: Any, how: _How) -> Any:
+def _update(checkpoint: "Checkpoint", model: Model, how: _How) -> "Update":
     """The update, if one was asked for, and what to know about it."""
     from zerosum.gradients.checkpoint import Update
 
@@ -186,33 +206,34 @@ def _update(checkpoint: "Checkpoint", model: Any, how: _How) -> Any:
     return Update()
 
 
-def _difference(checkpoint: "Checkpoint", model: Any, after: str, device: str) -> Any:
+def _difference(checkpoint: "Checkpoint", model: Model, after: str, device: str) -> "Update":
     from zerosum.checkpoints import load_model, open_run
     from zerosum.gradients.checkpoint import Update, update_between
 
     later = open_run(after).checkpoints
     if len(later) > 1:
         raise InputError(f"--after {after}: {len(later)} checkpoints. Give one of them.")
-    u = update_between(model, load_model(later[0], device=device))
     note = f"update: step {later[0].step} minus step {checkpoint.step}"
-    return Update(u, {"after": later[0].weight_hash()}, (note,))
+    record = {"after": later[0].weight_hash()}
+    return Update(lambda: update_between(model(), load_model(later[0], device=device)), record, (note,))
 
 
-def _one_step(checkpoint: "Checkpoint", model: Any, how: _How) -> Any:
+def _one_step(checkpoint: "Checkpoint", model: Model, how: _How) -> "Update":
     from zerosum.gradients.checkpoint import Update
     from zerosum.training.one_update import one_update
     from zerosum.training.optimizer_states import find_updater
     from zerosum.training.real_steps import draw_batches
 
-    updater = find_updater(checkpoint.path, model)
-    text, _ = replace(how.data, data=list(how.train), max_sequences=MOST_TRAIN).read(checkpoint.path, model.config)
+    updater = find_updater(checkpoint.path, model())
+    text, _ = replace(how.data, data=list(how.train), max_sequences=MOST_TRAIN).read(checkpoint.path, model().config)
     size = updater.batch_size or BATCH_SIZE
     rows = draw_batches(len(text.ids), size, 1, how.choice["seed"])[0]
     assumed = [] if updater.batch_size else [f"the run's batch size is not saved: {BATCH_SIZE} sequences assumed"]
-    u = one_update(model, updater, text.ids[rows], tokens_per_batch=how.choice["tokens_per_batch"])
     note = f"update: one step of {updater.settings['name']} on {size} training sequences"
     record = {"train": text.sha256, "batch_size": size, "optimizer": updater.settings}
-    return Update(u, record, (note, *assumed, *updater.notes))
+    ids, per_batch = text.ids[rows], how.choice["tokens_per_batch"]
+    make = partial(one_update, model(), updater, ids, tokens_per_batch=per_batch)
+    return Update(make, record, (note, *assumed, *updater.notes))
 
 
 def _say(

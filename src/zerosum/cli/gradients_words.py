@@ -156,8 +156,7 @@ def _without_interval(found: Row) -> dict[str, str]:
 
 def _verified(one: Row) -> str:
     found = one["verify"]
-    changes = "" if found["first_order"] is None else f", first-order changes by {found['first_order']:.1g}"
-    return (
-        f"step {count(one['step'])}: {found['K']} tokens, one backward pass each: gradients differ by at most "
-        f"{found['gradients']:.1g} of the largest{changes}"
-    )
+    names = {"norm_l1": "sums of sizes", "norm_l2": "lengths", "moved": "sum |p|", "first_order": "first-order changes"}
+    gaps = [f"{words} by {found[name]:.1g}" for name, words in names.items() if found[name] is not None]
+    tokens = f"step {count(one['step'])}: {counted(found['K'], 'token')} by one backward pass each"
+    return f"{tokens}: differences are at most, of {', '.join(gaps)} (relative)"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -259,8 +260,14 @@ def check_tokens(model: Any, tokens: Any, head: Any, tail: Tail | None = None) -
     """
     two, last = tokens[:2], tokens.shape[1] - 2
     positions = sorted({last // 2, last - last % BLOCK, last})
-    net, mass = passes(model, two, head, positions, BLOCK, tail=tail)
-    expected = oracle_sums(model, two, which=[(s, k) for s in range(len(two)) for k in positions])
+    tally = Tally(trainable(model), (len(two), last + 1), None)
+    net, mass = passes(model, two, head, positions, BLOCK, tally, tail)
+    which = [(s, k) for s in range(len(two)) for k in positions]
+    expected = oracle_sums(model, two, which=which, per_token=True)
+    assert expected.tokens is not None  # noqa: S101 - they were asked for
+    at = tuple(np.transpose(which))
+    if not np.allclose(tally.numbers().l1[at], expected.tokens.l1[at], rtol=CLOSE):
+        raise Unsupported("a model whose layers mix sequences or positions")
     noise = ROUNDING * EPS * max(float(size.max()) for size in expected.mass.values())  # of gradients that are 0
     for name, size in expected.mass.items():
         gap = max(float((mass[name] - size).abs().max()), float((net[name] - expected.net[name]).abs().max()))

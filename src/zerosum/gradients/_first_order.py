@@ -3,7 +3,8 @@
 Letters: S sequences of L = T + 1 tokens.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -27,18 +28,31 @@ def first_order(model: Any, tokens: Any, update: Mapping[str, Any]) -> Any:
         loss = functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten(), reduction="none")
         return loss.view(len(tokens), -1)
 
-    with sdpa_kernel(SDPBackend.MATH), torch.no_grad():  # the fused kernels of the CPU know no forward mode
+    # The fused kernels of the CPU know no forward mode.
+    with sdpa_kernel(SDPBackend.MATH), torch.no_grad(), _padding_stands_still(model):
         return torch.func.jvp(losses, (values,), (tangents,))[1]
+
+
+@contextmanager
+def _padding_stands_still(model: Any) -> Iterator[None]:
+    """Backward mode gives an embedding's padding row no gradient where it is looked up; forward mode would."""
+
+    def at_padding(module: Any, inputs: Any, named: Any, output: Any) -> Any:
+        ids = inputs[0] if inputs else named["input"]
+        return torch.where((ids == module.padding_idx)[..., None], output.detach(), output)
+
+    padded = (one for one in model.modules() if isinstance(one, torch.nn.Embedding) and one.padding_idx is not None)
+    hooks = [one.register_forward_hook(at_padding, with_kwargs=True) for one in padded]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _directions(model: Any, update: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Value and direction in every module that has a parameter: a tied one is in several."""
     names = {id(one.tensor): one.name for one in trainable(model)}
-    padding = {
-        f"{path}.weight".lstrip("."): module.padding_idx
-        for path, module in model.named_modules()
-        if isinstance(module, torch.nn.Embedding) and module.padding_idx is not None
-    }
     values, tangents = {}, {}
     # Each module once: one that has two names would be put back wrongly by `functional_call`.
     for alias, tensor in (
@@ -47,9 +61,6 @@ def _directions(model: Any, update: Mapping[str, Any]) -> tuple[dict[str, Any], 
         for name, tensor in module.named_parameters(recurse=False, remove_duplicate=False)
     ):
         u = update.get(names.get(id(tensor), ""))
-        tangent = torch.zeros_like(tensor) if u is None else torch.as_tensor(u).to(tensor)
-        if alias in padding and u is not None:  # no gradient reaches this row in backward mode; forward mode has one
-            tangent = tangent.clone()
-            tangent[padding[alias]] = 0
-        values[alias], tangents[alias] = tensor.detach(), tangent
+        values[alias] = tensor.detach()
+        tangents[alias] = torch.zeros_like(tensor) if u is None else torch.as_tensor(u).to(tensor)
     return values, tangents

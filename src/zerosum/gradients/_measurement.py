@@ -15,7 +15,7 @@ from zerosum.errors import InputError
 from zerosum.gradients import _passes
 from zerosum.gradients._by_set import sets_of, within_sets
 from zerosum.gradients._exact import Layout, is_causal
-from zerosum.gradients._parameters import Parameter
+from zerosum.gradients._parameters import Parameter, names_its_ends
 from zerosum.gradients._parts import Parts, collect
 from zerosum.gradients._plan import Plan, choose, layout_or_why, require_memory, require_sense, sample_sizes
 from zerosum.gradients._precision import dtype_error, narrow, require_dtype
@@ -34,10 +34,16 @@ from zerosum.gradients._prepare import (
 from zerosum.gradients._read_off import read_off
 from zerosum.gradients._result import GradientInterference
 from zerosum.gradients._share import PER_TOKEN, Share
+from zerosum.gradients._spot import require_same_size
+from zerosum.gradients.layerwise._recorder import Unsupported
 from zerosum.losses import token_losses
 
 Along = Callable[[str, int, int], None]
-NOT_CAUSAL = "a token's loss changes with what comes after it, its own label among that: this is no causal model"
+NOT_CAUSAL = (
+    "a token's loss changes with what comes after it, its own label among that, or with how much does: no causal "
+    "model, or one whose positions depend on the length of a text"
+)
+ALL_IN_D = "the model names neither embedding nor head, so D_grad is over all of its parameters"
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ class Prepared:
     update: dict[str, Any] | None
     parts: list[Batch]
     vocabulary: int
+    causal: bool
     notes: tuple[str, ...]
 
 
@@ -122,9 +129,9 @@ def first_order_changes(model: Any, tokens: Any, update: Any, tokens_per_batch: 
     parameters = require_parameters(model)
     if update is None:
         raise InputError("update: none. Give u by parameter name, or the model after the update.")
-    changes = np.full((len(tokens), len(tokens[0]) - 1), np.nan)
     with measuring(model):
         ready = prepare(model, tokens, update, parameters, tokens_per_batch)
+        changes = np.full(ready.losses.shape, np.nan)
         for part in ready.parts:
             found, _ = _passes.changes_of(model, part, ready.update or {}, ready.vocabulary)
             changes[part.rows, : found.shape[1]] = found
@@ -135,6 +142,7 @@ def prepare(
     model: Any, tokens: Any, update: Any, parameters: tuple[Parameter, ...], tokens_per_batch: TokensPerBatch
 ) -> Prepared:
     """Check everything, measure the losses before the update, and make batches. Raises InputError."""
+    notes = notes_on(model, update)
     if isinstance(update, torch.nn.Module):
         update = update_between(model, update)
     losses = token_losses(model, tokens, tokens_per_batch=tokens_per_batch)  # checks the ids, too
@@ -144,8 +152,20 @@ def prepare(
     config = getattr(model, "config", None)
     vocabulary = int(getattr(config, "vocab_size", None) or ids.max() + 1)
     parts = batches(ids, parameters, tokens_per_batch, vocabulary)
-    notes = () if is_causal(model, parts[-1].tokens) else (NOT_CAUSAL,)
-    return Prepared(ids, losses, parameters, u, parts, vocabulary, notes)
+    causal = is_causal(model, parts[-1].tokens)
+    notes += () if causal else (NOT_CAUSAL,)
+    return Prepared(ids, losses, parameters, u, parts, vocabulary, causal, notes)
+
+
+def notes_on(model: Any, update: Any) -> tuple[str, ...]:
+    """What to know of a model that is measured, and of an update that is given as another model."""
+    frozen = {name: one for name, one in model.named_parameters() if not one.requires_grad}
+    notes = [f"frozen parameters left out: {len(frozen)}"] if frozen else []
+    if isinstance(update, torch.nn.Module):
+        theirs = dict(update.named_parameters())
+        moved = sum(name in theirs and not torch.equal(one, theirs[name].to(one)) for name, one in frozen.items())
+        notes += [f"of these, {moved} differ in the model after the update, and are not moved"] if moved else []
+    return (*notes, *([] if names_its_ends(model) else [ALL_IN_D]))
 
 
 def _plan(model: Any, ready: Prepared, choice: Choice, kept: Parts | None) -> tuple[Plan | None, Layout | None]:
@@ -153,7 +173,7 @@ def _plan(model: Any, ready: Prepared, choice: Choice, kept: Parts | None) -> tu
     require_dtype(model, choice.dtype)
     layout, why = None, ""
     if choice.method not in ("general", "oracle"):
-        layout, why = layout_or_why(model, ready.parts[-1].tokens)
+        layout, why = layout_or_why(model, ready.parts[-1].tokens, ready.causal)
 
     def decide() -> dict[str, Any]:
         with narrow(model, choice.dtype):
@@ -178,8 +198,14 @@ def _in_memory(share: Callable[[int], Share], parts: list[Batch], done: Callable
 def _share(model: Any, ready: Prepared, way: Way, k: int) -> Share:
     """Everything that is measured of one batch."""
     part = ready.parts[k]
-    with narrow(model, way.dtype):
-        share = {"sampled": _sampled, "positionwise": _positionwise}.get(way.method, _summed)(model, ready, way, k)
+    try:
+        with narrow(model, way.dtype):
+            share = {"sampled": _sampled, "positionwise": _positionwise}.get(way.method, _summed)(model, ready, way, k)
+    except Unsupported as why:
+        raise InputError(f"the layer rules do not know {why}. Choose method general.") from why
+    if way.method in ("exact", "sampled"):
+        rng = np.random.default_rng([way.seed, k])
+        require_same_size(model, part, share.per_token["l1"], way.dtype, rng)
     if ready.update is not None:
         changes, note = _passes.changes_of(model, part, ready.update, ready.vocabulary)
         share.notes += [note] if note else []

@@ -24,10 +24,10 @@ class Parameter:
 def trainable(model: Any) -> tuple[Parameter, ...]:
     """Every parameter that asks for a gradient, in the model's order, a shared one once.
 
-    kind: of the token embedding, of the output head, of another tensor with two axes or more ("matrix", position
-    embeddings too), of a vector called bias ("bias"), of any other vector or scalar ("norm").
+    kind: of the token embedding, of the output head and its bias, of another tensor with two axes or more ("matrix",
+    position embeddings too), of a vector called bias ("bias"), of any other vector or scalar ("norm").
     """
-    embedding, head = (_weight(model, which) for which in ("get_input_embeddings", "get_output_embeddings"))
+    embedding, head = _ends(model)
     from torch.nn import Embedding
 
     looked_up = {id(module.weight) for module in model.modules() if isinstance(module, Embedding)}
@@ -36,9 +36,9 @@ def trainable(model: Any) -> tuple[Parameter, ...]:
         if not tensor.requires_grad:
             continue
         kind: Kind = "matrix" if tensor.ndim >= 2 else "bias" if name.rsplit(".", 1)[-1].endswith("bias") else "norm"
-        if tensor is embedding:
+        if tensor is getattr(embedding, "weight", None):
             kind = "embedding"
-        elif tensor is head:
+        elif head is not None and any(tensor is one for one in head.parameters(recurse=False)):
             kind = "head"
         found.append(Parameter(name, kind, tensor, id(tensor) in looked_up))
     return tuple(found)
@@ -68,10 +68,21 @@ def in_D_grad(parameters: Sequence[Parameter], kinds: Sequence[Kind] = ("matrix"
     return [one for one in parameters if one.kind in kinds]
 
 
-def _weight(model: Any, getter: str) -> Any:
-    """Weight of the module that a transformers model names as its embedding or head; None without one."""
+def names_its_ends(model: Any) -> bool:
+    """Whether the model, or a model in it, says what its embedding or head is."""
+    return any(one is not None for one in _ends(model))
+
+
+def _ends(model: Any) -> tuple[Any, Any]:
+    """The modules that a transformers model, or the first one inside others, names as embedding and head; or None."""
+    getters = ("get_input_embeddings", "get_output_embeddings")
+    inner = next((one for one in model.modules() if all(hasattr(one, getter) for getter in getters)), None)
+    embedding, head = (_named(inner, getter) for getter in getters)
+    return embedding, head
+
+
+def _named(model: Any, getter: str) -> Any:
     try:
-        module = getattr(model, getter)()
+        return getattr(model, getter)()
     except (AttributeError, NotImplementedError):
         return None
-    return getattr(module, "weight", None)

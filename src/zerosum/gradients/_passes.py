@@ -22,6 +22,7 @@ from zerosum.gradients._parameters import Parameter
 from zerosum.gradients._positionwise import positionwise_sums
 from zerosum.gradients._prepare import LOGITS, Batch
 from zerosum.gradients._sampled import SampledMass, sampled_mass
+from zerosum.gradients._spot import is_same_change
 from zerosum.gradients._sums import GradientSums
 from zerosum.gradients.layerwise._per_token import TokenNumbers
 from zerosum.losses.batch_size import is_out_of_memory
@@ -31,6 +32,7 @@ Update = Mapping[str, Any] | None
 SUMS: dict[str, Callable[..., GradientSums]] = {"exact": exact_sums, "general": general_sums, "oracle": oracle_sums}
 NO_FORWARD_MODE = ("forward", "setup_context", "functorch")  # in what torch says of operations that know none
 BY_BACKWARD = "first-order changes by backward passes: an operation of the model knows no forward mode"
+OTHERWISE = "first-order changes by backward passes: forward mode gives others on this model"
 
 
 def sums_of(
@@ -124,6 +126,9 @@ def changes_of(
             if not any(word in str(error).lower() for word in NO_FORWARD_MODE):
                 raise
             note = BY_BACKWARD
+            made = list(_in_memory(few, backward))
+        if not note and not is_same_change(model, made[0][0].tokens, made[0][1], update):
+            note = OTHERWISE
             made = list(_in_memory(few, backward))
         for batch, found in made:
             changes[at : at + len(batch.rows)] = found.detach().double().cpu().numpy()

@@ -1,71 +1,76 @@
-"""A few tokens of the user's own model by the slow and obvious way, compared with what the fast ways say of them."""
+"""A few tokens of the user's own model by the slow and obvious way, beside what was measured of them."""
 
 from dataclasses import dataclass
+from math import nan
 from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional
+from jaxtyping import Float
 
-from zerosum.gradients._exact import BLOCK, Layout, passes
-from zerosum.gradients._general import batched
-from zerosum.gradients._measurement import prepare
 from zerosum.gradients._oracle import token_gradients
-from zerosum.gradients._passes import changes_of
-from zerosum.gradients._plan import layout_or_why
-from zerosum.gradients._prepare import Batch, measuring, require_parameters
+from zerosum.gradients._prepare import checked_update, measuring, update_between
+from zerosum.gradients._result import GradientInterference
+
+SIZES = ("norm_l1", "norm_l2", "moved")
 
 
 @dataclass(frozen=True)
 class Verified:
-    """K tokens compared. gradients: largest |difference| of a coordinate, over the largest |g_ij| of that token.
+    """K tokens compared: largest differences of what was measured of each from its own backward pass.
 
-    first_order: largest |difference| of a first-order change, over the largest of them; None without an update.
-    method: "exact" or "general", whose gradients were compared.
+    norm_l1, norm_l2, moved: of sum_j |g_ij|, of the root of sum_j g_ij^2, and of sum_j |p_ij|, relative to it.
+    first_order: of sum_j p_ij, relative to the largest of them. NaN where nothing was measured to compare with.
     """
 
     K: int
-    gradients: float
-    first_order: float | None
-    method: str
+    norm_l1: float
+    norm_l2: float
+    moved: float
+    first_order: float
 
 
-def verify(model: Any, tokens: Any, update: Any = None, *, K: int = 8, seed: int = 0) -> Verified:
-    """Compare K tokens, drawn at random, with one backward pass for each of them. Arguments as for the measurement."""
-    parameters = require_parameters(model)
+def verify(
+    model: Any, tokens: Any, update: Any, found: GradientInterference, *, K: int = 8, seed: int = 0
+) -> Verified:
+    """Compare K tokens, drawn at random from those whose gradients were formed, if any were.
+
+    model, tokens, update: those that `found` was measured with.
+    """
+    measured = found.per_token
+    formed = np.isfinite(measured["norm_l1"])
+    places = np.argwhere(formed if formed.any() else np.isfinite(measured["loss"]))
+    chosen = np.random.default_rng(seed).permutation(places)[:K]
     with measuring(model):
-        ready = prepare(model, tokens, update, parameters, "auto")
-        places = [(b, s, t) for b, part in enumerate(ready.parts) for s, t in np.ndindex(*_shape(part.tokens))]
-        chosen = np.random.default_rng(seed).permutation(len(places))[:K]
-        layout, _ = layout_or_why(model, ready.parts[-1].tokens)
-        gaps, changes = [], []
-        for b, s, t in (places[int(k)] for k in chosen):
-            one = ready.parts[b].tokens[s : s + 1]
-            expected = next(token_gradients(model, one, [(0, t)]))
-            found = _fast(model, one, t, parameters, layout)
-            largest = max(float(g.abs().max()) for g in expected.values())
-            gap = max(float((found[name].to(g) - g).abs().max()) for name, g in expected.items())
-            gaps.append(gap / largest if largest else gap)
-            if ready.update is not None:
-                slow = sum(float((expected[name].double() * u.double()).sum()) for name, u in ready.update.items())
-                fast, _ = changes_of(model, Batch(np.zeros(1, np.int64), one), ready.update, ready.vocabulary)
-                changes.append((float(fast[0, t]), slow))
-    largest = max((abs(slow) for _, slow in changes), default=0.0)
-    of_changes = max(abs(fast - slow) for fast, slow in changes) / largest if largest else None
-    return Verified(len(gaps), max(gaps), of_changes, "exact" if layout else "general")
+        if isinstance(update, torch.nn.Module):
+            update = update_between(model, update)
+        u = None if update is None else checked_update(model, update)
+        slow = [_own_pass(model, tokens, s, t, u) for s, t in chosen.tolist()]
+    gaps = {name: _largest(measured, name, chosen, slow, relative=True) for name in SIZES}
+    return Verified(len(chosen), **gaps, first_order=_largest(measured, "first_order", chosen, slow, relative=False))
 
 
-def _shape(tokens: Any) -> tuple[int, int]:
-    return len(tokens), tokens.shape[1] - 1
+def _own_pass(model: Any, tokens: Any, s: int, t: int, u: Any) -> dict[str, float]:
+    """The numbers of one token."""
+    ids = np.asarray(tokens)[s : s + 1]
+    one = torch.as_tensor(ids[:, ids[0] >= 0].astype(np.int64), device=next(model.parameters()).device)
+    gradients = next(token_gradients(model, one, [(0, t)]))
+    wide = {name: gradient.double() for name, gradient in gradients.items()}
+    p = {} if u is None else {name: wide[name] * u[name].double() for name in u}
+    return {
+        "norm_l1": sum(float(g.abs().sum()) for g in wide.values()),
+        "norm_l2": sum(float(g.square().sum()) for g in wide.values()) ** 0.5,
+        "moved": sum(float(one.abs().sum()) for one in p.values()),
+        "first_order": sum(float(one.sum()) for one in p.values()),
+    }
 
 
-def _fast(model: Any, one: Any, t: int, parameters: Any, layout: Layout | None) -> dict[str, Any]:
-    if layout is not None:
-        net, _ = passes(model, one, layout.head, [t], BLOCK)
-        return net
-    output = model(one[:, :-1])
-    logits = getattr(output, "logits", output)[0]
-    losses = functional.cross_entropy(logits, one[0, 1:], reduction="none")
-    unit = functional.one_hot(torch.tensor([t], device=losses.device), len(losses)).to(losses)
-    rows = batched(losses, [p.tensor for p in parameters], unit)
-    return {p.name: torch.zeros_like(p.tensor) if g is None else g[0] for p, g in zip(parameters, rows, strict=True)}
+def _largest(
+    measured: dict[str, Float[np.ndarray, "S T"]], name: str, chosen: Any, slow: list[dict[str, float]], relative: bool
+) -> float:
+    if name not in measured:
+        return nan
+    expected = np.array([one[name] for one in slow])
+    gaps = np.abs(measured[name][tuple(np.transpose(chosen))] - expected)
+    scale = np.abs(expected) if relative else np.abs(expected).max()
+    return float(np.max(np.divide(gaps, scale, out=gaps.copy(), where=scale > 0)))

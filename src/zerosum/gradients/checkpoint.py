@@ -12,13 +12,14 @@ from typing import Any
 from zerosum.checkpoints import Checkpoint
 from zerosum.claims import waiting_for
 from zerosum.errors import InputError
+from zerosum.gradients._document import numbers
 from zerosum.gradients._measurement import Choice as Choice
 from zerosum.gradients._measurement import measure
 from zerosum.gradients._parts import Parts, others_at_work
 from zerosum.gradients._prepare import update_between as update_between
 from zerosum.gradients._store import measured, require_same_tokens, write
 from zerosum.gradients._store import require_store as require_store
-from zerosum.gradients._verify import verify
+from zerosum.gradients._verify import Verified, verify
 from zerosum.gradients.source import head, units_of
 from zerosum.tokens import TokenSequences
 
@@ -27,9 +28,12 @@ Along = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Update:
-    """u: by parameter name; None: no update. record: what decides it. notes: what to know about it."""
+    """make: gives u by parameter name, None for no update; called where it is needed. record: what decides it.
 
-    u: Mapping[str, Any] | None = None
+    notes: what to know about it.
+    """
+
+    make: Callable[[], Mapping[str, Any] | None] = lambda: None
     record: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -37,7 +41,7 @@ class Update:
 def measure_checkpoint(
     store: Path,
     checkpoint: Checkpoint,
-    model: Any,
+    model: Callable[[], Any],
     tokens: TokenSequences,
     update: Update,
     choice: Choice,
@@ -46,8 +50,9 @@ def measure_checkpoint(
 ) -> dict[str, Any]:
     """The document of one checkpoint: `GradientInterference.to_json()` with source, step, tokens_seen and verify.
 
-    What was measured in the same way before is read from the store. verified: tokens to compare with a backward pass
-    each. Raises InputError as `gradient_interference`, and where the store was made with other tokens.
+    What was measured in the same way before is read from the store. model: gives the checkpoint's, where it is needed.
+    verified: tokens to compare with a backward pass each. Raises InputError as `gradient_interference`, and where the
+    store was made with other tokens.
     """
     require_same_tokens(store, tokens.sha256)
     how = _how(checkpoint, tokens, update, choice, verified)
@@ -55,14 +60,16 @@ def measure_checkpoint(
     parts, lock = Parts(_folder(store, checkpoint.step, how, choice)), store.with_name(store.name + ".lock")
     with waiting_for(lock):
         if (document := measured(store, checkpoint.step, how)) is not None:
+            _remove(parts)  # of a process killed after it had written the result
             return document | head(checkpoint)
         parts.folder.mkdir(parents=True, exist_ok=True)
     units = units_of(tokens)
     unit = tokens.document if units == "document" else None
     try:
-        found = measure(model, tokens.ids, update.u, replace(choice, unit=unit), along, parts)
+        u = update.make()
+        found = measure(model(), tokens.ids, u, replace(choice, unit=unit), along, parts)
     except InputError:
-        if not parts.done():  # nothing that could be continued
+        if not parts.done() and not others_at_work(parts.folder):  # nothing that could be continued
             _remove(parts)
         raise
     with waiting_for(lock):
@@ -73,10 +80,16 @@ def measure_checkpoint(
         document = head(checkpoint) | {"units": units}
         document |= replace(found, notes=(*found.notes, *update.notes)).to_json()
         if verified:
-            document["verify"] = asdict(verify(model, tokens.ids, update.u, K=verified, seed=choice.seed))
+            document["verify"] = _verified(verify(model(), tokens.ids, u, found, K=verified, seed=choice.seed))
         write(store, found, tokens, document, how)
         _remove(parts)
     return document
+
+
+def _verified(found: Verified) -> dict[str, Any]:
+    values = asdict(found)
+    K = values.pop("K")
+    return {"K": K} | numbers(values, dict.fromkeys(values, "nothing was measured to compare with"))
 
 
 def is_busy(store: Path, step: int) -> bool:

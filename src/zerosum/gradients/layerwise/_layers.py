@@ -80,10 +80,11 @@ def conv1d_forward(module: Any, recorder: Recorder) -> Forward:
 
 
 def embedding_forward(module: Any, recorder: Recorder) -> Forward:
-    """y = W[ids]; ids shared by all sequences (positions) are spelt out for each of them."""
+    """y = W[ids]; ids shared by all sequences, [n] or [1, n] (positions), are spelt out for each of them."""
 
     def forward(ids: Any) -> Any:
         recorder.used(module.weight)
+        ids = ids[None] if ids.ndim == 1 else ids
         ids = ids.expand(recorder.sequences, -1) if ids.shape[0] == 1 else ids
         return _Embedding.apply(ids, module.weight, module, recorder)  # type: ignore[no-untyped-call]
 

@@ -47,7 +47,8 @@ class Tally:
         moved = [one for one in parameters if one.name in (update or {})]
         self.u = {one.name: torch.as_tensor((update or {})[one.name]).detach().to(one.tensor) for one in moved}
         self._wide = parameters[0].tensor.dtype  # where passes are narrow, numbers are not
-        self._columns = self._sequences = slice(None)
+        self._columns: slice | list[int] = slice(None)
+        self._sequences = slice(None)
         device = parameters[0].tensor.device
         self.size = {name: u.abs() for name, u in self.u.items()}
 
@@ -57,7 +58,7 @@ class Tally:
         self._l1, self._l2_squared = empty(), empty()
         self._signed, self._absolute = ({name: empty() for name in self.u} for _ in range(2))
 
-    def of_tokens(self, columns: slice, sequences: slice = slice(None)) -> None:
+    def of_tokens(self, columns: slice | list[int], sequences: slice = slice(None)) -> None:
         """Which tokens of each sequence, or of some sequences, the parts that come next are of."""
         self._columns, self._sequences = columns, sequences
 

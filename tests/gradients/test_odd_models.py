@@ -1,0 +1,243 @@
+"""Models that use their layers in ways that nobody would guess: measured rightly or refused, never wrongly."""
+
+import numpy as np
+import pytest
+import torch
+from test_first_order import random_update
+from tiny_models import VOCABULARY, tiny
+from torch import nn
+from torch.nn import functional
+
+import zerosum
+from zerosum.errors import InputError
+from zerosum.gradients import _measurement, _passes
+from zerosum.gradients._spot import require_same_size
+from zerosum.gradients._verify import verify
+
+
+class Routed(nn.Module):
+    """Each token goes to the expert that its signs choose; raw: weights of all but the first are used past it."""
+
+    def __init__(self, raw=False):
+        super().__init__()
+        self.experts = nn.ModuleList([nn.Linear(8, 8, bias=False) for _ in range(3)])
+        self.raw = raw
+
+    def forward(self, x):
+        rows, chosen = x.reshape(-1, 8), (x[..., 0] > 0).long() + (x[..., 1] > 0.5).long()
+        out = torch.zeros_like(rows)
+        for k, expert in enumerate(self.experts):
+            which = (chosen == k).flatten()
+            if which.any():
+                past = self.raw and k > 0
+                out[which] = functional.linear(rows[which], expert.weight) if past else expert(rows[which])
+        return out.view_as(x)
+
+
+class Reordered(nn.Module):
+    """A layer on rows in another order: turned around in time, turned around in the batch, or sorted."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.layer, self.how = nn.Linear(8, 8), how
+
+    def forward(self, x):
+        if self.how in ("time", "batch"):
+            axis = 1 if self.how == "time" else 0
+            return self.layer(x.flip(axis)).flip(axis)
+        rows = x.reshape(-1, 8)
+        order = rows[:, 0].detach().argsort()
+        return torch.zeros_like(rows).index_copy(0, order, self.layer(rows[order])).view_as(x)
+
+
+class ByLength(nn.Module):
+    """A layer whose scale depends on how long the text is, as some positions do beyond the length of training."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(8, 8)
+
+    def forward(self, x):
+        return self.layer(x) * (1.0 if x.shape[1] <= 5 else 1.2)
+
+
+class Model(nn.Module):
+    """Tokens see the sum of what was before them."""
+
+    def __init__(self, odd, positions=False):
+        super().__init__()
+        self.embedding, self.before, self.odd = nn.Embedding(VOCABULARY, 8), nn.Linear(8, 8), odd
+        self.place = nn.Embedding(16, 8) if positions else None
+        self.norm, self.head = nn.LayerNorm(8), nn.Linear(8, VOCABULARY)
+
+    def get_input_embeddings(self):
+        return self.embedding
+
+    def get_output_embeddings(self):
+        return self.head
+
+    def forward(self, ids):
+        x = self.embedding(ids)
+        if self.place is not None:
+            x = x + self.place(torch.arange(ids.shape[1]))
+        x = x + torch.tanh(self.before(x)).cumsum(1) / 5
+        return self.head(self.norm(x + self.odd(x)))
+
+
+def own_gradients(model, tokens):
+    """[N, coordinates] of every token, and which parameter each coordinate is in."""
+    names, parameters = zip(*model.named_parameters(), strict=True)
+    rows = []
+    for row in tokens:
+        for t in range(len(row) - 1):
+            loss = functional.cross_entropy(model(row[None, :-1])[0, t], row[t + 1])
+            gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+            pairs = zip(parameters, gradients, strict=True)
+            rows.append(torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for p, g in pairs]))
+    return torch.stack(rows), np.concatenate([[n] * p.numel() for n, p in zip(names, parameters, strict=True)])
+
+
+ODD = {
+    "routed": Routed,
+    "routed-raw": lambda: Routed(raw=True),
+    "time": lambda: Reordered("time"),
+    "batch": lambda: Reordered("batch"),
+    "sorted": lambda: Reordered("sorted"),
+    "by-length": ByLength,
+    "positions": lambda: nn.Linear(8, 8),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("shape", [(1, 6), (2, 5), (3, 12)])
+def test_numbers_are_right_or_there_are_none(name, shape):
+    refused, why = 0, "Choose method general"
+    for seed in range(6):
+        torch.manual_seed(seed)
+        model = Model(ODD[name](), positions=name == "positions").double()
+        tokens = torch.randint(0, VOCABULARY, shape)
+        g, owner = own_gradients(model, tokens)
+        inner = torch.as_tensor([not one.startswith(("embedding", "head")) for one in owner])
+        mass = g[:, inner].abs().sum(0)
+        expected = float((1 - g[:, inner].sum(0).abs() / mass)[mass > 0].mean())
+        try:
+            found = zerosum.gradient_interference(model, tokens)
+        except InputError as error:
+            why, refused = str(error), refused + 1
+            found = zerosum.gradient_interference(model, tokens, method="general")
+        assert found.D_grad == pytest.approx(expected, abs=1e-9), found.notes
+        np.testing.assert_allclose(found.per_token["norm_l1"].ravel(), g.abs().sum(1), rtol=1e-9)
+    assert "Choose method general" in why
+    assert refused <= 3
+
+
+def test_positions_of_one_axis_are_no_reason_for_the_general_path():
+    model, tokens = Model(nn.Linear(8, 8), positions=True), torch.randint(0, VOCABULARY, (3, 12))
+    assert zerosum.gradient_interference(model, tokens).method == "exact"
+
+
+def test_a_token_of_every_batch_is_measured_again(tokens):
+    model = tiny("llama")
+    found = zerosum.gradient_interference(model, tokens, method="exact").per_token["norm_l1"]
+    batch, rng = _measurement.Batch(np.arange(3), tokens), np.random.default_rng(0)
+    require_same_size(model, batch, found, "float32", rng)
+    with pytest.raises(InputError, match=r"sequence \d, position \d.*Choose method general"):
+        require_same_size(model, batch, 1.01 * found, "float32", rng)
+
+
+@pytest.mark.parametrize("method", ["exact", "sampled", "general"])
+def test_verify_sees_what_was_measured(method, tokens):
+    model, update = tiny("llama"), random_update(tiny("llama"))
+    found = zerosum.gradient_interference(model, tokens, update, method=method, n_sampled=18)
+    right = vars(verify(model, tokens, update, found, K=5))
+    assert right.pop("K") == 5
+    assert max(right.values()) < 1e-5
+    for name in right:
+        wrong = 1.1 * found.per_token["first_order" if name == "first_order" else name]
+        before, found.per_token[name] = found.per_token[name], wrong
+        assert getattr(verify(model, tokens, update, found, K=5), name) == pytest.approx(0.1, rel=0.02), name
+        found.per_token[name] = before
+
+
+def test_a_padding_id_that_is_head_without_a_layer(tokens):
+    """Backward mode knows no gradient of the row as input, forward mode must know the one as output."""
+
+    class Raw(Model):
+        def forward(self, ids):
+            return self.odd(self.embedding(ids).cumsum(1)) @ self.embedding.weight.T
+
+    model = Raw(nn.Linear(8, 8)).double()
+    model.embedding.padding_idx = 0
+    update = {name: torch.randn_like(one) for name, one in model.named_parameters()}
+    found = zerosum.gradient_interference(model, tokens, update)
+    changes = [
+        sum(float((g * update[name]).sum()) for name, g in zip(update, gradients, strict=True))
+        for gradients in each_gradient(model, tokens)
+    ]
+    np.testing.assert_allclose(found.changes.ravel(), changes, rtol=1e-6)
+
+
+def test_where_forward_mode_gives_something_else_backward_passes_do(tokens, monkeypatch):
+    model = tiny("llama")
+    update = random_update(model)
+    expected, real = zerosum.first_order_changes(model, tokens, update), _passes.first_order
+    monkeypatch.setattr(_passes, "first_order", lambda *arguments: 1.1 * real(*arguments))
+    found = zerosum.gradient_interference(model, tokens, update)
+    np.testing.assert_allclose(found.changes, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
+    assert _passes.OTHERWISE in found.notes
+
+
+def each_gradient(model, tokens):
+    for row in tokens:
+        for t in range(len(row) - 1):
+            loss = functional.cross_entropy(model(row[None, :-1])[0, t], row[t + 1])
+            gradients = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
+            yield [torch.zeros_like(p) if g is None else g for p, g in zip(model.parameters(), gradients, strict=True)]
+
+
+def test_a_model_inside_another_has_its_embedding_and_head(tokens):
+    class Around(nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, ids):
+            return self.inner(ids)
+
+    model = tiny("llama")
+    expected, found = (zerosum.gradient_interference(one, tokens) for one in (model, Around(model)))
+    assert found.D_grad == pytest.approx(expected.D_grad, abs=1e-9)
+    assert not any("names neither" in note for note in found.notes)
+    plain = nn.Sequential(nn.Embedding(VOCABULARY, 4), nn.Linear(4, VOCABULARY))
+    assert any("names neither" in note for note in zerosum.gradient_interference(plain, tokens).notes)
+
+
+def test_the_bias_of_a_head_is_head(tokens):
+    model = Model(nn.Linear(8, 8))
+    kinds = {one.name: one.kind for one in zerosum.gradient_interference(model, tokens).parameters}
+    assert kinds["head.bias"] == kinds["head.weight"] == "head"
+    assert kinds["before.bias"] == "bias"
+
+
+def test_gradients_that_parameters_hold_stay(tokens):
+    class Past(Model):
+        def forward(self, ids):
+            x = self.embedding(ids).cumsum(1)
+            return self.head(x + functional.linear(self.before(x), self.before.weight))
+
+    model = Past(nn.Identity())
+    model.head.weight.grad = held = torch.ones_like(model.head.weight)
+    zerosum.gradient_interference(model, tokens, method="auto")
+    assert model.head.weight.grad is held
+    assert bool((held == 1).all())
+    assert all(one.grad is None for name, one in model.named_parameters() if name != "head.weight")
+
+
+def test_what_is_frozen_is_said(tokens):
+    model, after = tiny("llama"), tiny("llama")
+    model.model.norm.weight.requires_grad_(False)
+    for one in after.parameters():
+        one.data += 0.01
+    notes = zerosum.gradient_interference(model, tokens, after).notes
+    assert "frozen parameters left out: 1" in notes
+    assert any(note.startswith("of these, 1 differ") for note in notes)
