@@ -15,6 +15,7 @@ from zerosum.gradients._sums import GradientSums
 from zerosum.gradients.layerwise._per_token import Tally
 
 ROOM = 1 << 28  # numbers: 1 GiB of float32 gradients at once
+LOGITS_HELD = 4  # times the logits of a sequence that a backward pass from one of its losses holds
 
 
 def general_sums(
@@ -55,13 +56,13 @@ def general_changes(model: Any, tokens: Any, update: Mapping[str, Any], *, chunk
 
 def _chunks(model: Any, tokens: Any, tensors: list[Any], chunk: int | None) -> Iterator[tuple[int, int, list[Any]]]:
     """Sequence, first position, and the gradients of some of its tokens, [tokens, *shape] for each tensor or None."""
-    chunk = chunk or max(1, ROOM // max(1, sum(one.numel() for one in tensors)))
+    of_parameters = sum(one.numel() for one in tensors)
     for s, sequence in enumerate(tokens):
         output = model(sequence[None, :-1])
         logits = getattr(output, "logits", output)[0]
         losses = functional.cross_entropy(logits, sequence[1:], reduction="none")
-        start = 0
-        for cotangents in torch.split(torch.eye(len(losses)).to(losses), chunk):
+        start, room = 0, of_parameters + LOGITS_HELD * logits.numel()
+        for cotangents in torch.split(torch.eye(len(losses)).to(losses), chunk or max(1, ROOM // room)):
             yield s, start, batched(losses, tensors, cotangents)
             start += len(cotangents)
 

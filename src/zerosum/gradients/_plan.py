@@ -56,9 +56,11 @@ def require_sense(method: str, n_sampled: int, seed: int, budget: float | int) -
     """Raises InputError for a method, a sample, a seed or a budget that cannot be."""
     if method not in METHODS:
         raise InputError(f"method {method!r}: unknown. Choose one of {', '.join(METHODS)}.")
-    if not budget > 0:
+    if not isinstance(budget, int | float) or not budget > 0:
         raise InputError(f"budget of {budget} minutes: give a positive number.")
     require_seed(seed)
+    if not isinstance(n_sampled, int):
+        raise InputError(f"sample of {n_sampled!r} tokens: give a whole number.")
     if n_sampled < FEWEST:
         raise InputError(f"sample of {n_sampled} tokens: too few for an interval. Take at least {FEWEST}.")
 

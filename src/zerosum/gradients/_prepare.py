@@ -116,11 +116,16 @@ def checked_update(model: Any, update: Mapping[str, Any]) -> dict[str, Any]:
     names = {name: parameters.get(id(one)) for name, one in model.named_parameters(remove_duplicate=False)}
     found: dict[str, Any] = {}
     largest = 0.0
+    if not isinstance(update, Mapping):
+        raise InputError(f"update: a {type(update).__name__}. Give u by parameter name, or the model after the update.")
     for name, value in update.items():
         parameter = names.get(name)
         if parameter is None:
             raise InputError(f"update {name!r}: no trainable parameter of this model. Use the names of its parameters.")
-        u = torch.as_tensor(value).detach().to(parameter.tensor)
+        try:
+            u = torch.as_tensor(value).detach().to(parameter.tensor)
+        except (TypeError, ValueError, RuntimeError):
+            raise InputError(f"update {name!r}: a {type(value).__name__}. Give its numbers as an array.") from None
         if u.shape != parameter.tensor.shape:
             raise InputError(
                 f"update {name!r}: shape {tuple(u.shape)}, but the parameter's is {tuple(parameter.tensor.shape)}. "
@@ -139,7 +144,7 @@ def checked_update(model: Any, update: Mapping[str, Any]) -> dict[str, Any]:
 
 def require_seed(seed: int) -> None:
     """Raises InputError where it is none."""
-    if seed < 0:
+    if not isinstance(seed, int) or seed < 0:
         raise InputError(f"seed {seed}: give 0 or a positive number.")
 
 
@@ -148,7 +153,10 @@ def checked_unit(unit: Any, losses: Float[np.ndarray, "S T"]) -> Any:
     if unit is None:
         return None
     S, T = losses.shape
-    shape = np.shape(unit)
+    try:
+        shape = np.shape(unit)
+    except ValueError:  # rows of different lengths
+        shape = None
     if shape not in ((S,), (S, 1), (S, T)):
         raise InputError(f"unit: shape {shape}, for {S} sequences of {T} predictions. Give one for each of either.")
     return np.asarray(unit).reshape(S, -1)

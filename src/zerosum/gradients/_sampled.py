@@ -83,11 +83,15 @@ class SampledMass:
 
     def moved_interval(self, level: float = 0.95) -> Interval:
         """Interval of `total_moved()` over all parameters, on log scale, for the draw of the sample alone."""
-        n, total = len(self.weight), self.total_moved()
-        residual = _residual(sum(self.moved.values(), np.zeros(n)), self.surprise)
+        total = self.total_moved()
+        residual = _residual(sum(self.moved.values(), np.zeros(len(self.weight))), self.surprise)
         unseen = np.maximum(self.weight * (self.weight - 1), 0)  # 0 of a token that stands for itself alone
-        error = np.sqrt(n / (n - 2) * (unseen @ residual**2))
-        half = float(stdtrit(n - 2, (1 + level) / 2) * error / total)
+        if not unseen.any():
+            return total, total
+        n = unseen.sum() ** 2 / (unseen @ unseen)  # as many tokens of equal weights would leave as much unseen
+        free = max(n - 2, 1.0)
+        error = np.sqrt(n / free * (unseen @ residual**2))
+        half = float(stdtrit(free, (1 + level) / 2) * error / total)
         return float(total * np.exp(-half)), float(total * np.exp(half))
 
     def kept(self) -> dict[str, Any]:
@@ -107,8 +111,8 @@ class SampledMass:
 
     @property
     def share(self) -> float:
-        """Of all tokens, those in the sample."""
-        return len(self.weight) / self.N
+        """Of all tokens, those in the sample; less where they stand for different numbers of tokens."""
+        return float(min(1.0, self.weight.sum() / (self.weight @ self.weight)))
 
 
 def sampled_mass(

@@ -87,8 +87,9 @@ def touched(size: Any, mass: Any, least: float) -> Any:
 
 
 def _jackknife(values: Float[np.ndarray, " ways"], sampled: float, level: float) -> tuple[float, float]:
-    """The estimate free of bias of first order, and half the width of its interval."""
+    """The estimate free of bias of first order, and half the width of its interval. Both shrink with what is unseen."""
     K, left = len(values) - 1, values[1:]
+    bias = (1 - sampled) * (K - 1) * (left.mean() - values[0])
     spread = (1 - sampled) * (K - 1) / K * ((left - left.mean()) ** 2).sum()
     half = float(stdtrit(K - 1, (1 + level) / 2) * np.sqrt(spread))
-    return float(K * values[0] - (K - 1) * left.mean()), half
+    return float(values[0] - bias), half
