@@ -31,6 +31,7 @@ _ROOM_OF = {
     "token_losses": "losses",
     "write_curve": "curves",
 }
+_ROOMS = ("checkpoints", "curves", "deceleration", "gradients", "interference", "losses", "tokens", "training")
 
 __all__ = [
     "InputError",
@@ -50,10 +51,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"zerosum.{name}")
     if name not in _ROOM_OF:
         raise AttributeError(f"module 'zerosum' has no attribute {name!r}")
     return getattr(import_module(f"zerosum.{_ROOM_OF[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_ROOMS])

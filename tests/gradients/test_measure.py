@@ -272,6 +272,23 @@ def test_two_updates_of_a_tied_matrix_must_agree(tokens):
         zerosum.first_order_changes(model, tokens, both | {"lm_head.weight": 2 * both["lm_head.weight"]})
 
 
+@pytest.mark.parametrize(
+    ("update", "words"),
+    [({"lm_head.weight": "x"}, "'lm_head.weight': a str"), ({"lm_head.weight": [[1, "a"]]}, "a list"), ({}, None)],
+)
+def test_updates_of_the_wrong_kind_are_one_line(update, words, tokens):
+    if words is None:
+        assert zerosum.first_order_changes(tiny("llama"), tokens, update).any() == np.False_
+        return
+    with pytest.raises(InputError, match=words):
+        zerosum.gradient_interference(tiny("llama", tied=False), tokens, update)
+
+
+def test_units_of_different_lengths_are_one_line(tokens):
+    with pytest.raises(InputError, match="unit: shape"):
+        zerosum.gradient_interference(tiny("llama"), tokens, unit=[[1], [1, 2], [3]])
+
+
 def test_what_cannot_be_measured_is_one_line(tokens):
     model = tiny("llama")
     with pytest.raises(InputError, match="vocabulary"):

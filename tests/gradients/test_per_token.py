@@ -11,7 +11,6 @@ from zerosum.gradients._exact import exact_sums
 from zerosum.gradients._general import general_sums
 from zerosum.gradients._oracle import oracle_sums, token_gradients
 from zerosum.gradients._sampled import SampledMass, sampled_mass
-from zerosum.gradients._sums import GradientSums
 
 
 def assert_same_numbers(found, expected, within=1e-9):
@@ -65,12 +64,6 @@ def test_what_does_not_move_has_no_numbers_and_nothing_is_given_unasked(sums, to
     assert sums(model, tokens).tokens is None
     assert sums(model, tokens, per_token=True).tokens.signed == {}
     assert list(sums(model, tokens, some, per_token=True).tokens.absolute) == ["model.norm.weight"]
-
-
-def test_parts_that_merge_have_no_numbers_of_tokens(tokens):
-    model = tiny("llama")
-    parts = [exact_sums(model, part, per_token=True) for part in (tokens[:1], tokens[1:])]
-    assert GradientSums.merge(parts).tokens is None
 
 
 @pytest.mark.parametrize("tied", [True, False])

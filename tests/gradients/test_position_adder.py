@@ -7,7 +7,7 @@ from tiny_models import tiny
 from torch import nn
 from torch.nn import functional
 
-from zerosum.gradients._exact import exact_sums, layout_of
+from zerosum.gradients._exact import exact_sums
 from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients._positionwise import positionwise_sums
 
@@ -72,7 +72,7 @@ def written_out(model, tokens):
 def test_every_family_has_the_written_out_contributions(family, tied, tokens):
     model = tiny(family, tied=tied)
     exact = oracle_sums(model, tokens)
-    found = positionwise_sums(model, tokens, layout=layout_of(model, tokens))
+    found = positionwise_sums(model, tokens)
     for name, expected in written_out(model, tokens).items():
         assert float((found.mass[name] - expected).abs().max()) <= 1e-6 * float(expected.max()), name
         assert float((found.net[name] - exact.net[name]).abs().max()) <= 1e-6 * float(exact.mass[name].max()), name
@@ -93,10 +93,3 @@ def test_it_is_no_token_gradient_below_the_last_attention_and_one_behind_it(toke
         assert torch.allclose(proxy.mass[name], exact.mass[name], rtol=1e-6), name
     for name in ("model.layers.0.mlp.up_proj.weight", "model.layers.1.self_attn.k_proj.weight"):
         assert float((proxy.mass[name] / exact.mass[name]).log().abs().mean()) > 0.05, name
-
-
-def test_the_head_apart_changes_nothing(tokens):
-    model = tiny("qwen3", tied=True)
-    found, other = (positionwise_sums(model, tokens, layout=one) for one in (None, layout_of(model, tokens)))
-    for name, expected in other.mass.items():
-        assert torch.allclose(found.mass[name], expected, rtol=1e-6), name

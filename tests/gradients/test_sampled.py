@@ -72,6 +72,17 @@ def test_texts_of_every_length_give_their_share():
     assert np.mean(held) >= 0.8
 
 
+def test_intervals_hold_where_little_is_left_unseen():
+    model, tokens = tiny("llama", num_hidden_layers=1), torch.randint(0, VOCABULARY, (8, 32))
+    update = random_update(model)
+    exact, held = zerosum.gradient_interference(model, tokens, update, method="exact"), []
+    for seed in range(24):
+        found = zerosum.gradient_interference(model, tokens, update, method="sampled", n_sampled=224, seed=seed)
+        assert (found.N, found.n_sampled) == (248, 224)
+        held.append([low <= getattr(exact, name) <= high for name, (low, high) in found.intervals.items() if name in C])
+    assert np.mean(held) >= 0.85  # 0.56 without what is unseen in the correction of bias
+
+
 def test_small_batches_are_spread_over_the_groups():
     groups = np.concatenate([draw(1, sequences=1, positions=9, seed=seed).group.ravel() for seed in range(400)])
     assert np.bincount(groups, minlength=GROUPS).min() > 25  # 50 of each are expected

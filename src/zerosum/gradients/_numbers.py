@@ -33,18 +33,6 @@ class Opposition:
 
 
 @dataclass(frozen=True)
-class FirstOrder:
-    """First-order loss changes q_i = sum_j p_ij of all tokens. C_ug: sum_i |q_i| / sum_ij |p_ij|.
-
-    D: 1 - |sum_i q_i| / sum_i |q_i|. M: mean_i |q_i|, nats. Identity: 1 - D = C_g C_uG / C_ug.
-    """
-
-    C_ug: float
-    D: float
-    M: float
-
-
-@dataclass(frozen=True)
 class CoordinateSums:
     """What coordinates add up to; sums of different coordinates add.
 
@@ -121,13 +109,6 @@ def opposition(
     u, least = update or {}, beyond_rounding(sums.mass, parameters)
     parts = (coordinate_sums(sums.net[n], sums.mass[n], u.get(n), least[n]) for n in (one.name for one in parameters))
     return sum(parts, CoordinateSums()).opposition
-
-
-def first_order_numbers(changes: Any, mass: float) -> FirstOrder:
-    """changes: q_i, nats, any shape. mass: sum_ij |p_ij| over the same tokens."""
-    q = changes.double()
-    moved = float(q.abs().sum())
-    return FirstOrder(_ratio(moved, mass), 1 - _ratio(abs(float(q.sum())), moved), _ratio(moved, q.numel()))
 
 
 def _ratio(part: float, whole: float | int) -> float:

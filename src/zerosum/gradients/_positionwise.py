@@ -12,42 +12,33 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from zerosum.gradients._exact import Layout, consistent
+from zerosum.gradients._exact import consistent
 from zerosum.gradients._parameters import trainable
 from zerosum.gradients._sums import GradientSums
 from zerosum.gradients.layerwise._adders import Both, MassAdder, NetAdder
-from zerosum.gradients.layerwise._head import HeadPass, logits_of
+from zerosum.gradients.layerwise._head import logits_of
 from zerosum.gradients.layerwise._layers import recording
 from zerosum.gradients.layerwise._position_adder import PositionAdder
 from zerosum.gradients.layerwise._recorder import Recorder
 
 
-def positionwise_sums(model: Any, tokens: Any, *, layout: Layout | None = None) -> GradientSums:
+def positionwise_sums(model: Any, tokens: Any) -> GradientSums:
     """net: sum_t c_tj, which is the gradient of the summed loss. mass: sum_t |c_tj|. Float64 of passes in the model's.
 
     model: in evaluation mode. tokens: [S, L] ids as a tensor on its device. A position's contribution to a matrix is
     the outer product of output gradient and input, to a norm, a bias or an embedding one row; of a parameter that is
-    used more than once, a tied one too, the sum over its uses. layout: of this model, where it is known; with it,
-    logits of all tokens are never held at once.
+    used more than once, a tied one too, the sum over its uses.
 
     Raises Unsupported where the model has a layer that no rule is known for.
     """
     parameters, (S, T) = trainable(model), (tokens.shape[0], tokens.shape[1] - 1)
-    head = None if layout is None else layout.head
     recorder, net = Recorder(parameters, S), NetAdder(parameters)
     mass = PositionAdder.into(MassAdder(parameters), T)
     recorder.to = Both(net, mass)
-    with recording(model, recorder, leave_out=head):
+    with recording(model, recorder):
         recorder.begin(T)
         recorder.of_all_tokens()
-        if head is None:
-            logits = logits_of(model, tokens[:, :-1]).flatten(0, 1)
-            torch.autograd.backward(functional.cross_entropy(logits, tokens[:, 1:].flatten(), reduction="sum"))
-        else:
-            hidden = model.base_model(tokens[:, :-1])[0]
-            at_head = HeadPass(head, hidden, tokens)
-            at_head.run(range(T), recorder, mass, net)
-            recorder.head = at_head.gradients((slice(None), slice(0, T)), recorder)
-            torch.autograd.backward(hidden, at_head.start)
+        logits = logits_of(model, tokens[:, :-1]).flatten(0, 1)
+        torch.autograd.backward(functional.cross_entropy(logits, tokens[:, 1:].flatten(), reduction="sum"))
         recorder.finish_pass()
     return GradientSums(*consistent(net.net, mass.mass), S * T)

@@ -3,11 +3,10 @@
 Letters: i token, j coordinate; g_ij gradient of one token's loss.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from zerosum.errors import InputError
 from zerosum.gradients._parameters import Parameter
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ class GradientSums:
     """net: parameter name -> sum_i g_ij. mass: name -> sum_i |g_ij|. Tensors of the parameter's shape, float64.
 
     n_tokens: how many token gradients were summed. tokens: numbers of each of them where they were asked for; they do
-    not add up, so `add` and `merge` leave them out.
+    not add up, so `add` leaves them out.
     """
 
     net: dict[str, Any]
@@ -44,23 +43,3 @@ class GradientSums:
             for name, value in its.items():
                 mine[name] += value
         self.n_tokens += other.n_tokens
-
-    @classmethod
-    def merge(cls, parts: Iterable["GradientSums"]) -> "GradientSums":
-        """Add up sums over different tokens of the same model.
-
-        Raises InputError where the parameters are not the same.
-        """
-        parts = list(parts)
-        if not parts:
-            raise InputError("no sums to merge. Give at least one part.")
-        first = parts[0]
-        for other in parts[1:]:
-            if {k: v.shape for k, v in other.net.items()} != {k: v.shape for k, v in first.net.items()}:
-                raise InputError("sums of different parameters cannot be merged. Give sums of one model.")
-        return cls(
-            {name: sum(part.net[name] for part in parts) for name in first.net},
-            {name: sum(part.mass[name] for part in parts) for name in first.mass},
-            sum(part.n_tokens for part in parts),
-            list(dict.fromkeys(note for part in parts for note in part.notes)),
-        )

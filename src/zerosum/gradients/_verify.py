@@ -30,9 +30,7 @@ class Verified:
     first_order: float
 
 
-def verify(
-    model: Any, tokens: Any, update: Any, found: GradientInterference, *, K: int = 8, seed: int = 0
-) -> Verified:
+def verify(model: Any, tokens: Any, update: Any, found: GradientInterference, *, K: int = 8, seed: int = 0) -> Verified:
     """Compare K tokens, drawn at random from those whose gradients were formed, if any were.
 
     model, tokens, update: those that `found` was measured with.

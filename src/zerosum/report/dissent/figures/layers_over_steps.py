@@ -20,7 +20,8 @@ HOW_TO_READ = (
     "A column for each checkpoint, a row for each layer, from the input down; the last row is the whole body. Colour "
     "and number are the dissent of all N tokens together, as one vector: 1 (full orange) where attraction and "
     "repulsion are opposite, −1 (full blue) where they are one, no colour where they are at right angles. It is 1 "
-    "wherever the mean loss is stationary in that layer. One vector has no interval."
+    "wherever the mean loss is stationary in that layer (of an embedding that is the head, too, only one of two paths "
+    "is seen here). One vector has no interval."
 )
 OPPOSED, ALIKE = SERIES[1], SERIES[0]
 FULL = 0.75  # opacity at −1 and 1: numbers stay readable on both papers

@@ -19,7 +19,8 @@ HOW_TO_READ = (
     "The forces at all hidden states, propagated back and summed over the N tokens, at the last checkpoint. A dark "
     "diamond is a layer as one vector, small marks are its parameters, by their kind. Left: −cos of both forces. "
     "Right: length of repulsion over that of attraction; 1 where they balance. A point that is at 1 on both sides has "
-    "a gradient of about 0: total dissent there says that the loss is stationary, not why."
+    "a gradient of about 0: total dissent there says that the loss is stationary, not why. Of an embedding that is the "
+    "head, too, only the path through the body is seen here."
 )
 KINDS = {
     "embedding": (SERIES[2], "s"),
