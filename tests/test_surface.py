@@ -35,6 +35,10 @@ def test_reading_what_was_measured_needs_no_torch():
     assert "torch" not in loaded_by("import zerosum.gradients, zerosum.losses; zerosum.gradients.open_gradients")
 
 
+def test_rooms_are_there_without_naming_them_first():
+    assert "torch" not in loaded_by("import zerosum; zerosum.gradients.open_gradients, zerosum.losses.open_store")
+
+
 def test_numbers_and_names_for_terminals_are_light():
     heavy = {"torch", "matplotlib", "scipy", "pandas", "xarray", "numpy", "jinja2"}
     assert not heavy & loaded_by("import zerosum.report.numbers, zerosum.report.names")

@@ -241,3 +241,53 @@ def test_what_is_frozen_is_said(tokens):
     notes = zerosum.gradient_interference(model, tokens, after).notes
     assert "frozen parameters left out: 1" in notes
     assert any(note.startswith("of these, 1 differ") for note in notes)
+
+
+SMALL = {"num_attention_heads": 2, "vocab_size": VOCABULARY, "pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0}
+OTHERS = {
+    "Gemma": {
+        "hidden_size": 16,
+        "intermediate_size": 24,
+        "num_hidden_layers": 2,
+        "head_dim": 8,
+        "num_key_value_heads": 1,
+    },
+    "OPT": {"hidden_size": 16, "ffn_dim": 24, "num_hidden_layers": 2, "word_embed_proj_dim": 16},
+    "XGLM": {"d_model": 16, "ffn_dim": 24, "num_layers": 2},
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_embeddings_that_scale_or_shift_are_known_by_what_they_call(name, tokens):
+    """The padding id among them."""
+    import transformers
+
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{name}Config")(**SMALL, **OTHERS[name])
+    model = transformers.AutoModelForCausalLM.from_config(config).eval()
+    for one in model.parameters():
+        one.data += 0.1 * torch.randn_like(one)
+    kinds = [type(one) for one in model.modules()]
+    update = random_update(model)
+    found, expected = (zerosum.gradient_interference(model, tokens, update, method=m) for m in ("auto", "oracle"))
+    assert found.method == "exact"
+    for which in ("D_grad", "C_g", "C_ug", "C_uG"):
+        assert getattr(found, which) == pytest.approx(getattr(expected, which), rel=1e-5), which
+    for which in ("norm_l1", "norm_l2", "moved"):
+        np.testing.assert_allclose(found.per_token[which], expected.per_token[which], rtol=1e-5)
+    assert [type(one) for one in model.modules()] == kinds
+
+
+def test_a_kind_of_linear_with_more_than_its_own_goes_the_general_path(tokens):
+    class Adapted(nn.Linear):
+        def __init__(self):
+            super().__init__(8, 8)
+            self.down, self.up = nn.Parameter(torch.randn(2, 8)), nn.Parameter(torch.randn(8, 2))
+
+        def forward(self, x):
+            return super().forward(x) + x @ self.down.T @ self.up.T
+
+    model = Model(Adapted())
+    found, expected = (zerosum.gradient_interference(model, tokens, method=method) for method in ("auto", "oracle"))
+    assert found.method == "general"
+    assert found.D_grad == pytest.approx(expected.D_grad, abs=1e-6)

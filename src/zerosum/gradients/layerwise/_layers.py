@@ -1,7 +1,8 @@
 """How each kind of layer tells the recorder its gradients. A layer that is not known is `Unsupported`.
 
 Each rule is a torch function with the layer's own forward pass; its backward pass hands over what it sees, and works
-on one row of each sequence where no other has a gradient: in the layers after the last attention.
+on one row of each sequence where no other has a gradient: in the layers after the last attention. A kind of Linear or
+Embedding with a forward pass of its own keeps that, and is known by the one of torch that it calls.
 To add a layer: a function `..._forward` and its line in `_rule`.
 
 Letters: S sequences, n rows of each (positions, or positions and heads).
@@ -19,6 +20,8 @@ from zerosum.gradients.layerwise._norms import norm_forward
 from zerosum.gradients.layerwise._recorder import Recorder, Unsupported
 
 Forward = Callable[..., Any]
+BASES = (nn.Linear, nn.Embedding)
+OWN = tuple(one.forward for one in BASES)
 
 
 @contextmanager
@@ -32,24 +35,36 @@ def recording(model: Any, recorder: Recorder, leave_out: Any = None) -> Iterator
         if module is leave_out or not any(recorder.name(one) for one in module.parameters(recurse=False)):
             continue
         patched.append((module, _rule(module)(module, recorder)))
+    kinds = [type(module) for module, _ in patched]
     try:
         for module, forward in patched:
-            module.forward = forward
+            if type(module).forward in OWN or not isinstance(module, BASES):
+                module.forward = forward
+            else:
+                module.__class__ = _calling(type(module), forward)
         yield
     finally:
-        for module, _ in patched:
+        for (module, _), kind in zip(patched, kinds, strict=True):
             module.__dict__.pop("forward", None)
+            module.__class__ = kind
+
+
+def _calling(kind: Any, forward: Forward) -> Any:
+    """A class as `kind`, in which `super().forward` is the recorded one: of embeddings that scale or shift, say."""
+    base = next(one for one in BASES if issubclass(kind, one))
+    between = type(base.__name__, (base,), {"forward": lambda self, x: forward(x)})
+    return type(kind.__name__, (kind, between), {})
 
 
 def _rule(module: Any) -> Callable[[Any, Recorder], Forward]:
     kind = type(module)
     if "forward" in module.__dict__:
         raise Unsupported(f"{kind.__name__} whose forward was replaced")
-    if isinstance(module, nn.Linear) and kind.forward is nn.Linear.forward:
+    if isinstance(module, nn.Linear):
         return linear_forward
     if kind.__name__ == "Conv1D" and kind.__module__ == "transformers.pytorch_utils":
         return conv1d_forward
-    if isinstance(module, nn.Embedding) and kind.forward is nn.Embedding.forward:
+    if isinstance(module, nn.Embedding):
         if module.max_norm is not None or module.scale_grad_by_freq or module.sparse:
             raise Unsupported("Embedding with max_norm, scale_grad_by_freq or sparse gradients")
         return embedding_forward
