@@ -14,7 +14,7 @@ import torch
 from gradient_runs import BATCHES, measure, save_run
 
 from zerosum.gradients import open_gradients
-from zerosum.gradients._parts import Parts
+from zerosum.gradients._parts import Parts, collect
 from zerosum.gradients._share import PER_TOKEN, Share, flattened, unflattened
 
 METHODS = {"exact": 1e-9, "sampled": 1e-6}  # a sample adds up in float32
@@ -123,6 +123,20 @@ def test_shares_come_back_from_disk_and_add_up(tmp_path):
     assert placed[4].tolist() == [2.0] * 3
     assert placed[2].tolist() == [1.0] * 3
     assert np.isnan(placed[[1, 3, 5]]).all()
+
+
+def test_a_measurement_that_another_process_has_ended(tmp_path):
+    parts = Parts(tmp_path / "parts")
+    parts.folder.mkdir()
+    batches = [np.array([0, 1]), np.array([2])]
+
+    def ended_meanwhile(k):
+        parts.remove()
+        return share(batches[k].tolist())
+
+    collect(batches, ended_meanwhile, parts, lambda done, of: None)
+    assert not list(tmp_path.iterdir())
+    assert parts.whole() is None
 
 
 def test_a_file_that_repeats_a_sequence_or_is_damaged_does_not_count(tmp_path):

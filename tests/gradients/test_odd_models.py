@@ -291,3 +291,28 @@ def test_a_kind_of_linear_with_more_than_its_own_goes_the_general_path(tokens):
     found, expected = (zerosum.gradient_interference(model, tokens, method=method) for method in ("auto", "oracle"))
     assert found.method == "general"
     assert found.D_grad == pytest.approx(expected.D_grad, abs=1e-6)
+
+
+def test_a_wrapper_whose_base_gives_logits(tokens):
+    """As adapters make them."""
+
+    class Wrapped(nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.base_model = inner
+
+        def get_input_embeddings(self):
+            return self.base_model.get_input_embeddings()
+
+        def get_output_embeddings(self):
+            return self.base_model.get_output_embeddings()
+
+        def forward(self, ids, **options):
+            return self.base_model(ids, **options)
+
+    model = tiny("llama")
+    expected, found = (zerosum.gradient_interference(one, tokens) for one in (model, Wrapped(model)))
+    assert found.method == "exact"
+    assert found.D_grad == pytest.approx(expected.D_grad, abs=1e-9)
+    with pytest.raises(InputError, match="a Wrapped without a linear head apart"):
+        zerosum.gradients.dissent(Wrapped(model), tokens.numpy())

@@ -182,10 +182,14 @@ class _Own:
             self.keep()
 
     def keep(self) -> None:
-        """Write all to this process's file."""
+        """Write all to this process's file, unless another process has ended the measurement."""
         began = time.monotonic()
         if self.share is not None and self.held:
-            self.parts.save(self.share)
+            try:
+                self.parts.save(self.share)
+            except (OSError, SafetensorError):
+                if self.parts.is_there:
+                    raise
         self.release()
         self.saved = time.monotonic()
         self.took = self.saved - began

@@ -51,18 +51,24 @@ def linear_head(model: Any, ids: Any) -> LinearHead:
     """
     body, head = getattr(model, "base_model", None), _output(model)
     if body is None or body is model or not isinstance(head, torch.nn.Linear):
-        raise InputError(
-            f"model: a {type(model).__name__} without a linear head apart from its body, and dissent is defined at the "
-            "hidden state between them. Give a transformers causal language model."
-        )
+        raise _not_apart(model)
     _refuse_cap(model)
     found = LinearHead(body, head.weight, head.bias, 1.0)
     few = ids[:1, :CHECKED]
     with torch.no_grad():
+        if found.hidden(few).shape[-1] != head.in_features:  # a wrapper whose base gives logits
+            raise _not_apart(model)
         output = model(few, use_cache=False) if hasattr(model, "config") else model(few)
         whole = getattr(output, "logits", output).flatten(0, 1).double()
         alone = found.logits(found.hidden(few).flatten(0, 1)).double()
     return LinearHead(body, head.weight, head.bias, _scale(whole, alone))
+
+
+def _not_apart(model: Any) -> InputError:
+    return InputError(
+        f"model: a {type(model).__name__} without a linear head apart from its body, and dissent is defined at the "
+        "hidden state between them. Give a transformers causal language model, not one that is wrapped."
+    )
 
 
 def _output(model: Any) -> Any:

@@ -28,7 +28,10 @@ def head_apart(model: Any, tokens: Any) -> Any:
     weight = head.weight
     with torch.no_grad():
         few = tokens[:1, :-1]
-        plain, apart = logits_of(model, few), head(body(few)[0])
+        hidden = body(few)[0]
+        if not torch.is_tensor(hidden) or hidden.shape[-1] != head.in_features:  # a wrapper whose base gives logits
+            return None
+        plain, apart = logits_of(model, few), head(hidden)
         close = plain.shape == apart.shape and torch.allclose(plain, apart, rtol=1e-5, atol=1e-5)
     tied = sum(one is weight for module in body.modules() for one in module.parameters(recurse=False))
     # A tied weight may be the embedding once; anything else has to be added up before absolute values are taken.
