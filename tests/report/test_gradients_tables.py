@@ -316,6 +316,10 @@ def test_a_store_says_which_documents_were_resampled():
     x, _ = changes(30, 8, seed=1)
     assert np.array_equal(kept.unit, unit[np.isfinite(x)])
     assert (kept.units, found.units, found.last.units) == ("document", "document", "document")
+    assert tables.checkpoints(found).caption == "Every checkpoint"
+    told = [one | {"first_order": {"interval": {"n_units": 24}}} for one in store.attrs["documents"]]
+    caption = tables.checkpoints(GradientsOverTraining.of("", told)).caption
+    assert caption == "Every checkpoint (intervals of D over 24 documents)"
     mixed = gradients_of(a_store([document(1), document(4, units="document")]), "")
     assert mixed.units == "text"
 

@@ -114,9 +114,10 @@ def consistent(net: dict[str, Any], mass: dict[str, Any]) -> tuple[dict[str, Any
     Raises Unsupported where it is by more than rounding that it does not.
     """
     net, mass = ({name: value.double() for name, value in one.items()} for one in (net, mass))
+    whole = sum(float(one.sum()) for one in mass.values())
     for name, largest in mass.items():
         beyond = (net[name].abs() - largest).clamp_(min=0).sum()
-        if float(beyond) > CONTRADICTION * float(sum(one.sum() for one in mass.values())):
+        if float(beyond) > CONTRADICTION * whole:
             raise Unsupported(f"a model whose sums of gradients of {name} contradict each other")
         net[name].clamp_(max=largest)
         net[name].clamp_(min=largest.neg_())

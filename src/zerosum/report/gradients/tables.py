@@ -84,7 +84,9 @@ def checkpoints(over: GradientsOverTraining) -> Table:
         )
         for one in over.checkpoints
     ]
-    return Table("Every checkpoint", (("Step", ""), ("N", "tokens"), *shown.values()), tuple(rows))
+    known = over.last.n_units
+    caption = "Every checkpoint" + (f" (intervals of D over {n.counted(known, over.last.units)})" if known else "")
+    return Table(caption, (("Step", ""), ("N", "tokens"), *shown.values()), tuple(rows))
 
 
 def _sampled(one: OneCheckpoint) -> str:

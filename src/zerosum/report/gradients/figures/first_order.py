@@ -31,9 +31,8 @@ HOW_TO_READ = (
     "changes that the first-order ones explain as they stand, without any fit; it is negative where the mean of the "
     "real changes would have been the better prediction. Where the largest changes are far beyond most, the axes are "
     "linear around 0 and logarithmic further out. Brackets are 95 % intervals over texts (documents or sequences). "
-    "Explaining is meant in "
-    "the sense of regression: nothing is said about causes. Of more than three checkpoints the first, the middle and "
-    "the last are shown; the table has all."
+    "Explaining is meant in the sense of regression: nothing is said about causes. Of more than three checkpoints the "
+    "first, the middle and the last are shown; the table has all."
 )
 MOST = 3  # panels
 BINS = {"wide": 48, "narrow": 40, "print": 40}
