@@ -10,8 +10,9 @@ BIN := .venv/bin
 demo: install
 	$(BIN)/zerosum demo
 
+# One thread for each of the two workers: more of them wait for each other on two cores.
 test: install
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: install
 	$(BIN)/ruff check .
