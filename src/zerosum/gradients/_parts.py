@@ -122,7 +122,7 @@ def others_at_work(folder: Path) -> bool:
 
 
 def collect(
-    batches: Sequence[Int64[np.ndarray, " s"]], measure: Callable[[int], Share], parts: Parts, along: Along
+    batches: Sequence[Int64[np.ndarray, " _"]], measure: Callable[[int], Share], parts: Parts, along: Along
 ) -> None:
     """Measure batches until all are in `parts`, beside other processes that do the same.
 

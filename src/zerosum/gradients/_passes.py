@@ -142,7 +142,7 @@ def _by_logits(part: Batch, vocabulary: int) -> Iterator[Batch]:
     yield from map(Batch, _split(part.rows, size), part.tokens.split(size))
 
 
-def _split(rows: Int64[np.ndarray, " s"], size: int) -> list[Int64[np.ndarray, " part"]]:
+def _split(rows: Int64[np.ndarray, " s"], size: int) -> list[Int64[np.ndarray, " _"]]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
