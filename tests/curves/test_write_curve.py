@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from zerosum.curves import clean_curve, read_curve, write_curve
@@ -14,6 +14,7 @@ rows = st.lists(st.tuples(st.integers(0, 2**52), positive, positive, st.floats(-
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows, st.booleans(), st.booleans(), st.booleans())
+@example([(0, 1.0, 1.125, 0.0)], False, True, False)  # digits in groups, to a reader of counts
 def test_round_trip(tmp_path, rows, whole, with_tokens, with_lr):
     step, loss, tokens, lr = np.array(sorted(rows), dtype=float).T
     step = step if whole else step / 3

@@ -1,5 +1,6 @@
 """`write_curve`: a `LossCurve` -> a plain CSV that reads back as the same numbers."""
 
+import re
 from os import PathLike
 from pathlib import Path
 
@@ -8,7 +9,10 @@ from jaxtyping import Float
 
 from zerosum.atomic import write_text
 from zerosum.curves._curve import LossCurve
+from zerosum.curves.numerals import COUNTS
 from zerosum.errors import InputError
+
+_GROUPED = re.compile(r"-?\d{1,3}\.\d{3}", re.ASCII)
 
 
 def write_curve(curve: LossCurve, path: str | PathLike[str]) -> None:
@@ -19,6 +23,8 @@ def write_curve(curve: LossCurve, path: str | PathLike[str]) -> None:
     """
     given = {"step": curve.step, "tokens": curve.tokens, "loss": curve.loss, "lr": curve.lr}
     columns = {name: _written(values) for name, values in given.items() if values is not None}
+    for name in columns.keys() & set(COUNTS):  # 1.125 of a count reads as 1125, too
+        columns[name] = [f"{text}0" if _GROUPED.fullmatch(text) else text for text in columns[name]]
     lines = [",".join(columns), *map(",".join, zip(*columns.values(), strict=True)), ""]
     try:
         write_text(Path(path), "\n".join(lines))

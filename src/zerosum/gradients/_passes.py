@@ -127,7 +127,7 @@ def changes_of(
                 raise
             note = BY_BACKWARD
             made = list(_in_memory(few, backward))
-        if not note and not is_same_change(model, made[0][0].tokens, made[0][1], update):
+        if at == 0 and not note and not is_same_change(model, made[0][0].tokens, made[0][1], update):
             note = OTHERWISE
             made = list(_in_memory(few, backward))
         for batch, found in made:
