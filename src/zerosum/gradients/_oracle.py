@@ -33,6 +33,19 @@ def token_gradients(model: Any, tokens: Any, which: Any = None) -> Iterator[dict
         }
 
 
+def numbers_of(gradients: Mapping[str, Any], update: Mapping[str, Any] | None) -> dict[str, float]:
+    """Of one token's gradients g_ij, in float64: norm_l1 sum_j |g_ij|, norm_l2 the root of sum_j g_ij^2, moved
+    sum_j |p_ij| and first_order sum_j p_ij, nats. update: u by name; None: the latter two are 0."""
+    wide = {name: gradient.double() for name, gradient in gradients.items()}
+    p = [wide[name] * u.to(wide[name]) for name, u in (update or {}).items()]
+    return {
+        "norm_l1": sum(float(g.abs().sum()) for g in wide.values()),
+        "norm_l2": sum(float(g.square().sum()) for g in wide.values()) ** 0.5,
+        "moved": sum(float(one.abs().sum()) for one in p),
+        "first_order": sum(float(one.sum()) for one in p),
+    }
+
+
 def oracle_sums(
     model: Any, tokens: Any, update: Mapping[str, Any] | None = None, *, which: Any = None, per_token: bool = False
 ) -> GradientSums:

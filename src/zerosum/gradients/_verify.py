@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from zerosum.gradients._oracle import token_gradients
+from zerosum.gradients._oracle import numbers_of, token_gradients
 from zerosum.gradients._prepare import checked_update, measuring, update_between
 from zerosum.gradients._result import GradientInterference
 
@@ -52,15 +52,7 @@ def _own_pass(model: Any, tokens: Any, s: int, t: int, u: Any) -> dict[str, floa
     """The numbers of one token."""
     ids = np.asarray(tokens)[s : s + 1]
     one = torch.as_tensor(ids[:, ids[0] >= 0].astype(np.int64), device=next(model.parameters()).device)
-    gradients = next(token_gradients(model, one, [(0, t)]))
-    wide = {name: gradient.double() for name, gradient in gradients.items()}
-    p = {} if u is None else {name: wide[name] * u[name].double() for name in u}
-    return {
-        "norm_l1": sum(float(g.abs().sum()) for g in wide.values()),
-        "norm_l2": sum(float(g.square().sum()) for g in wide.values()) ** 0.5,
-        "moved": sum(float(one.abs().sum()) for one in p.values()),
-        "first_order": sum(float(one.sum()) for one in p.values()),
-    }
+    return numbers_of(next(token_gradients(model, one, [(0, t)])), u)
 
 
 def _largest(
