@@ -32,13 +32,14 @@ def measure(run, store, method, die_at=None, **environment):
     """
     os.environ.update(environment)
     from zerosum.checkpoints import load_model, open_run
-    from zerosum.gradients import _measurement, _parts
+    from zerosum.gradients import _measurement
     from zerosum.gradients._prepare import update_between
     from zerosum.gradients.checkpoint import Update, measure_checkpoint
+    from zerosum.sharing import _work
     from zerosum.tokens import read_tokens
 
     torch.set_num_threads(1)
-    _parts.RARELY = 0  # every batch is kept at once, however little time it took
+    _work.SAVING = float("inf")  # every batch is saved at once, however long that takes
     measured, real = [], _measurement._share
 
     def share(*arguments):

@@ -14,8 +14,17 @@ import torch
 from gradient_runs import BATCHES, measure, save_run
 
 from zerosum.gradients import open_gradients
-from zerosum.gradients._parts import Parts, collect
-from zerosum.gradients._share import PER_TOKEN, Share, flattened, unflattened
+from zerosum.gradients._saved_sums import (
+    SavedSums,
+    named,
+    put_in_arrays,
+    saved_sequences,
+    take_out_arrays,
+    total,
+    write_sum,
+)
+from zerosum.gradients._share import PER_TOKEN, Share
+from zerosum.sharing import Job, work_through
 
 METHODS = {"exact": 1e-9, "sampled": 1e-6}  # a sample adds up in float32
 
@@ -111,10 +120,10 @@ def share(rows):
     return Share(np.array(rows), net, mass, known, {"w": 0.5 * len(rows)}, 3 * len(rows))
 
 
-def test_shares_come_back_from_disk_and_add_up(tmp_path):
-    for rows in ([4, 0], [2]):
-        Parts(tmp_path).save(share(rows))
-    whole = Parts(tmp_path).whole()
+def test_partial_sums_come_back_from_disk_and_add_up(tmp_path):
+    for number, rows in enumerate(([4, 0], [2])):
+        write_sum(tmp_path / f"{number}.safetensors", share(rows))
+    whole = total(Job(tmp_path))
     assert sorted(whole.rows.tolist()) == [0, 2, 4]
     assert whole.mass["w"].tolist() == [6.0, 6.0]
     assert whole.net["w"].dtype == torch.float64
@@ -126,34 +135,48 @@ def test_shares_come_back_from_disk_and_add_up(tmp_path):
 
 
 def test_a_measurement_that_another_process_has_ended(tmp_path):
-    parts = Parts(tmp_path / "parts")
-    parts.folder.mkdir()
-    batches = [np.array([0, 1]), np.array([2])]
+    job = Job(tmp_path / "parts")
+    job.open()
+    batches = named([np.array([0, 1]), np.array([2])])
 
-    def ended_meanwhile(k):
-        parts.remove()
-        return share(batches[k].tolist())
+    def ended_meanwhile(name):
+        job.close()
+        return share(batches[name].tolist())
 
-    collect(batches, ended_meanwhile, parts, lambda done, of: None)
+    work_through(job, list(batches), SavedSums(job, batches), ended_meanwhile)
     assert not list(tmp_path.iterdir())
-    assert parts.whole() is None
+    assert total(job) is None
+
+
+def test_a_sum_that_repeats_a_batch_of_another_process_is_made_anew(tmp_path):
+    batches, job = named([np.array([0, 1]), np.array([2])]), Job(tmp_path)
+    measured = []
+
+    def taken_over_meanwhile(name):
+        measured.append(name)
+        if name == "batch-1":
+            write_sum(tmp_path / "0.safetensors", share([2]))  # by another process
+        return share(batches[name].tolist())
+
+    work_through(job, list(batches), SavedSums(job, batches), taken_over_meanwhile)
+    assert total(job).n_formed == 9
+    assert measured == ["batch-0", "batch-1", "batch-0"]
 
 
 def test_a_file_that_repeats_a_sequence_or_is_damaged_does_not_count(tmp_path):
-    for rows in ([0, 1], [1, 2]):
-        Parts(tmp_path).save(share(rows))
+    for number, rows in enumerate(([0, 1], [1, 2])):
+        write_sum(tmp_path / f"{number + 1}.safetensors", share(rows))
     (tmp_path / "0.safetensors").write_bytes(b"damaged")
-    parts = Parts(tmp_path)
-    assert len(parts.done()) == 2
-    assert parts.whole().n_formed == 6
+    assert len(saved_sequences(Job(tmp_path))) == 2
+    assert total(Job(tmp_path)).n_formed == 6
 
 
 def test_trees_of_arrays_are_taken_apart_and_put_together():
     tree = {"a.b": [np.arange(3), {"c": torch.ones(2)}], "d": None, "e": 1.5, "f": "words", "g": []}
     arrays = {}
-    told = json.loads(json.dumps(flattened(tree, arrays)))
-    found = unflattened(told, {name: torch.as_tensor(one) for name, one in arrays.items()})
-    assert found["a.b"][0].tolist() == [0, 1, 2]
-    assert isinstance(found["a.b"][0], np.ndarray)
-    assert found["a.b"][1]["c"].tolist() == [1.0, 1.0]
-    assert {name: found[name] for name in "defg"} == {"d": None, "e": 1.5, "f": "words", "g": []}
+    written = json.loads(json.dumps(take_out_arrays(tree, arrays)))
+    read = put_in_arrays(written, {name: torch.as_tensor(array) for name, array in arrays.items()})
+    assert read["a.b"][0].tolist() == [0, 1, 2]
+    assert isinstance(read["a.b"][0], np.ndarray)
+    assert read["a.b"][1]["c"].tolist() == [1.0, 1.0]
+    assert {name: read[name] for name in "defg"} == {"d": None, "e": 1.5, "f": "words", "g": []}

@@ -19,7 +19,7 @@ pytest.importorskip("transformers")
 def processes():
     """Processes that begin with torch already imported."""
     context = multiprocessing.get_context("forkserver")
-    heavy = ["zerosum.losses._work", "zerosum.losses._measure", "transformers.models.llama.modeling_llama"]
+    heavy = ["zerosum.losses._measure_pieces", "zerosum.losses._measure", "transformers.models.llama.modeling_llama"]
     context.set_forkserver_preload([*heavy, "zarr.codecs", "xarray.backends.zarr"])
     return context
 

@@ -1,5 +1,6 @@
 """`zerosum dissent`: how far attraction towards the labels and repulsion from all other tokens oppose each other."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +14,7 @@ from zerosum.cli.options import spelled_out
 from zerosum.cli.output import make_folder
 from zerosum.cli.progress import progress
 from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
+from zerosum.errors import InputError
 
 if TYPE_CHECKING:
     from zerosum.checkpoints import Checkpoint, Run
@@ -59,8 +61,9 @@ def dissent(
         number = len(run.checkpoints)
         with progress() as show:
             measured = _Measured(run, data, seed, size, place, show)
-            found, unmeasured = each([(one.name, one) for one in run.checkpoints], measured.document)
-        documents, failed = [one for _, one in found], [*failed, *unmeasured]
+            found, unmeasured = each(measured.in_turn(), measured.document)
+        documents = sorted((document for _, document in found), key=lambda document: int(document["step"]))
+        failed += unmeasured
     if MAIN:
         _say(checkpoint, documents, out, as_json, failed)
     finish(failed, number)
@@ -84,26 +87,47 @@ class _Measured:
     show: "Show"
     tokens: "TokenSequences | None" = field(default=None, init=False)
 
+    def in_turn(self) -> "Iterator[tuple[str, Checkpoint]]":
+        """Name and checkpoint, first those that no other process measures."""
+        from zerosum.sharing import Job, free_first
+
+        job = Job(self.run.measured / FOLDER)
+        for checkpoint in free_first(self.run.checkpoints, lambda one: job.is_claimed(_piece(one))):
+            yield checkpoint.name, checkpoint
+
     def document(self, checkpoint: "Checkpoint") -> dict[str, Any]:
-        """One checkpoint, measured or, of a run where the same was measured before, read."""
-        from zerosum.cli.kept import kept, write_kept
+        """The document of a checkpoint: measured, or, for a run, read where it was measured under the same key."""
         from zerosum.gradients.source import head, units_of
 
         model = None
         if self.tokens is None:
             model = self._model(checkpoint)
             self.tokens, _ = self.data.read(checkpoint.path, model.config)
-        file = self.run.measured / FOLDER / f"step-{checkpoint.step}.json"
-        keep = len(self.run.checkpoints) > 1
-        record = {"seed": self.seed, "data_sha256": self.tokens.sha256, "units": units_of(self.tokens)}
-        if keep:
-            record |= {"weights": checkpoint.weight_hash(), "config": checkpoint.config_hash()}
-            record |= {"zerosum": version("zerosum")}
-            if (before := kept(file, record)) is not None:
-                return before | head(checkpoint)
-        document = self._found(checkpoint, model or self._model(checkpoint), self.tokens)
-        if keep and MAIN:
-            write_kept(file, record, document)
+        tokens = self.tokens
+
+        def measure() -> dict[str, Any]:
+            return self._found(checkpoint, model or self._model(checkpoint), tokens)
+
+        if len(self.run.checkpoints) == 1:
+            return measure()
+        key = {"seed": self.seed, "data_sha256": tokens.sha256, "units": units_of(tokens)}
+        key |= {"weights": checkpoint.weight_hash(), "config": checkpoint.config_hash(), "zerosum": version("zerosum")}
+        return self._cached(_piece(checkpoint), key, measure) | head(checkpoint)
+
+    def _cached(self, piece: str, key: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The result under this key: of an earlier call, of this process, or of another that measures it now."""
+        from zerosum.sharing import Job, ResultCache, work_through
+        from zerosum.training.run_folder import writing
+
+        folder = self.run.measured / FOLDER
+        cache, job = ResultCache(folder, key), Job(folder)
+        if (document := cache.read(piece)) is None:
+            with writing(folder):
+                job.open()
+                work_through(job, [piece], cache, lambda _: measure())
+            document = cache.read(piece)
+        if document is None:
+            raise InputError(f"{cache.file(piece)}: removed while it was needed. Start the same command again.")
         return document
 
     def _model(self, checkpoint: "Checkpoint") -> Any:
@@ -125,6 +149,10 @@ class _Measured:
             along=lambda words, done, of: self.show(label, of, done, "") if MAIN else None,
         )
         return head(checkpoint) | replace(found, units=units).to_json()
+
+
+def _piece(checkpoint: "Checkpoint") -> str:
+    return f"step-{checkpoint.step}"
 
 
 def _first_reached(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -148,18 +148,14 @@ def _opened(source: str, how: _How) -> "Run":
 def _all_measured(run: "Run", path: Path, how: _How) -> tuple[list[dict[str, Any]], list[Failure]]:
     """Documents of all checkpoints by step, and what failed. Of several processes each begins where no other is."""
     from zerosum.gradients.checkpoint import is_busy, require_store
+    from zerosum.sharing import free_first
 
     require_store(path)
-    left, found, failed = list(run.checkpoints), [], []
+    in_turn = free_first(run.checkpoints, lambda checkpoint: is_busy(path, checkpoint.step))
     with progress() as show:
         measuring = _Measuring(path, how, show)
-        while left:
-            one = min(left, key=lambda checkpoint: is_busy(path, checkpoint.step))
-            left.remove(one)
-            done, bad = each([(one.name, one)], measuring.document)
-            found += [document for _, document in done]
-            failed += bad
-    return sorted(found, key=lambda document: int(document["step"])), failed
+        found, failed = each(((one.name, one) for one in in_turn), measuring.document)
+    return sorted((document for _, document in found), key=lambda document: int(document["step"])), failed
 
 
 @dataclass

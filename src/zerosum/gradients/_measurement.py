@@ -4,6 +4,7 @@ Letters: S sequences of L = T + 1 tokens, s of them in a batch.
 """
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,6 @@ from zerosum.gradients import _passes
 from zerosum.gradients._by_set import sets_of, within_sets
 from zerosum.gradients._exact import Layout, is_causal
 from zerosum.gradients._parameters import Parameter, names_its_ends
-from zerosum.gradients._parts import Parts, collect
 from zerosum.gradients._plan import Plan, choose, layout_or_why, require_memory, require_sense, sample_sizes
 from zerosum.gradients._precision import dtype_error, narrow, require_dtype
 from zerosum.gradients._prepare import (
@@ -33,10 +33,12 @@ from zerosum.gradients._prepare import (
 )
 from zerosum.gradients._read_off import read_off
 from zerosum.gradients._result import GradientInterference
+from zerosum.gradients._saved_sums import SavedSums, named, total
 from zerosum.gradients._share import PER_TOKEN, Share
 from zerosum.gradients._spot import require_same_size
 from zerosum.gradients.layerwise._recorder import Unsupported
 from zerosum.losses import token_losses
+from zerosum.sharing import Job, work_through
 
 Along = Callable[[str, int, int], None]
 NOT_CAUSAL = (
@@ -86,18 +88,18 @@ class Way:
 
 
 def measure(
-    model: Any, tokens: Any, update: Any, choice: Choice, along: Along, kept: Parts | None = None
+    model: Any, tokens: Any, update: Any, choice: Choice, along: Along, job: Job | None = None
 ) -> GradientInterference | None:
-    """See `gradient_interference`. kept: where what is done is kept and shared with other processes.
+    """See `gradient_interference`. job: through which other processes share the batches; None keeps all in memory.
 
-    None where another process has read the result off the parts in the meantime.
+    None where another process has written the result and closed the job in the meantime.
     """
     parameters = require_parameters(model)
     require_sense(choice.method, choice.n_sampled, choice.seed, choice.budget)
     with measuring(model):
         ready = prepare(model, tokens, update, parameters, choice.tokens_per_batch)
         unit = checked_unit(choice.unit, ready.losses)
-        plan, layout = _plan(model, ready, choice, kept)
+        plan, layout = _plan(model, ready, choice, job)
         if plan is None:
             return None
         require_memory(ready.parameters, plan.method)
@@ -110,11 +112,10 @@ def measure(
         def done(number: int, of: int) -> None:
             along(plan.label, number, of)
 
-        if kept is None:
+        if job is None:
             whole: Share | None = _in_memory(share, ready.parts, done)
         else:
-            collect([part.rows for part in ready.parts], share, kept, done)
-            whole = kept.whole()
+            whole = _shared(share, ready.parts, done, job)
         narrowed = choice.dtype != "float32"
         error = dtype_error(model, ready.parts[-1].tokens, choice.dtype, choice.seed) if narrowed else None
     if whole is None or len(whole.rows) < sum(len(part.rows) for part in ready.parts):
@@ -168,7 +169,7 @@ def notes_on(model: Any, update: Any) -> tuple[str, ...]:
     return (*notes, *([] if names_its_ends(model) else [ALL_IN_D]))
 
 
-def _plan(model: Any, ready: Prepared, choice: Choice, kept: Parts | None) -> tuple[Plan | None, Layout | None]:
+def _plan(model: Any, ready: Prepared, choice: Choice, job: Job | None) -> tuple[Plan | None, Layout | None]:
     wanted = (choice.method, choice.n_sampled, choice.budget)
     require_dtype(model, choice.dtype)
     layout, why = None, ""
@@ -180,7 +181,7 @@ def _plan(model: Any, ready: Prepared, choice: Choice, kept: Parts | None) -> tu
             plan = choose(model, ready.parts, ready.update, layout, why, wanted)
         return {"method": plan.method, "note": plan.note, "seconds": plan.seconds}
 
-    found = decide() if kept is None else kept.agreed(decide)
+    found = decide() if job is None else job.agree(decide)
     return None if found is None else Plan(**found, dtype=choice.dtype), layout
 
 
@@ -193,6 +194,21 @@ def _in_memory(share: Callable[[int], Share], parts: list[Batch], done: Callable
         whole.add(share(k))
         done(len(whole.rows), total)
     return whole
+
+
+def _shared(
+    share: Callable[[int], Share], parts: list[Batch], done: Callable[[int, int], None], job: Job
+) -> Share | None:
+    """The sum over all batches, each measured by one of the processes that share the job."""
+    rows_of = named([part.rows for part in parts])
+    numbers = {name: number for number, name in enumerate(rows_of)}
+    n_sequences = sum(map(len, rows_of.values()))
+
+    def report(finished: AbstractSet[str]) -> None:
+        done(sum(len(rows_of[name]) for name in finished), n_sequences)
+
+    work_through(job, list(rows_of), SavedSums(job, rows_of), lambda name: share(numbers[name]), report)
+    return total(job)
 
 
 def _share(model: Any, ready: Prepared, way: Way, k: int) -> Share:

@@ -1,9 +1,8 @@
-"""What was measured of some sequences. Shares of different sequences of one model add up to the whole.
+"""Partial result over some sequences; partial results over different sequences of one model add up.
 
 Letters: S sequences of all, s of a share, T predicted positions, i token, j coordinate; p_ij = g_ij u_j.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,11 +16,12 @@ PER_TOKEN = ("first_order", "loss_after", "l1", "l2_squared", "moved")
 
 @dataclass
 class Share:
-    """rows: [s] which sequences. net, mass: parameter -> sum_i g_ij, sum_i |g_ij|, float64; a sample has no mass.
+    """rows: [s] numbers of the sequences.
 
-    per_token: one of PER_TOKEN -> [s, T] float64, NaN where it is not known: first-order change and loss after the
-    update (nats), sum_j |g_ij|, sum_j g_ij^2, sum_j |p_ij|. within: parameter or layer -> sum_i |sum_j p_ij| over its
-    coordinates j, nats; of a sample it is read off its tokens. n_formed: token gradients that were formed.
+    net, mass: parameter -> sum_i g_ij, sum_i |g_ij|, float64; a sample has no mass. per_token: name from PER_TOKEN ->
+    [s, T] float64, NaN where it is not known: first-order change and loss after the update (nats), sum_j |g_ij|,
+    sum_j g_ij^2, sum_j |p_ij|. within: parameter or layer -> sum_i |sum_j p_ij| over its coordinates j, nats; for a
+    sample it is computed from the sampled tokens. n_formed: token gradients that were formed.
     """
 
     rows: Int64[np.ndarray, " s"]
@@ -34,10 +34,10 @@ class Share:
     notes: list[str] = field(default_factory=list)
 
     def add(self, other: "Share") -> "Share":
-        """Take in another share, in place, so that no third copy of the sums is held."""
-        for mine, its in ((self.net, other.net), (self.mass, other.mass)):
-            for name, value in its.items():
-                mine[name] += value.to(mine[name])
+        """Add another partial result, in place, so that no third copy of the sums is held."""
+        for sums, more in ((self.net, other.net), (self.mass, other.mass)):
+            for name, value in more.items():
+                sums[name] += value.to(sums[name])
         self.rows = np.concatenate([self.rows, other.rows])
         self.per_token = {
             name: np.concatenate([values, other.per_token[name]]) for name, values in self.per_token.items()
@@ -50,35 +50,8 @@ class Share:
         return self
 
     def in_place(self, name: str, sequences: int) -> Float[np.ndarray, "S T"]:
-        """Numbers of each token where its sequence stands among all; NaN where they are not known."""
+        """Per-token numbers, each placed at its sequence's number among all S; NaN for sequences not in this part."""
         values = self.per_token[name]
         whole = np.full((sequences, values.shape[1]), np.nan)
         whole[self.rows] = values
         return whole
-
-
-def flattened(tree: Any, arrays: dict[str, Any]) -> Any:
-    """The tree with a number in place of each array or tensor, which goes into `arrays` under that number.
-
-    tree: dicts, lists, numbers and words, as JSON has them, and arrays and tensors. Undone by `unflattened`.
-    """
-    if isinstance(tree, Mapping):
-        return {"dict": [[name, flattened(one, arrays)] for name, one in tree.items()]}
-    if isinstance(tree, list | tuple):
-        return {"list": [flattened(one, arrays) for one in tree]}
-    if isinstance(tree, int | float | str | None):
-        return {"plain": tree}
-    arrays[str(len(arrays))] = tree
-    return {"array": str(len(arrays) - 1), "numpy": isinstance(tree, np.ndarray)}
-
-
-def unflattened(tree: Any, arrays: Mapping[str, Any]) -> Any:
-    """The tree that `flattened` took apart."""
-    if "dict" in tree:
-        return {name: unflattened(one, arrays) for name, one in tree["dict"]}
-    if "list" in tree:
-        return [unflattened(one, arrays) for one in tree["list"]]
-    if "plain" in tree:
-        return tree["plain"]
-    found = arrays[tree["array"]]
-    return found.numpy() if tree["numpy"] else found

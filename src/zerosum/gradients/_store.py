@@ -16,6 +16,15 @@ from jaxtyping import Int32
 from zarr.storage import LocalStore
 
 from zerosum.atomic import new_folder, write_text
+from zerosum.checked_store import (
+    FORMAT,
+    CheckedStore,
+    is_intact,
+    no_checksums,
+    open_checked,
+    read_attributes,
+    seal,
+)
 from zerosum.errors import InputError
 from zerosum.gradients._parameters import layer_of
 from zerosum.tokens import PADDING
@@ -57,9 +66,11 @@ def open_gradients(path: str | Path, steps: Collection[int] | None = None) -> xr
     parameter]. Coordinates: step, tokens_seen; token, the predicted id, and unit, the number of the document or
     sequence that intervals resample, both -1 at padding; parameter, with kind and layer. Each says what it is and in
     which unit in its attrs.
-    attrs: documents, one for each checkpoint as `zerosum gradients --json` prints it; data_sha256, of the tokens.
+    attrs: documents, one for each checkpoint as `zerosum gradients --json` prints it; data_sha256, of the tokens;
+    problems: [{code, steps, message}], `no-checksums` for checkpoints of store format 1.
 
-    Raises InputError where `path` is not such a store, or its checkpoints are of different tokens or models.
+    Raises InputError where `path` is not such a store, its checkpoints are of different tokens or models, or a file is
+    missing or has changed: when the store is opened, or, for per-token numbers, when they are read.
     """
     path = Path(path)
     found = [_open(group) for step, group in sorted(_groups(path)) if steps is None or step in steps]
@@ -78,6 +89,9 @@ def open_gradients(path: str | Path, steps: Collection[int] | None = None) -> xr
     whole = xr.concat(found, "checkpoint", data_vars="all", coords="minimal", compat="override", join="override")
     documents = [one.attrs["document"] for one in found]
     whole.attrs = {"documents": documents, "data_sha256": first.attrs["data_sha256"], "unit": "nats"}
+    unchecked = [one["step"].item() for one in found if "format" not in one.attrs]
+    remedy = f"Delete the folder of a step in {path} and start the same zerosum gradients command again."
+    whole.attrs["problems"] = [no_checksums(remedy, unchecked)] if unchecked else []
     return whole
 
 
@@ -90,7 +104,7 @@ def write(
 ) -> None:
     """Put one checkpoint into the store at `path`; what was there of its step is replaced when this is whole.
 
-    document: what users are told, with `step` and `tokens_seen`. how: what decides it.
+    document: as `zerosum gradients --json` prints it, with `step` and `tokens_seen`. how: the cache key.
     Raises InputError where the store holds checkpoints measured on other tokens.
     """
     require_same_tokens(path, tokens.sha256)
@@ -99,13 +113,15 @@ def write(
         write_text(path / "zarr.json", json.dumps(_ROOT))
     with new_folder(path / f"step-{document['step']}") as part:
         _dataset(found, tokens, document, how).to_zarr(LocalStore(part), mode="w", consolidated=False)
+        seal(part)
 
 
 def measured(path: Path, step: int, how: dict[str, Any]) -> dict[str, Any] | None:
-    """The document of a step, if it was measured in this very way; None where it has to be measured."""
-    attrs = _attrs(path / f"step-{step}")
+    """The document of a step, if it was measured under this key and is intact; None where it has to be measured."""
+    group = path / f"step-{step}"
+    attrs = _attrs(group)
     document = attrs.get("document") if attrs.get("how") == how else None
-    return document if isinstance(document, dict) else None
+    return document if isinstance(document, dict) and is_intact(group, _damaged) else None
 
 
 def require_store(path: Path) -> None:
@@ -142,21 +158,28 @@ def _groups(path: Path) -> Iterator[tuple[int, Path]]:
 def _attrs(group: Path) -> dict[str, Any]:
     """Attributes of a group; none where it is not there or damaged."""
     try:
-        found = json.loads((group / "zarr.json").read_text(encoding="utf-8"))["attributes"]
-    except (OSError, ValueError, KeyError, TypeError):
+        return read_attributes(group, _damaged)
+    except (InputError, OSError):
         return {}
-    return found if isinstance(found, dict) else {}
+
+
+def _damaged(group: Path, what: str) -> InputError:
+    return InputError(
+        f"{group}: damaged ({what}). Start the same zerosum gradients command again: it measures this step anew."
+    )
 
 
 def _open(group: Path) -> xr.Dataset:
     try:
-        opened: xr.Dataset = xr.open_zarr(LocalStore(group, read_only=True), consolidated=False, chunks=None)
+        opened = open_checked(CheckedStore(group, _damaged))
         opened["loss"], opened["step"], opened.attrs["data_sha256"]
         parameters = opened.attrs["document"]["parameters"]
         names, kinds = ([one[which] for one in parameters] for which in ("name", "kind"))
         of: dict[str, Any] = {"kind": ("parameter", kinds), "layer": ("parameter", list(map(layer_of, names)))}
         own = {name: ("checkpoint", [opened[name].item()]) for name in ("step", "tokens_seen")}
         opened = opened.expand_dims("checkpoint").assign_coords({"parameter": names} | of | own)
+    except InputError:
+        raise
     except Exception as error:  # zarr raises whatever a damaged file happens to lead to
         cause = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{group}: damaged ({cause}). Remove this folder and measure again.") from error
@@ -181,7 +204,7 @@ def _dataset(
         "token": (place, tokens.ids[:, 1:].astype(np.int32)),
         "unit": (place, _units(tokens, document.get("units", "sequence"))),
     }
-    attrs = {"document": document, "how": how, "data_sha256": tokens.sha256, "unit": "nats"}
+    attrs = {"document": document, "how": how, "data_sha256": tokens.sha256, "unit": "nats", "format": FORMAT}
     whole = xr.Dataset(values, coordinates, attrs)
     for name, (meaning, unit) in MEANINGS.items():
         if name in whole:

@@ -1,4 +1,4 @@
-"""One checkpoint measured into a store: stopped at any moment it continues, and other processes share the work."""
+"""Measure one checkpoint into a store. A stopped measurement continues; several processes share the batches."""
 
 import hashlib
 import json
@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from zerosum.checkpoints import Checkpoint
-from zerosum.claims import waiting_for
 from zerosum.errors import InputError
 from zerosum.gradients._document import numbers
 from zerosum.gradients._measurement import Choice as Choice
 from zerosum.gradients._measurement import measure
-from zerosum.gradients._parts import Parts, others_at_work
 from zerosum.gradients._prepare import update_between as update_between
+from zerosum.gradients._saved_sums import saved_sequences
 from zerosum.gradients._store import measured, require_same_tokens, write
 from zerosum.gradients._store import require_store as require_store
 from zerosum.gradients._verify import Verified, verify
 from zerosum.gradients.source import head, units_of
+from zerosum.sharing import Job, locked
 from zerosum.tokens import TokenSequences
 
 Along = Callable[[str, int, int], None]
@@ -28,9 +28,9 @@ Along = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Update:
-    """make: gives u by parameter name, None for no update; called where it is needed. record: what decides it.
+    """make: gives u by parameter name, None for no update; called where it is needed. record: what u depends on.
 
-    notes: what to know about it.
+    notes: sentences about it for users.
     """
 
     make: Callable[[], Mapping[str, Any] | None] = lambda: None
@@ -56,33 +56,32 @@ def measure_checkpoint(
     """
     require_same_tokens(store, tokens.sha256)
     how = _how(checkpoint, tokens, update, choice, verified)
-
-    parts, lock = Parts(_folder(store, checkpoint.step, how, choice)), store.with_name(store.name + ".lock")
-    with waiting_for(lock):
+    job, lock = Job(_folder(store, checkpoint.step, how, choice)), store.with_name(store.name + ".lock")
+    with locked(lock):
         if (document := measured(store, checkpoint.step, how)) is not None:
-            _remove(parts)  # of a process killed after it had written the result
+            _close(job)  # of a process that was killed after it had written the result
             return document | head(checkpoint)
-        parts.folder.mkdir(parents=True, exist_ok=True)
+        job.open()
     units = units_of(tokens)
     unit = tokens.document if units == "document" else None
     try:
         u = update.make()
-        found = measure(model(), tokens.ids, u, replace(choice, unit=unit), along, parts)
+        found = measure(model(), tokens.ids, u, replace(choice, unit=unit), along, job)
     except InputError:
-        if not parts.done() and not others_at_work(parts.folder):  # nothing that could be continued
-            _remove(parts)
+        if not saved_sequences(job) and not job.is_in_work():  # nothing that could be continued
+            _close(job)
         raise
-    with waiting_for(lock):
+    with locked(lock):
         if (document := measured(store, checkpoint.step, how)) is not None:
             return document | head(checkpoint)
         if found is None:
-            raise InputError(f"{parts.folder}: removed while it was needed. Start the same command again.")
+            raise InputError(f"{job.folder}: removed while it was needed. Start the same command again.")
         document = head(checkpoint) | {"units": units}
         document |= replace(found, notes=(*found.notes, *update.notes)).to_json()
         if verified:
             document["verify"] = _verified(verify(model(), tokens.ids, u, found, K=verified, seed=choice.seed))
         write(store, found, tokens, document, how)
-        _remove(parts)
+        _close(job)
     return document
 
 
@@ -93,30 +92,30 @@ def _verified(found: Verified) -> dict[str, Any]:
 
 
 def is_busy(store: Path, step: int) -> bool:
-    """Whether another process measures a checkpoint into this store: there are others to begin with."""
-    return any(others_at_work(folder) for folder in _parts(store).glob(f"step-{step}-*"))
+    """Whether a living process measures this checkpoint into the store."""
+    return any(Job(folder).is_in_work() for folder in _jobs(store).glob(f"step-{step}-*"))
 
 
-def _remove(parts: Parts) -> None:
-    parts.remove()
-    with suppress(OSError):  # parts of other checkpoints are in it
-        parts.folder.parent.rmdir()
+def _close(job: Job) -> None:
+    job.close()
+    with suppress(OSError):  # jobs of other checkpoints are in it
+        job.folder.parent.rmdir()
 
 
-def _parts(store: Path) -> Path:
+def _jobs(store: Path) -> Path:
     return store.with_name(store.name + ".parts")
 
 
 def _folder(store: Path, step: int, how: dict[str, Any], choice: Choice) -> Path:
-    """Where parts of this very measurement are kept; those of other batches are no parts of it."""
+    """The folder of the job. Results of other batches cannot be added to these, so batches are part of its name."""
     text = json.dumps(how | {"tokens_per_batch": choice.tokens_per_batch}, sort_keys=True)
-    return _parts(store) / f"step-{step}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    return _jobs(store) / f"step-{step}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def _how(
     checkpoint: Checkpoint, tokens: TokenSequences, update: Update, choice: Choice, verified: int
 ) -> dict[str, Any]:
-    """What decides the numbers of a checkpoint, to know results that still hold."""
+    """Cache key: everything the numbers depend on."""
     found = {"method": choice.method, "n_sampled": choice.n_sampled, "seed": choice.seed, "dtype": choice.dtype}
     found |= {"budget": choice.budget} if choice.method == "auto" else {}
     found |= {"verify": verified, "update": update.record, "data_sha256": tokens.sha256, "units": units_of(tokens)}

@@ -1,9 +1,9 @@
-"""What a store of losses is made of, on disk: created whole, written one chunk at a time, extended by copying.
+"""The files of a store of losses: created whole, written one chunk at a time, extended by copying.
 
 Letters: C checkpoints, S sequences, T positions, s sequences of a training batch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,9 @@ from jaxtyping import Float
 from zarr.storage import LocalStore
 
 from zerosum.atomic import new_folder
-from zerosum.losses._pieces import Piece, Pieces
+from zerosum.checked_store import FORMAT, METADATA, CheckedStore, seal, sha256_of, write_attributes
+from zerosum.losses._piece import Piece, Pieces
+from zerosum.losses._store import damaged
 from zerosum.tokens import TokenSequences
 
 BLOCK = 32_768  # predicted tokens of a chunk, where sequences are not longer
@@ -81,41 +83,58 @@ def create(path: Path, layout: Layout) -> None:
     """A store without losses; what was at `path` is replaced when it is whole."""
     with new_folder(path) as part:
         _fill(part, layout)
+        seal(part)
 
 
 def extend(path: Path, old: Layout, layout: Layout, pieces: Pieces) -> None:
-    """Make the store at `path` one of more checkpoints, with all pieces that are done."""
+    """Add checkpoints to the store at `path`, with all pieces that are done."""
     with new_folder(path) as part:
         _fill(part, layout)
+        checked = opened(path, old, pieces)
         for piece in old.pieces:
             if pieces.is_done(piece):
-                write(part, layout, piece, read(path, old, piece))
+                write(part, layout, piece, read(checked, old, piece))
+        seal(part)
 
 
-def write(path: Path, layout: Layout, piece: Piece, arrays: Arrays) -> None:
-    """Put a piece into the store, one chunk after the other: where one fails, no thread goes on with others."""
+def write(path: Path, layout: Layout, piece: Piece, arrays: Arrays) -> dict[str, str]:
+    """Put a piece into the store, one chunk after the other: where one fails, no thread goes on with others.
+
+    Returns the sha256 of each variable's chunk.
+    """
     group = zarr.open_group(LocalStore(path), mode="r+")
     index = layout.steps.index(piece.step)
     with zarr.config.set({"array.write_empty_chunks": True}):  # a checkpoint may give NaN everywhere
         for name, values in arrays.items():
             _array(group, name)[index, _chunk(layout, name, piece)] = values
+    return {name: sha256_of(path / piece.chunk(name, index)) for name in arrays}
 
 
-def read(path: Path, layout: Layout, piece: Piece) -> dict[str, Float[np.ndarray, "_ _"]]:
+def opened(path: Path, layout: Layout, pieces: Pieces) -> CheckedStore:
+    """The files of the store, to read pieces that are done. Raises InputError where its metadata are damaged."""
+    checked = CheckedStore(path, damaged)
+    checked.expect(pieces.digests(layout.steps))
+    return checked
+
+
+def read(checked: CheckedStore, layout: Layout, piece: Piece) -> dict[str, Float[np.ndarray, "_ _"]]:
     """The arrays of a piece. Raises whatever a damaged chunk leads to; a missing one is FileNotFoundError."""
-    group = zarr.open_group(LocalStore(path, read_only=True), mode="r")
+    group = zarr.open_group(checked, mode="r")
     index = layout.steps.index(piece.step)
-    found = {}
+    arrays = {}
     for name in layout.variables:
-        if not (path / name / "c" / str(index) / str(piece.block) / "0").is_file():
-            raise FileNotFoundError(f"{path}: a chunk of {name} is missing")
-        found[name] = np.asarray(_array(group, name)[index, _chunk(layout, name, piece)])
-    return found
+        if not (checked.root / piece.chunk(name, index)).is_file():
+            raise FileNotFoundError(f"{checked.root}: a chunk of {name} is missing")
+        arrays[name] = np.asarray(_array(group, name)[index, _chunk(layout, name, piece)])
+    return arrays
 
 
-def record(path: Path, attrs: Mapping[str, Any]) -> None:
-    """Write these attributes of the store."""
-    zarr.open_group(LocalStore(path), mode="r+").attrs.update(dict(attrs))
+def record(checked: CheckedStore, layout: Layout, done: Iterable[Piece], attrs: Mapping[str, Any]) -> None:
+    """Write these attributes of the store, and a manifest of everything but the pieces that are not done."""
+    steps, chunks = layout.steps, tuple(f"{name}/c/" for name in layout.variables)
+    files = {file for file in checked.files if file != METADATA and not file.startswith(chunks)}
+    files |= {piece.chunk(name, steps.index(piece.step)) for piece in done for name in layout.variables}
+    write_attributes(checked.root, attrs, {file: [checked.digest(file)] for file in files})
 
 
 def with_entries(layout: Layout, entries: Mapping[int, Entry]) -> Layout:
@@ -148,7 +167,7 @@ def _fill(part: Path, layout: Layout) -> None:
     if tokens.domain is not None:
         coordinates["domain"] = (place, tokens.domain)
     hashes = [entry.weight_sha256 for entry in layout.entries]
-    attrs = layout.attrs | {"weight_sha256": hashes, "complete": False, "problems": []}
+    attrs = layout.attrs | {"weight_sha256": hashes, "complete": False, "problems": [], "format": FORMAT}
     store = xr.Dataset(coords=coordinates, attrs=attrs)
     store.to_zarr(LocalStore(part), mode="w", consolidated=False)
     group = zarr.open_group(LocalStore(part), mode="r+")

@@ -1,4 +1,4 @@
-"""Measure checkpoints into a store: stopped at any moment it continues, beside other processes it shares the work."""
+"""Measure checkpoints into a store. A measurement that was stopped continues; several processes share the work."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,17 +10,18 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
+from zerosum.checked_store import CheckedStore
 from zerosum.checkpoints import Checkpoint, load_model
 from zerosum.checkpoints.one_model import require_one_model
 from zerosum.checkpoints.problems import identical_weights, misfit_tokenizers
-from zerosum.claims import waiting_for
 from zerosum.errors import InputError, MissingExtra
 from zerosum.losses._around import AroundStep
-from zerosum.losses._layout import Entry, Layout, read, record
-from zerosum.losses._pieces import Piece, Pieces
+from zerosum.losses._layout import Entry, Layout, opened, read, record
+from zerosum.losses._piece import Piece, Pieces
 from zerosum.losses._prepare import prepare
 from zerosum.losses._problems import implausible_losses, measured_otherwise, worse_than_chance
 from zerosum.losses._store import open_store
+from zerosum.sharing import locked
 from zerosum.tokens import TokenizerFacts, TokenSequences
 
 
@@ -52,7 +53,7 @@ def measure_losses(
     damaged or was made of other tokens or weights; with `replace` it is made anew.
     """
     try:
-        from zerosum.losses._work import OneModel, Work
+        from zerosum.losses._measure_pieces import Measurement, OneModel, measure_pieces
     except ImportError as missing:
         raise MissingExtra("torch", "lm") from missing
     require_one_model(checkpoints)
@@ -66,12 +67,12 @@ def measure_losses(
         models(checkpoints[0]).require(tokens.ids)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock, pieces = path.with_name(path.name + ".lock"), Pieces(path)
-    with waiting_for(lock):
+    with locked(lock):
         layout = prepare(path, wanted, pieces, replace)
     by_step = {checkpoint.step: checkpoint for checkpoint in checkpoints}
     exact = None if dtype == "float32" else load_float32
-    Work(path, layout, pieces, models, around, by_step, exact).until_done(on_piece)
-    with waiting_for(lock):
+    measure_pieces(path, pieces, Measurement(layout, models, around, by_step, exact), on_piece)
+    with locked(lock):
         _finish(path, layout, pieces, by_step)
     return open_store(path)
 
@@ -107,15 +108,16 @@ def _provenance(
 
 
 def _finish(path: Path, layout: Layout, pieces: Pieces, by_step: Mapping[int, Checkpoint]) -> None:
-    """Record what was noticed; a store whose every piece is done says so, and needs no markers any more."""
-    if not pieces.folder.is_dir():  # another process has finished it
+    """Record what was noticed; a store whose every piece is done says so, and needs no records of pieces any more."""
+    if not pieces.job.is_open:  # another process has finished the store
         return
     done = [piece for piece in layout.pieces if pieces.is_done(piece)]
     facts = {piece: pieces.facts(piece) for piece in done}
     noise = {piece.step: facts[piece].noise_floor for piece in done if piece.block == 0}
-    sizes = {one.vocab_size for one in facts.values()} - {None}
+    sizes = {noticed.vocab_size for noticed in facts.values()} - {None}
     vocab_size = sizes.pop() if len(sizes) == 1 else None
-    means = _mean_losses(path, layout, done)
+    checked = opened(path, layout, pieces)
+    means = _mean_losses(checked, layout, done)
     broken = {step: by_step[step].weights().first_broken() for step in by_step if not math.isfinite(means.get(step, 0))}
     notes: dict[int, list[str]] = {}
     for piece in done:
@@ -123,31 +125,33 @@ def _finish(path: Path, layout: Layout, pieces: Pieces, by_step: Mapping[int, Ch
     problems = [
         *identical_weights({entry.step: entry.weight_sha256 for entry in layout.entries}),
         *implausible_losses(means, broken),
-        *misfit_tokenizers({step: one.path for step, one in by_step.items()}),
+        *misfit_tokenizers({step: checkpoint.path for step, checkpoint in by_step.items()}),
         *worse_than_chance(means, vocab_size),
         *measured_otherwise(notes),
     ]
     complete = len(done) == len(layout.pieces)
     floors = [noise.get(step) for step in layout.steps]
     known = [floor for floor in floors if floor is not None]
-    found = {
+    noticed = {
         "noise_floor": max(known, default=None),
         "noise_floor_of_checkpoint": floors,
         "vocab_size": vocab_size,
+        "problems": [asdict(problem) for problem in problems],
+        "complete": complete,
     }
-    record(path, found | {"problems": [asdict(one) for one in problems], "complete": complete})
-    if complete and not pieces.others_at_work():
-        pieces.remove()
+    record(checked, layout, done, noticed)
+    if complete and not pieces.job.is_in_work():
+        pieces.job.close()
 
 
-def _mean_losses(path: Path, layout: Layout, done: list[Piece]) -> dict[int, float]:
+def _mean_losses(checked: CheckedStore, layout: Layout, done: list[Piece]) -> dict[int, float]:
     """Mean loss of each checkpoint that is done, NaN where a loss is no number."""
     n_blocks = len(layout.pieces) // len(layout.entries)
     sums: dict[int, list[float]] = {}
     for piece in done:
         predicted = layout.tokens.predicted[layout.rows(piece)]
         sums.setdefault(piece.step, []).append(
-            float(read(path, layout, piece)["loss"][predicted].sum(dtype=np.float64))
+            float(read(checked, layout, piece)["loss"][predicted].sum(dtype=np.float64))
         )
     n_tokens = int(layout.tokens.predicted.sum())
     return {step: sum(parts) / n_tokens for step, parts in sums.items() if len(parts) == n_blocks}

@@ -1,4 +1,4 @@
-"""Open the store that a measurement goes on with, or begin it; refuse one that was made of something else."""
+"""Open the store that a measurement continues, or create it; refuse a store that was made of something else."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,18 +7,19 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from zerosum.checked_store import CheckedStore
 from zerosum.errors import InputError
-from zerosum.losses._layout import Entry, Layout, create, extend, read, record, with_entries
-from zerosum.losses._pieces import Facts, Piece, Pieces
+from zerosum.losses._layout import Entry, Layout, create, extend, opened, read, record, with_entries
+from zerosum.losses._piece import Facts, Piece, Pieces
 from zerosum.losses._store import open_store
 
 
 def prepare(path: Path, wanted: Layout, pieces: Pieces, replace: bool = False) -> Layout:
-    """Make the store at `path` one that holds the wanted checkpoints, those of earlier calls kept; its layout.
+    """Make the store at `path` hold the wanted checkpoints, beside those of earlier calls; returns its layout.
 
-    Marks which pieces are done: those that are marked, or of a store that was complete, and can be read. To be called
-    by one process at a time. Raises InputError, and touches nothing, where the store is damaged or was made of other
-    tokens, other weights or in another precision; with `replace` such a store is begun anew.
+    Records which pieces are done: those that were recorded before, or are of a store that was complete, and can be
+    read. To be called by one process at a time. Raises InputError, and touches nothing, where the store is damaged or
+    was made of other tokens, other weights or in another precision; with `replace` such a store is begun anew.
     """
     if path.exists():
         try:
@@ -26,9 +27,9 @@ def prepare(path: Path, wanted: Layout, pieces: Pieces, replace: bool = False) -
         except InputError:
             if not replace:
                 raise
-    pieces.remove()
+    pieces.job.close()
     create(path, wanted)
-    pieces.folder.mkdir()
+    pieces.job.open()
     return wanted
 
 
@@ -36,18 +37,21 @@ def _continued(path: Path, wanted: Layout, pieces: Pieces) -> Layout:
     store = open_store(path)
     known = _entries(path, store, wanted)
     old = with_entries(wanted, known)
-    pieces.folder.mkdir(exist_ok=True)
-    _mark_done(path, store.attrs, old, pieces)
+    pieces.job.open()
+    checked = opened(path, old, pieces)
+    _mark_done(checked, store.attrs, old, pieces)
     layout = with_entries(wanted, known | {entry.step: entry for entry in wanted.entries})
     if layout.steps != old.steps:
-        if pieces.others_at_work():
+        if pieces.job.is_in_work():
             raise InputError(
                 f"{path}: another process measures into this store, and knows fewer checkpoints. Start again when it "
                 "has ended."
             )
         extend(path, old, layout, pieces)
-    elif store.attrs.get("complete") and not all(pieces.is_done(piece) for piece in layout.pieces):
-        record(path, {"complete": False})
+        return layout
+    done = [piece for piece in old.pieces if pieces.is_done(piece)]
+    if store.attrs.get("complete") and len(done) < len(old.pieces):
+        record(checked, old, done, {"complete": False})
     return layout
 
 
@@ -60,6 +64,8 @@ def _entries(path: Path, store: xr.Dataset, wanted: Layout) -> dict[int, Entry]:
         known = {step: Entry(step, *rest) for step, *rest in zip(steps, hashes, seen, strict=True)}
         found = {name: store.attrs.get(name) for name in ("data_sha256", "dtype")}
         intact = steps == sorted(known) and np.array_equal(store["token"].values, wanted.tokens.ids[:, 1:])
+    except InputError:
+        raise
     except Exception as error:
         raise _damaged(path) from error
     for name, words in (("data_sha256", "other tokens (DATA, tokenizer or options)"), ("dtype", "another --dtype")):
@@ -79,28 +85,28 @@ def _damaged(path: Path) -> InputError:
     return InputError(f"{path}: this store is damaged. Move it away and measure again, or choose another --store.")
 
 
-def _mark_done(path: Path, attrs: dict[str, Any], layout: Layout, pieces: Pieces) -> None:
+def _mark_done(checked: CheckedStore, attrs: dict[str, Any], layout: Layout, pieces: Pieces) -> None:
     noise = dict(zip(layout.steps, attrs.get("noise_floor_of_checkpoint") or [None] * len(layout.steps), strict=False))
     for piece in layout.pieces:
         marked = pieces.is_done(piece)
         if not (marked or attrs.get("complete")):
             continue
-        if not _is_whole(path, layout, piece):
+        if not _is_whole(checked, layout, piece):
             pieces.undo(piece)
         elif not marked:
             pieces.finish(piece, Facts(tuple(_notes(attrs, piece)), noise.get(piece.step), attrs.get("vocab_size")))
 
 
 def _notes(attrs: dict[str, Any], piece: Piece) -> Iterator[str]:
-    """What was noted of this checkpoint when the store became complete; kept once, with its first piece."""
+    """Notes on this checkpoint from when the store became complete; they belong to its first piece."""
     for problem in attrs.get("problems", []):
         if problem.get("code") == "measured-otherwise" and piece.step in problem["steps"] and piece.block == 0:
             yield problem["message"]
 
 
-def _is_whole(path: Path, layout: Layout, piece: Piece) -> bool:
+def _is_whole(checked: CheckedStore, layout: Layout, piece: Piece) -> bool:
     try:
-        arrays = read(path, layout, piece)
+        arrays = read(checked, layout, piece)
     except Exception:  # noqa: BLE001 - whatever the damage leads to, the piece can be measured again
         return False
     padding = ~layout.tokens.predicted[layout.rows(piece)]

@@ -1,14 +1,18 @@
 """The labelled store of per-token losses: an xarray Dataset in a zarr folder."""
 
+import re
 import warnings
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
-from zarr.storage import LocalStore
 
+from zerosum.checked_store import CheckedStore, no_checksums, open_checked
 from zerosum.errors import InputError
+from zerosum.losses._piece import Pieces
 
 STORE = "losses.zarr"
+_LOSSES = re.compile(r"(batch_)?loss(_after_step)?/c/")
 
 
 def open_store(path: str | Path) -> xr.Dataset:
@@ -21,21 +25,44 @@ def open_store(path: str | Path) -> xr.Dataset:
     attrs: weight_sha256 and noise_floor_of_checkpoint, one for each checkpoint; noise_floor, the largest of these: mean
     |difference| in nats of the same tokens in batches composed in another way, or, where dtype is not float32, in
     float32, whichever is larger; tokens: how the sequences were made;
-    problems: [{code, steps, message}]; complete: whether everything is measured; unit, dtype, model, tokenizer,
-    tokenizer_path, hashes, versions.
+    problems: [{code, steps, message}], among them `no-checksums` for a store of format 1; complete: whether everything
+    is measured; format: of the store; unit, dtype, model, tokenizer, tokenizer_path, hashes, versions.
     Where a step was measured too, also loss_after_step, and batch_loss and batch_loss_after_step over batch_sequence.
-    Raises InputError where `path` is not such a store.
+    Raises InputError where `path` is not such a store, and, when values are read, where a file of it is missing or has
+    changed since it was written.
     """
+    folder = Path(path)
     try:
         # Not the path itself, in which zarr would see more than a path: a leading ~, or a::b.
-        place = LocalStore(Path(path), read_only=True)
+        checked = CheckedStore(folder, damaged)
         with warnings.catch_warnings():
             # While a process measures, there are files of half-written chunks.
             warnings.filterwarnings("ignore", "Object at .*partial is not recognized")
-            store: xr.Dataset = xr.open_zarr(place, consolidated=False, chunks=None)
+            store = open_checked(checked)
+        if store.attrs.get("complete") is False:
+            checked.expect(Pieces(folder).digests(store["step"].values.tolist()))
+    except InputError:
+        raise
     except Exception as error:  # zarr raises whatever a damaged file happens to lead to
         cause = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: not a store of losses ({cause}). Give a folder called {STORE}.") from error
     if "loss" not in store:
         raise InputError(f"{path}: this store holds no per-token losses. Give a folder called {STORE}.")
+    if _is_of_format_1(store.attrs):
+        note = no_checksums("Start the same zerosum losses command again: it adds them.")
+        store.attrs["problems"] = [*store.attrs.get("problems", ()), note]
     return store
+
+
+def damaged(folder: Path, what: str) -> InputError:
+    """The error for a file of a store that is missing or has changed. what: as "loss/c/0/0/0 is missing"."""
+    if _LOSSES.match(what):
+        remedy = "Start the same zerosum losses command again: it measures these losses anew."
+    else:
+        remedy = "Move it away and measure again, or choose another --store."
+    return InputError(f"{folder}: this store is damaged: {what}. {remedy}")
+
+
+def _is_of_format_1(attrs: dict[str, Any]) -> bool:
+    """Whether zerosum wrote the store before it wrote checksums; a store made by others is of no format."""
+    return "format" not in attrs and "versions" in attrs

@@ -5,20 +5,19 @@ resume-<s>/       the same, every `resume_every` steps; only the newest is kept,
 metrics.jsonl     one row per update (see `metrics`)
 recipe.yaml       the recipe in full
 data.json         which text this was
+training.lock     while a process trains here
 """
 
 import json
-import os
 import re
 import shutil
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from time import monotonic, sleep
 
 from safetensors import SafetensorError
 
+from zerosum import sharing
 from zerosum.atomic import write_text
 from zerosum.errors import InputError
 from zerosum.training import metrics
@@ -28,6 +27,7 @@ from zerosum.training.text import Text
 METRICS = "metrics.jsonl"
 RECIPE = "recipe.yaml"
 DATA = "data.json"
+LOCK = "training.lock"
 _SAVED = re.compile(r"(checkpoint|resume)-(0|[1-9][0-9]*)")
 
 
@@ -44,7 +44,7 @@ def claim(run: Path, recipe: Recipe) -> None:
                 f"{run}: holds a run of another recipe ({'; '.join(differences[:3])}"
                 f"{'; ...' if len(differences) > 3 else ''}). Choose another folder, or delete this one."
             )
-    elif any(path.name != RECIPE + ".part" for path in run.iterdir()):
+    elif any(path.name not in (RECIPE + ".part", LOCK) for path in run.iterdir()):
         raise InputError(f"{run}: exists and holds something that is not a run. Choose another folder.")
     else:
         recipe.save(file)
@@ -129,29 +129,17 @@ def writing(run: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(run: Path, patience: float = 10.0) -> Iterator[None]:
-    """Only one process trains in a run directory; the system frees the lock when the process ends, however it ends.
+    """Only one process trains in a run directory; see `zerosum.sharing` for what holds on shared disks.
 
-    Waits a little first: the worker of a command that was killed notices it only at its next report.
+    Waits `patience` seconds: the worker of a command that was killed notices that only at its next report.
+    Raises InputError where another process still trains there after that.
     """
-    if sys.platform == "win32":
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(sharing.locked(run / LOCK, patience))
+        except sharing.Busy as holder:
+            raise InputError(f"{run}: another process is training here ({holder}). Wait for it or stop it.") from holder
         yield
-        return
-    import fcntl
-
-    handle = os.open(run, os.O_RDONLY)
-    try:
-        until = monotonic() + patience
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if monotonic() > until:
-                    raise InputError(f"{run}: another process is training here. Wait for it or stop it.") from error
-                sleep(0.1)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _saved(run: Path) -> list[Path]:

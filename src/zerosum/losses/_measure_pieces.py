@@ -1,9 +1,7 @@
-"""The pieces of a store shared out among processes, each measured by whoever claims it."""
+"""Measure the pieces of a store, beside other processes that do the same."""
 
-import os
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,13 @@ from zerosum.checkpoints import Checkpoint
 from zerosum.losses._around import AroundStep
 from zerosum.losses._layout import Layout, write
 from zerosum.losses._model_losses import ModelLosses, TokensPerBatch
-from zerosum.losses._pieces import Facts, Piece, Pieces
+from zerosum.losses._piece import Facts, Piece, Pieces
+from zerosum.sharing import Results, work_through
 
 NOISE_SEQUENCES = 8  # measured twice for the noise floor
-_POLL = 0.2  # seconds between looks at pieces of other processes
 
 OnPiece = Callable[[int, int, int], None]
+Arrays = dict[str, Float32[np.ndarray, "_ _"]]
 
 
 @dataclass
@@ -41,48 +40,21 @@ class OneModel:
 
 
 @dataclass(frozen=True)
-class Work:
-    """What is to be measured. by_step: the checkpoints at hand; the store may have others.
+class Measurement:
+    """How pieces are measured.
 
     load_float32: to say what another precision costs; None where the models are in float32 anyway.
     """
 
-    path: Path
     layout: Layout
-    pieces: Pieces
     models: OneModel
     around: AroundStep | None
     by_step: Mapping[int, Checkpoint]
     load_float32: Callable[[Checkpoint], Any] | None = None
 
-    def until_done(self, on_piece: OnPiece) -> None:
-        """Measure what no other process does, then wait for the others, taking over what they leave behind."""
-        wanted = [piece for piece in self.layout.pieces if piece.step in self.by_step]
-        # Under torchrun each process begins at another checkpoint, so that each loads few of them.
-        begin = len(wanted) * int(os.environ.get("RANK", "0")) // max(1, int(os.environ.get("WORLD_SIZE", "1")))
-        left = wanted[begin:] + wanted[:begin]
-        while self.pieces.folder.is_dir():  # else another process has finished the store
-            left = [piece for piece in left if not self.pieces.is_done(piece)]
-            if not left:
-                return
-            if not any([self._measured(piece, len(wanted), on_piece) for piece in left]):
-                time.sleep(_POLL)
-
-    def _measured(self, piece: Piece, total: int, on_piece: OnPiece) -> bool:
-        """Measure a piece unless another process does; whether this one has."""
-        claim = self.pieces.claim(piece)
-        if claim is None:
-            return False
-        with claim:
-            arrays, facts = self._measure(piece, self.by_step[piece.step])
-            write(self.path, self.layout, piece, arrays)
-            self.pieces.finish(piece, facts)
-        done = sum(one.step in self.by_step and self.pieces.is_done(one) for one in self.layout.pieces)
-        on_piece(done, total, piece.step)
-        return True
-
-    def _measure(self, piece: Piece, checkpoint: Checkpoint) -> tuple[dict[str, Float32[np.ndarray, "_ _"]], Facts]:
-        ids = self.layout.tokens.ids[self.layout.rows(piece)]
+    def __call__(self, piece: Piece) -> tuple[Arrays, Facts]:
+        """The arrays of a piece, and what was noticed."""
+        checkpoint, ids = self.by_step[piece.step], self.layout.tokens.ids[self.layout.rows(piece)]
         losses_of = self.models(checkpoint)
         arrays = {"loss": losses_of(ids)}
         noise = None
@@ -98,7 +70,7 @@ class Work:
             arrays |= self._around_step(checkpoint, self.around)
         return arrays, Facts(tuple(losses_of.notes), noise, losses_of.vocab_size)
 
-    def _around_step(self, checkpoint: Checkpoint, around: AroundStep) -> dict[str, Float32[np.ndarray, "_ _"]]:
+    def _around_step(self, checkpoint: Checkpoint, around: AroundStep) -> Arrays:
         if checkpoint.step == 0:  # no step was taken there
             beside = {name: shape for name, (_, *shape) in self.layout.variables.items() if name != "loss"}
             return {name: np.full(shape, np.nan, np.float32) for name, shape in beside.items()}
@@ -108,6 +80,43 @@ class Work:
             "batch_loss": found.batch_before,
             "batch_loss_after_step": found.batch_after,
         }
+
+
+@dataclass
+class _IntoStore(Results[tuple[Arrays, Facts]]):
+    """Writes each piece into the store, then its record. wanted: pieces of this call by name."""
+
+    path: Path
+    layout: Layout
+    pieces: Pieces
+    wanted: Mapping[str, Piece]
+    on_piece: OnPiece
+
+    def finished(self) -> set[str]:
+        """Pieces that are in the store."""
+        return self.pieces.records.finished()
+
+    def is_finished(self, piece: str) -> bool:
+        """Whether a piece is in the store."""
+        return self.pieces.records.is_finished(piece)
+
+    def add(self, piece: str, result: tuple[Arrays, Facts]) -> None:
+        """Write a piece, and report how many there are now."""
+        arrays, facts = result
+        sha256 = write(self.path, self.layout, self.wanted[piece], arrays)
+        self.pieces.finish(self.wanted[piece], replace(facts, sha256=sha256))
+        done = len(self.finished() & self.wanted.keys())
+        self.on_piece(done, len(self.wanted), self.wanted[piece].step)
+
+
+def measure_pieces(path: Path, pieces: Pieces, measure: Measurement, on_piece: OnPiece) -> None:
+    """Measure every piece of the wanted checkpoints that no other process measures; return when all are in the store.
+
+    on_piece: called with (pieces done, of how many, step) after each piece of this process.
+    """
+    wanted = {piece.name: piece for piece in measure.layout.pieces if piece.step in measure.by_step}
+    results = _IntoStore(path, measure.layout, pieces, wanted, on_piece)
+    work_through(pieces.job, list(wanted), results, lambda name: measure(wanted[name]))
 
 
 def _difference(again: Float32[np.ndarray, "s t"], losses: Float32[np.ndarray, "S T"]) -> float | None:

@@ -6,16 +6,16 @@ import signal
 
 import pytest
 
-from zerosum import claims
+from zerosum import sharing
 
 
 def die_at_link(path):
     os.link = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-    claims.take(path)
+    sharing.take(path)
 
 
 def take_and_die(path):
-    claims.take(path)
+    sharing.take(path)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -24,21 +24,21 @@ def test_a_disk_without_links(tmp_path, monkeypatch):
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)
-    with claims.take(tmp_path / "a.claim"):
+    with sharing.take(tmp_path / "a.claim"):
         assert [one.name for one in tmp_path.iterdir()] == ["a.claim"]
-        assert claims.take(tmp_path / "a.claim") is None
+        assert sharing.take(tmp_path / "a.claim") is None
 
 
 def test_a_folder_that_is_not_there_is_not_waited_for(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError):
-        claims.take(tmp_path / "gone" / "a.claim")
+        sharing.take(tmp_path / "gone" / "a.claim")
 
     def refuse(self, *_, **__):  # as /proc does, whose folders hold no files of ours
         raise FileNotFoundError(2, "No such file or directory")
 
     monkeypatch.setattr(type(tmp_path), "write_text", refuse)
     with pytest.raises(FileNotFoundError):
-        claims.take(tmp_path / "a.claim")
+        sharing.take(tmp_path / "a.claim")
 
 
 @pytest.mark.parametrize("work", [die_at_link, take_and_die])
@@ -49,8 +49,8 @@ def test_what_a_killed_process_leaves_can_be_taken_at_once(tmp_path, work):
     process.join(60)
     assert process.exitcode == -signal.SIGKILL
     assert len(list(tmp_path.iterdir())) == 1
-    with claims.take(path) as claim:
+    with sharing.take(path) as claim:
         assert claim is not None
         assert [one.name for one in tmp_path.iterdir()] == [path.name]
-        assert claims.take(path) is None
+        assert sharing.take(path) is None
     assert not list(tmp_path.iterdir())
