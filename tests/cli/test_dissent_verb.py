@@ -2,7 +2,10 @@
 
 import csv
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -87,6 +90,39 @@ def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, mon
     code, out, _ = call(*arguments, "--max-sequences", 5)
     assert len(measured) == 8
     assert one_document(out)["checkpoints"][0]["N"] == 60
+
+
+def test_two_processes_share_the_checkpoints(call, run):  # noqa: F811
+    counting = (
+        "import os, sys, zerosum.gradients as g\n"
+        "real, counted = g.dissent, []\n"
+        "g.dissent = lambda *a, **b: counted.append(1) or real(*a, **b)\n"
+        "from zerosum.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as left: assert not left.code\n"
+        "print('measured', len(counted), file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", counting, "dissent", str(run), "--data", str(run / "ids.npy"), "--json"]
+    both = [
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"RANK": str(rank), "WORLD_SIZE": "2"},
+        )
+        for rank in (0, 1)
+    ]
+    (out, said), (silent, said_too) = (process.communicate(timeout=300) for process in both)
+    assert [process.returncode for process in both] == [0, 0], said + said_too
+    counts = [int(text.split("measured ")[1]) for text in (said, said_too)]
+    assert sum(counts) == len(STEPS)
+    assert silent == ""
+    shutil.rmtree(run / "zerosum")
+    code, alone, _ = call("dissent", run, "--data", run / "ids.npy", "--json")
+    assert (code, one_document(alone)) == (0, one_document(out))
+    folder = run / "zerosum" / "dissent"
+    assert sorted(file.name for file in folder.iterdir()) == [f"step-{step}.json" for step in STEPS]
 
 
 def test_what_was_measured_holds_by_content(call, run, tmp_path, monkeypatch):  # noqa: F811

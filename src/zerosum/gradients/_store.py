@@ -73,23 +73,23 @@ def open_gradients(path: str | Path, steps: Collection[int] | None = None) -> xr
     missing or has changed: when the store is opened, or, for per-token numbers, when they are read.
     """
     path = Path(path)
-    found = [_open(group) for step, group in sorted(_groups(path)) if steps is None or step in steps]
-    if not found:
+    groups = [_open(group) for step, group in sorted(_groups(path)) if steps is None or step in steps]
+    if not groups:
         which = "" if steps is None else f" of steps {', '.join(map(str, sorted(steps)))}"
         raise InputError(f"{path}: no store of gradient measurements{which}. Give a folder called {STORE}.")
-    first = found[0]
-    for one in found[1:]:
+    first = groups[0]
+    for group in groups[1:]:
         for what, same in (
-            ("tokens", one.attrs["data_sha256"] == first.attrs["data_sha256"]),
-            ("models", np.array_equal(one["parameter"].to_numpy(), first["parameter"].to_numpy())),
+            ("tokens", group.attrs["data_sha256"] == first.attrs["data_sha256"]),
+            ("models", np.array_equal(group["parameter"].to_numpy(), first["parameter"].to_numpy())),
         ):
             if not same:
-                both = f"{first['step'].item()} and {one['step'].item()}"
+                both = f"{first['step'].item()} and {group['step'].item()}"
                 raise InputError(f"{path}: steps {both} are of different {what}. Measure each into its own store.")
-    whole = xr.concat(found, "checkpoint", data_vars="all", coords="minimal", compat="override", join="override")
-    documents = [one.attrs["document"] for one in found]
+    whole = xr.concat(groups, "checkpoint", data_vars="all", coords="minimal", compat="override", join="override")
+    documents = [group.attrs["document"] for group in groups]
     whole.attrs = {"documents": documents, "data_sha256": first.attrs["data_sha256"], "unit": "nats"}
-    unchecked = [one["step"].item() for one in found if "format" not in one.attrs]
+    unchecked = [group["step"].item() for group in groups if "format" not in group.attrs]
     remedy = f"Delete the folder of a step in {path} and start the same zerosum gradients command again."
     whole.attrs["problems"] = [no_checksums(remedy, unchecked)] if unchecked else []
     return whole
@@ -102,7 +102,7 @@ def write(
     document: dict[str, Any],
     how: dict[str, Any],
 ) -> None:
-    """Put one checkpoint into the store at `path`; what was there of its step is replaced when this is whole.
+    """Put one checkpoint into the store at `path`; an older group of its step is replaced when the new one is whole.
 
     document: as `zerosum gradients --json` prints it, with `step` and `tokens_seen`. how: the cache key.
     Raises InputError where the store holds checkpoints measured on other tokens.
@@ -125,14 +125,14 @@ def measured(path: Path, step: int, how: dict[str, Any]) -> dict[str, Any] | Non
 
 
 def require_store(path: Path) -> None:
-    """Raises InputError where `path` holds anything but such a store, or cannot be the name of one."""
+    """Raises InputError where `path` holds anything but a store of gradients, or cannot be the name of a folder."""
     other = f"Give a folder of its own, such as {STORE}."
     if path.name in ("", ".."):
         raise InputError(f"--store {str(path)!r}: not the name of a folder that could be made. {other}")
     try:
         if not path.exists():
             return
-        empty = {one.name for one in path.iterdir()} <= {"zarr.json.part"}
+        empty = {file.name for file in path.iterdir()} <= {"zarr.json.part"}
     except OSError as error:
         raise InputError(f"--store {path}: cannot be read ({error.strerror}). {other}") from error
     if not empty and _attrs(path) != _WHAT:
@@ -156,7 +156,7 @@ def _groups(path: Path) -> Iterator[tuple[int, Path]]:
 
 
 def _attrs(group: Path) -> dict[str, Any]:
-    """Attributes of a group; none where it is not there or damaged."""
+    """Attributes of a group; none where it is missing or damaged."""
     try:
         return read_attributes(group, _damaged)
     except (InputError, OSError):
@@ -213,7 +213,7 @@ def _dataset(
 
 
 def _units(tokens: "TokenSequences", units: str) -> Int32[np.ndarray, "S T"]:
-    """What is resampled: the number of each predicted token's document or sequence, -1 at padding."""
+    """The resampling unit of each predicted token: number of its document or sequence, -1 at padding."""
     of = tokens.document if units == "document" else np.arange(len(tokens.ids))
     of = of[:, None] if of.ndim == 1 else of
     return np.where(tokens.predicted, of, PADDING).astype(np.int32)

@@ -50,7 +50,8 @@ def measure_checkpoint(
 ) -> dict[str, Any]:
     """The document of one checkpoint: `GradientInterference.to_json()` with source, step, tokens_seen and verify.
 
-    What was measured in the same way before is read from the store. model: gives the checkpoint's, where it is needed.
+    A checkpoint that was measured under the same key before is read from the store. model: loads the checkpoint's
+    model; called only where it is needed.
     verified: tokens to compare with a backward pass each. Raises InputError as `gradient_interference`, and where the
     store was made with other tokens.
     """
@@ -116,8 +117,8 @@ def _how(
     checkpoint: Checkpoint, tokens: TokenSequences, update: Update, choice: Choice, verified: int
 ) -> dict[str, Any]:
     """Cache key: everything the numbers depend on."""
-    found = {"method": choice.method, "n_sampled": choice.n_sampled, "seed": choice.seed, "dtype": choice.dtype}
-    found |= {"budget": choice.budget} if choice.method == "auto" else {}
-    found |= {"verify": verified, "update": update.record, "data_sha256": tokens.sha256, "units": units_of(tokens)}
-    found |= {"weights": checkpoint.weight_hash(), "config": checkpoint.config_hash()}
-    return found | {"zerosum": version("zerosum")}
+    key = {"method": choice.method, "n_sampled": choice.n_sampled, "seed": choice.seed, "dtype": choice.dtype}
+    key |= {"budget": choice.budget} if choice.method == "auto" else {}
+    key |= {"verify": verified, "update": update.record, "data_sha256": tokens.sha256, "units": units_of(tokens)}
+    key |= {"weights": checkpoint.weight_hash(), "config": checkpoint.config_hash()}
+    return key | {"zerosum": version("zerosum")}

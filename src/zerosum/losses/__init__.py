@@ -1,4 +1,4 @@
-"""Per-token losses of checkpoints, and the labelled store that keeps them. Knows nothing of how they are summed up."""
+"""Per-token losses of checkpoints, and the labelled store that holds them. Must not know how losses are summed up."""
 
 from zerosum.losses._around import AroundStep, StepLosses
 from zerosum.losses._measure import measure_losses

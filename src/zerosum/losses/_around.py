@@ -1,4 +1,4 @@
-"""Losses measured around one real optimizer step from a checkpoint, beside its plain ones."""
+"""Losses measured around one real optimizer step from a checkpoint, beside the checkpoint's plain losses."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class StepLosses:
 
 @dataclass(frozen=True)
 class AroundStep:
-    """A step to be taken from each checkpoint but step 0. batch: (s, T) of its training batch."""
+    """A step to take from each checkpoint but step 0. losses: measures around it. batch: (s, T) of the training batch."""
 
     losses: Callable[[Checkpoint, Int[np.ndarray, "S L"]], StepLosses]
     batch: tuple[int, int]

@@ -1,8 +1,9 @@
 """From a model's hidden states to losses, a few positions at a time: whole logits are never held.
 
 What a model does between its last hidden state and its logits (scaling, a soft cap, a bias) differs between families
-and changes between versions. So nothing of it is repeated here: the model's own forward runs, on hidden states that
-its backbone is made to return. Letters: s sequences, T positions, n of the s T positions, H hidden, V vocabulary.
+and changes between versions. So none of it is repeated here: the model's own forward runs, with a backbone that is
+replaced to return hidden states computed before. Letters: s sequences, T positions, n of the s T positions, H hidden,
+V vocabulary.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ def plain_losses(model: Any, ids: Int[Tensor, "s T"], labels: Int[Tensor, "s T"]
 
 
 def logits_of(model: Any, ids: Int[Tensor, "s T"]) -> Float[Tensor, "s T V"]:
-    """What the model says, whichever way it wraps it."""
+    """The model's logits, returned as they are or inside an output object."""
     output = model(ids, use_cache=False) if hasattr(model, "config") else model(ids)
     logits: Tensor = getattr(output, "logits", output)
     return logits
@@ -42,7 +43,7 @@ def cross_entropy(logits: Float[Tensor, "*n V"], labels: Int[Tensor, "*n"]) -> F
 def chunked_losses(
     model: Any, ids: Int[Tensor, "s T"], labels: Int[Tensor, "s T"], positions: int
 ) -> Float[Tensor, "s T"]:
-    """The same from one run of the backbone and then the head on so many `positions` at a time."""
+    """The same losses from one run of the backbone, then the head on `positions` positions at a time."""
     backbone = model.base_model
     output = backbone(ids, use_cache=False)
     hidden = output.last_hidden_state.flatten(0, 1).unsqueeze(0)
@@ -62,10 +63,10 @@ def why_not_chunked(model: Any, ids: Int[Tensor, "s T"], labels: Int[Tensor, "s 
     ids, labels = ids[:1, :_CHECKED], labels[:1, :_CHECKED]
     expected = plain_losses(model, ids, labels)
     try:
-        found = chunked_losses(model, ids, labels, positions=max(1, 2 * ids.shape[1] // 3))
-    except Exception as error:  # noqa: BLE001 - whatever a head that is built in another way leads to
+        losses = chunked_losses(model, ids, labels, positions=max(1, 2 * ids.shape[1] // 3))
+    except Exception as error:  # noqa: BLE001 - a head that is built in another way can raise anything
         return f"its head cannot be run alone ({type(error).__name__})"
-    worst = float((found - expected).abs().max())
+    worst = float((losses - expected).abs().max())
     if worst <= _TOLERANCE.get(next(model.parameters()).dtype, _HALF) or bool(expected.isnan().any()):
         return None
     return f"its head alone gives other losses (by {worst:.2g} nats)"

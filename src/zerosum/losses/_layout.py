@@ -28,7 +28,7 @@ Arrays = Mapping[str, Float[np.ndarray, "_ _"]]
 
 @dataclass(frozen=True)
 class Entry:
-    """One checkpoint of a store: what makes its losses what they are."""
+    """One checkpoint of a store: its step, and the weights that its losses belong to."""
 
     step: int
     weight_sha256: str
@@ -37,8 +37,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Layout:
-    """entries: sorted by step, no step twice. batch: (s, T) of the training batch measured beside, if any.
+    """The shape of a store.
 
+    entries: sorted by step, no step twice. batch: (s, T) of the training batch that is measured too, if any.
     attrs: how the store is made, for the record.
     """
 
@@ -49,30 +50,30 @@ class Layout:
 
     @property
     def steps(self) -> list[int]:
-        """Of the checkpoints, in order."""
+        """Steps of the checkpoints, in order."""
         return [entry.step for entry in self.entries]
 
     @cached_property
     def block(self) -> int:
-        """Sequences of a chunk."""
+        """Number of sequences in a chunk."""
         n_sequences, length = map(int, self.tokens.ids.shape)
         return n_sequences if self.batch else min(n_sequences, max(1, BLOCK // (length - 1)))
 
     @property
     def pieces(self) -> list[Piece]:
-        """All of them, checkpoint after checkpoint."""
+        """All pieces, checkpoint after checkpoint."""
         n_blocks = -(-len(self.tokens.ids) // self.block)
         return [Piece(step, block) for step in self.steps for block in range(n_blocks)]
 
     @property
     def variables(self) -> dict[str, tuple[str, int, int]]:
-        """Name -> what its rows are, how many, and how long they are."""
+        """Name of a variable -> dimension of its rows, number of rows, length of a row."""
         n_sequences, length = self.tokens.ids.shape
-        found = {"loss": ("sequence", n_sequences, length - 1)}
+        shapes = {"loss": ("sequence", n_sequences, length - 1)}
         if self.batch:
-            found["loss_after_step"] = found["loss"]
-            found |= dict.fromkeys(("batch_loss", "batch_loss_after_step"), ("batch_sequence", *self.batch))
-        return found
+            shapes["loss_after_step"] = shapes["loss"]
+            shapes |= dict.fromkeys(("batch_loss", "batch_loss_after_step"), ("batch_sequence", *self.batch))
+        return shapes
 
     def rows(self, piece: Piece) -> slice:
         """The sequences of a piece."""
@@ -80,7 +81,7 @@ class Layout:
 
 
 def create(path: Path, layout: Layout) -> None:
-    """A store without losses; what was at `path` is replaced when it is whole."""
+    """Create a store without losses; an older store at `path` is replaced when the new one is whole."""
     with new_folder(path) as part:
         _fill(part, layout)
         seal(part)
@@ -98,13 +99,13 @@ def extend(path: Path, old: Layout, layout: Layout, pieces: Pieces) -> None:
 
 
 def write(path: Path, layout: Layout, piece: Piece, arrays: Arrays) -> dict[str, str]:
-    """Put a piece into the store, one chunk after the other: where one fails, no thread goes on with others.
+    """Put a piece into the store, one chunk after the other: after a failure no thread still writes other chunks.
 
     Returns the sha256 of each variable's chunk.
     """
     group = zarr.open_group(LocalStore(path), mode="r+")
     index = layout.steps.index(piece.step)
-    with zarr.config.set({"array.write_empty_chunks": True}):  # a checkpoint may give NaN everywhere
+    with zarr.config.set({"array.write_empty_chunks": True}):  # a chunk may be NaN everywhere
         for name, values in arrays.items():
             _array(group, name)[index, _chunk(layout, name, piece)] = values
     return {name: sha256_of(path / piece.chunk(name, index)) for name in arrays}
@@ -138,7 +139,7 @@ def record(checked: CheckedStore, layout: Layout, done: Iterable[Piece], attrs: 
 
 
 def with_entries(layout: Layout, entries: Mapping[int, Entry]) -> Layout:
-    """The same with other checkpoints."""
+    """The same layout with these checkpoints. entries: by step."""
     return replace(layout, entries=tuple(entries[step] for step in sorted(entries)))
 
 
@@ -156,7 +157,7 @@ def _chunk(layout: Layout, name: str, piece: Piece) -> slice:
 def _fill(part: Path, layout: Layout) -> None:
     tokens, n_checkpoints = layout.tokens, len(layout.entries)
     place = "sequence" if tokens.document.ndim == 1 else ("sequence", "position")
-    seen = [np.nan if one.tokens_seen is None else float(one.tokens_seen) for one in layout.entries]
+    seen = [np.nan if entry.tokens_seen is None else float(entry.tokens_seen) for entry in layout.entries]
     coordinates: dict[str, Any] = {
         "step": ("checkpoint", np.array(layout.steps, dtype=np.int64)),
         "tokens_seen": ("checkpoint", seen),

@@ -42,13 +42,13 @@ def measure_losses(
 ) -> xr.Dataset:
     """Per-token losses of every checkpoint as a store at `path`; see `open_store` for what is in it.
 
-    A store of the same tokens is continued: what is done stays, checkpoints that it lacks are added. Several processes
-    may call this at once, also on several machines that share the folder: each piece is measured by one of them, and
-    all return when the store is complete. Under torchrun each begins at another checkpoint.
-    load: checkpoint -> model, in precision `dtype`. load_float32: the same in float32, used where `dtype` is another:
-    the noise floor then holds what its rounding does to a few sequences. model: its name, for the record; tokenizer:
-    the facts of what made the tokens. around: a step to be measured as well. on_piece: called with (pieces done, of how
-    many, step).
+    A store of the same tokens is continued: what is done stays, and checkpoints that it lacks are added. Several
+    processes may call this at once, also on several machines that share the folder (see `zerosum.sharing`): each piece
+    is measured by one process, and all return when the store is complete.
+    load: checkpoint -> model, in precision `dtype`. load_float32: the same in float32, used for another `dtype`: the
+    noise floor then includes the rounding error on a few sequences. model: name of the model, for the record.
+    tokenizer: facts of the tokenizer that made the tokens. around: a step to measure as well. on_piece: called with
+    (pieces done, of how many, step).
     Raises InputError, with the store untouched, where checkpoints are quantised or not of one model, where it is
     damaged or was made of other tokens or weights; with `replace` it is made anew.
     """
@@ -63,7 +63,7 @@ def measure_losses(
     wanted = Layout(tuple(entries), tokens, around.batch if around else None, attrs)
     models = OneModel(load, tokens_per_batch)
     if not path.exists():
-        # What the model refuses is refused before there is a store of it.
+        # Tokens that the model cannot take are refused before a store is created.
         models(checkpoints[0]).require(tokens.ids)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock, pieces = path.with_name(path.name + ".lock"), Pieces(path)
@@ -145,7 +145,7 @@ def _finish(path: Path, layout: Layout, pieces: Pieces, by_step: Mapping[int, Ch
 
 
 def _mean_losses(checked: CheckedStore, layout: Layout, done: list[Piece]) -> dict[int, float]:
-    """Mean loss of each checkpoint that is done, NaN where a loss is no number."""
+    """Mean loss of each checkpoint whose pieces are all done, NaN where a loss is no number."""
     n_blocks = len(layout.pieces) // len(layout.entries)
     sums: dict[int, list[float]] = {}
     for piece in done:

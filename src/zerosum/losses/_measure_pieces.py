@@ -23,7 +23,7 @@ Arrays = dict[str, Float32[np.ndarray, "_ _"]]
 
 @dataclass
 class OneModel:
-    """The losses of one checkpoint at a time: the model before is let go first."""
+    """Loads one model at a time; the model before is released first."""
 
     load: Callable[[Checkpoint], Any]
     tokens_per_batch: TokensPerBatch
@@ -31,7 +31,7 @@ class OneModel:
     losses: ModelLosses | None = None
 
     def __call__(self, checkpoint: Checkpoint) -> ModelLosses:
-        """From ids to losses."""
+        """The function from ids to losses of this checkpoint."""
         if self.losses is None or self.step != checkpoint.step:
             self.losses = None
             self.losses = ModelLosses(self.load(checkpoint), self.tokens_per_batch)
@@ -43,7 +43,7 @@ class OneModel:
 class Measurement:
     """How pieces are measured.
 
-    load_float32: to say what another precision costs; None where the models are in float32 anyway.
+    load_float32: to measure the rounding error of another precision; None where the models are in float32 anyway.
     """
 
     layout: Layout
@@ -62,7 +62,7 @@ class Measurement:
             few = ids[:NOISE_SEQUENCES]
             noise = _difference(losses_of.in_other_batches(few), arrays["loss"])
             if self.load_float32 is not None and noise is not None:
-                # Batches hardly move a half-precision loss; its rounding does, and every batch rounds alike.
+                # Batch composition hardly changes a half-precision loss; rounding does, alike in every batch.
                 exact = ModelLosses(self.load_float32(checkpoint), self.models.tokens_per_batch)
                 rounding = _difference(exact(few), arrays["loss"])
                 noise = None if rounding is None else max(noise, rounding)
@@ -71,14 +71,14 @@ class Measurement:
         return arrays, Facts(tuple(losses_of.notes), noise, losses_of.vocab_size)
 
     def _around_step(self, checkpoint: Checkpoint, around: AroundStep) -> Arrays:
-        if checkpoint.step == 0:  # no step was taken there
-            beside = {name: shape for name, (_, *shape) in self.layout.variables.items() if name != "loss"}
-            return {name: np.full(shape, np.nan, np.float32) for name, shape in beside.items()}
-        found = around.losses(checkpoint, self.layout.tokens.ids)
+        if checkpoint.step == 0:  # no step is taken from there
+            others = {name: shape for name, (_, *shape) in self.layout.variables.items() if name != "loss"}
+            return {name: np.full(shape, np.nan, np.float32) for name, shape in others.items()}
+        losses = around.losses(checkpoint, self.layout.tokens.ids)
         return {
-            "loss_after_step": found.held_out_after,
-            "batch_loss": found.batch_before,
-            "batch_loss_after_step": found.batch_after,
+            "loss_after_step": losses.held_out_after,
+            "batch_loss": losses.batch_before,
+            "batch_loss_after_step": losses.batch_after,
         }
 
 

@@ -1,4 +1,4 @@
-"""Per-token losses of one model, batch after batch, with what was found out about it on the way.
+"""Per-token losses of one model, batch after batch, with notes on the model.
 
 Letters: S sequences of L = T + 1 ids, T predicted positions, s sequences of a batch, V vocabulary.
 """
@@ -17,14 +17,14 @@ from zerosum.losses.batch_size import LOGITS, WHOLE_LOGITS, is_out_of_memory, to
 from zerosum.tokens import PADDING, require_vocabulary
 
 TokensPerBatch = int | Literal["auto"]
-_FIRST = 25  # ids by which a model is got to know
+_FIRST = 25  # ids of the first sequence, with which a model is checked
 
 
 class ModelLosses:
     """Callable from ids [S, L], padded with -1 at their ends, to losses [S, T] in nats, NaN at padding.
 
-    model: as for `token_losses`. notes: what had to be done in another way than usual, in words. vocab_size: what the
-    model says, or what its first logits showed.
+    model: as for `token_losses`. notes: sentences on what was done in another way than usual. vocab_size: from the
+    model's config, or the size of its first logits.
     """
 
     def __init__(self, model: Any, tokens_per_batch: TokensPerBatch = "auto"):
@@ -38,7 +38,7 @@ class ModelLosses:
         self._tokens_per_batch = tokens_per_batch
         self.vocab_size: int | None = getattr(self._config, "vocab_size", None)
         self._chunked: bool | None = None  # not known before the first sequence
-        self._most_rows: int | None = None  # what memory has allowed
+        self._most_rows: int | None = None  # that fit into memory, once they did not
 
     def require(self, ids: Int64[np.ndarray, "S L"]) -> None:
         """Raises InputError for ids that the model cannot take."""
@@ -54,7 +54,8 @@ class ModelLosses:
     def in_other_batches(self, ids: Int64[np.ndarray, "S L"]) -> Float32[np.ndarray, "S t"]:
         """The losses of the first two thirds of each sequence from batches of other rows and of that length.
 
-        What differs from the usual ones is numerical noise. Both change: on many CPUs rows alone change nothing.
+        Their difference from the usual losses is numerical noise. On many CPUs other rows alone change nothing, so the
+        length is changed too.
         """
         first = ids[:, : 2 * (ids.shape[1] - 1) // 3 + 2]
         with torch.inference_mode(), _evaluating(self.model):
@@ -64,7 +65,7 @@ class ModelLosses:
             return self._losses(np.repeat(first, 2, axis=0), 2)[::2]
 
     def _require(self, ids: Int64[np.ndarray, "S L"]) -> None:
-        """Refuse what the model cannot take, and get to know the model by its first sequence."""
+        """Refuse ids that the model cannot take; decide at the first sequence whether logits can be chunked."""
         length = ids.shape[1] - 1
         context = getattr(self._config, "max_position_embeddings", None)
         if isinstance(context, int) and 0 < context < length:
@@ -121,10 +122,10 @@ class ModelLosses:
         inputs, labels = batch[:, :-1], batch[:, 1:]
         positions = self._held // (self.vocab_size or 1)
         if self._chunked and labels.numel() > positions:
-            found = chunked_losses(self.model, inputs, labels, max(1, positions))
+            on_device = chunked_losses(self.model, inputs, labels, max(1, positions))
         else:
-            found = plain_losses(self.model, inputs, labels)
-        losses: Float32[np.ndarray, "s T"] = found.cpu().numpy()
+            on_device = plain_losses(self.model, inputs, labels)
+        losses: Float32[np.ndarray, "s T"] = on_device.cpu().numpy()
         return losses
 
     def _halved(self, rows: int, length: int) -> int:

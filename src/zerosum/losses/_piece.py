@@ -1,6 +1,6 @@
 """The pieces of a store: one checkpoint and one block of sequences each; no chunk of the store belongs to two pieces.
 
-Which pieces are finished stands beside the store while it is measured: one record each, with what was noticed.
+While the store is measured, a record beside it says for each finished piece what was noticed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -63,19 +63,19 @@ class Pieces:
 
     def facts(self, piece: Piece) -> Facts:
         """What was noticed; nothing where the record is damaged or there is none."""
-        found = self.records.read(piece.name) or {}
+        saved = self.records.read(piece.name) or {}
         try:
-            return Facts(tuple(found["notes"]), found["noise_floor"], found["vocab_size"], found.get("sha256", {}))
+            return Facts(tuple(saved["notes"]), saved["noise_floor"], saved["vocab_size"], saved.get("sha256", {}))
         except (KeyError, TypeError):
             return Facts()
 
     def digests(self, steps: Sequence[int]) -> dict[str, list[str]]:
         """File of the store -> its sha256, for the chunks of finished pieces. steps: of the store's checkpoints."""
-        found: dict[str, list[str]] = {}
+        digests: dict[str, list[str]] = {}
         for name in self.records.finished():
             step, _, block = name.partition("-")
             if int(step) in steps:
                 piece = Piece(int(step), int(block))
                 for variable, digest in self.facts(piece).sha256.items():
-                    found[piece.chunk(variable, steps.index(piece.step))] = [digest]
-        return found
+                    digests[piece.chunk(variable, steps.index(piece.step))] = [digest]
+        return digests

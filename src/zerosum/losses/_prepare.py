@@ -60,16 +60,16 @@ def _entries(path: Path, store: xr.Dataset, wanted: Layout) -> dict[int, Entry]:
     try:
         store = store.drop_vars(list(store.data_vars)).load()
         steps, hashes = store["step"].values.tolist(), store.attrs["weight_sha256"]
-        seen = [None if np.isnan(one) else int(one) for one in store["tokens_seen"].values]
+        seen = [None if np.isnan(count) else int(count) for count in store["tokens_seen"].values]
         known = {step: Entry(step, *rest) for step, *rest in zip(steps, hashes, seen, strict=True)}
-        found = {name: store.attrs.get(name) for name in ("data_sha256", "dtype")}
+        made_of = {name: store.attrs.get(name) for name in ("data_sha256", "dtype")}
         intact = steps == sorted(known) and np.array_equal(store["token"].values, wanted.tokens.ids[:, 1:])
     except InputError:
         raise
     except Exception as error:
         raise _damaged(path) from error
     for name, words in (("data_sha256", "other tokens (DATA, tokenizer or options)"), ("dtype", "another --dtype")):
-        if found[name] != wanted.attrs.get(name):
+        if made_of[name] != wanted.attrs.get(name):
             raise InputError(f"{path}: made with {words}. Choose another --store; this one was not touched.")
     if not intact:
         raise _damaged(path)

@@ -1,4 +1,4 @@
-"""What is wrong with measured checkpoints: said, not averaged in."""
+"""What is wrong with measured checkpoints: reported, not averaged in."""
 
 import math
 from collections import defaultdict
@@ -9,8 +9,8 @@ import numpy as np
 from zerosum.checkpoints import Problem
 
 TIMES = 5.0  # the run's own roughness
-SHARE = 0.02  # of the loss itself
-FEWEST = 5  # checkpoints, below which a run says nothing of its roughness
+SHARE = 0.02  # of the loss
+FEWEST = 5  # checkpoints from which the roughness of a run can be measured
 _NEAR = 2  # neighbours on each side
 
 
@@ -22,18 +22,18 @@ def implausible_losses(means: Mapping[int, float], broken: Mapping[int, str | No
 
     A checkpoint stands out where its loss is above all of its two neighbours on each side, or below all of them, by
     more than 2 % of its loss and 5 times the run's roughness: the median distance of a checkpoint's loss from the mean
-    of the one before and the one after. Above needs two neighbours before it, below two after it: at the ends of a run
-    it could be the neighbour that is wrong, and a first loss is the highest anyway. Runs of fewer than five checkpoints
+    of the checkpoints before and after. Above needs two neighbours before it, below two after it: at the ends of a run
+    the neighbour could be wrong, and a first loss is the highest anyway. Runs of fewer than five checkpoints
     are not judged.
     """
-    found = [
+    problems = [
         Problem("implausible-loss", (step,), _no_number(step, broken))
         for step, mean in means.items()
         if not math.isfinite(mean)
     ]
     steps = sorted(step for step, mean in means.items() if math.isfinite(mean))
     if len(steps) < FEWEST:
-        return found
+        return problems
     loss = np.array([means[step] for step in steps])
     rough = float(np.median(np.abs(loss[1:-1] - (loss[:-2] + loss[2:]) / 2)))
     for index, step in enumerate(steps):
@@ -43,10 +43,10 @@ def implausible_losses(means: Mapping[int, float], broken: Mapping[int, str | No
         below = others.min() - loss[index] if len(after) == _NEAR else -math.inf
         if max(above, below) > max(TIMES * rough, SHARE * abs(loss[index])):
             near = f"{others.min():.4g} to {others.max():.4g} at its neighbours"
-            found.append(
+            problems.append(
                 Problem("implausible-loss", (step,), f"step {step}: mean loss {loss[index]:.4g}, but {near} (nats)")
             )
-    return found
+    return problems
 
 
 def _no_number(step: int, broken: Mapping[int, str | None]) -> str:
@@ -72,9 +72,9 @@ def worse_than_chance(means: Mapping[int, float], vocab_size: int | None) -> lis
 
 
 def measured_otherwise(notes: Mapping[int, Sequence[str]]) -> list[Problem]:
-    """Where the usual way did not work, one entry for each thing noted."""
+    """Checkpoints that were measured in another way than usual, an entry for each note. notes: step -> notes."""
     steps_of = defaultdict(list)
-    for step, ones in notes.items():
-        for note in dict.fromkeys(ones):
+    for step, of_step in notes.items():
+        for note in dict.fromkeys(of_step):
             steps_of[note].append(step)
     return [Problem("measured-otherwise", tuple(steps), note) for note, steps in steps_of.items()]

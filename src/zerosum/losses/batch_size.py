@@ -1,4 +1,4 @@
-"""How many tokens are measured at a time: what memory allows, and no more than helps."""
+"""How many tokens are measured at a time: as memory allows, up to a number beyond which nothing gets faster."""
 
 import os
 from pathlib import Path
@@ -17,7 +17,7 @@ _ACTIVATIONS = 16  # arrays of hidden and of intermediate size held for each tok
 def tokens_that_fit(config: Any, device: torch.device, length: int) -> int:
     """Tokens per batch that half of the free memory holds: a power of two. config: of a transformers model, or None.
 
-    Always the most that helps where memory is not scarce, so that batches do not differ between two calls.
+    Where memory is not scarce this is always the upper limit, so that batches do not differ between two calls.
     """
     hidden = getattr(config, "hidden_size", None) or 1_024
     wide = getattr(config, "intermediate_size", None) or 4 * hidden
@@ -32,7 +32,7 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     free = [_available(), _container()]
-    return min((one for one in free if one is not None), default=_UNKNOWN)
+    return min((n_bytes for n_bytes in free if n_bytes is not None), default=_UNKNOWN)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
