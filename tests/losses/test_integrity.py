@@ -14,6 +14,7 @@ from zarr.storage import LocalStore
 import zerosum
 from zerosum import checked_store
 from zerosum.checkpoints import open_run
+from zerosum.interference.labelled import measure_store
 from zerosum.losses import _layout, measure_losses
 
 pytest.importorskip("torch")
@@ -141,7 +142,7 @@ def test_format_1_opens_with_a_note_and_the_same_numbers(run, tokens, tmp_path):
     assert codes(old) == [checked_store.NO_CHECKSUMS]
     xr.testing.assert_identical(old.drop_attrs(), whole.drop_attrs())
     assert "no-checksums" not in str(whole.attrs)
-    text = " ".join(zerosum.interference.labelled.measure_store(old, "consecutive").problems)
+    text = " ".join(measure_store(old, "consecutive").problems)
     assert "Start the same zerosum losses command again: it adds them" in text
 
 

@@ -20,7 +20,7 @@ class StepLosses:
 
 @dataclass(frozen=True)
 class AroundStep:
-    """A step to take from each checkpoint but step 0. losses: measures around it. batch: (s, T) of the training batch."""
+    """A step to take from each checkpoint but step 0. losses: measured around it. batch: its (s, T)."""
 
     losses: Callable[[Checkpoint, Int[np.ndarray, "S L"]], StepLosses]
     batch: tuple[int, int]
