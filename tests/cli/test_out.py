@@ -5,7 +5,7 @@ import errno
 import pytest
 from called import BROKEN, as_csv, call, one_document, quick_analyses, rows
 
-from zerosum import report
+from zerosum import show
 
 __all__ = ["call", "quick_analyses"]
 

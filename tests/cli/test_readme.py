@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from called import as_csv, as_jsonl, call, loss_at, quick_analyses, rows
 
-from zerosum import report
+from zerosum import show
 
 __all__ = ["call", "quick_analyses"]
 

@@ -146,7 +146,7 @@ def _pair(a: Run, b: Run, axis: AxisChoice, level: float) -> Pair:
 def _unfair(a: Run, b: Run) -> tuple[str, ...]:
     """What to know where equal steps are no equal amounts of training, all along or after a batch-size warm-up."""
     from zerosum.curves import tokens_per_step
-    from zerosum.report.logs.terms import tokens
+    from zerosum.show.logs.terms import tokens
 
     last = min(run.analysis.fit.last_step for run in (a, b))
     seen = [_tokens_at(last, run.analysis.fit.curve) for run in (a, b)]

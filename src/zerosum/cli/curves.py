@@ -12,8 +12,8 @@ from zerosum.cli.output import make_folder, same_file
 from zerosum.cli.sources import AsJson, Sources, each, finish, print_json
 from zerosum.cli.terminal import columns_in_words, labelled, screen
 from zerosum.errors import InputError
-from zerosum.report.names import printable
-from zerosum.report.numbers import Form, count, decimals, number
+from zerosum.show.names import printable
+from zerosum.show.numbers import Form, count, decimals, number
 
 if TYPE_CHECKING:
     from zerosum.curves import LossCurve

@@ -130,7 +130,7 @@ class _Measured:
 def _first_reached(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Where head and body first get to each level; nothing of a single checkpoint."""
     from zerosum.gradients import DISSENT_LEVELS, first_reached
-    from zerosum.report.dissent.subject import BATCH, known, value_of
+    from zerosum.show.dissent.subject import BATCH, known, value_of
 
     if len(documents) < 2:
         return []
@@ -144,7 +144,7 @@ def _first_reached(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _say(source: str, documents: list[dict[str, Any]], out: Path | None, as_json: bool, failed: list[Failure]) -> None:
-    from zerosum.report.dissent.subject import DissentOverTraining
+    from zerosum.show.dissent.subject import DissentOverTraining
 
     reached = _first_reached(documents)
     over = DissentOverTraining.of(documents, reached)
@@ -160,7 +160,7 @@ def _say(source: str, documents: list[dict[str, Any]], out: Path | None, as_json
 
 def _written(over: Any, out: Path, failed: list[Failure]) -> None:
     from zerosum.cli.progress import busy
-    from zerosum.report.dissent.write import write_dissent
+    from zerosum.show.dissent.write import write_dissent
     from zerosum.training.run_folder import writing
 
     with writing(out), busy("writing tables and figures"):

@@ -257,8 +257,8 @@ def _say(
 def _write(out: Path, store: Path, name: str, documents: list[dict[str, Any]]) -> None:
     from zerosum.cli.gradients_tables import write_tables
     from zerosum.gradients import open_gradients
-    from zerosum.report.gradients.measured import gradients_of
-    from zerosum.report.gradients.write import write_gradients
+    from zerosum.show.gradients.measured import gradients_of
+    from zerosum.show.gradients.write import write_gradients
     from zerosum.training.run_folder import writing
 
     with writing(out), busy("writing tables and figures"):

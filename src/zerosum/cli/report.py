@@ -14,11 +14,11 @@ from zerosum.cli.report_gradients import gradients_document, measured_gradients
 from zerosum.cli.sources import AsJson, each, finish, print_json
 from zerosum.cli.terminal import labelled, screen
 from zerosum.errors import InputError
-from zerosum.report.names import printable
+from zerosum.show.names import printable
 
 if TYPE_CHECKING:
     from zerosum.deceleration import Analysis
-    from zerosum.report import Missing, RunReport, TokenLosses
+    from zerosum.show import Missing, RunReport, TokenLosses
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def report(
 
 
 def _reported(source: str, asked: Asked, out: Path | None) -> "tuple[RunReport, Path]":
-    from zerosum.report import write_run
+    from zerosum.show import write_run
 
     run, store = _places(source)
     if out is not None:
@@ -117,7 +117,7 @@ def _own_folder(run: Path | None, store: Path) -> Path:
 
 
 def _measured(source: str, run: Path | None, store: Path, asked: Asked) -> "RunReport":
-    from zerosum.report import RunReport
+    from zerosum.show import RunReport
 
     missing: list[Missing] = []
     analysis = _analysis(run, missing)
@@ -133,7 +133,7 @@ def _analysis(run: Path | None, missing: "list[Missing]") -> "Analysis | None":
     """The loss curve of a run directory, fitted."""
     from zerosum import deceleration
     from zerosum.curves import read_curve
-    from zerosum.report import Missing
+    from zerosum.show import Missing
 
     if run is None:
         missing.append(Missing("The loss curve", "a store alone has no loss log. Give the run directory instead."))
@@ -149,7 +149,7 @@ def _analysis(run: Path | None, missing: "list[Missing]") -> "Analysis | None":
 
 def _losses(source: str, store: Path, asked: Asked, missing: "list[Missing]") -> "TokenLosses | None":
     """What the store of per-token losses says; a store that cannot be used does not take the rest of the page."""
-    from zerosum.report import Missing
+    from zerosum.show import Missing
 
     what = "Per-token losses"
     if not store.is_dir():
@@ -166,7 +166,7 @@ def _losses(source: str, store: Path, asked: Asked, missing: "list[Missing]") ->
 
 
 def _told_by(store: Path, asked: Asked, missing: "list[Missing]") -> "TokenLosses":
-    from zerosum.report import Missing, token_losses_of
+    from zerosum.show import Missing, token_losses_of
 
     path, opened = open_measured(str(store))
     pairs = asked.pairs
@@ -217,7 +217,7 @@ def _document(source: str, told: "RunReport", page: Path) -> dict[str, Any]:
 
 
 def _show(source: str, told: "RunReport", page: Path, several: bool) -> None:
-    from zerosum.report.run.page import opening
+    from zerosum.show.run.page import opening
 
     rows = [("found", sentence) for sentence in opening(told)]
     rows += [("problem", text) for text in (told.losses.found.problems if told.losses else ())]

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from zerosum.cli.interference_tables import groups_document, pair_documents, store_document
-from zerosum.report import RunReport, TokenLosses
-from zerosum.report.run.heat import HeatMap
-from zerosum.report.suite.documents import plain, with_reasons
+from zerosum.show import RunReport, TokenLosses
+from zerosum.show.run.heat import HeatMap
+from zerosum.show.suite.documents import plain, with_reasons
 
 
 def document(source: str, told: RunReport, page: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from zerosum.errors import InputError
 
 if TYPE_CHECKING:
     from zerosum.checkpoints import Checkpoint
-    from zerosum.report.steps import StepReport
+    from zerosum.show.steps import StepReport
     from zerosum.training.optimizer_states import Updater
 
 BATCHES = 8  # as far as the training data goes
@@ -101,7 +101,7 @@ def _measure(
     tokens_per_batch: Any,
 ) -> "StepReport":
     from zerosum.checkpoints import load_model
-    from zerosum.report.steps import BatchReport, StepReport, measure_changes
+    from zerosum.show.steps import BatchReport, StepReport, measure_changes
     from zerosum.training.optimizer_states import Choice, find_updater
     from zerosum.training.real_steps import draw_batches, left_out, real_steps
 
