@@ -9,7 +9,7 @@ import pytest
 from page_elements import Elements
 
 from zerosum.show import SuiteSummary, to_json, write_report
-from zerosum.show.page import flat
+from zerosum.show.old_page import flat
 from zerosum.show.suite import write as writing
 from zerosum.show.suite.figures import FIGURES
 from zerosum.show.suite.page import html

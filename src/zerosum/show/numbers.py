@@ -16,16 +16,21 @@ class Form:
     """How one quantity is written.
 
     symbol: its name in JSON. unit: "" for a ratio. digits: significant ones where no interval says how many.
-    most: decimal places never exceeded.
+    most: decimal places never exceeded. places: decimal places where they are fixed. scale: what people read is the
+    number times this, 100 for percent. signed: whether a positive number has its plus.
     """
 
     symbol: str
-    unit: str
+    unit: str = ""
     digits: int = 3
     most: int = 6
+    places: int | None = None
+    scale: float = 1.0
+    signed: bool = False
 
 
-PLAIN = Form("", "")
+PLAIN = Form("")
+PERCENT = Form("", "%", scale=100.0)
 L_D = Form("L_d", "nats per token")
 T_D = Form("t_d", "steps")
 R_D = Form("r_d", "")
@@ -80,6 +85,27 @@ def text(value: float, ends: Ends, form: Form, unit: bool = True) -> str:
     places = decimals(value, ends, form)
     parts = (number(value, places), bracket(ends, places), form.unit if unit else "")
     return " ".join(part for part in parts if part)
+
+
+def written(value: float, ends: Ends, form: Form) -> tuple[str, str]:
+    """A number and its interval as people read them, both to the same decimal place: scaled, with a sign if asked.
+
+    >>> written(0.25, (0.2, 0.3), PERCENT), written(0.5, None, Form("", signed=True, places=1))
+    (('25.0', '[20.0,\xa030.0]'), ('+0.5', ''))
+    """
+    value = form.scale * value
+    ends = (form.scale * ends[0], form.scale * ends[1]) if ends else None
+    places = decimals(value, ends, form) if form.places is None else form.places
+    signs = (_signed if form.signed else number)(value, places)
+    if ends is None:
+        return signs, ""
+    low, high = ((_signed if form.signed else number)(end, places) for end in ends)
+    return signs, f"[{low},\xa0{high}]"
+
+
+def _signed(value: float, places: int) -> str:
+    text = number(value, places)
+    return f"+{text}" if value > 0 and text.strip("0.,") else text
 
 
 def count(n: int | float) -> str:

@@ -1,16 +1,20 @@
-"""The HTML page: one file, no script, no request; everything that a user named is escaped by the template."""
+"""The HTML page: a loop over sections. One file, no script, no request; the template escapes what a user named."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from zerosum.show.drawing import Drawing, FigureModule, inline_svg
+from zerosum.show.drawing import Drawing, inline_svg
 from zerosum.show.names import printable
+from zerosum.show.report import Missing, Report
+from zerosum.show.section import Section, left_out, present
+from zerosum.show.table import Column, Table, Text, on_page
 
-S = TypeVar("S")
+HEADLINES = 3
+Shown = tuple[Table, list[Column], list[list[Text]]]
 
 
 @dataclass(frozen=True)
@@ -18,14 +22,43 @@ class FigureOnPage:
     """One figure in both layouts; style sheets show one of them."""
 
     stem: str
-    title: str
     how_to_read: str
     wide: Markup
     narrow: Markup
 
 
-def render(template: str, provenance: dict[str, Any], **values: Any) -> str:
-    """A page from a template of this room, named by its place in it; `layout.html.j2` holds what all pages share."""
+@dataclass(frozen=True)
+class SectionOnPage:
+    """A section, ready for the template."""
+
+    stem: str
+    title: str
+    sentences: list[str]
+    figure: FigureOnPage | None
+    html: Markup | None
+    tables: list[Shown]
+
+
+def html(report: Report, drawings: Mapping[str, Drawing], files: list[tuple[str, list[tuple[str, str]]]]) -> str:
+    """The whole page. drawings: of the sections' figures, by stem. files: (name, [(link, text)]) written beside it."""
+    shown = present(report)
+    sections = [_section(section, report, drawings) for section in shown]
+    headlines = [text for section in shown if (text := section.headline(report))]
+    missing = [*report.missing, *(Missing(title, why) for title, why in left_out(report))]
+    page: str = _template().render(
+        title=report.title,
+        headlines=headlines[:HEADLINES],
+        first=next((section.figure for section in sections if section.figure), None),
+        sections=sections,
+        missing=missing,
+        formulas={term: text for section in shown for term, text in section.formulas.items()},
+        provenance=[(name, list(flat(value)) or [("", "nothing")]) for name, value in report.provenance.items()],
+        files=files,
+    )
+    return page
+
+
+def _template() -> Any:
     environment = Environment(
         loader=PackageLoader("zerosum.show", "."),
         autoescape=True,
@@ -34,15 +67,26 @@ def render(template: str, provenance: dict[str, Any], **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["printable"] = printable
-    rows = [(name, list(flat(value)) or [("", "nothing")]) for name, value in provenance.items()]
-    return environment.get_template(template).render(provenance=rows, **values)
+    return environment.get_template("page.html.j2")
 
 
-def on_page(stem: str, module: FigureModule[S], subject: S, drawing: Drawing) -> FigureOnPage:
-    """A drawn figure with its words, ready to put into a page."""
-    text = printable(module.alt(subject), longest=4_000)
+def _section(section: Section, report: Report, drawings: Mapping[str, Drawing]) -> SectionOnPage:
+    tables = [(table, table.shown_on("page")[0], on_page(table)) for table in section.tables(report)]
+    return SectionOnPage(
+        stem=section.stem,
+        title=section.title,
+        sentences=list(section.sentences(report)),
+        figure=_figure(section, report, drawings[section.stem]) if section.stem in drawings else None,
+        html=section.html(report) if section.html else None,
+        tables=[one for one in tables if one[1]],
+    )
+
+
+def _figure(section: Section, report: Report, drawing: Drawing) -> FigureOnPage:
+    text = printable(section.figure.alt(report), longest=4_000)
+    stem = section.stem
     wide, narrow = inline_svg(drawing.wide, f"{stem}-wide", text), inline_svg(drawing.narrow, f"{stem}-narrow", text)
-    return FigureOnPage(stem, module.TITLE, module.HOW_TO_READ, wide, narrow)
+    return FigureOnPage(stem, section.figure.HOW_TO_READ, wide, narrow)
 
 
 def flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
@@ -51,13 +95,13 @@ def flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     >>> list(flat({"versions": {"numpy": "2.4"}, "seeds": [0, 1]}))
     [('versions.numpy', '2.4'), ('seeds', '0, 1')]
     """
-    if isinstance(value, dict):
-        for key, one in value.items():
-            yield from flat(one, f"{name}.{key}" if name else str(key))
-    elif isinstance(value, list | tuple) and not any(isinstance(one, dict) for one in value):
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from flat(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list | tuple) and not any(isinstance(inner, Mapping) for inner in value):
         yield name, ", ".join(map(str, value))
     elif isinstance(value, list | tuple):
-        for k, one in enumerate(value):
-            yield from flat(one, f"{name}.{k}")
+        for k, inner in enumerate(value):
+            yield from flat(inner, f"{name}.{k}")
     else:
         yield name, str(value)

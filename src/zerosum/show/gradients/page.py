@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from zerosum.show import page
+from zerosum.show import old_page as page
 from zerosum.show.drawing import Drawing
 from zerosum.show.gradients import tables, words
 from zerosum.show.gradients.figures import FIGURES, why_absent
 from zerosum.show.gradients.subject import GradientsOverTraining
 from zerosum.show.names import printable
-from zerosum.show.page import FigureOnPage
+from zerosum.show.old_page import FigureOnPage
 from zerosum.show.tables import Table
 
 NOTES = 12  # on a page

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from zerosum.show import interference_words as words
 from zerosum.show import numbers as n
-from zerosum.show import page
+from zerosum.show import old_page as page
 from zerosum.show.drawing import Drawing
 from zerosum.show.gradients.page import section
 from zerosum.show.gradients.words import cancels

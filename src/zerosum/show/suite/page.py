@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from zerosum.show import page
+from zerosum.show import old_page as page
 from zerosum.show.drawing import Drawing
 from zerosum.show.drawing.style import ROLES, run_styles
 from zerosum.show.numbers import count
