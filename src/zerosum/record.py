@@ -20,11 +20,13 @@ class Record:
 
     def table(self) -> "pd.DataFrame":
         """The numbers at full precision, one row for each thing measured."""
-        return _shown().table(self)
+        frame: pd.DataFrame = _shown().table(self)
+        return frame
 
     def plot(self) -> "Figure":
         """The figure of the report on this record alone."""
-        return _shown().plot(self)
+        figure: Figure = _shown().plot(self)
+        return figure
 
 
 def _shown() -> Any:
