@@ -80,7 +80,7 @@ def test_the_scale_is_a_round_number_just_above(value):
     assert value <= heat.nice(value) <= 1.7 * value
 
 
-def test_what_is_invisible_is_spelled_out_and_cannot_hide():
+def test_what_is_invisible_is_expand_option_groups_and_cannot_hide():
     assert heat.visible("a\r\n\tb") == "a␍⏎\n⇥b"
     assert heat.visible("\x1b[2J\u202e\x00") == "\ufffd[2J\ufffd\ufffd"
     assert heat.visible("") == "∅"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zerosum.cli.options import Fitting, Reading, spelled_out
+from zerosum.cli.options import Fitting, Reading, expand_option_groups
 from zerosum.cli.output import Out, make_folder, reported, say_written
 from zerosum.cli.progress import following
 from zerosum.cli.sources import AsJson, each, finish, print_json
@@ -67,7 +67,7 @@ class Pair:
         }
 
 
-@spelled_out
+@expand_option_groups
 def compare(
     sources: Annotated[
         list[str],

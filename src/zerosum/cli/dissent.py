@@ -9,7 +9,7 @@ import typer
 
 from zerosum.cli.data_options import Data
 from zerosum.cli.model_options import MAIN, Device, TokensPerBatch, batch_tokens, usable_device
-from zerosum.cli.options import spelled_out
+from zerosum.cli.options import expand_option_groups
 from zerosum.cli.output import make_folder
 from zerosum.cli.progress import progress
 from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FOLDER = "dissent"  # of what was measured, in the run's folder of measurements
 
 
-@spelled_out
+@expand_option_groups
 def dissent(
     checkpoint: Annotated[
         str,

@@ -11,7 +11,7 @@ import typer
 
 from zerosum.cli.data_options import Data
 from zerosum.cli.model_options import MAIN, Device, TokensPerBatch, batch_tokens, dtype_named, usable_device
-from zerosum.cli.options import spelled_out
+from zerosum.cli.options import expand_option_groups
 from zerosum.cli.output import made_with, make_folder
 from zerosum.cli.progress import busy, progress
 from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
@@ -51,7 +51,7 @@ class _How:
     device: str
 
 
-@spelled_out
+@expand_option_groups
 def gradients(
     checkpoint: Annotated[
         str,

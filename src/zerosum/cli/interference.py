@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import zerosum
-from zerosum.cli.options import spelled_out
+from zerosum.cli.options import expand_option_groups
 from zerosum.cli.output import make_folder
 from zerosum.cli.progress import following
 from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
@@ -73,7 +73,7 @@ class Comparing:
         )
 
 
-@spelled_out
+@expand_option_groups
 def interference(
     sources: Annotated[
         list[str],

@@ -8,7 +8,7 @@ import typer
 
 from zerosum.cli.data_options import Data
 from zerosum.cli.model_options import MAIN, Device, TokensPerBatch, batch_tokens, dtype_named, usable_device
-from zerosum.cli.options import spelled_out
+from zerosum.cli.options import expand_option_groups
 from zerosum.cli.sources import AsJson, each, finish, print_json
 from zerosum.errors import InputError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zerosum.checkpoints import Checkpoint, Run
 
 
-@spelled_out
+@expand_option_groups
 def losses(
     checkpoints: Annotated[
         list[str],

@@ -8,7 +8,7 @@ import typer
 
 from zerosum.cli.data_options import Data
 from zerosum.cli.model_options import Device, TokensPerBatch, batch_tokens, usable_device
-from zerosum.cli.options import spelled_out
+from zerosum.cli.options import expand_option_groups
 from zerosum.cli.progress import following
 from zerosum.cli.sources import AsJson, each, finish, print_json
 from zerosum.errors import InputError
@@ -23,7 +23,7 @@ BATCH_SIZE = 32  # sequences, where the run does not say
 MOST_TRAIN = 16_384  # sequences of training text that batches are drawn from
 
 
-@spelled_out
+@expand_option_groups
 def step(
     checkpoint: Annotated[
         str, typer.Argument(metavar="CHECKPOINT", help="A checkpoint with its optimizer's state.", show_default=False)
