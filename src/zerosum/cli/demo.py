@@ -115,7 +115,8 @@ def _summary_of_run(folder: Path, recipe: "Recipe", show: "Callable[..., None]")
     import torch
 
     from zerosum.checkpoints import open_run
-    from zerosum.losses import STORE, AroundStep, measure_losses
+    from zerosum.losses import AroundStep, measure_losses
+    from zerosum.runs import RunDirectory
     from zerosum.show import summarize_run
     from zerosum.training import one_step_losses, train
 
@@ -124,7 +125,7 @@ def _summary_of_run(folder: Path, recipe: "Recipe", show: "Callable[..., None]")
     train(recipe, folder, on_step=lambda step, loss: show(label + "training", total, step, f"loss {loss:.2f}"))
     run = open_run(folder)
     store = measure_losses(
-        run.measured / STORE,
+        RunDirectory(folder).losses,
         run.checkpoints,
         _held_out(recipe),
         model=recipe.name,

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from zerosum.cli.progress import Show
     from zerosum.tokens import TokenSequences
 
-FOLDER = "dissent"  # of what was measured, in the run's folder of measurements
-
 
 @expand_option_groups
 def dissent(
@@ -88,12 +86,13 @@ class _Measured:
         """One checkpoint, measured or, of a run where the same was measured before, read."""
         from zerosum.cli.kept import kept, write_kept
         from zerosum.gradients.source import head, units_of
+        from zerosum.runs import RunDirectory
 
         model = None
         if self.tokens is None:
             model = self._model(checkpoint)
             self.tokens, _ = self.data.read(checkpoint.path, model.config)
-        file = self.run.measured / FOLDER / f"step-{checkpoint.step}.json"
+        file = RunDirectory(self.run.path).dissent / f"step-{checkpoint.step}.json"
         keep = len(self.run.checkpoints) > 1
         record = {"seed": self.seed, "data_sha256": self.tokens.sha256, "units": units_of(self.tokens)}
         if keep:

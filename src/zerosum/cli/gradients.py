@@ -102,7 +102,7 @@ def gradients(
     """
     if after is not None and train:
         raise InputError("--after and --train: two updates. Give one of them.")
-    from zerosum.gradients import STORE
+    from zerosum.runs import RunDirectory
 
     precision = dtype_named(dtype, ("float32", "bfloat16"))
     if out is not None:
@@ -126,7 +126,7 @@ def gradients(
     documents: list[dict[str, Any]] = []
     number, written = 0, None
     for _, run in runs:
-        path, number = store or run.measured / STORE, len(run.checkpoints)
+        path, number = store or RunDirectory(run.path).gradients, len(run.checkpoints)
         documents, unmeasured = _all_measured(run, path, how)
         failed += unmeasured
         written = None if out is None else (out, path)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zerosum.cli.interference import STORE, following_pairs, open_measured, token_text
+from zerosum.cli.interference import following_pairs
 from zerosum.cli.output import made_with, make_folder
 from zerosum.cli.progress import busy
 from zerosum.cli.report_gradients import gradients_document, measured_gradients
@@ -18,6 +18,7 @@ from zerosum.show.names import printable
 
 if TYPE_CHECKING:
     from zerosum.deceleration import Analysis
+    from zerosum.runs import RunDirectory
     from zerosum.show import Missing, RunReport, TokenLosses
 
 
@@ -97,7 +98,7 @@ def _reported(source: str, asked: Asked, out: Path | None) -> "tuple[RunReport, 
     return told, page
 
 
-def _places(source: str) -> tuple[Path | None, Path]:
+def _places(source: str) -> "tuple[RunDirectory | None, Path]":
     """The run directory, if there is one, and where its store is or would be."""
     path = Path(source)
     if not path.exists():
@@ -106,17 +107,18 @@ def _places(source: str) -> tuple[Path | None, Path]:
         raise InputError(
             f"{source}: a file, not a run directory. For a loss log: zerosum fit {shlex.quote(source)} --out DIR"
         )
+    from zerosum.runs import RunDirectory
+
     if not (path / "zarr.json").is_file():
-        return path, path / STORE
-    run = path.absolute().parent.parent
-    return (run if path.absolute() == run / STORE else None), path
+        return RunDirectory(path), RunDirectory(path).losses
+    return RunDirectory.of_losses(path), path
 
 
-def _own_folder(run: Path | None, store: Path) -> Path:
-    return run / STORE.parent if run is not None else store.absolute().with_name(f"{store.name}-report")
+def _own_folder(run: "RunDirectory | None", store: Path) -> Path:
+    return run.measured if run is not None else store.absolute().with_name(f"{store.name}-report")
 
 
-def _measured(source: str, run: Path | None, store: Path, asked: Asked) -> "RunReport":
+def _measured(source: str, run: "RunDirectory | None", store: Path, asked: Asked) -> "RunReport":
     from zerosum.show import RunReport
 
     missing: list[Missing] = []
@@ -125,23 +127,21 @@ def _measured(source: str, run: Path | None, store: Path, asked: Asked) -> "RunR
     gradients = measured_gradients(run, missing)
     if analysis is None and losses is None and gradients is None:
         raise InputError(f"{source}: nothing to report. {' '.join(map(_missing_line, missing))}")
-    name = (run or store.absolute()).resolve().name
+    name = run.name if run else store.resolve().name
     return RunReport(name, analysis, losses, tuple(missing), made_with(), gradients)
 
 
-def _analysis(run: Path | None, missing: "list[Missing]") -> "Analysis | None":
+def _analysis(run: "RunDirectory | None", missing: "list[Missing]") -> "Analysis | None":
     """The loss curve of a run directory, fitted."""
     from zerosum import deceleration
-    from zerosum.curves import read_curve
     from zerosum.show import Missing
 
     if run is None:
         missing.append(Missing("The loss curve", "a store alone has no loss log. Give the run directory instead."))
         return None
-    ours = run / "metrics.jsonl"
     try:
         with busy("fitting the loss curve"):
-            return deceleration.analyse(read_curve(ours if ours.is_file() else run), horizons=())
+            return deceleration.analyse(run.curve(), horizons=())
     except InputError as error:
         missing.append(Missing("The loss curve", _line(error), "zerosum fit LOG --out DIR"))
         return None
@@ -166,9 +166,11 @@ def _losses(source: str, store: Path, asked: Asked, missing: "list[Missing]") ->
 
 
 def _told_by(store: Path, asked: Asked, missing: "list[Missing]") -> "TokenLosses":
+    from zerosum.losses import open_store
+    from zerosum.runs import token_text
     from zerosum.show import Missing, token_losses_of
 
-    path, opened = open_measured(str(store))
+    opened = open_store(store)
     pairs = asked.pairs
     if pairs == "doubling" and not _doubles(opened):
         why = "no checkpoint is at twice the step of another, so each is compared with the next."
@@ -178,7 +180,7 @@ def _told_by(store: Path, asked: Asked, missing: "list[Missing]") -> "TokenLosse
         opened,
         pairs,
         between=_between(asked.between),
-        text=token_text(path, opened, asked.tokenizer),
+        text=token_text(store, opened, asked.tokenizer),
         documents=asked.documents,
         seed=asked.seed,
         along=following_pairs,

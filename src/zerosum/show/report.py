@@ -6,17 +6,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
+from zerosum.missing import Missing
+
+__all__ = ["Missing", "Report", "Run"]
+
 R = TypeVar("R")
-
-
-@dataclass(frozen=True)
-class Missing:
-    """Something that cannot be shown. code: of the cause, for scripts. why: in one line. command: what makes it."""
-
-    what: str
-    why: str
-    command: str = ""
-    code: str = ""
 
 
 @dataclass(frozen=True)
