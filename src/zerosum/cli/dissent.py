@@ -111,11 +111,11 @@ class _Measured:
         return load_model(checkpoint, device=self.device)
 
     def _found(self, checkpoint: "Checkpoint", model: Any, tokens: "TokenSequences") -> dict[str, Any]:
-        from zerosum.gradients import dissent as measure
+        from zerosum.dissent import measure_dissent
         from zerosum.gradients.source import head, units_of
 
         label, units = f"step {checkpoint.step}: dissent", units_of(tokens)
-        found = measure(
+        found = measure_dissent(
             model,
             tokens.ids,
             unit=tokens.document if units == "document" else None,
@@ -128,7 +128,7 @@ class _Measured:
 
 def _first_reached(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Where head and body first get to each level; nothing of a single checkpoint."""
-    from zerosum.gradients import DISSENT_LEVELS, first_reached
+    from zerosum.dissent import DISSENT_LEVELS, first_reached
     from zerosum.show.dissent.subject import BATCH, known, value_of
 
     if len(documents) < 2:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from zerosum.gradients.forces import _products
-from zerosum.gradients.forces._products import (
+from zerosum.dissent import _forces
+from zerosum.dissent._forces import (
     ForceProducts,
     TwoForces,
     at_head_rows,
@@ -137,7 +137,7 @@ def test_known_angles(monkeypatch):
     assert found.dissent[3].isnan()
     assert found.cancellation.tolist() == pytest.approx([2 / 3, 0.0, 1 - 2**0.5 / 2, 0.0])
     for k in range(3):
-        monkeypatch.setattr(_products, "BLOCK", 1)
+        monkeypatch.setattr(_forces, "BLOCK", 1)
         one = products(a[k], r[k])
         for name in ("dissent", "magnitude_ratio", "cancellation"):
             assert getattr(one, name) == pytest.approx(float(getattr(found, name)[k]))

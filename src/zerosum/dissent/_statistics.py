@@ -12,12 +12,11 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64, Shaped
 
-from zerosum.gradients._numbers import ROUNDING
-from zerosum.gradients._parameters import Parameter, by_layer
-from zerosum.gradients.forces._frequency import LabelFrequency
-from zerosum.gradients.forces._passes import PER_TOKEN, READ, ForceSums
-from zerosum.gradients.forces._products import BLOCK, ForceProducts, TwoForces, products
-from zerosum.gradients.forces._result import ONE_MATRIX, QUANTILES, FrequencyClass, PartForces, Spread
+from zerosum.dissent._force_sums import PER_TOKEN, READ, ForceSums
+from zerosum.dissent._forces import BLOCK, ForceProducts, TwoForces, products
+from zerosum.dissent._frequency import LabelFrequency
+from zerosum.dissent._record import ONE_MATRIX, QUANTILES, FrequencyClass, PartForces, Spread
+from zerosum.gradients.parameters import ROUNDING, Parameter, by_layer
 from zerosum.interference import InterferenceSums, interval, no_interval_reason
 
 BOUNDS = {"dissent": (-1.0, 1.0), "cancellation": (0.0, 1.0), "magnitude_ratio": (0.0, np.inf), "loss": (0.0, np.inf)}

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
+from zerosum.dissent._record import Dissent
 from zerosum.errors import MissingExtra
-from zerosum.gradients.forces._result import Dissent
 
 
-def dissent(
+def measure_dissent(
     model: Any,
     tokens: Any,
     *,
@@ -19,7 +19,7 @@ def dissent(
     """How far attraction towards the labels and repulsion from all other tokens oppose each other in the gradient.
 
     At each last hidden state, at the rows of the head, and, propagated back, in every parameter of the body; the
-    formulas are in `_products.py`. Source: Mircea et al. 2024, Gradient Dissent in Language Model Training and
+    formulas are in `_forces.py`. Source: Mircea et al. 2024, Gradient Dissent in Language Model Training and
     Saturation. Rows of the head are centred by their mean: the sum of both forces does not change by that, the angle
     between them does.
 
@@ -35,7 +35,7 @@ def dissent(
     (a soft cap), losses that are not finite, and too little memory.
     """
     try:
-        from zerosum.gradients.forces import _measurement as measurement
+        from zerosum.dissent import _measurement as measurement
     except ImportError as missing:
         raise MissingExtra("torch", "lm") from missing
     found: Dissent = measurement.measure(model, tokens, unit, seed, tokens_per_batch, along or _silent)

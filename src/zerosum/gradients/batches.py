@@ -1,26 +1,27 @@
-"""What comes before measuring: the model switched to evaluation, the update checked, the tokens in batches.
+"""What measurements on a model begin with: checked input, tokens in batches, halves where memory is short.
 
 Letters: S sequences of L = T + 1 tokens, s of them in a batch.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 
 from zerosum.errors import InputError
-from zerosum.gradients._parameters import Parameter, trainable
+from zerosum.gradients.parameters import Parameter, trainable
+from zerosum.losses.batch_size import is_out_of_memory
 from zerosum.tokens import PADDING
 
+Result = TypeVar("Result")
 TokensPerBatch = int | Literal["auto"]
 MOST = 4_096  # tokens of a batch; float32 holds their sums well, and more make nothing faster
 WORK = 1 << 35  # parameters times tokens of a batch, so that a killed process loses no more than a minute or two
 FEWEST = 8  # sequences of a batch, which are measured side by side, where the data has them
-LEAST = 1e-30  # of an update: what its products with gradients need to be more than 0 in float32
 LOGITS = 1 << 25  # numbers of logits in a block of positions, 128 MiB
 
 
@@ -68,6 +69,30 @@ def _sequences(parameters: Sequence[Parameter], length: int, vocabulary: int) ->
     return min(max(FEWEST, tokens // length), max(1, LOGITS // (32 * vocabulary)))
 
 
+def in_memory(batch: Batch, measure: Callable[[Batch], Result]) -> Iterator[tuple[Batch, Result]]:
+    """(batch, result of `measure`), of its halves where memory runs out.
+
+    Raises InputError where a single sequence does not fit.
+    """
+    try:
+        result = measure(batch)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        if len(batch.rows) == 1:
+            raise InputError(
+                f"not enough memory for one sequence of {batch.tokens.shape[1]} tokens. Give shorter sequences, or "
+                "another device."
+            ) from error
+    else:
+        yield batch, result
+        return
+    if batch.tokens.is_cuda:
+        torch.cuda.empty_cache()
+    for half in batch.halves():
+        yield from in_memory(half, measure)
+
+
 @contextmanager
 def measuring(model: Any) -> Iterator[None]:
     """Evaluation mode, gradients and products in full float32 (no TF32) inside the block; what was before after it,
@@ -106,42 +131,6 @@ def require_parameters(model: Any) -> tuple[Parameter, ...]:
     return parameters
 
 
-def checked_update(model: Any, update: Mapping[str, Any]) -> dict[str, Any]:
-    """u by the names that `trainable` uses, on the device of the model and in its precision.
-
-    update: u by any name that a parameter has. Raises InputError for a name that no trainable parameter has, another
-    shape, numbers that are not finite, and two different updates of one shared parameter.
-    """
-    parameters = {id(one.tensor): one for one in trainable(model)}
-    names = {name: parameters.get(id(one)) for name, one in model.named_parameters(remove_duplicate=False)}
-    found: dict[str, Any] = {}
-    largest = 0.0
-    if not isinstance(update, Mapping):
-        raise InputError(f"update: a {type(update).__name__}. Give u by parameter name, or the model after the update.")
-    for name, value in update.items():
-        parameter = names.get(name)
-        if parameter is None:
-            raise InputError(f"update {name!r}: no trainable parameter of this model. Use the names of its parameters.")
-        try:
-            u = torch.as_tensor(value).detach().to(parameter.tensor)
-        except (TypeError, ValueError, RuntimeError):
-            raise InputError(f"update {name!r}: a {type(value).__name__}. Give its numbers as an array.") from None
-        if u.shape != parameter.tensor.shape:
-            raise InputError(
-                f"update {name!r}: shape {tuple(u.shape)}, but the parameter's is {tuple(parameter.tensor.shape)}. "
-                "Give updates of this very model."
-            )
-        if not bool(torch.isfinite(u).all()):
-            raise InputError(f"update {name!r}: not finite. Did the step diverge? Give another one.")
-        largest = max(largest, float(u.abs().max())) if u.numel() else largest
-        before = found.setdefault(parameter.name, u)
-        if before is not u and not torch.equal(before, u):
-            raise InputError(f"update {name!r}: shared with {parameter.name}, whose update differs. Give one of them.")
-    if 0 < largest < LEAST:
-        raise InputError(f"update: its largest number is {largest:.1g}, lost in float32. Give a longer step.")
-    return found
-
-
 def require_seed(seed: int) -> None:
     """Raises InputError where it is none."""
     if not isinstance(seed, int) or seed < 0:
@@ -160,39 +149,6 @@ def checked_unit(unit: Any, losses: Float[np.ndarray, "S T"]) -> Any:
     if shape not in ((S,), (S, 1), (S, T)):
         raise InputError(f"unit: shape {shape}, for {S} sequences of {T} predictions. Give one for each of either.")
     return np.asarray(unit).reshape(S, -1)
-
-
-def update_between(before: Any, after: Any) -> dict[str, Any]:
-    """The update from one model to another: after - before of each trainable parameter, by name.
-
-    Raises InputError where they are not models of one shape.
-    """
-    theirs = dict(after.named_parameters())
-    ours = trainable(before)
-    every = {name for name, _ in before.named_parameters()}
-    if missing := sorted(every ^ set(theirs)):
-        raise InputError(f"two models: only one of them has the parameter {missing[0]}. Give checkpoints of one run.")
-    for one in ours:
-        if one.tensor.shape != theirs[one.name].shape:
-            shapes = f"{tuple(one.tensor.shape)} and {tuple(theirs[one.name].shape)}"
-            raise InputError(f"two models: {one.name} is of shapes {shapes}. Give checkpoints of one run.")
-    return {one.name: (theirs[one.name].detach().to(one.tensor) - one.tensor.detach()) for one in ours}
-
-
-@contextmanager
-def moved(model: Any, update: Mapping[str, Any]) -> Iterator[None]:
-    """The model with the update added inside the block, bit by bit as it was after it."""
-    kept = {one.name: one.tensor.detach().clone() for one in trainable(model) if one.name in update}
-    tensors = {one.name: one.tensor for one in trainable(model)}
-    try:
-        with torch.no_grad():
-            for name in kept:
-                tensors[name] += update[name]
-        yield
-    finally:
-        with torch.no_grad():
-            for name, value in kept.items():
-                tensors[name].copy_(value)
 
 
 def require_finite(losses: Float[np.ndarray, "S T"], ids: Int64[np.ndarray, "S L"], when: str) -> None:

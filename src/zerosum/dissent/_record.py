@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from zerosum.gradients.forces._products import ForceProducts
+from zerosum.dissent._forces import ForceProducts
 
 Ends = tuple[float, float]
 QUANTILES = (5, 25, 50, 75, 95)  # percent
@@ -99,6 +99,6 @@ class Dissent:
 
     def to_json(self) -> dict[str, Any]:
         """The same for scripts, but for each token: null where there is no number, and `<name>_reason` beside it."""
-        from zerosum.gradients.forces._document import document
+        from zerosum.dissent._document import document
 
         return document(self)

@@ -9,15 +9,15 @@ import torch
 from tiny_models import VOCABULARY, tiny
 from torch.nn import functional
 
-import zerosum.gradients
+import zerosum.dissent
+from zerosum.dissent import _force_sums, _measurement
+from zerosum.dissent._levels import first_reached
+from zerosum.dissent._measurement import ForceSums
 from zerosum.errors import InputError
-from zerosum.gradients._parameters import trainable
-from zerosum.gradients.forces import _measurement, _passes
-from zerosum.gradients.forces._measurement import ForceSums
-from zerosum.gradients.forces._reached import first_reached
+from zerosum.gradients.parameters import trainable
 from zerosum.interference import InterferenceSums, interval
 
-dissent = zerosum.gradients.dissent
+dissent = zerosum.dissent.measure_dissent
 READ = ("dissent", "magnitude_ratio", "cancellation")
 
 
@@ -170,7 +170,7 @@ def test_batches_change_nothing(tokens, monkeypatch):
     padded = tokens.clone()
     padded[1, 9:] = -1
     whole = dissent(model, padded.numpy())
-    monkeypatch.setattr(_passes, "LOGITS", 5 * VOCABULARY)
+    monkeypatch.setattr(_force_sums, "LOGITS", 5 * VOCABULARY)
     split = dissent(model, padded.numpy(), tokens_per_batch=1)
     assert (whole.N, whole.n_sequences) == (32, 3)
     for name in READ:

@@ -31,3 +31,10 @@ def tiny(family, *, tied=True, attention="sdpa", **more):
     for parameter in model.parameters():
         parameter.data += 0.1 * torch.randn_like(parameter)
     return model
+
+
+def repeating_tokens():
+    """3 sequences of 12 predictions, with repeated ids."""
+    ids = torch.randint(0, VOCABULARY, (3, 13), generator=torch.Generator().manual_seed(0))
+    ids[0, 3:6] = 0
+    return ids

@@ -10,26 +10,27 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64
 
+from zerosum.dissent._force_sums import PER_TOKEN, READ, ForceSums, forces_of
+from zerosum.dissent._forces import products
+from zerosum.dissent._frequency import LabelFrequency
+from zerosum.dissent._record import Dissent
+from zerosum.dissent._statistics import OfTokens, by_frequency, of_body, of_rows, spreads_of_rows
 from zerosum.errors import InputError
-from zerosum.gradients._parameters import Parameter
-from zerosum.gradients._prepare import (
+from zerosum.gradients.batches import (
     Batch,
     TokensPerBatch,
     batches,
     checked_unit,
+    in_memory,
     measuring,
     require_finite,
     require_parameters,
     require_seed,
 )
-from zerosum.gradients.forces._frequency import LabelFrequency
-from zerosum.gradients.forces._head import LinearHead, linear_head
-from zerosum.gradients.forces._passes import PER_TOKEN, READ, ForceSums, forces_of
-from zerosum.gradients.forces._products import products
-from zerosum.gradients.forces._read_off import OfTokens, by_frequency, of_body, of_rows, spreads_of_rows
-from zerosum.gradients.forces._result import Dissent
+from zerosum.gradients.head import LinearHead, NotLinear, linear_head
+from zerosum.gradients.parameters import Parameter
 from zerosum.losses import token_losses
-from zerosum.losses.batch_size import free_memory, is_out_of_memory
+from zerosum.losses.batch_size import free_memory
 from zerosum.tokens import PADDING
 
 Along = Callable[[str, int, int], None]
@@ -39,11 +40,19 @@ BATCH_VALUES = (
     "head and body are one vector each of all N tokens: 1 at any stationary point of their mean loss, whatever the "
     "model, and another for another N"
 )
+REFUSALS = {
+    "no-head": "a {model} without a linear head separate from its body, and dissent is defined at the hidden state "
+    "between them. Give a transformers causal language model that is not wrapped.",
+    "capped": "its logits are capped ({detail}), so they are not linear in the hidden state, where dissent is defined. "
+    "Measure a model without a cap.",
+    "not-linear": "its logits are not those of its head on the last hidden state (something comes after the head), "
+    "where dissent is defined. Measure a model whose head is linear.",
+}
 TIED = ", which need not be 1 where the loss is stationary: there, only what arrives by both paths is 0"
 
 
 def measure(model: Any, tokens: Any, unit: Any, seed: int, tokens_per_batch: TokensPerBatch, along: Along) -> Dissent:
-    """See `zerosum.gradients.dissent`."""
+    """See `zerosum.dissent.measure_dissent`."""
     parameters = require_parameters(model)
     require_seed(seed)
     with measuring(model):
@@ -53,7 +62,7 @@ def measure(model: Any, tokens: Any, unit: Any, seed: int, tokens_per_batch: Tok
         unit = checked_unit(unit, losses)
         vocabulary = int(getattr(getattr(model, "config", None), "vocab_size", None) or ids.max() + 1)
         parts = batches(ids, parameters, tokens_per_batch, vocabulary)
-        head = linear_head(model, parts[-1].tokens[:, :-1])
+        head = _linear_head(model, parts[-1].tokens[:, :-1])
         in_body, trained = _below(head, parameters), any(one.tensor is head.weight for one in parameters)
         _require_memory(in_body, head.weight if trained else None, head.weight.device)
         sums = ForceSums.zeros(in_body, head.weight if trained else None)
@@ -76,33 +85,23 @@ def _below(head: LinearHead, parameters: tuple[Parameter, ...]) -> tuple[Paramet
 def _passes(
     head: LinearHead, parts: list[Batch], parameters: tuple[Parameter, ...], rows: bool, total: int, along: Along
 ) -> Iterator[tuple[Batch, tuple[ForceSums, dict[str, Float[np.ndarray, "s T"]]]]]:
-    """Each batch with what it gives; one that does not fit the memory is halved."""
-    left, done = list(reversed(parts)), 0
+    """Each batch with its sums; halves of one that does not fit the memory."""
+    done = 0
     along("forces", done, total)
-    while left:
-        batch = left.pop()
-        try:
-            found = forces_of(head, batch.tokens, parameters, rows)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            left += _halves(batch)
-            continue
-        yield batch, found
-        done += len(batch.rows)
-        along("forces", done, total)
+    for part in parts:
+        for batch, found in in_memory(part, lambda few: forces_of(head, few.tokens, parameters, rows)):
+            yield batch, found
+            done += len(batch.rows)
+            along("forces", done, total)
 
 
-def _halves(batch: Batch) -> tuple[Batch, Batch]:
-    if len(batch.rows) == 1:
-        length = batch.tokens.shape[1] - 1
-        raise InputError(
-            f"not enough memory for one sequence of {length} tokens. Give shorter ones, or another device."
-        ) from None
-    if batch.tokens.is_cuda:
-        torch.cuda.empty_cache()
-    first, second = batch.halves()
-    return second, first
+def _linear_head(model: Any, ids: Any) -> LinearHead:
+    """The head. Raises InputError where dissent is not defined."""
+    try:
+        return linear_head(model, ids)
+    except NotLinear as error:
+        why = REFUSALS[error.code].format(model=type(model).__name__, detail=error.detail)
+        raise InputError(f"model: {why}") from None
 
 
 def _require_memory(parameters: tuple[Parameter, ...], head: Any, device: Any) -> None:

@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float
 from torch.nn import functional
 
-from zerosum.gradients._parameters import Parameter
-from zerosum.gradients._prepare import LOGITS
-from zerosum.gradients.forces._head import LinearHead
-from zerosum.gradients.forces._products import TwoForces, at_head_rows, at_hidden_states, competitors
+from zerosum.dissent._forces import TwoForces, at_head_rows, at_hidden_states, competitors
+from zerosum.gradients.batches import LOGITS
+from zerosum.gradients.head import LinearHead
+from zerosum.gradients.parameters import Parameter
 
 READ = ("dissent", "magnitude_ratio", "cancellation")
 PER_TOKEN = (*READ, "loss")

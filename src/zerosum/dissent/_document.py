@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from zerosum.gradients._document import numbers
-from zerosum.gradients.forces._products import ForceProducts
-from zerosum.gradients.forces._result import ONE_VECTOR, Dissent, PartForces, Spread
+from zerosum.dissent._forces import ForceProducts
+from zerosum.dissent._record import ONE_VECTOR, Dissent, PartForces, Spread
+from zerosum.estimate import numbers_or_reasons
 
 NO_FORCE = "attraction or repulsion is 0 here, but for rounding"
 Said = dict[str, Any]
@@ -33,7 +33,7 @@ def _spreads(found: Mapping[str, Spread]) -> Said:
 
 
 def _spread(one: Spread) -> Said:
-    said = numbers({"mean": one.mean}, {"mean": NO_FORCE})
+    said = numbers_or_reasons({"mean": one.mean}, {"mean": NO_FORCE})
     said["interval"] = None if one.interval is None else list(one.interval)
     said |= {} if one.interval is not None else {"interval_reason": one.reason or "not given"}
     quantiles: Said = {f"{percent}%": value for percent, value in one.quantiles.items()}
@@ -53,4 +53,4 @@ def _part(one: PartForces) -> Said:
 def _forces(forces: ForceProducts) -> Said:
     values = {name: getattr(forces, name) for name in ("dissent", "magnitude_ratio", "cancellation")}
     norms = {"norm_attraction": forces.attraction**0.5, "norm_repulsion": forces.repulsion**0.5}
-    return numbers(values, dict.fromkeys(values, NO_FORCE)) | norms | {"numel": forces.numel}
+    return numbers_or_reasons(values, dict.fromkeys(values, NO_FORCE)) | norms | {"numel": forces.numel}
