@@ -10,9 +10,10 @@ from synthetic_suite import curve_of
 from test_browser import browser
 
 from zerosum.deceleration import Analysis, fit
-from zerosum.interference.labelled import TokenText
-from zerosum.show import Missing, RunReport, token_losses_of, write_run
+from zerosum.interference.labelled import TokenText, findings_of
+from zerosum.show import Missing, RunReport, write_run
 from zerosum.show.run.figures import FIGURES, groups, groups_over_time
+from zerosum.show.run.heat import coloured
 
 __all__ = ["browser"]
 
@@ -24,7 +25,7 @@ def store():
 
 @pytest.fixture(scope="module")
 def losses(store):
-    return token_losses_of(store, text=TokenText(Words()))
+    return findings_of(store, text=TokenText(Words()))
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +86,11 @@ def test_every_token_shown_has_its_number_and_the_colour_of_its_sign(losses, sto
         if t >= 0 and row["change"]:
             assert float(row["change"]) == pytest.approx(loss[-1, s, t] - loss[-2, s, t], abs=1e-12)
         assert not row["document"].startswith(("=", "+", "-", "@"))
-    coloured = [name for name in page.classes if name and name[:1] in "wb" and name[1:].isdigit()]
-    levels = [token.level for one in losses.heat.documents for part in one.parts for token in part if token.level]
+    shown = [name for name in page.classes if name and name[:1] in "wb" and name[1:].isdigit()]
+    tokens = [token for document in coloured(losses.heat).documents for part in document.parts for token in part]
+    levels = [token.level for token in tokens if token.level]
     legend = [f"{'w' if k > 0 else 'b'}{abs(k)}" for k in range(-5, 6) if k]
-    assert coloured == [*legend, *(f"{'w' if k > 0 else 'b'}{abs(k)}" for k in levels)]
+    assert shown == [*legend, *(f"{'w' if k > 0 else 'b'}{abs(k)}" for k in levels)]
 
 
 def test_documents_shown_are_those_of_the_largest_net_change(losses, store):
@@ -126,19 +128,20 @@ def test_bars_of_a_panel_are_all_movement_and_the_paying_class_is_on_the_other_s
 
 
 def test_a_store_without_tokenizer_and_documents_says_what_is_missing(store):
-    bare = token_losses_of(store.drop_vars(["document", "domain"]))
-    assert {one.what for one in bare.missing} == {
+    bare = findings_of(store.drop_vars(["document", "domain"]))
+    assert {gap.what for gap in bare.left_out} == {
         *("Groups by document", "Groups by domain", "Groups by token-class", "Documents token by token")
     }
     assert bare.heat is None
-    ids = token_losses_of(store, documents=1)
+    ids = findings_of(store, documents=1)
     assert not ids.heat.decoded
     token = ids.heat.documents[0].parts[0][0]
-    assert token.text.strip() == str(token.id)
+    assert token.text is None
+    assert coloured(ids.heat).documents[0].parts[0][0].text == str(token.id)
 
 
 def test_other_steps_for_the_heat_map(store):
-    found = token_losses_of(store, between=(1, 8), documents=1)
+    found = findings_of(store, between=(1, 8), documents=1)
     loss = store["loss"].to_numpy().astype(np.float64)
     token = found.heat.documents[0].parts[0][1]
     assert token.change == pytest.approx(

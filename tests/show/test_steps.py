@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from zerosum.show.steps import BatchReport, StepReport, measure_changes
+from zerosum.interference.labelled import measure_changes
+from zerosum.show.steps import BatchReport, StepReport
 
 
 def report(n_batches, tokens=300):
@@ -76,7 +77,7 @@ def test_means_over_batches_are_those_of_students_t():
         assert mean.value == pytest.approx(np.mean(values))
         if name in ("M", "delta_L"):
             assert mean.interval == pytest.approx(ends)
-        assert (mean.N, mean.N_of) == (5, "batches")
+        assert (mean.N, mean.of) == (5, "batches")
 
 
 def test_an_interval_stays_where_the_number_can_be():

@@ -18,8 +18,9 @@ from zerosum.show.names import printable
 
 if TYPE_CHECKING:
     from zerosum.deceleration import Analysis
+    from zerosum.interference.labelled import StoreFindings
     from zerosum.runs import RunDirectory
-    from zerosum.show import Missing, RunReport, TokenLosses
+    from zerosum.show import Missing, RunReport
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _analysis(run: "RunDirectory | None", missing: "list[Missing]") -> "Analysis
         return None
 
 
-def _losses(source: str, store: Path, asked: Asked, missing: "list[Missing]") -> "TokenLosses | None":
+def _losses(source: str, store: Path, asked: Asked, missing: "list[Missing]") -> "StoreFindings | None":
     """What the store of per-token losses says; a store that cannot be used does not take the rest of the page."""
     from zerosum.show import Missing
 
@@ -165,10 +166,11 @@ def _losses(source: str, store: Path, asked: Asked, missing: "list[Missing]") ->
         return None
 
 
-def _told_by(store: Path, asked: Asked, missing: "list[Missing]") -> "TokenLosses":
+def _told_by(store: Path, asked: Asked, missing: "list[Missing]") -> "StoreFindings":
+    from zerosum.interference.labelled import findings_of
     from zerosum.losses import open_store
     from zerosum.runs import token_text
-    from zerosum.show import Missing, token_losses_of
+    from zerosum.show import Missing
 
     opened = open_store(store)
     pairs = asked.pairs
@@ -176,7 +178,7 @@ def _told_by(store: Path, asked: Asked, missing: "list[Missing]") -> "TokenLosse
         why = "no checkpoint is at twice the step of another, so each is compared with the next."
         missing.append(Missing("Pairs t to 2t", why))
         pairs = "consecutive"
-    return token_losses_of(
+    return findings_of(
         opened,
         pairs,
         between=_between(asked.between),
@@ -223,8 +225,7 @@ def _show(source: str, told: "RunReport", page: Path, several: bool) -> None:
 
     rows = [("found", sentence) for sentence in opening(told)]
     rows += [("problem", text) for text in (told.losses.found.problems if told.losses else ())]
-    missing = [*told.missing, *(told.losses.missing if told.losses else ())]
-    rows += [("not there", _missing_line(one)) for one in missing]
+    rows += [("not there", _missing_line(one)) for one in told.all_missing]
     console = screen()
     if several:
         console.print(printable(source), style="bold")

@@ -101,7 +101,8 @@ def _measure(
     tokens_per_batch: Any,
 ) -> "StepReport":
     from zerosum.checkpoints import load_model
-    from zerosum.show.steps import BatchReport, StepReport, measure_changes
+    from zerosum.interference.labelled import measure_changes
+    from zerosum.show.steps import BatchReport, StepReport
     from zerosum.training.optimizer_states import Choice, find_updater
     from zerosum.training.real_steps import draw_batches, left_out, real_steps
 

@@ -9,8 +9,9 @@ from zerosum.show.numbers import count, decimals, number, percent
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from zerosum.show.steps import Changes, StepReport
-    from zerosum.show.suite.summary import Estimate
+    from zerosum.estimate import Estimate
+    from zerosum.interference.labelled import Changes
+    from zerosum.show.steps import StepReport
 
 WIDE = 110  # columns of a terminal from which an interval stands on one line
 NAMES = {"batch": "training batch", "heldout": "held-out"}

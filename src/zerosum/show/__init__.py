@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zerosum.show.logs.write import write_logs
-    from zerosum.show.run.measured import token_losses_of
-    from zerosum.show.run.subject import GroupsOverTime, Missing, RunReport, TokenLosses
+    from zerosum.show.run.subject import Missing, RunReport
     from zerosum.show.run.write import write_run
     from zerosum.show.suite.documents import to_json
     from zerosum.show.suite.measured import summarize_run
@@ -34,19 +33,16 @@ _FILE_OF = {
     "CutoffFit": "suite.summary",
     "DoubleStep": "suite.summary",
     "Estimate": "suite.summary",
-    "GroupsOverTime": "run.subject",
     "Missing": "run.subject",
     "OneStep": "suite.summary",
     "RunReport": "run.subject",
     "RunSummary": "suite.summary",
     "SeedD": "suite.summary",
     "SuiteSummary": "suite.summary",
-    "TokenLosses": "run.subject",
     "across_seeds": "suite.seeds",
     "summarize_run": "suite.measured",
     "terminal_table": "suite.terminal",
     "to_json": "suite.documents",
-    "token_losses_of": "run.measured",
     "write_logs": "logs.write",
     "write_report": "suite.write",
     "write_run": "run.write",
@@ -57,19 +53,16 @@ __all__ = [
     "CutoffFit",
     "DoubleStep",
     "Estimate",
-    "GroupsOverTime",
     "Missing",
     "OneStep",
     "RunReport",
     "RunSummary",
     "SeedD",
     "SuiteSummary",
-    "TokenLosses",
     "across_seeds",
     "summarize_run",
     "terminal_table",
     "to_json",
-    "token_losses_of",
     "write_logs",
     "write_report",
     "write_run",

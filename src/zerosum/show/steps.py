@@ -8,15 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-import xarray as xr
-from jaxtyping import Float, Int
-
-from zerosum.interference import Interference, measure
-from zerosum.interference.labelled import units_of
-from zerosum.show.suite.documents import estimate_json, interference, plain
-from zerosum.show.suite.seeds import over_repeats
-from zerosum.show.suite.summary import Estimate
+from zerosum.estimate import Estimate
+from zerosum.interference import over_repeats
+from zerosum.interference.labelled import Changes
+from zerosum.show.suite.documents import interference, plain
 
 SPLITS = ("batch", "heldout")
 RANGE = {
@@ -30,18 +25,6 @@ RANGE = {
     "excess": (-1.0, 1.0),
 }
 """What is averaged over batches, and between which ends it can lie; an interval that few batches give may be wider."""
-
-
-@dataclass(frozen=True)
-class Changes:
-    """Interference of the changes of one step. units: what its interval resamples, "document" or "sequence".
-
-    loss: mean over these tokens before the step, nats per token.
-    """
-
-    loss: float
-    units: str
-    measured: Interference
 
 
 @dataclass(frozen=True)
@@ -111,24 +94,5 @@ class StepReport:
         if document["N"] is None:
             document["N_reason"] = f"batches have {min(n)} to {max(n)} tokens"
         for name in RANGE:
-            document |= estimate_json(name, self.mean(name, split))
+            document |= self.mean(name, split).flat(name)
         return document
-
-
-def measure_changes(
-    before: Float[np.ndarray, "S T"],
-    after: Float[np.ndarray, "S T"],
-    document: Int[np.ndarray, "S *T"] | None = None,
-    *,
-    seed: int = 0,
-) -> Changes:
-    """Interference of after - before, in nats, NaN where nothing is predicted.
-
-    document: which one each sequence or token is from, -1 at padding; where 20 are known they are what the interval
-    resamples, else sequences. seed: of the bootstrap and the Monte Carlo nulls.
-    """
-    coords = {} if document is None else {"document": (("sequence", "position")[: document.ndim], document)}
-    units = units_of(xr.Dataset({"loss": (("sequence", "position"), before)}, coords=coords))
-    change = after.astype(np.float64) - before
-    loss = float(np.nanmean(before, dtype=np.float64))
-    return Changes(loss, units.name, measure(change, units.id, seed=seed))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from zerosum.interference.labelled import GroupsOverTime, StoreFindings
 from zerosum.show import interference_words as words
 from zerosum.show import numbers as n
 from zerosum.show import old_page as page
@@ -14,8 +15,8 @@ from zerosum.show.logs.subject import Logs
 from zerosum.show.logs.words import stories
 from zerosum.show.run import tables
 from zerosum.show.run.figures import FIGURES
-from zerosum.show.run.heat import LEVELS, HeatMap
-from zerosum.show.run.subject import GroupsOverTime, RunReport, TokenLosses
+from zerosum.show.run.heat import LEVELS, Coloured, coloured
+from zerosum.show.run.subject import RunReport
 from zerosum.show.words import VERDICTS, the_break
 
 CURVES = "curves"
@@ -25,6 +26,7 @@ def html(report: RunReport, drawings: dict[str, Drawing]) -> str:
     """The whole page. drawings: of the figures that it shows, by their stem."""
     logs = Logs((report.analysis,)) if report.analysis else None
     losses = report.losses
+    heat = coloured(losses.heat) if losses and losses.heat else None
     figures = {
         stem: page.on_page(stem, FIGURES[stem], losses, drawing)
         for stem, drawing in drawings.items()
@@ -35,7 +37,8 @@ def html(report: RunReport, drawings: dict[str, Drawing]) -> str:
         report.provenance,
         title=report.name,
         opening=list(opening(report)),
-        missing=[*report.missing, *(losses.missing if losses else ())],
+        missing=report.all_missing,
+        heat=heat,
         problems=losses.found.problems if losses else (),
         curve=page.on_page(CURVES, curves, logs, drawings[CURVES]) if logs and CURVES in drawings else None,
         story=stories(logs)[0] if logs else None,
@@ -50,7 +53,7 @@ def html(report: RunReport, drawings: dict[str, Drawing]) -> str:
         concordance=tables.concordance(losses) if losses else None,
         keep_paying=words.keep_paying(losses.found.worse_often) if losses and losses.found.worse_often else "",
         moved=tables.moved(losses.heat) if losses and losses.heat else None,
-        swatches=swatches(losses.heat) if losses and losses.heat else [],
+        swatches=swatches(heat) if heat else [],
         signed=signed,
         gradients=section(report.gradients, drawings) if report.gradients else None,
     )
@@ -66,7 +69,7 @@ def opening(report: RunReport) -> Iterator[str]:
         yield cancels(report.gradients.last)
 
 
-def _tokens(losses: TokenLosses) -> Iterator[str]:
+def _tokens(losses: StoreFindings) -> Iterator[str]:
     if not losses.found.sound:
         why = words.set_aside(losses.found)
         yield why[0].upper() + why[1:]
@@ -76,7 +79,7 @@ def _tokens(losses: TokenLosses) -> Iterator[str]:
         yield words.against_chance(losses.last)
 
 
-def said(losses: TokenLosses) -> Iterator[str]:
+def said(losses: StoreFindings) -> Iterator[str]:
     """What bears on reading D."""
     if change := words.first_to_last(losses.found):
         yield change
@@ -93,7 +96,7 @@ def _about(one: GroupsOverTime) -> tuple[str, str]:
     return f"{groups.note}.", words.who_pays(groups, pair.measured.delta_L)
 
 
-def swatches(heat: HeatMap) -> list[tuple[int, str]]:
+def swatches(heat: Coloured) -> list[tuple[int, str]]:
     """Steps of colour with the change that each stands for, in nats."""
     unit = heat.scale / LEVELS
     return [(k, f"{k * unit:+.3g}".replace("-", "−") if k else "0") for k in range(-LEVELS, LEVELS + 1)]

@@ -1,12 +1,11 @@
 """The tables of the page on one run: pairs, groups, concordance, tokens that moved most."""
 
 from zerosum.interference import Interference
-from zerosum.interference.labelled import Moved
+from zerosum.interference.labelled import GroupsOverTime, HeatMap, Moved, StoreFindings
 from zerosum.show import numbers as n
 from zerosum.show.interference_words import steps
 from zerosum.show.run.figures.groups import shown
-from zerosum.show.run.heat import HeatMap, visible
-from zerosum.show.run.subject import GroupsOverTime, TokenLosses
+from zerosum.show.run.heat import visible
 from zerosum.show.tables import Cell, Table, measured
 
 CONTEXT = 28  # characters before a token
@@ -19,7 +18,7 @@ def interfering(found: Interference, form: n.Form) -> Cell:
     return measured(getattr(found, form.symbol), ends, form, "" if ends else f"no interval: {why}")
 
 
-def pairs(losses: TokenLosses) -> Table:
+def pairs(losses: StoreFindings) -> Table:
     """Every pair of checkpoints with N, nulls, intervals and noise floor."""
     columns = (
         ("Steps", ""),
@@ -73,7 +72,7 @@ def groups(one: GroupsOverTime) -> Table:
     return Table(f"By {one.by}, steps {steps(pair)}{more}", columns, tuple(rows))
 
 
-def where(losses: TokenLosses) -> Table:
+def where(losses: StoreFindings) -> Table:
     """Cancelling between the groups and within them at the last pair, for every grouping."""
     columns = (
         ("Groups", ""),
@@ -92,7 +91,7 @@ def where(losses: TokenLosses) -> Table:
     return Table(f"Where it cancels, steps {steps(losses.last)} (no intervals)", columns, tuple(rows))
 
 
-def concordance(losses: TokenLosses) -> Table:
+def concordance(losses: StoreFindings) -> Table:
     """Agreement of signs between pairs, beside what independent signs would give."""
     columns = (
         ("Steps", ""),

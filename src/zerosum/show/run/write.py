@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from zerosum.atomic import write_text
+from zerosum.interference.labelled import HeatMap
 from zerosum.show.drawing import Drawing, draw, write_figure
 from zerosum.show.drawing.files import inert
 from zerosum.show.gradients.write import write_figures
@@ -12,7 +13,7 @@ from zerosum.show.logs.figures import curves
 from zerosum.show.logs.subject import Logs
 from zerosum.show.names import printable
 from zerosum.show.run.figures import figures_of
-from zerosum.show.run.heat import HeatMap
+from zerosum.show.run.heat import shown_text
 from zerosum.show.run.page import CURVES, html
 from zerosum.show.run.subject import RunReport
 
@@ -49,7 +50,7 @@ def tokens(heat: HeatMap) -> pd.DataFrame:
         {
             "from_step": heat.from_step, "to_step": heat.to_step, "document": printable(document.name),
             "sequence": token.sequence, "position": token.position, "token": token.id,
-            "text": token.text if heat.decoded else "", "change": token.change,
+            "text": shown_text(token)[0] if heat.decoded else "", "change": token.change,
         }
         for document in heat.documents
         for part in document.parts

@@ -1,6 +1,6 @@
 """From a measured run directory to its summary: every change with its N, nulls and interval, and the fit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +10,7 @@ from jaxtyping import Float
 from zerosum.checkpoints import Run
 from zerosum.deceleration import fit
 from zerosum.interference import Interference, doubling_pairs, measure
+from zerosum.interference.labelled import one_steps
 from zerosum.show.suite.summary import CutoffFit, DoubleStep, Estimate, OneStep, RunSummary
 from zerosum.training import Recipe
 
@@ -36,7 +37,7 @@ def summarize_run(
         cutoffs=tuple(CutoffFit.of(fit(curve, cutoff=after)) for after in cutoffs),
         double=tuple(DoubleStep(start, end, _double(store, start, end)) for start, end in pairs),
         unpaired=tuple(unpaired),
-        one_step=tuple(_one_steps(store)),
+        one_step=tuple(OneStep(one.step, one.split, one.measured) for one in one_steps(store)),
     )
 
 
@@ -52,13 +53,3 @@ def _double(store: xr.Dataset, start: int, end: int) -> Interference:
     steps = store["step"].to_numpy().tolist()
     before, after = (_losses(store, "loss", steps.index(step)) for step in (start, end))
     return measure(after - before, _documents(store))
-
-
-def _one_steps(store: xr.Dataset) -> Iterator[OneStep]:
-    for index, step in enumerate(store["step"].to_numpy().tolist()):
-        if step == 0:  # no step was measured there, see `measure_losses`
-            continue
-        held_out = _losses(store, "loss_after_step", index) - _losses(store, "loss", index)
-        yield OneStep(step, "heldout", measure(held_out, _documents(store)))
-        batch = _losses(store, "batch_loss_after_step", index) - _losses(store, "batch_loss", index)
-        yield OneStep(step, "batch", measure(batch))

@@ -1,14 +1,9 @@
 """The same size trained from several seeds: means with t-intervals over the seeds."""
 
-import math
 from collections.abc import Sequence
-from statistics import fmean, stdev
 
-from scipy.stats import t as student
-
+from zerosum.interference import over_repeats
 from zerosum.show.suite.summary import AcrossSeeds, Estimate, RunSummary, SeedD
-
-LEVEL = 0.95
 
 
 def across_seeds(runs: Sequence[RunSummary]) -> tuple[AcrossSeeds, ...] | None:
@@ -46,23 +41,6 @@ def _d_of_pair(runs: list[RunSummary], start: int, end: int) -> list[float]:
 
 def over_seeds(values: Sequence[float]) -> Estimate:
     """Mean of one number per seed with Student's t-interval; values that are NaN are left out."""
-    return over_repeats(values, "seeds")
-
-
-def over_repeats(values: Sequence[float], of: str) -> Estimate:
-    """Mean of one number per repetition with Student's t-interval; values that are NaN are left out.
-
-    of: what was repeated, in the plural.
-
-    >>> found = over_repeats([0.4, 0.5, 0.6], "seeds")
-    >>> round(found.value, 3), [round(end, 3) for end in found.interval], found.N
-    (0.5, [0.252, 0.748], 3)
-    """
-    known = [value for value in values if math.isfinite(value)]
-    n = len(known)
-    if n < 2:
-        value = known[0] if known else math.nan
-        return Estimate(value, None, n, of, LEVEL, reason=f"{n} of {len(values)} {of} give it; an interval needs 2")
-    mean = fmean(known)
-    half = float(student.ppf((1 + LEVEL) / 2, n - 1)) * stdev(known) / math.sqrt(n)
-    return Estimate(mean, (mean - half, mean + half), n, of, LEVEL, f"Student's t over {n} {of}")
+    mean = over_repeats(values, "seeds")
+    why = mean.reason or None
+    return Estimate(mean.value, mean.interval, mean.N or 0, mean.of, mean.level, mean.method, why)

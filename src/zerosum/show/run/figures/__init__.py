@@ -1,10 +1,10 @@
 """Figures of what the tokens of one run do, one file each. A new figure is a new file and its line in `FIGURES`."""
 
+from zerosum.interference.labelled import StoreFindings
 from zerosum.show.drawing import FigureModule
 from zerosum.show.run.figures import concordance, groups, groups_over_time, interference, where
-from zerosum.show.run.subject import TokenLosses
 
-FIGURES: dict[str, FigureModule[TokenLosses]] = {
+FIGURES: dict[str, FigureModule[StoreFindings]] = {
     "interference": interference,
     "groups": groups,
     "groups-over-time": groups_over_time,
@@ -14,7 +14,7 @@ FIGURES: dict[str, FigureModule[TokenLosses]] = {
 """File stem -> module, in the order of the page."""
 
 
-def figures_of(losses: TokenLosses) -> dict[str, FigureModule[TokenLosses]]:
+def figures_of(losses: StoreFindings) -> dict[str, FigureModule[StoreFindings]]:
     """Those that have something to show."""
     absent = set() if losses.groups else {"groups", "groups-over-time", "where"}
     absent |= set() if losses.found.persistence else {"concordance"}

@@ -5,12 +5,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from zerosum.interference.labelled import WorseOften
+from zerosum.interference.labelled import StoreFindings, WorseOften
 from zerosum.show.drawing.axes import log_axis, panels, say_empty
 from zerosum.show.drawing.legend import entry, legend_below
 from zerosum.show.drawing.style import INK, MUTED, SERIES, Layout, style
 from zerosum.show.numbers import percent
-from zerosum.show.run.subject import TokenLosses
 
 TITLE = "Do the same tokens keep paying?"
 HOW_TO_READ = (
@@ -23,7 +22,7 @@ HOW_TO_READ = (
 )
 
 
-def plot(losses: TokenLosses, layout: Layout = "wide") -> Figure:
+def plot(losses: StoreFindings, layout: Layout = "wide") -> Figure:
     """Agreement against step, and how often tokens got worse."""
     with style():
         fig, (left, right) = panels(2, layout, height=2.6, columns=2)
@@ -39,7 +38,7 @@ def plot(losses: TokenLosses, layout: Layout = "wide") -> Figure:
     return fig
 
 
-def _agreement(ax: Axes, losses: TokenLosses) -> None:
+def _agreement(ax: Axes, losses: StoreFindings) -> None:
     rows = [row for row in losses.found.persistence if np.isfinite(row.found.excess)]
     if not rows:
         return say_empty(ax, "no two pairs of checkpoints to compare")
@@ -70,7 +69,7 @@ def _times(ax: Axes, found: WorseOften | None) -> None:
     return None
 
 
-def alt(losses: TokenLosses) -> str:
+def alt(losses: StoreFindings) -> str:
     """What the figure shows, for who cannot see it."""
     apart = [row for row in losses.found.persistence if not row.shares_checkpoint]
     said = f"the last without a common checkpoint is {100 * apart[-1].found.excess:.1f} % points" if apart else ""
@@ -84,7 +83,7 @@ def alt(losses: TokenLosses) -> str:
     return f"Agreement of signs between pairs of checkpoints over chance: {said}. How often tokens got worse: {times}"
 
 
-def table(losses: TokenLosses) -> pd.DataFrame:
+def table(losses: StoreFindings) -> pd.DataFrame:
     """One row for each two pairs that were compared."""
     rows = []
     for row in losses.found.persistence:

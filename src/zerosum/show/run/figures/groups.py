@@ -7,14 +7,13 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
 from zerosum.interference import Group, Interference
-from zerosum.interference.labelled import MeasuredGroups
+from zerosum.interference.labelled import MeasuredGroups, StoreFindings
 from zerosum.show.drawing.axes import panels
 from zerosum.show.drawing.interference_series import columns
 from zerosum.show.drawing.legend import entry, legend_below
 from zerosum.show.drawing.style import INK, MUTED, PAPER, SERIES, Layout, style
 from zerosum.show.interference_words import steps, who_pays
 from zerosum.show.names import printable
-from zerosum.show.run.subject import TokenLosses
 
 TITLE = "Which groups pay for which"
 HOW_TO_READ = (
@@ -38,7 +37,7 @@ def shown(groups: MeasuredGroups) -> list[Row]:
     return [row for row in rows if row[0].name in kept]
 
 
-def plot(losses: TokenLosses, layout: Layout = "wide") -> Figure:
+def plot(losses: StoreFindings, layout: Layout = "wide") -> Figure:
     """One panel for each way to split the tokens."""
     with style():
         most = max(len(shown(one.last[1])) for one in losses.groups)
@@ -78,13 +77,13 @@ def told(found: Interference) -> bool:
     return found.interval is not None and not found.interval.delta_L[0] <= 0 <= found.interval.delta_L[1]
 
 
-def alt(losses: TokenLosses) -> str:
+def alt(losses: StoreFindings) -> str:
     """What the figure shows, for who cannot see it."""
     parts = [f"By {one.by}: {who_pays(one.last[1], one.last[0].measured.delta_L)}" for one in losses.groups]
     return f"Each group's share of all movement, falls and rises, steps {steps(losses.last)}. {' '.join(parts)}"
 
 
-def table(losses: TokenLosses) -> pd.DataFrame:
+def table(losses: StoreFindings) -> pd.DataFrame:
     """One row for each grouping, pair of checkpoints and group."""
     return pd.DataFrame([
         {

@@ -7,12 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from zerosum.interference.labelled import GroupsOverTime, StoreFindings
 from zerosum.show.drawing.axes import panels
 from zerosum.show.drawing.legend import legend_below
 from zerosum.show.drawing.style import INK, MUTED, Layout, style
 from zerosum.show.names import printable
 from zerosum.show.run.figures.groups import FALLS, RISES, shown
-from zerosum.show.run.subject import GroupsOverTime, TokenLosses
 
 TITLE = "Which groups pay, over training"
 HOW_TO_READ = (
@@ -39,7 +39,7 @@ def rows_of(one: GroupsOverTime) -> Cells:
     return cells if fixed else dict(list(cells.items())[:12])
 
 
-def plot(losses: TokenLosses, layout: Layout = "wide") -> Figure:
+def plot(losses: StoreFindings, layout: Layout = "wide") -> Figure:
     """One panel for each way to split the tokens."""
     with style():
         drawn = [(one, rows_of(one)) for one in losses.groups]
@@ -76,7 +76,7 @@ def _panel(ax: Axes, one: GroupsOverTime, cells: Cells, layout: Layout) -> None:
     ax.spines[:].set_visible(False)
 
 
-def alt(losses: TokenLosses) -> str:
+def alt(losses: StoreFindings) -> str:
     """What the figure shows, for who cannot see it."""
     parts = []
     for one in losses.groups:
@@ -86,7 +86,7 @@ def alt(losses: TokenLosses) -> str:
     return f"Net ratio of each group of tokens at each pair of checkpoints: {said}."
 
 
-def table(losses: TokenLosses) -> pd.DataFrame:
+def table(losses: StoreFindings) -> pd.DataFrame:
     """The cells that are drawn; all groups with intervals are in groups.csv."""
     return pd.DataFrame([
         {"by": one.by, "group": printable(name), "from_step": pair.from_step, "to_step": pair.to_step, "R": R}

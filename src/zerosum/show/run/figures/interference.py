@@ -4,12 +4,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from zerosum.interference.labelled import StoreFindings
 from zerosum.show.drawing.axes import log_axis, note_above, panels
 from zerosum.show.drawing.interference_series import columns, null_handles, series
 from zerosum.show.drawing.legend import entry, legend_below
 from zerosum.show.drawing.style import MUTED, Layout, RunStyle, run_styles, style
 from zerosum.show.interference_words import against_chance, harm
-from zerosum.show.run.subject import TokenLosses
 
 TITLE = "How much cancels"
 HOW_TO_READ = (
@@ -28,7 +28,7 @@ QUANTITIES = {
 }
 
 
-def plot(losses: TokenLosses, layout: Layout = "wide") -> Figure:
+def plot(losses: StoreFindings, layout: Layout = "wide") -> Figure:
     """One panel for each quantity."""
     pairs = losses.found.sound or losses.found.pairs
     with style():
@@ -46,7 +46,7 @@ def plot(losses: TokenLosses, layout: Layout = "wide") -> Figure:
     return fig
 
 
-def _panel(ax: Axes, losses: TokenLosses, look: RunStyle, quantity: str) -> None:
+def _panel(ax: Axes, losses: StoreFindings, look: RunStyle, quantity: str) -> None:
     pairs = sorted(losses.found.sound or losses.found.pairs, key=lambda pair: (pair.from_step, pair.to_step))
     steps = [float(pair.from_step) for pair in pairs]
     values = series(ax, steps, [pair.measured for pair in pairs], look, quantity)
@@ -63,14 +63,14 @@ def _panel(ax: Axes, losses: TokenLosses, look: RunStyle, quantity: str) -> None
     ax.set_ylim(low, 1.04 if quantity != "R" or max(values) > 0.3 else 0.4)
 
 
-def alt(losses: TokenLosses) -> str:
+def alt(losses: StoreFindings) -> str:
     """What the figure shows, for who cannot see it."""
     last = losses.last
     sure = f" {against_chance(last)}" if last.measured.interval else ""
     return f"D, M, R and the harmful share of each pair of checkpoints against step. {harm(last)}{sure}"
 
 
-def table(losses: TokenLosses) -> pd.DataFrame:
+def table(losses: StoreFindings) -> pd.DataFrame:
     """One row for each pair with N, nulls, intervals and the noise floor."""
     return pd.DataFrame([
         {"from_step": pair.from_step, "to_step": pair.to_step}

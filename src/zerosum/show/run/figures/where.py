@@ -3,11 +3,11 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from zerosum.interference.labelled import StoreFindings
 from zerosum.show.drawing.axes import log_axis, panels
 from zerosum.show.drawing.legend import entry, legend_below
 from zerosum.show.drawing.style import INK, MUTED, SERIES, Layout, style
 from zerosum.show.interference_words import where
-from zerosum.show.run.subject import TokenLosses
 
 TITLE = "Between groups or inside them"
 HOW_TO_READ = (
@@ -19,7 +19,7 @@ HOW_TO_READ = (
 )
 
 
-def plot(losses: TokenLosses, layout: Layout = "wide") -> Figure:
+def plot(losses: StoreFindings, layout: Layout = "wide") -> Figure:
     """One panel for each way to split the tokens."""
     with style():
         fig, axes = panels(len(losses.groups), layout, height=2.0)
@@ -44,13 +44,13 @@ def plot(losses: TokenLosses, layout: Layout = "wide") -> Figure:
     return fig
 
 
-def alt(losses: TokenLosses) -> str:
+def alt(losses: StoreFindings) -> str:
     """What the figure shows, for who cannot see it."""
     parts = [f"By {one.by}, at the last pair: {where(one.last[1], one.last[0].measured)}" for one in losses.groups]
     return f"C_between, C_within and their product against step, for each grouping. {' '.join(parts)}"
 
 
-def table(losses: TokenLosses) -> pd.DataFrame:
+def table(losses: StoreFindings) -> pd.DataFrame:
     """One row for each grouping and pair of checkpoints."""
     return pd.DataFrame([
         {
