@@ -10,7 +10,7 @@ import typer
 
 from zerosum.cli.data_options import Data
 from zerosum.cli.model_options import MAIN, Device, TokensPerBatch, batch_tokens, usable_device
-from zerosum.cli.options import spelled_out
+from zerosum.cli.options import expand_option_groups
 from zerosum.cli.output import make_folder
 from zerosum.cli.progress import progress
 from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from zerosum.cli.progress import Show
     from zerosum.tokens import TokenSequences
 
-FOLDER = "dissent"  # of what was measured, in the run's folder of measurements
 
-
-@spelled_out
+@expand_option_groups
 def dissent(
     checkpoint: Annotated[
         str,
@@ -89,9 +87,10 @@ class _Measured:
 
     def in_turn(self) -> "Iterator[tuple[str, Checkpoint]]":
         """Name and checkpoint, first those that no other process measures."""
+        from zerosum.runs import RunDirectory
         from zerosum.sharing import Job, free_first
 
-        job = Job(self.run.measured / FOLDER)
+        job = Job(RunDirectory(self.run.path).dissent)
         for checkpoint in free_first(self.run.checkpoints, lambda one: job.is_claimed(_piece(one))):
             yield checkpoint.name, checkpoint
 
@@ -116,10 +115,11 @@ class _Measured:
 
     def _cached(self, piece: str, key: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The result under this key: of an earlier call, of this process, or of another that measures it now."""
+        from zerosum.runs import RunDirectory
         from zerosum.sharing import Job, ResultCache, work_through
         from zerosum.training.run_folder import writing
 
-        folder = self.run.measured / FOLDER
+        folder = RunDirectory(self.run.path).dissent
         cache, job = ResultCache(folder, key), Job(folder)
         if (document := cache.read(piece)) is None:
             with writing(folder):
@@ -136,11 +136,11 @@ class _Measured:
         return load_model(checkpoint, device=self.device)
 
     def _found(self, checkpoint: "Checkpoint", model: Any, tokens: "TokenSequences") -> dict[str, Any]:
-        from zerosum.gradients import dissent as measure
+        from zerosum.dissent import measure_dissent
         from zerosum.gradients.source import head, units_of
 
         label, units = f"step {checkpoint.step}: dissent", units_of(tokens)
-        found = measure(
+        found = measure_dissent(
             model,
             tokens.ids,
             unit=tokens.document if units == "document" else None,
@@ -157,8 +157,8 @@ def _piece(checkpoint: "Checkpoint") -> str:
 
 def _first_reached(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Where head and body first get to each level; nothing of a single checkpoint."""
-    from zerosum.gradients import DISSENT_LEVELS, first_reached
-    from zerosum.report.dissent.subject import BATCH, known, value_of
+    from zerosum.dissent import DISSENT_LEVELS, first_reached
+    from zerosum.show.dissent.subject import BATCH, known, value_of
 
     if len(documents) < 2:
         return []
@@ -172,7 +172,7 @@ def _first_reached(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _say(source: str, documents: list[dict[str, Any]], out: Path | None, as_json: bool, failed: list[Failure]) -> None:
-    from zerosum.report.dissent.subject import DissentOverTraining
+    from zerosum.show.dissent.subject import DissentOverTraining
 
     reached = _first_reached(documents)
     over = DissentOverTraining.of(documents, reached)
@@ -188,7 +188,7 @@ def _say(source: str, documents: list[dict[str, Any]], out: Path | None, as_json
 
 def _written(over: Any, out: Path, failed: list[Failure]) -> None:
     from zerosum.cli.progress import busy
-    from zerosum.report.dissent.write import write_dissent
+    from zerosum.show.dissent.write import write_dissent
     from zerosum.training.run_folder import writing
 
     with writing(out), busy("writing tables and figures"):

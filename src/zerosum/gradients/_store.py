@@ -26,7 +26,7 @@ from zerosum.checked_store import (
     seal,
 )
 from zerosum.errors import InputError
-from zerosum.gradients._parameters import layer_of
+from zerosum.gradients.parameters import layer_of
 from zerosum.tokens import PADDING
 
 if TYPE_CHECKING:

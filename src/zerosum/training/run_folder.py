@@ -19,12 +19,13 @@ from safetensors import SafetensorError
 
 from zerosum import sharing
 from zerosum.atomic import write_text
+from zerosum.curves.folders import OUR_LOG
 from zerosum.errors import InputError
 from zerosum.training import metrics
 from zerosum.training.recipe import Recipe
 from zerosum.training.text import Text
 
-METRICS = "metrics.jsonl"
+METRICS = OUR_LOG
 RECIPE = "recipe.yaml"
 DATA = "data.json"
 LOCK = "training.lock"
