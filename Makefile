@@ -5,7 +5,7 @@ TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
 BIN := .venv/bin
 
-.PHONY: demo test lint format install clean olmo-check
+.PHONY: demo test golden lint format install clean olmo-check
 
 demo: install
 	$(BIN)/zerosum demo
@@ -13,6 +13,9 @@ demo: install
 # One thread for each of the two workers: more of them wait for each other on two cores.
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+golden: install
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/golden --renew-golden
 
 lint: install
 	$(BIN)/ruff check .

@@ -20,10 +20,10 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from zerosum.gradients._exact import exact_sums, layout_of
 from zerosum.gradients._first_order import first_order
 from zerosum.gradients._oracle import oracle_sums
-from zerosum.gradients._parameters import trainable
 from zerosum.gradients._passes import changes_of, net_sums
-from zerosum.gradients._prepare import Batch
 from zerosum.gradients._sampled import sampled_mass
+from zerosum.gradients.batches import Batch
+from zerosum.gradients.parameters import trainable
 from zerosum.losses import token_losses
 
 WIDTH, LAYERS, HEADS, INNER, SEQUENCES, POSITIONS = 256, 4, 8, 1_024, 8, 128

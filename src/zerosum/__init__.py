@@ -31,7 +31,17 @@ _ROOM_OF = {
     "token_losses": "losses",
     "write_curve": "curves",
 }
-_ROOMS = ("checkpoints", "curves", "deceleration", "gradients", "interference", "losses", "tokens", "training")
+_ROOMS = (
+    "checkpoints",
+    "curves",
+    "deceleration",
+    "dissent",
+    "gradients",
+    "interference",
+    "losses",
+    "tokens",
+    "training",
+)
 
 __all__ = [
     "InputError",

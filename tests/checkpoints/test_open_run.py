@@ -75,7 +75,6 @@ def test_sorted_by_step_and_only_complete_ones(tmp_path):
     (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)) + '\n{"step": 16, "tok')
     run = open_run(tmp_path)
     assert steps_and_tokens(run) == [(0, 0), (2, 20), (16, None)]
-    assert run.measured == tmp_path / "zerosum"
 
 
 def test_tokens_from_the_trainer_unless_it_did_not_count(tmp_path):

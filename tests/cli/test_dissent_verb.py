@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from called import call, one_document  # noqa: F401 - a fixture
 
-import zerosum.gradients
+import zerosum.dissent
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -54,7 +54,7 @@ def test_one_checkpoint_gives_the_numbers_of_the_library(call, run):  # noqa: F8
     document = one_document(out)
     (found,) = document["checkpoints"]
     model = transformers.AutoModelForCausalLM.from_pretrained(run / "checkpoint-2")
-    expected = zerosum.gradients.dissent(model, np.load(run / "ids.npy"), unit=np.arange(24), seed=3).to_json()
+    expected = zerosum.dissent.measure_dissent(model, np.load(run / "ids.npy"), unit=np.arange(24), seed=3).to_json()
     assert {name: found[name] for name in expected} == expected | {"units": "document"}  # each row of .npy is one
     assert (found["step"], found["N"], found["n_sequences"]) == (2, 288, 24)
     assert (document["first_reached"], document["errors"]) == ([], [])
@@ -68,7 +68,7 @@ def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, mon
     first = one_document(out)
     assert [one["step"] for one in first["checkpoints"]] == list(STEPS)
     assert [(one["of"], one["level"]) for one in first["first_reached"]] == [
-        (place, level) for place in ("head", "body") for level in zerosum.gradients.DISSENT_LEVELS
+        (place, level) for place in ("head", "body") for level in zerosum.dissent.DISSENT_LEVELS
     ]
     assert all(one["step"] is not None or one["reason"] for one in first["first_reached"])
     files = [run / "zerosum" / "dissent" / f"step-{step}.json" for step in STEPS]
@@ -76,8 +76,8 @@ def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, mon
     files[1].unlink()
     files[2].write_text("{damaged")
     measured = []
-    real = zerosum.gradients.dissent
-    monkeypatch.setattr(zerosum.gradients, "dissent", lambda *a, **b: measured.append(1) or real(*a, **b))
+    real = zerosum.dissent.measure_dissent
+    monkeypatch.setattr(zerosum.dissent, "measure_dissent", lambda *a, **b: measured.append(1) or real(*a, **b))
     code, out, _ = call(*arguments)
     assert (code, one_document(out), len(measured)) == (0, first, 2)
     code, out, _ = call(*arguments, "--tokens-per-batch", 24)
@@ -95,8 +95,8 @@ def test_what_was_measured_holds_by_content(call, run, tmp_path, monkeypatch):  
     (tmp_path / "before").rename(tmp_path / "after")
     config = tmp_path / "after" / "checkpoint-2" / "config.json"
     config.write_text(config.read_text().replace("10000.0", "100.0"))
-    measured, real = [], zerosum.gradients.dissent
-    monkeypatch.setattr(zerosum.gradients, "dissent", lambda *a, **b: measured.append(1) or real(*a, **b))
+    measured, real = [], zerosum.dissent.measure_dissent
+    monkeypatch.setattr(zerosum.dissent, "measure_dissent", lambda *a, **b: measured.append(1) or real(*a, **b))
     code, out, said = call("dissent", tmp_path / "after", "--data", run / "ids.npy", "--json")
     assert (code, len(measured)) == (0, 1), said
     assert all("after" in one["source"] for one in one_document(out)["checkpoints"])

@@ -5,7 +5,7 @@ import errno
 import pytest
 from called import BROKEN, as_csv, call, one_document, quick_analyses, rows
 
-from zerosum import report
+from zerosum import show
 
 __all__ = ["call", "quick_analyses"]
 
@@ -31,7 +31,7 @@ def asked(monkeypatch):
         page.write_text("page")
         return page
 
-    monkeypatch.setattr(report, "write_logs", write_logs, raising=False)
+    monkeypatch.setattr(show, "write_logs", write_logs, raising=False)
     return calls
 
 
@@ -91,7 +91,7 @@ def test_a_report_that_cannot_be_written_is_an_error_beside_the_numbers(call, pa
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(report, "write_logs", full, raising=False)
+    monkeypatch.setattr(show, "write_logs", full, raising=False)
     code, out, _ = call("fit", *pair, "--out", tmp_path / "report", "--json")
     document = one_document(out)
     assert (code, len(document["curves"])) == (2, 2)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from called import as_csv, as_jsonl, call, loss_at, quick_analyses, rows
 
-from zerosum import report
+from zerosum import show
 
 __all__ = ["call", "quick_analyses"]
 
@@ -48,7 +48,7 @@ def test_every_verb_is_in_the_readme():
 def test_a_command_of_the_readme_runs(call, command, tmp_path, monkeypatch, quick_analyses):
     monkeypatch.chdir(tmp_path)
     # Drawing takes longer than all the rest; test_out.py writes a whole report.
-    monkeypatch.setattr(report, "write_logs", lambda analyses, comparisons, folder, *_: folder, raising=False)
+    monkeypatch.setattr(show, "write_logs", lambda analyses, comparisons, folder, *_: folder, raising=False)
     for source in sources_of(command):
         make_log(Path(source))
     code, out, err = call(*command)

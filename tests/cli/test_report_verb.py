@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from called import as_jsonl, call, loss_at, one_document, quick_analyses
 
-import zerosum.report as reports
+import zerosum.show as reports
 
 __all__ = ["call", "quick_analyses"]
 

@@ -33,7 +33,7 @@ def measure(run, store, method, die_at=None, **environment):
     os.environ.update(environment)
     from zerosum.checkpoints import load_model, open_run
     from zerosum.gradients import _measurement, _parts
-    from zerosum.gradients._prepare import update_between
+    from zerosum.gradients._update import update_between
     from zerosum.gradients.checkpoint import Update, measure_checkpoint
     from zerosum.tokens import read_tokens
 

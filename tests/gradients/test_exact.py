@@ -6,7 +6,7 @@ from tiny_models import tiny
 from torch import nn
 from torch.nn import functional
 
-from zerosum.gradients._exact import exact_sums, head_apart
+from zerosum.gradients._exact import exact_sums, separate_head
 from zerosum.gradients._general import general_sums
 from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients.layerwise._recorder import Unsupported
@@ -27,7 +27,7 @@ def assert_same_sums(found, expected, within=1e-9):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_has_the_oracles_sums(family, tied, attention, tokens):
     model = tiny(family, tied=tied, attention=attention)
-    assert head_apart(model, tokens) is not None
+    assert separate_head(model, tokens) is not None
     assert_same_sums(exact_sums(model, tokens, block=5), oracle_sums(model, tokens))
 
 
@@ -89,7 +89,7 @@ def odd(**how):
 
 def test_a_layer_used_twice_and_logits_that_are_changed_after_the_head(tokens):
     model = odd()
-    assert head_apart(model, tokens) is None
+    assert separate_head(model, tokens) is None
     assert_same_sums(exact_sums(model, tokens), oracle_sums(model, tokens))
 
 

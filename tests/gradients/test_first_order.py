@@ -9,7 +9,7 @@ from zerosum.gradients._exact import exact_sums
 from zerosum.gradients._first_order import first_order
 from zerosum.gradients._numbers import opposition
 from zerosum.gradients._oracle import oracle_sums, token_gradients
-from zerosum.gradients._parameters import trainable
+from zerosum.gradients.parameters import trainable
 
 
 def random_update(model):

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 from zerosum.gradients._exact import exact_sums
 from zerosum.gradients._first_order import first_order
 from zerosum.gradients._numbers import opposition
-from zerosum.gradients._parameters import trainable
+from zerosum.gradients.parameters import trainable
 
 
 @pytest.fixture(params=["early", "late"], scope="module")

@@ -14,9 +14,9 @@ import zerosum
 from zerosum.errors import InputError
 from zerosum.gradients import _passes, _plan
 from zerosum.gradients._oracle import token_gradients
-from zerosum.gradients._parameters import layer_of, trainable
-from zerosum.gradients._prepare import update_between
+from zerosum.gradients._update import update_between
 from zerosum.gradients._verify import verify
+from zerosum.gradients.parameters import layer_of, trainable
 
 T5 = {"vocab_size": VOCABULARY, "d_model": 8, "d_kv": 4, "d_ff": 8, "num_layers": 1, "num_heads": 2}
 

@@ -314,5 +314,5 @@ def test_a_wrapper_whose_base_gives_logits(tokens):
     expected, found = (zerosum.gradient_interference(one, tokens) for one in (model, Wrapped(model)))
     assert found.method == "exact"
     assert found.D_grad == pytest.approx(expected.D_grad, abs=1e-9)
-    with pytest.raises(InputError, match="a Wrapped without a linear head apart"):
-        zerosum.gradients.dissent(Wrapped(model), tokens.numpy())
+    with pytest.raises(InputError, match="a Wrapped without a linear head separate"):
+        zerosum.dissent.measure_dissent(Wrapped(model), tokens.numpy())

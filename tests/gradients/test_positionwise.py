@@ -11,8 +11,8 @@ from torch.nn import functional
 import zerosum
 from zerosum.errors import InputError
 from zerosum.gradients._oracle import oracle_sums
-from zerosum.gradients._parameters import trainable
 from zerosum.gradients._positionwise import positionwise_sums
+from zerosum.gradients.parameters import trainable
 
 
 def written_out(model, tokens):

@@ -10,7 +10,7 @@ from test_first_order import random_update
 from tiny_models import VOCABULARY, tiny
 
 import zerosum
-from zerosum.gradients._parameters import trainable
+from zerosum.gradients.parameters import trainable
 
 
 def of(found, name):

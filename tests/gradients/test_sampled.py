@@ -15,10 +15,10 @@ from zerosum.errors import InputError
 from zerosum.gradients._exact import exact_sums, layout_of
 from zerosum.gradients._numbers import beyond_rounding, opposition
 from zerosum.gradients._oracle import token_gradients
-from zerosum.gradients._parameters import in_D_grad, trainable
-from zerosum.gradients._prepare import update_between
 from zerosum.gradients._sample import GROUPS, calibrated, draw
 from zerosum.gradients._sampled import sampled_mass
+from zerosum.gradients._update import update_between
+from zerosum.gradients.parameters import in_D_grad, trainable
 from zerosum.training import held_out_tokens
 
 C = ("C_g", "C_ug", "D_grad", "D_grad_matrices")

@@ -13,6 +13,7 @@ from zerosum.checkpoints._run import Checkpoint, Run, not_a_checkpoint
 from zerosum.checkpoints.hub import REPO, HubRevision, list_revisions
 from zerosum.checkpoints.kinds import kind_of
 from zerosum.checkpoints.names import Named, parse_name
+from zerosum.curves.folders import OUR_LOG
 from zerosum.errors import InputError
 
 _STEP = re.compile(r"\d{1,15}", re.ASCII)
@@ -78,7 +79,7 @@ def _of_path(path: Path) -> Iterator[_Found]:
             )
         yield _of_checkpoint(path)
     else:
-        tokens = _tokens_of_log(path / "metrics.jsonl")
+        tokens = _tokens_of_log(path / OUR_LOG)
         steps = {_step_in(inner) for inner in known} - {None}
         for inner in named:
             # Beside step1000-unsharded lies a step1000 of many shards: the one that can be read is meant.

@@ -10,6 +10,7 @@ from zerosum.checkpoints.kinds import kind_of
 from zerosum.checkpoints.problems import Problem, gaps, identical_weights, misfit_tokenizers
 from zerosum.checkpoints.weights import Weights
 from zerosum.curves import LossCurve, read_curve
+from zerosum.curves.folders import run_log
 from zerosum.errors import InputError
 
 CONFIGS = ("config.json", "config.yaml")  # of Hugging Face and of OLMo; other kinds have theirs with the weights
@@ -67,15 +68,9 @@ class Run:
     path: Path
     checkpoints: tuple[Checkpoint, ...]
 
-    @property
-    def measured(self) -> Path:
-        """The folder of what was measured: losses, fits, figures."""
-        return self.path / "zerosum"
-
     def curve(self) -> LossCurve:
         """The training loss of every logged step: of our own log where there is one, else of what the folder holds."""
-        ours = self.path / "metrics.jsonl"
-        return read_curve(ours if ours.is_file() else self.path)
+        return read_curve(run_log(self.path))
 
     @property
     def gaps(self) -> tuple[tuple[int, int], ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zerosum.cli.options import Fitting, Reading, spelled_out
+from zerosum.cli.options import Fitting, Reading, expand_option_groups
 from zerosum.cli.output import Out, make_folder, reported, say_written
 from zerosum.cli.progress import following
 from zerosum.cli.sources import AsJson, each, finish, print_json
@@ -67,7 +67,7 @@ class Pair:
         }
 
 
-@spelled_out
+@expand_option_groups
 def compare(
     sources: Annotated[
         list[str],
@@ -146,7 +146,7 @@ def _pair(a: Run, b: Run, axis: AxisChoice, level: float) -> Pair:
 def _unfair(a: Run, b: Run) -> tuple[str, ...]:
     """What to know where equal steps are no equal amounts of training, all along or after a batch-size warm-up."""
     from zerosum.curves import tokens_per_step
-    from zerosum.report.logs.terms import tokens
+    from zerosum.show.logs.terms import tokens
 
     last = min(run.analysis.fit.last_step for run in (a, b))
     seen = [_tokens_at(last, run.analysis.fit.curve) for run in (a, b)]

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from zerosum.cli.compare import Pair, Run
 from zerosum.cli.fit_table import BELIEVED, EXPLAIN, STYLES
 from zerosum.cli.terminal import WIDE, estimate, labelled, overview, screen
-from zerosum.report.logs import terms
-from zerosum.report.names import printable
-from zerosum.report.numbers import decimals, number
+from zerosum.show.logs import terms
+from zerosum.show.names import printable
+from zerosum.show.numbers import decimals, number
 
 if TYPE_CHECKING:
     from rich.table import Table

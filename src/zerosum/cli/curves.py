@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zerosum.cli.options import Reading, spelled_out
+from zerosum.cli.options import Reading, expand_option_groups
 from zerosum.cli.output import make_folder, same_file
 from zerosum.cli.sources import AsJson, Sources, each, finish, print_json
 from zerosum.cli.terminal import columns_in_words, labelled, screen
 from zerosum.errors import InputError
-from zerosum.report.names import printable
-from zerosum.report.numbers import Form, count, decimals, number
+from zerosum.show.names import printable
+from zerosum.show.numbers import Form, count, decimals, number
 
 if TYPE_CHECKING:
     from zerosum.curves import LossCurve
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LONGEST_NAME = 80  # characters of a file's name, so that any file system takes it
 
 
-@spelled_out
+@expand_option_groups
 def curves(
     sources: Sources,
     *,

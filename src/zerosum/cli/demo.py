@@ -20,7 +20,7 @@ from zerosum.errors import InputError, MissingExtra
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zerosum.report import RunSummary, SuiteSummary
+    from zerosum.show import RunSummary, SuiteSummary
     from zerosum.tokens import TokenSequences
     from zerosum.training import Callback, Recipe
 
@@ -68,7 +68,7 @@ def demo(
 
 def _run_suite(folder: Path, seed: int, seeds: int, quick: bool) -> "SuiteSummary":
     from zerosum.recipes import demo_suite
-    from zerosum.report import SuiteSummary, across_seeds
+    from zerosum.show import SuiteSummary, across_seeds
     from zerosum.training import side_by_side
 
     recipes = [recipe for number in range(seed, seed + seeds) for recipe in demo_suite(number, quick)]
@@ -115,8 +115,9 @@ def _summary_of_run(folder: Path, recipe: "Recipe", show: "Callable[..., None]")
     import torch
 
     from zerosum.checkpoints import open_run
-    from zerosum.losses import STORE, AroundStep, measure_losses
-    from zerosum.report import summarize_run
+    from zerosum.losses import AroundStep, measure_losses
+    from zerosum.runs import RunDirectory
+    from zerosum.show import summarize_run
     from zerosum.training import one_step_losses, train
 
     label, total = f"{recipe.name}, seed {recipe.seed}: ", recipe.steps
@@ -124,7 +125,7 @@ def _summary_of_run(folder: Path, recipe: "Recipe", show: "Callable[..., None]")
     train(recipe, folder, callbacks=(_progress(label + "training", total, show),))
     run = open_run(folder)
     store = measure_losses(
-        run.measured / STORE,
+        RunDirectory(folder).losses,
         run.checkpoints,
         _held_out(recipe),
         model=recipe.name,
@@ -152,7 +153,7 @@ def _progress(label: str, total: int, show: "Callable[..., None]") -> "Callback"
 def _show(summary: "SuiteSummary", folder: Path, as_json: bool) -> None:
     from rich.console import Console
 
-    from zerosum.report import terminal_table, to_json, write_report
+    from zerosum.show import terminal_table, to_json, write_report
 
     page = write_report(summary, folder)
     if as_json:

@@ -9,7 +9,7 @@ import typer
 
 from zerosum.cli.data_options import Data
 from zerosum.cli.model_options import MAIN, Device, TokensPerBatch, batch_tokens, usable_device
-from zerosum.cli.options import spelled_out
+from zerosum.cli.options import expand_option_groups
 from zerosum.cli.output import make_folder
 from zerosum.cli.progress import progress
 from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from zerosum.cli.progress import Show
     from zerosum.tokens import TokenSequences
 
-FOLDER = "dissent"  # of what was measured, in the run's folder of measurements
 
-
-@spelled_out
+@expand_option_groups
 def dissent(
     checkpoint: Annotated[
         str,
@@ -88,12 +86,13 @@ class _Measured:
         """One checkpoint, measured or, of a run where the same was measured before, read."""
         from zerosum.cli.kept import kept, write_kept
         from zerosum.gradients.source import head, units_of
+        from zerosum.runs import RunDirectory
 
         model = None
         if self.tokens is None:
             model = self._model(checkpoint)
             self.tokens, _ = self.data.read(checkpoint.path, model.config)
-        file = self.run.measured / FOLDER / f"step-{checkpoint.step}.json"
+        file = RunDirectory(self.run.path).dissent / f"step-{checkpoint.step}.json"
         keep = len(self.run.checkpoints) > 1
         record = {"seed": self.seed, "data_sha256": self.tokens.sha256, "units": units_of(self.tokens)}
         if keep:
@@ -112,11 +111,11 @@ class _Measured:
         return load_model(checkpoint, device=self.device)
 
     def _found(self, checkpoint: "Checkpoint", model: Any, tokens: "TokenSequences") -> dict[str, Any]:
-        from zerosum.gradients import dissent as measure
+        from zerosum.dissent import measure_dissent
         from zerosum.gradients.source import head, units_of
 
         label, units = f"step {checkpoint.step}: dissent", units_of(tokens)
-        found = measure(
+        found = measure_dissent(
             model,
             tokens.ids,
             unit=tokens.document if units == "document" else None,
@@ -129,8 +128,8 @@ class _Measured:
 
 def _first_reached(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Where head and body first get to each level; nothing of a single checkpoint."""
-    from zerosum.gradients import DISSENT_LEVELS, first_reached
-    from zerosum.report.dissent.subject import BATCH, known, value_of
+    from zerosum.dissent import DISSENT_LEVELS, first_reached
+    from zerosum.show.dissent.subject import BATCH, known, value_of
 
     if len(documents) < 2:
         return []
@@ -144,7 +143,7 @@ def _first_reached(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _say(source: str, documents: list[dict[str, Any]], out: Path | None, as_json: bool, failed: list[Failure]) -> None:
-    from zerosum.report.dissent.subject import DissentOverTraining
+    from zerosum.show.dissent.subject import DissentOverTraining
 
     reached = _first_reached(documents)
     over = DissentOverTraining.of(documents, reached)
@@ -160,7 +159,7 @@ def _say(source: str, documents: list[dict[str, Any]], out: Path | None, as_json
 
 def _written(over: Any, out: Path, failed: list[Failure]) -> None:
     from zerosum.cli.progress import busy
-    from zerosum.report.dissent.write import write_dissent
+    from zerosum.show.dissent.write import write_dissent
     from zerosum.training.run_folder import writing
 
     with writing(out), busy("writing tables and figures"):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerosum.cli.terminal import estimate, labelled, plain_table, screen
-from zerosum.report.dissent.subject import (
+from zerosum.show.dissent.subject import (
     PLACES,
     READ,
     DissentOverTraining,
@@ -18,8 +18,8 @@ from zerosum.report.dissent.subject import (
     spreads_at,
     value_of,
 )
-from zerosum.report.names import printable
-from zerosum.report.numbers import count, counted, decimals, number
+from zerosum.show.names import printable
+from zerosum.show.numbers import count, counted, decimals, number
 
 if TYPE_CHECKING:
     from rich.table import Table

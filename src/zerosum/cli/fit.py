@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from zerosum.cli.options import Fitting, Reading, spelled_out
+from zerosum.cli.options import Fitting, Reading, expand_option_groups
 from zerosum.cli.output import Out, make_folder, reported, say_written
 from zerosum.cli.progress import following
 from zerosum.cli.sources import AsJson, Sources, each, finish, print_json
 
 
-@spelled_out
+@expand_option_groups
 def fit(
     sources: Sources,
     *,

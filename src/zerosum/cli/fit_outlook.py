@@ -5,7 +5,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from zerosum.cli.terminal import labelled
-from zerosum.report.numbers import Form, count, decimals, number
+from zerosum.show.numbers import Form, count, decimals, number
 
 if TYPE_CHECKING:
     from rich.console import Group

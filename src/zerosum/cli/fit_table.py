@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from zerosum.cli.fit_outlook import LEGEND, laws, outlook
 from zerosum.cli.terminal import WIDE, columns_in_words, estimate, labelled, overview, screen
-from zerosum.report.names import printable
-from zerosum.report.numbers import count, decimals, number
+from zerosum.show.names import printable
+from zerosum.show.numbers import count, decimals, number
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -11,7 +11,7 @@ import typer
 
 from zerosum.cli.data_options import Data
 from zerosum.cli.model_options import MAIN, Device, TokensPerBatch, batch_tokens, dtype_named, usable_device
-from zerosum.cli.options import spelled_out
+from zerosum.cli.options import expand_option_groups
 from zerosum.cli.output import made_with, make_folder
 from zerosum.cli.progress import busy, progress
 from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
@@ -51,7 +51,7 @@ class _How:
     device: str
 
 
-@spelled_out
+@expand_option_groups
 def gradients(
     checkpoint: Annotated[
         str,
@@ -102,7 +102,7 @@ def gradients(
     """
     if after is not None and train:
         raise InputError("--after and --train: two updates. Give one of them.")
-    from zerosum.gradients import STORE
+    from zerosum.runs import RunDirectory
 
     precision = dtype_named(dtype, ("float32", "bfloat16"))
     if out is not None:
@@ -126,7 +126,7 @@ def gradients(
     documents: list[dict[str, Any]] = []
     number, written = 0, None
     for _, run in runs:
-        path, number = store or run.measured / STORE, len(run.checkpoints)
+        path, number = store or RunDirectory(run.path).gradients, len(run.checkpoints)
         documents, unmeasured = _all_measured(run, path, how)
         failed += unmeasured
         written = None if out is None else (out, path)
@@ -257,8 +257,8 @@ def _say(
 def _write(out: Path, store: Path, name: str, documents: list[dict[str, Any]]) -> None:
     from zerosum.cli.gradients_tables import write_tables
     from zerosum.gradients import open_gradients
-    from zerosum.report.gradients.measured import gradients_of
-    from zerosum.report.gradients.write import write_gradients
+    from zerosum.show.gradients.measured import gradients_of
+    from zerosum.show.gradients.write import write_gradients
     from zerosum.training.run_folder import writing
 
     with writing(out), busy("writing tables and figures"):

@@ -8,7 +8,7 @@ from typing import Any
 
 from zerosum.atomic import new_file, write_text
 from zerosum.errors import InputError
-from zerosum.report.names import printable
+from zerosum.show.names import printable
 
 Row = dict[str, Any]
 

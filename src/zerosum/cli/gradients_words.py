@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zerosum.cli.terminal import estimate, labelled, plain_table, screen
-from zerosum.report.gradients.words import notes
-from zerosum.report.names import printable
-from zerosum.report.numbers import count, counted, decimals, number
+from zerosum.show.gradients.words import notes
+from zerosum.show.names import printable
+from zerosum.show.numbers import count, counted, decimals, number
 
 if TYPE_CHECKING:
     from rich.table import Table

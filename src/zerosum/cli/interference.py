@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import zerosum
-from zerosum.cli.options import spelled_out
+from zerosum.cli.options import expand_option_groups
 from zerosum.cli.output import make_folder
 from zerosum.cli.progress import following
 from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
@@ -19,14 +19,13 @@ from zerosum.errors import InputError
 if TYPE_CHECKING:
     import xarray as xr
 
-    from zerosum.interference.labelled import StoreInterference, TokenText
+    from zerosum.interference.labelled import StoreInterference
 
 GROUPINGS = [
     info.name.replace("_", "-")  # the files themselves: to import them would make --help wait for numpy
     for info in iter_modules([str(Path(zerosum.__file__).parent / "interference" / "labelled" / "groupings")])
     if not info.name.startswith("_")
 ]
-STORE = Path("zerosum", "losses.zarr")  # inside a run directory
 
 
 class UnitChoice(StrEnum):
@@ -60,6 +59,7 @@ class Comparing:
     def measure(self, path: Path, store: "xr.Dataset") -> "StoreInterference":
         """Measure one store."""
         from zerosum.interference.labelled import measure_store
+        from zerosum.runs import token_text
 
         return measure_store(
             store,
@@ -73,7 +73,7 @@ class Comparing:
         )
 
 
-@spelled_out
+@expand_option_groups
 def interference(
     sources: Annotated[
         list[str],
@@ -97,7 +97,9 @@ def interference(
     first: dict[str, xr.Dataset] = {}
 
     def measured(source: str) -> "StoreInterference":
-        path, store = open_measured(source)
+        from zerosum.runs import open_losses
+
+        path, store = open_losses(source)
         _require_same_tokens(source, store, first)
         found = comparing.measure(path, store)
         if not first:
@@ -139,57 +141,3 @@ def following_pairs(pairs: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int
     """The pairs, with a bar on a terminal."""
     with following([f"{start} to {end}" for start, end in pairs], "comparing steps") as names:
         yield from (pair for _, pair in zip(names, pairs, strict=True))
-
-
-def open_measured(source: str) -> "tuple[Path, xr.Dataset]":
-    """The store of a run directory, or the store itself, with its path."""
-    from zerosum.losses import open_store
-
-    path = Path(source)
-    inside = path / STORE
-    if inside.is_dir():
-        path = inside
-    return path, open_store(path)
-
-
-def token_text(path: Path, store: "xr.Dataset", asked: str | None) -> "TokenText | None":
-    """What decodes the tokens: the tokenizer asked for, or one on this machine that belongs to the store."""
-    from zerosum.interference.labelled import TokenText
-
-    if asked is not None:
-        return TokenText(_load(asked))
-    for folder in _own_tokenizers(path, store):
-        if (folder / "tokenizer.json").is_file():
-            return TokenText(_load(str(folder)))
-    return None
-
-
-def _own_tokenizers(path: Path, store: "xr.Dataset") -> Iterator[Path]:
-    """Folders that the store names, and the checkpoints of the run directory that it lies in."""
-    said: Any = store.attrs.get("tokenizer_path") or store.attrs.get("tokenizer")
-    said = said.get("path") if isinstance(said, dict) else said
-    if isinstance(said, str) and said:
-        yield Path(said)
-    run = path.absolute().parent.parent
-    if path.absolute() == run / STORE:
-        yield from sorted(run.glob("checkpoint-*"))
-
-
-def _load(name: str) -> Any:
-    """`tokenizer.json` by itself, within milliseconds; what else transformers can load, within seconds."""
-    file = Path(name) / "tokenizer.json"
-    if not file.is_file():
-        from zerosum.tokens import load_tokenizer
-
-        return load_tokenizer(name)
-    try:
-        from tokenizers import Tokenizer
-    except ImportError as missing:
-        from zerosum.errors import MissingExtra
-
-        raise MissingExtra("tokenizers", "lm") from missing
-    try:
-        return Tokenizer.from_file(str(file))
-    except Exception as error:  # the library raises plain exceptions for a damaged file
-        cause = " ".join(str(error).split())[:200]
-        raise InputError(f"{file}: not a tokenizer ({cause}). Name another folder with --tokenizer.") from error

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from zerosum.cli.terminal import estimate, plain_table
-from zerosum.report import interference_words as words
-from zerosum.report.names import printable
-from zerosum.report.numbers import count, number, percent
+from zerosum.show import interference_words as words
+from zerosum.show.names import printable
+from zerosum.show.numbers import count, number, percent
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from zerosum.atomic import new_file
 from zerosum.errors import InputError
-from zerosum.report.names import printable
-from zerosum.report.suite.documents import interference, plain, with_reasons
+from zerosum.show.names import printable
+from zerosum.show.suite.documents import interference, plain, with_reasons
 
 if TYPE_CHECKING:
     from zerosum.interference.labelled import MeasuredGroups, Moved, Persistence, StoreInterference, WorseOften

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from zerosum.cli.terminal import estimate, plain_table
-from zerosum.report.interference_words import keep_paying
-from zerosum.report.names import printable
-from zerosum.report.numbers import count, decimals, number
+from zerosum.show.interference_words import keep_paying
+from zerosum.show.names import printable
+from zerosum.show.numbers import count, decimals, number
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from zerosum.cli.interference_groups import about_groups, groups_table
 from zerosum.cli.interference_time import about_persistence, moved_table, persistence_table
 from zerosum.cli.terminal import estimate, labelled, plain_table, screen
-from zerosum.report import interference_words as words
-from zerosum.report.names import printable
-from zerosum.report.numbers import count, decimals, number, percent
+from zerosum.show import interference_words as words
+from zerosum.show.names import printable
+from zerosum.show.numbers import count, decimals, number, percent
 
 if TYPE_CHECKING:
     from rich.table import Table

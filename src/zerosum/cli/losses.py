@@ -8,7 +8,7 @@ import typer
 
 from zerosum.cli.data_options import Data
 from zerosum.cli.model_options import MAIN, Device, TokensPerBatch, batch_tokens, dtype_named, usable_device
-from zerosum.cli.options import spelled_out
+from zerosum.cli.options import expand_option_groups
 from zerosum.cli.sources import AsJson, each, finish, print_json
 from zerosum.errors import InputError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zerosum.checkpoints import Checkpoint, Run
 
 
-@spelled_out
+@expand_option_groups
 def losses(
     checkpoints: Annotated[
         list[str],
@@ -86,7 +86,8 @@ def _measured(
 ) -> "tuple[Path, xr.Dataset]":
     from zerosum.checkpoints import load_model
     from zerosum.cli.progress import progress
-    from zerosum.losses import STORE, measure_losses
+    from zerosum.losses import measure_losses
+    from zerosum.runs import RunDirectory
     from zerosum.training.run_folder import writing
 
     first = run.checkpoints[0]
@@ -99,7 +100,7 @@ def _measured(
     def load(checkpoint: "Checkpoint") -> Any:
         return loaded.pop(checkpoint.step, None) or load_model(checkpoint, dtype=dtype, device=place)
 
-    path = store or run.measured / STORE
+    path = store or RunDirectory(run.path).losses
     label = f"{run.path.resolve().name}: token losses"
     with writing(path), progress() as show:
         found = measure_losses(

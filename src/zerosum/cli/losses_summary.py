@@ -11,7 +11,7 @@ WIDE = 90  # columns of a terminal from which an interval stands on one line
 
 def document(source: str, path: Path, store: "xr.Dataset") -> dict[str, Any]:
     """One run for `--json`."""
-    from zerosum.report.mean_losses import mean_losses
+    from zerosum.interference.labelled import mean_losses
 
     attrs = store.attrs
     said = ("model", "dtype", "tokenizer", "tokens", "data_sha256", "noise_floor", "problems", "complete", "versions")
@@ -34,9 +34,9 @@ def show(source: str, path: Path, store: "xr.Dataset") -> None:
     from rich.text import Text
 
     from zerosum.cli.terminal import estimate, labelled, plain_table, screen
-    from zerosum.report.mean_losses import mean_losses
-    from zerosum.report.names import printable
-    from zerosum.report.numbers import count
+    from zerosum.interference.labelled import mean_losses
+    from zerosum.show.names import printable
+    from zerosum.show.numbers import count
 
     console = screen()
     found = mean_losses(store)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from zerosum.deceleration import Analysis
 
 
+Details = Annotated[bool, typer.Option("--details", help="Show all tables and reasons, not only the answer.")]
+
+
 class OnResume(StrEnum):
     """Which of the steps trained twice stays."""
 
@@ -118,7 +121,7 @@ def _default(option: "Field[Any]") -> Any:
     return inspect.Parameter.empty if option.default is MISSING else option.default
 
 
-def spelled_out(verb: Callable[..., None]) -> Callable[..., None]:
+def expand_option_groups(verb: Callable[..., None]) -> Callable[..., None]:
     """Replace each parameter of a verb that stands for a group of options by the options of the group."""
     own = inspect.signature(verb).parameters.values()
     groups: dict[str, Any] = {one.name: one.annotation for one in own if is_dataclass(one.annotation)}

@@ -14,7 +14,7 @@ from zerosum.cli.progress import busy
 from zerosum.cli.sources import Failure, each
 from zerosum.cli.terminal import screen
 from zerosum.errors import InputError
-from zerosum.report.names import printable
+from zerosum.show.names import printable
 
 if TYPE_CHECKING:
     from zerosum.deceleration import Analysis, Comparison
@@ -71,7 +71,7 @@ def _written(
     comparisons: "Sequence[Comparison]",
     errors: Sequence[dict[str, str]],
 ) -> Path:
-    from zerosum.report import write_logs
+    from zerosum.show import write_logs
 
     protected = {*sources, *(one.fit.curve.source for one in analyses)}
     for place in (place for pattern in WRITTEN for place in out.glob(pattern)):

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from zerosum.report.names import printable
+from zerosum.show.names import printable
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zerosum.cli.interference import STORE, following_pairs, open_measured, token_text
+from zerosum.cli.interference import following_pairs
 from zerosum.cli.output import made_with, make_folder
 from zerosum.cli.progress import busy
 from zerosum.cli.report_gradients import gradients_document, measured_gradients
 from zerosum.cli.sources import AsJson, each, finish, print_json
 from zerosum.cli.terminal import labelled, screen
 from zerosum.errors import InputError
-from zerosum.report.names import printable
+from zerosum.show.names import printable
 
 if TYPE_CHECKING:
     from zerosum.deceleration import Analysis
-    from zerosum.report import Missing, RunReport, TokenLosses
+    from zerosum.interference.labelled import StoreFindings
+    from zerosum.runs import RunDirectory
+    from zerosum.show import Missing, RunReport
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def report(
 
 
 def _reported(source: str, asked: Asked, out: Path | None) -> "tuple[RunReport, Path]":
-    from zerosum.report import write_run
+    from zerosum.show import write_run
 
     run, store = _places(source)
     if out is not None:
@@ -97,7 +99,7 @@ def _reported(source: str, asked: Asked, out: Path | None) -> "tuple[RunReport, 
     return told, page
 
 
-def _places(source: str) -> tuple[Path | None, Path]:
+def _places(source: str) -> "tuple[RunDirectory | None, Path]":
     """The run directory, if there is one, and where its store is or would be."""
     path = Path(source)
     if not path.exists():
@@ -106,18 +108,19 @@ def _places(source: str) -> tuple[Path | None, Path]:
         raise InputError(
             f"{source}: a file, not a run directory. For a loss log: zerosum fit {shlex.quote(source)} --out DIR"
         )
+    from zerosum.runs import RunDirectory
+
     if not (path / "zarr.json").is_file():
-        return path, path / STORE
-    run = path.absolute().parent.parent
-    return (run if path.absolute() == run / STORE else None), path
+        return RunDirectory(path), RunDirectory(path).losses
+    return RunDirectory.of_losses(path), path
 
 
-def _own_folder(run: Path | None, store: Path) -> Path:
-    return run / STORE.parent if run is not None else store.absolute().with_name(f"{store.name}-report")
+def _own_folder(run: "RunDirectory | None", store: Path) -> Path:
+    return run.measured if run is not None else store.absolute().with_name(f"{store.name}-report")
 
 
-def _measured(source: str, run: Path | None, store: Path, asked: Asked) -> "RunReport":
-    from zerosum.report import RunReport
+def _measured(source: str, run: "RunDirectory | None", store: Path, asked: Asked) -> "RunReport":
+    from zerosum.show import RunReport
 
     missing: list[Missing] = []
     analysis = _analysis(run, missing)
@@ -125,31 +128,29 @@ def _measured(source: str, run: Path | None, store: Path, asked: Asked) -> "RunR
     gradients = measured_gradients(run, missing)
     if analysis is None and losses is None and gradients is None:
         raise InputError(f"{source}: nothing to report. {' '.join(map(_missing_line, missing))}")
-    name = (run or store.absolute()).resolve().name
+    name = run.name if run else store.resolve().name
     return RunReport(name, analysis, losses, tuple(missing), made_with(), gradients)
 
 
-def _analysis(run: Path | None, missing: "list[Missing]") -> "Analysis | None":
+def _analysis(run: "RunDirectory | None", missing: "list[Missing]") -> "Analysis | None":
     """The loss curve of a run directory, fitted."""
     from zerosum import deceleration
-    from zerosum.curves import read_curve
-    from zerosum.report import Missing
+    from zerosum.show import Missing
 
     if run is None:
         missing.append(Missing("The loss curve", "a store alone has no loss log. Give the run directory instead."))
         return None
-    ours = run / "metrics.jsonl"
     try:
         with busy("fitting the loss curve"):
-            return deceleration.analyse(read_curve(ours if ours.is_file() else run), horizons=())
+            return deceleration.analyse(run.curve(), horizons=())
     except InputError as error:
         missing.append(Missing("The loss curve", _line(error), "zerosum fit LOG --out DIR"))
         return None
 
 
-def _losses(source: str, store: Path, asked: Asked, missing: "list[Missing]") -> "TokenLosses | None":
+def _losses(source: str, store: Path, asked: Asked, missing: "list[Missing]") -> "StoreFindings | None":
     """What the store of per-token losses says; a store that cannot be used does not take the rest of the page."""
-    from zerosum.report import Missing
+    from zerosum.show import Missing
 
     what = "Per-token losses"
     if not store.is_dir():
@@ -165,20 +166,23 @@ def _losses(source: str, store: Path, asked: Asked, missing: "list[Missing]") ->
         return None
 
 
-def _told_by(store: Path, asked: Asked, missing: "list[Missing]") -> "TokenLosses":
-    from zerosum.report import Missing, token_losses_of
+def _told_by(store: Path, asked: Asked, missing: "list[Missing]") -> "StoreFindings":
+    from zerosum.interference.labelled import findings_of
+    from zerosum.losses import open_store
+    from zerosum.runs import token_text
+    from zerosum.show import Missing
 
-    path, opened = open_measured(str(store))
+    opened = open_store(store)
     pairs = asked.pairs
     if pairs == "doubling" and not _doubles(opened):
         why = "no checkpoint is at twice the step of another, so each is compared with the next."
         missing.append(Missing("Pairs t to 2t", why))
         pairs = "consecutive"
-    return token_losses_of(
+    return findings_of(
         opened,
         pairs,
         between=_between(asked.between),
-        text=token_text(path, opened, asked.tokenizer),
+        text=token_text(store, opened, asked.tokenizer),
         documents=asked.documents,
         seed=asked.seed,
         along=following_pairs,
@@ -217,12 +221,11 @@ def _document(source: str, told: "RunReport", page: Path) -> dict[str, Any]:
 
 
 def _show(source: str, told: "RunReport", page: Path, several: bool) -> None:
-    from zerosum.report.run.page import opening
+    from zerosum.show.run.page import opening
 
     rows = [("found", sentence) for sentence in opening(told)]
     rows += [("problem", text) for text in (told.losses.found.problems if told.losses else ())]
-    missing = [*told.missing, *(told.losses.missing if told.losses else ())]
-    rows += [("not there", _missing_line(one)) for one in missing]
+    rows += [("not there", _missing_line(one)) for one in told.all_missing]
     console = screen()
     if several:
         console.print(printable(source), style="bold")

@@ -1,35 +1,34 @@
 """The part of `zerosum report` on per-token gradients: read where a run has them, else how to measure them."""
 
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zerosum.errors import InputError
 
 if TYPE_CHECKING:
-    from zerosum.report import Missing, RunReport
-    from zerosum.report.gradients.subject import GradientsOverTraining
+    from zerosum.runs import RunDirectory
+    from zerosum.show import Missing, RunReport
+    from zerosum.show.gradients.subject import GradientsOverTraining
 
 WHAT = "Per-token gradients"
-STORE = Path("zerosum", "gradients.zarr")  # inside a run directory
 
 
-def measured_gradients(run: Path | None, missing: "list[Missing]") -> "GradientsOverTraining | None":
+def measured_gradients(run: "RunDirectory | None", missing: "list[Missing]") -> "GradientsOverTraining | None":
     """What the run's store of per-token gradients says; one that cannot be used does not take the rest of the page."""
-    from zerosum.report import Missing
+    from zerosum.show import Missing
 
     if run is None:
         missing.append(Missing(WHAT, "a store of losses has none. Give the run directory instead."))
         return None
-    if not (run / STORE).is_dir():
-        command = f"zerosum gradients {shlex.quote(str(run))} --data TEXTS"
+    if not run.gradients.is_dir():
+        command = f"zerosum gradients {shlex.quote(str(run.path))} --data TEXTS"
         missing.append(Missing(WHAT, "they were not measured. Measure them:", command))
         return None
     from zerosum.gradients import open_gradients
-    from zerosum.report.gradients.measured import gradients_of
+    from zerosum.show.gradients.measured import gradients_of
 
     try:
-        return gradients_of(open_gradients(run / STORE), run.resolve().name)
+        return gradients_of(open_gradients(run.gradients), run.name)
     except InputError as error:
         missing.append(Missing(WHAT, " ".join(str(error).split())))
         return None

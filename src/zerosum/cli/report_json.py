@@ -4,15 +4,15 @@ from pathlib import Path
 from typing import Any
 
 from zerosum.cli.interference_tables import groups_document, pair_documents, store_document
-from zerosum.report import RunReport, TokenLosses
-from zerosum.report.run.heat import HeatMap
-from zerosum.report.suite.documents import plain, with_reasons
+from zerosum.interference.labelled import HeatMap, StoreFindings
+from zerosum.show import RunReport
+from zerosum.show.suite.documents import plain, with_reasons
 
 
 def document(source: str, told: RunReport, page: Path) -> dict[str, Any]:
     """One run: `curve` as `zerosum fit` gives it, `pairs` as `zerosum interference` does with `splits`, documents."""
     made: dict[str, Any] = {"source": source, "name": told.name, "report": str(page)}
-    missing = [*told.missing, *(told.losses.missing if told.losses else ())]
+    missing = told.all_missing
     made["missing"] = [{"what": one.what, "message": one.why, "command": one.command or None} for one in missing]
     made["curve"] = told.analysis.to_json() if told.analysis else None
     if told.analysis is None:
@@ -22,7 +22,7 @@ def document(source: str, told: RunReport, page: Path) -> dict[str, Any]:
     return made | _losses(source, told.losses) | {"provenance": plain(told.provenance)}
 
 
-def _losses(source: str, losses: TokenLosses) -> dict[str, Any]:
+def _losses(source: str, losses: StoreFindings) -> dict[str, Any]:
     pairs = pair_documents(source, losses.found)
     for pair in pairs:
         for name in ("by", "by_reason", "groups", *(f"C_{one}" for one in ("between", "within", "between_null"))):

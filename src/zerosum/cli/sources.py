@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from zerosum.errors import InputError
-from zerosum.report.names import printable
+from zerosum.show.names import printable
 
 Given = TypeVar("Given")
 Done = TypeVar("Done")

@@ -8,7 +8,7 @@ import typer
 
 from zerosum.cli.data_options import Data
 from zerosum.cli.model_options import Device, TokensPerBatch, batch_tokens, usable_device
-from zerosum.cli.options import spelled_out
+from zerosum.cli.options import expand_option_groups
 from zerosum.cli.progress import following
 from zerosum.cli.sources import AsJson, each, finish, print_json
 from zerosum.errors import InputError
@@ -16,7 +16,7 @@ from zerosum.training.optimizers import optimizer_names
 
 if TYPE_CHECKING:
     from zerosum.checkpoints import Checkpoint
-    from zerosum.report.steps import StepReport
+    from zerosum.show.steps import StepReport
     from zerosum.training.updater import Updater
 
 BATCHES = 8  # as far as the training data goes
@@ -24,7 +24,7 @@ BATCH_SIZE = 32  # sequences, where the run does not say
 MOST_TRAIN = 16_384  # sequences of training text that batches are drawn from
 
 
-@spelled_out
+@expand_option_groups
 def step(
     checkpoint: Annotated[
         str, typer.Argument(metavar="CHECKPOINT", help="A checkpoint with its optimizer's state.", show_default=False)
@@ -102,7 +102,8 @@ def _measure(
     tokens_per_batch: Any,
 ) -> "StepReport":
     from zerosum.checkpoints import load_model
-    from zerosum.report.steps import BatchReport, StepReport, measure_changes
+    from zerosum.interference.labelled import measure_changes
+    from zerosum.show.steps import BatchReport, StepReport
     from zerosum.training.optimizer_choice import Choice
     from zerosum.training.real_steps import draw_batches, left_out, real_steps
     from zerosum.training.updater import find_updater

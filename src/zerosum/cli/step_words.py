@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from zerosum.cli.terminal import estimate, labelled, plain_table, screen
-from zerosum.report.numbers import count, decimals, number, percent
+from zerosum.show.numbers import count, decimals, number, percent
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from zerosum.report.steps import Changes, StepReport
-    from zerosum.report.suite.summary import Estimate
+    from zerosum.estimate import Estimate
+    from zerosum.interference.labelled import Changes
+    from zerosum.show.steps import StepReport
 
 WIDE = 110  # columns of a terminal from which an interval stands on one line
 NAMES = {"batch": "training batch", "heldout": "held-out"}

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from zerosum.report.names import printable
-from zerosum.report.numbers import Ends, decimals, number
+from zerosum.show.names import printable
+from zerosum.show.numbers import Ends, decimals, number
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

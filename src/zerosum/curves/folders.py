@@ -11,6 +11,7 @@ from zerosum.errors import InputError
 
 MOST = 10_000  # files that match a pattern; a folder of more is not a run's
 MOST_OPENED = 200
+OUR_LOG = "metrics.jsonl"  # what our training writes into a run directory
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,12 @@ class Log:
     files: tuple[Path, ...]
     format: Format | None
     said: tuple[str, ...] = ()
+
+
+def run_log(folder: Path) -> Path:
+    """The loss log of a run directory: our own where there is one, else the folder, in which `read_curve` looks."""
+    ours = folder / OUR_LOG
+    return ours if ours.is_file() else folder
 
 
 def find_log(folder: Path, formats: Sequence[Format]) -> Log:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from zerosum.gradients._numbers import CoordinateSums, beyond_rounding, coordinate_sums
-from zerosum.gradients._parameters import APART, Parameter, by_layer, in_D_grad
 from zerosum.gradients._result import Ends, ParameterSet
 from zerosum.gradients._sampled import SampledMass
 from zerosum.gradients._sampled_opposition import SampledOpposition
 from zerosum.gradients._share import Share
+from zerosum.gradients.parameters import APART, Parameter, by_layer, in_D_grad
 
 NOT_KEPT = "a sample keeps no sums of embedding and head"
 Spread = Callable[[Sequence[Parameter]], tuple[float, Ends | None]]

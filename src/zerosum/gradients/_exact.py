@@ -16,18 +16,18 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from zerosum.gradients._numbers import ROUNDING
 from zerosum.gradients._oracle import oracle_sums
-from zerosum.gradients._parameters import trainable
 from zerosum.gradients._sums import GradientSums
+from zerosum.gradients.head import hidden_in, logits_of
 from zerosum.gradients.layerwise._adders import Adder, Both, MassAdder, NetAdder
-from zerosum.gradients.layerwise._head import HeadPass, logits_of
-from zerosum.gradients.layerwise._head import head_apart as head_apart
+from zerosum.gradients.layerwise._head import HeadPass
+from zerosum.gradients.layerwise._head import separate_head as separate_head
 from zerosum.gradients.layerwise._layers import recording
 from zerosum.gradients.layerwise._per_token import Tally
 from zerosum.gradients.layerwise._position_adder import PositionAdder
 from zerosum.gradients.layerwise._recorder import Recorder, Unsupported
 from zerosum.gradients.layerwise._tail import Cut, Tail, find_tail
+from zerosum.gradients.parameters import ROUNDING, trainable
 
 BLOCK = 16  # positions that share one forward pass; what lies beyond the token's own position is computed in vain
 TIMED = 4  # positions that are timed
@@ -55,7 +55,7 @@ def layout_of(model: Any, tokens: Any, causal: bool | None = None) -> Layout:
     """
     if not (is_causal(model, tokens) if causal is None else causal):
         raise Unsupported("a model in which a token sees what comes after it, or how long its text is")
-    head = head_apart(model, tokens)
+    head = separate_head(model, tokens)
     tail = None if head is None else find_tail(model.base_model, tokens)
     if tail is not None:
         with suppress(Unsupported):  # what the tail has is used elsewhere, too
@@ -141,7 +141,7 @@ class _Run:
         at_head: HeadPass | None = None
         starts: list[Any] = []
         for part in _blocks(positions, block):
-            hidden = self._forward(body, tokens[:, : part[-1] + 1])[0]
+            hidden = hidden_in(self._forward(body, tokens[:, : part[-1] + 1]))
             begins = [hidden] if cut is None else cut.begins
             if at_head is None:  # the first block is the last of the sequence
                 at_head = HeadPass(head, hidden, tokens)

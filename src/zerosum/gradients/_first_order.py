@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from zerosum.gradients._parameters import trainable
+from zerosum.gradients.parameters import trainable
 
 
 def first_order(model: Any, tokens: Any, update: Mapping[str, Any]) -> Any:

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from zerosum.gradients._parameters import trainable
 from zerosum.gradients._sums import GradientSums
 from zerosum.gradients.layerwise._per_token import Tally
+from zerosum.gradients.parameters import trainable
 
 ROOM = 1 << 28  # numbers: 1 GiB of float32 gradients at once
 LOGITS_HELD = 4  # times the logits of a sequence that a backward pass from one of its losses holds

@@ -15,27 +15,25 @@ from zerosum.errors import InputError
 from zerosum.gradients import _passes
 from zerosum.gradients._by_set import sets_of, within_sets
 from zerosum.gradients._exact import Layout, is_causal
-from zerosum.gradients._parameters import Parameter, names_its_ends
 from zerosum.gradients._parts import Parts, collect
 from zerosum.gradients._plan import Plan, choose, layout_or_why, require_memory, require_sense, sample_sizes
 from zerosum.gradients._precision import dtype_error, narrow, require_dtype
-from zerosum.gradients._prepare import (
-    Batch,
-    TokensPerBatch,
-    batches,
-    checked_unit,
-    checked_update,
-    measuring,
-    moved,
-    require_finite,
-    require_parameters,
-    update_between,
-)
 from zerosum.gradients._read_off import read_off
 from zerosum.gradients._result import GradientInterference
 from zerosum.gradients._share import PER_TOKEN, Share
 from zerosum.gradients._spot import require_same_size
+from zerosum.gradients._update import checked_update, moved, update_between
+from zerosum.gradients.batches import (
+    Batch,
+    TokensPerBatch,
+    batches,
+    checked_unit,
+    measuring,
+    require_finite,
+    require_parameters,
+)
 from zerosum.gradients.layerwise._recorder import Unsupported
+from zerosum.gradients.parameters import Parameter, names_its_ends
 from zerosum.losses import token_losses
 
 Along = Callable[[str, int, int], None]

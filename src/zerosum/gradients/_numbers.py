@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from math import nan
 from typing import Any
 
-from zerosum.gradients._parameters import Parameter, by_layer, in_D_grad
 from zerosum.gradients._sums import GradientSums
-
-ROUNDING = 64  # times the precision: gradients that small beside their layer's mean are rounding
+from zerosum.gradients.parameters import ROUNDING, Parameter, by_layer, in_D_grad
 
 
 @dataclass(frozen=True)

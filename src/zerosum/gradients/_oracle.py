@@ -6,9 +6,9 @@ Letters: S sequences of L = T + 1 tokens, N = S T token losses.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from zerosum.gradients._parameters import trainable
 from zerosum.gradients._sums import GradientSums
 from zerosum.gradients.layerwise._per_token import TokenNumbers
+from zerosum.gradients.parameters import trainable
 
 
 def token_gradients(model: Any, tokens: Any, which: Any = None) -> Iterator[dict[str, Any]]:

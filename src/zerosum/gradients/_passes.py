@@ -6,28 +6,25 @@ Letters: S sequences of L = T + 1 tokens, s of them in a batch.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64
 from torch.nn import functional
 
-from zerosum.errors import InputError
 from zerosum.gradients._exact import Layout, exact_sums
 from zerosum.gradients._first_order import first_order
 from zerosum.gradients._general import general_changes, general_sums
 from zerosum.gradients._oracle import oracle_sums
-from zerosum.gradients._parameters import Parameter
 from zerosum.gradients._positionwise import positionwise_sums
-from zerosum.gradients._prepare import LOGITS, Batch
 from zerosum.gradients._sampled import SampledMass, sampled_mass
 from zerosum.gradients._spot import is_same_change
 from zerosum.gradients._sums import GradientSums
+from zerosum.gradients.batches import LOGITS, Batch, in_memory
 from zerosum.gradients.layerwise._per_token import TokenNumbers
-from zerosum.losses.batch_size import is_out_of_memory
+from zerosum.gradients.parameters import Parameter
 
-Made = TypeVar("Made")
 Update = Mapping[str, Any] | None
 SUMS: dict[str, Callable[..., GradientSums]] = {"exact": exact_sums, "general": general_sums, "oracle": oracle_sums}
 NO_FORWARD_MODE = ("forward", "setup_context", "functorch")  # in what torch says of operations that know none
@@ -49,7 +46,7 @@ def sums_of(
         assert found.tokens is not None  # noqa: S101 - they were asked for
         return found, found.tokens
 
-    yield from ((batch, *found) for batch, found in _in_memory(part, sums))
+    yield from ((batch, *found) for batch, found in in_memory(part, sums))
 
 
 def net_sums(model: Any, part: Batch, parameters: Sequence[Parameter], vocabulary: int) -> dict[str, Any]:
@@ -64,7 +61,7 @@ def net_sums(model: Any, part: Batch, parameters: Sequence[Parameter], vocabular
         return torch.autograd.grad(loss, tensors, allow_unused=True)
 
     for few in _by_logits(part, vocabulary):
-        for _, found in _in_memory(few, gradients):
+        for _, found in in_memory(few, gradients):
             for one, gradient in zip(parameters, found, strict=True):
                 if gradient is not None:
                     net[one.name] += gradient
@@ -93,14 +90,14 @@ def sample_of(
         found.row[:] = batch.rows[found.row]
         return found
 
-    return SampledMass.merge([found for _, found in _in_memory(part, sample)])
+    return SampledMass.merge([found for _, found in in_memory(part, sample)])
 
 
 def proxy_of(model: Any, part: Batch, parameters: Sequence[Parameter], vocabulary: int) -> GradientSums:
     """Sums over positions, not over token gradients; see `positionwise_sums`."""
     total = GradientSums.zeros(parameters)
     for few in _by_logits(part, vocabulary):
-        for _, sums in _in_memory(few, lambda batch: positionwise_sums(model, batch.tokens)):
+        for _, sums in in_memory(few, lambda batch: positionwise_sums(model, batch.tokens)):
             total.add(sums)
     return total
 
@@ -121,15 +118,15 @@ def changes_of(
     at = 0
     for few in _by_logits(part, vocabulary):
         try:
-            made = list(_in_memory(few, backward if note else forward))
+            made = list(in_memory(few, backward if note else forward))
         except (NotImplementedError, RuntimeError) as error:
             if not any(word in str(error).lower() for word in NO_FORWARD_MODE):
                 raise
             note = BY_BACKWARD
-            made = list(_in_memory(few, backward))
+            made = list(in_memory(few, backward))
         if at == 0 and not note and not is_same_change(model, made[0][0].tokens, made[0][1], update):
             note = OTHERWISE
-            made = list(_in_memory(few, backward))
+            made = list(in_memory(few, backward))
         for batch, found in made:
             changes[at : at + len(batch.rows)] = found.detach().double().cpu().numpy()
             at += len(batch.rows)
@@ -144,30 +141,3 @@ def _by_logits(part: Batch, vocabulary: int) -> Iterator[Batch]:
 
 def _split(rows: Int64[np.ndarray, " s"], size: int) -> list[Int64[np.ndarray, " _"]]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
-
-
-def _in_memory(part: Batch, make: Callable[[Batch], Made]) -> Iterator[tuple[Batch, Made]]:
-    """What `make` makes of the batch, or of its halves where memory runs out."""
-    try:
-        made = make(part)
-    except (RuntimeError, MemoryError) as error:
-        _require_out_of_memory(error)
-        if len(part.rows) == 1:
-            raise _too_little(part) from error
-    else:
-        yield part, made
-        return
-    for half in part.halves():
-        yield from _in_memory(half, make)
-
-
-def _require_out_of_memory(error: BaseException) -> None:
-    if not is_out_of_memory(error):
-        raise error
-
-
-def _too_little(part: Batch) -> InputError:
-    return InputError(
-        f"not enough memory for {len(part.rows)} sequences of {part.tokens.shape[1]} tokens. Give shorter sequences, "
-        "smaller batches, or another device."
-    )

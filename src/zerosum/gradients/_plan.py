@@ -10,10 +10,10 @@ import torch
 from zerosum.errors import InputError
 from zerosum.gradients._exact import Layout, exact_seconds, layout_of
 from zerosum.gradients._oracle import oracle_sums
-from zerosum.gradients._parameters import Parameter
-from zerosum.gradients._prepare import Batch, require_seed
 from zerosum.gradients._sample import FEWEST, stretches
+from zerosum.gradients.batches import Batch, require_seed
 from zerosum.gradients.layerwise._recorder import Unsupported
+from zerosum.gradients.parameters import Parameter
 from zerosum.losses.batch_size import free_memory, is_out_of_memory
 
 METHODS = ("auto", "exact", "sampled", "general", "oracle", "positionwise")

@@ -13,13 +13,13 @@ import torch
 from torch.nn import functional
 
 from zerosum.gradients._exact import consistent
-from zerosum.gradients._parameters import trainable
 from zerosum.gradients._sums import GradientSums
+from zerosum.gradients.head import logits_of
 from zerosum.gradients.layerwise._adders import Both, MassAdder, NetAdder
-from zerosum.gradients.layerwise._head import logits_of
 from zerosum.gradients.layerwise._layers import recording
 from zerosum.gradients.layerwise._position_adder import PositionAdder
 from zerosum.gradients.layerwise._recorder import Recorder
+from zerosum.gradients.parameters import trainable
 
 
 def positionwise_sums(model: Any, tokens: Any) -> GradientSums:

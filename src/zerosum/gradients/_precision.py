@@ -14,8 +14,8 @@ import torch
 from zerosum.errors import InputError
 from zerosum.gradients._numbers import opposition
 from zerosum.gradients._oracle import token_gradients
-from zerosum.gradients._parameters import in_D_grad, trainable
 from zerosum.gradients._sums import GradientSums
+from zerosum.gradients.parameters import in_D_grad, trainable
 
 DTYPES = ("float32", "bfloat16")
 COMPARED = 16  # tokens

@@ -18,14 +18,15 @@ from scipy.special import stdtrit
 from torch.nn import functional
 
 from zerosum.gradients._exact import Layout, layout_of
-from zerosum.gradients._parameters import APART, Parameter, trainable
 from zerosum.gradients._sample import GROUPS, Sample, calibrated, draw
 from zerosum.gradients._sampled_opposition import Interval, SampledOpposition, sampled_opposition
+from zerosum.gradients.head import hidden_in
 from zerosum.gradients.layerwise._adders import MassAdder
 from zerosum.gradients.layerwise._head import HeadPass
 from zerosum.gradients.layerwise._layers import recording
 from zerosum.gradients.layerwise._per_token import Tally
 from zerosum.gradients.layerwise._recorder import Recorder
+from zerosum.gradients.parameters import APART, Parameter, trainable
 
 LOGITS = 1 << 24  # numbers in memory at once
 
@@ -201,7 +202,7 @@ def _pass(model: Any, head: Any, tokens: Any, at: list[int], recorder: Recorder,
     ids, which = tokens[:, : max(at) + 1], (torch.arange(len(at))[:, None], torch.as_tensor(at)[:, None])
     recorder.begin(ids.shape[1])
     recorder.of_one_token(at)
-    output = model(ids) if head is None else model.base_model(ids)[0]
+    output = model(ids) if head is None else hidden_in(model.base_model(ids))
     values = getattr(output, "logits", output)
     if head is None:
         logits, labels, start = values[which][:, 0], tokens[:, 1:][which][:, 0], None

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import stdtrit
 
-from zerosum.gradients._parameters import Parameter
+from zerosum.gradients.parameters import Parameter
 
 Interval = tuple[float, float]
 FEW = 2.0  # groups that a coordinate's estimate comes from, at least, for its error to be known

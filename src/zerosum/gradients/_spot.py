@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from zerosum.errors import InputError
 from zerosum.gradients._oracle import numbers_of, token_gradients
-from zerosum.gradients._prepare import Batch
+from zerosum.gradients.batches import Batch
 
 CLOSE = {"float32": 1e-3, "bfloat16": 0.1}  # relative to sum_j |g_ij|, by precision of the passes
 

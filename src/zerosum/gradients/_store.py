@@ -17,7 +17,7 @@ from zarr.storage import LocalStore
 
 from zerosum.atomic import new_folder, write_text
 from zerosum.errors import InputError
-from zerosum.gradients._parameters import layer_of
+from zerosum.gradients.parameters import layer_of
 from zerosum.tokens import PADDING
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from zerosum.gradients._parameters import Parameter
+from zerosum.gradients.parameters import Parameter
 
 if TYPE_CHECKING:
     from zerosum.gradients.layerwise._per_token import TokenNumbers

@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float
 
 from zerosum.gradients._oracle import numbers_of, token_gradients
-from zerosum.gradients._prepare import checked_update, measuring, update_between
 from zerosum.gradients._result import GradientInterference
+from zerosum.gradients._update import checked_update, update_between
+from zerosum.gradients.batches import measuring
 
 SIZES = ("norm_l1", "norm_l2", "moved")
 

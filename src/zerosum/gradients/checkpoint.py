@@ -16,9 +16,9 @@ from zerosum.gradients._document import numbers
 from zerosum.gradients._measurement import Choice as Choice
 from zerosum.gradients._measurement import measure
 from zerosum.gradients._parts import Parts, others_at_work
-from zerosum.gradients._prepare import update_between as update_between
 from zerosum.gradients._store import measured, require_same_tokens, write
 from zerosum.gradients._store import require_store as require_store
+from zerosum.gradients._update import update_between as update_between
 from zerosum.gradients._verify import Verified, verify
 from zerosum.gradients.source import head, units_of
 from zerosum.tokens import TokenSequences

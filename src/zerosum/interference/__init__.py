@@ -9,6 +9,7 @@ from zerosum.interference._groups import Group, GroupSplit, split, sums_by_group
 from zerosum.interference._interval import fold, interval, no_interval_reason
 from zerosum.interference._measure import difference_in_D, measure, summarize
 from zerosum.interference._null import expected_abs_sum, gaussian_abs_sum
+from zerosum.interference._over_repeats import over_repeats
 from zerosum.interference._pairs import chosen_pairs, consecutive_pairs, doubling_pairs
 from zerosum.interference._record import Interference, Interval
 from zerosum.interference._sums import InterferenceSums
@@ -33,6 +34,7 @@ __all__ = [
     "measure",
     "net_ratio",
     "no_interval_reason",
+    "over_repeats",
     "sign_agreement",
     "split",
     "summarize",

@@ -20,12 +20,13 @@ from time import monotonic, sleep
 from safetensors import SafetensorError
 
 from zerosum.atomic import write_text
+from zerosum.curves.folders import OUR_LOG
 from zerosum.errors import InputError
 from zerosum.training import metrics
 from zerosum.training.recipe import Recipe
 from zerosum.training.text import Text
 
-METRICS = "metrics.jsonl"
+METRICS = OUR_LOG
 RECIPE = "recipe.yaml"
 DATA = "data.json"
 _SAVED = re.compile(r"(checkpoint|resume)-(0|[1-9][0-9]*)")

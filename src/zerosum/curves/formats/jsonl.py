@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from zerosum.curves._format import Choose, Columns, Format, columns_of_rows, flat
+from zerosum.curves.folders import OUR_LOG
 from zerosum.errors import InputError
 
 
@@ -61,5 +62,5 @@ FORMAT = Format(
     matches=_matches,
     read=_read,
     rank=10,
-    places=("metrics.jsonl",),
+    places=(OUR_LOG,),
 )

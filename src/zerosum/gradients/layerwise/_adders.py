@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from zerosum.gradients._parameters import Parameter
 from zerosum.gradients.layerwise._per_token import Tally
 from zerosum.gradients.layerwise._recorder import Dense, Part, Product, Rows
+from zerosum.gradients.parameters import Parameter
 
 SMALL = 1 << 17  # numbers: gradients of all sequences together that still fit in the cache, half a megabyte
 TILE = 1 << 18  # numbers of a matrix that are formed at a time, a megabyte

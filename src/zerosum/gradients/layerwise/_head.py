@@ -8,35 +8,25 @@ from typing import Any
 
 import torch
 
+from zerosum.gradients.head import NotLinear, linear_head
 from zerosum.gradients.layerwise._adders import MassAdder, NetAdder
 from zerosum.gradients.layerwise._recorder import HeadGradients, Recorder
 
 LOGITS = 1 << 22  # numbers of logits at a time, 16 MiB
 
 
-def logits_of(model: Any, ids: Any) -> Any:
-    """[S, n, V]."""
-    output = model(ids)
-    return getattr(output, "logits", output)
-
-
-def head_apart(model: Any, tokens: Any) -> Any:
+def separate_head(model: Any, tokens: Any) -> Any:
     """The head, where the model is its body and a linear head and nothing else comes after it; else None."""
-    body, head = getattr(model, "base_model", None), getattr(model, "get_output_embeddings", lambda: None)()
-    if body is None or body is model or type(head) is not torch.nn.Linear:
+    try:
+        head = linear_head(model, tokens[:1, :-1])
+    except NotLinear:
         return None
-    weight = head.weight
-    with torch.no_grad():
-        few = tokens[:1, :-1]
-        hidden = body(few)[0]
-        if not torch.is_tensor(hidden) or hidden.shape[-1] != head.in_features:  # a wrapper whose base gives logits
-            return None
-        plain, apart = logits_of(model, few), head(hidden)
-        close = plain.shape == apart.shape and torch.allclose(plain, apart, rtol=1e-5, atol=1e-5)
-    tied = sum(one is weight for module in body.modules() for one in module.parameters(recurse=False))
+    if head.scale != 1 or type(head.module) is not torch.nn.Linear:
+        return None
+    tied = sum(one is head.weight for module in head.body.modules() for one in module.parameters(recurse=False))
     # A tied weight may be the embedding once; anything else has to be added up before absolute values are taken.
     embedding = getattr(model.get_input_embeddings(), "weight", None)
-    return head if close and (tied == 0 or (tied == 1 and embedding is weight)) else None
+    return head.module if tied == 0 or (tied == 1 and embedding is head.weight) else None
 
 
 class HeadPass:

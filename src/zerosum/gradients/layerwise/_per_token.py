@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from zerosum.gradients._parameters import Parameter
+from zerosum.gradients.parameters import Parameter
 
 
 @dataclass(frozen=True)

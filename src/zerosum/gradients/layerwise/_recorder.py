@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zerosum.gradients._parameters import Parameter
+from zerosum.gradients.parameters import Parameter
 
 if TYPE_CHECKING:
     from zerosum.gradients.layerwise._adders import Adder

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from zerosum.gradients.head import hidden_in
+
 FEW = 8  # tokens on which a tail is tried
 
 
@@ -87,7 +89,7 @@ def find_tail(body: Any, tokens: Any) -> Tail | None:
 def _is_tail(tail: Tail, body: Any, ids: Any) -> bool:
     """Whether a row behind the cut depends on its own row at the cut and on no other."""
     with torch.enable_grad(), tail.cut() as cut:
-        hidden = body(ids)[0]
+        hidden = hidden_in(body(ids))
     if cut.calls != 2 or not all(torch.is_tensor(one) and one.requires_grad and one.ndim == 3 for one in cut.begins):
         return False
     k = ids.shape[1] // 2

@@ -15,6 +15,9 @@ from zerosum.interference.labelled._change import (
     tokens_of,
     units_of,
 )
+from zerosum.interference.labelled._findings import GroupsOverTime, LeftOut, StoreFindings, findings_of
+from zerosum.interference.labelled._heat import DocumentChange, HeatMap, TokenChange, heat_map
+from zerosum.interference.labelled._mean_losses import CheckpointLoss, mean_losses
 from zerosum.interference.labelled._measure import (
     MeasuredGroups,
     NoiseFloor,
@@ -23,6 +26,7 @@ from zerosum.interference.labelled._measure import (
     measure_pair,
 )
 from zerosum.interference.labelled._moved import Moved, most_moved
+from zerosum.interference.labelled._one_step import Changes, OneStep, measure_changes, one_steps
 from zerosum.interference.labelled._persistence import Persistence, WorseOften, persistence, worse_often
 from zerosum.interference.labelled._store import StoreInterference, measure_store
 from zerosum.interference.labelled._text import TokenText
@@ -30,23 +34,37 @@ from zerosum.interference.labelled.groupings import Labels, grouping_names
 
 __all__ = [
     "Change",
+    "Changes",
+    "CheckpointLoss",
+    "DocumentChange",
+    "GroupsOverTime",
+    "HeatMap",
     "Labels",
+    "LeftOut",
     "MeasuredGroups",
     "Moved",
     "NoiseFloor",
+    "OneStep",
     "PairInterference",
     "Persistence",
+    "StoreFindings",
     "StoreInterference",
+    "TokenChange",
     "TokenText",
     "Units",
     "WorseOften",
     "change_between",
     "coordinate",
+    "findings_of",
     "grouping_names",
+    "heat_map",
+    "mean_losses",
+    "measure_changes",
     "measure_groups",
     "measure_pair",
     "measure_store",
     "most_moved",
+    "one_steps",
     "persistence",
     "same_tokens",
     "steps_of",

@@ -119,18 +119,24 @@ def units_of(store: Store, wanted: UnitName | None = None) -> Units:
 
     Raises InputError for documents that the store does not know.
     """
-    sequences = np.arange(store.sizes["sequence"])[:, None]
     if wanted == "sequence":
-        return Units("sequence", sequences)
+        return choose_units(None, store.sizes["sequence"])
     document = coordinate(store, "document")
-    if document is None:
-        if wanted == "document":
-            raise InputError("the store does not say which documents its tokens are from. Use --units sequence.")
-        return Units("sequence", sequences)
-    many = np.unique(document[document >= 0]).size
-    if wanted == "document" or many >= FEWEST_UNITS:
+    if wanted == "document" and document is not None:
         return Units("document", document)
-    return Units("sequence", sequences)
+    if wanted == "document":
+        raise InputError("the store does not say which documents its tokens are from. Use --units sequence.")
+    return choose_units(document, store.sizes["sequence"])
+
+
+def choose_units(document: Shaped[np.ndarray, "S ..."] | None, n_sequences: int) -> Units:
+    """The one rule for what is resampled: documents where at least 20 are known, else sequences.
+
+    document: which one each token is from (broadcasts to [S, T]), negative at padding; None where that is not known.
+    """
+    if document is not None and np.unique(document[document >= 0]).size >= FEWEST_UNITS:
+        return Units("document", document)
+    return Units("sequence", np.arange(n_sequences)[:, None])
 
 
 def coordinate(store: Store, name: str) -> Shaped[np.ndarray, "S ..."] | None:

@@ -1,0 +1,162 @@
+"""What measurements on a model begin with: checked input, tokens in batches, halves where memory is short.
+
+Letters: S sequences of L = T + 1 tokens, s of them in a batch.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+
+from zerosum.errors import InputError
+from zerosum.gradients.parameters import Parameter, trainable
+from zerosum.losses.batch_size import is_out_of_memory
+from zerosum.tokens import PADDING
+
+Result = TypeVar("Result")
+TokensPerBatch = int | Literal["auto"]
+MOST = 4_096  # tokens of a batch; float32 holds their sums well, and more make nothing faster
+WORK = 1 << 35  # parameters times tokens of a batch, so that a killed process loses no more than a minute or two
+FEWEST = 8  # sequences of a batch, which are measured side by side, where the data has them
+LOGITS = 1 << 25  # numbers of logits in a block of positions, 128 MiB
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sequences of one length. rows: [s] which of all sequences. tokens: [s, L] ids on the model's device."""
+
+    rows: Int64[np.ndarray, " s"]
+    tokens: Any
+
+    @property
+    def n_tokens(self) -> int:
+        """Predicted tokens."""
+        return int(self.tokens.shape[0] * (self.tokens.shape[1] - 1))
+
+    def halves(self) -> "tuple[Batch, Batch]":
+        """Its first and second half."""
+        middle = len(self.rows) // 2
+        return Batch(self.rows[:middle], self.tokens[:middle]), Batch(self.rows[middle:], self.tokens[middle:])
+
+
+def batches(
+    ids: Int64[np.ndarray, "S L"], parameters: Sequence[Parameter], size: TokensPerBatch, vocabulary: int
+) -> list[Batch]:
+    """Batches of sequences of one length, without their padding, the longest last.
+
+    size: predictions of a batch; "auto": by the size of the model alone, so that every process makes the same ones.
+    Raises InputError where there is nothing but padding.
+    """
+    lengths = (ids != PADDING).sum(1)
+    if not (lengths > 1).any():
+        raise InputError("tokens: nothing but padding, so there is nothing to predict. Give other tokens.")
+    device, found = parameters[0].tensor.device, []
+    for length in np.unique(lengths[lengths > 1]):
+        rows = np.flatnonzero(lengths == length).astype(np.int64)
+        most = _sequences(parameters, int(length) - 1, vocabulary) if size == "auto" else size // (length - 1)
+        for part in np.array_split(rows, -(-len(rows) // max(1, int(most)))):
+            found.append(Batch(part, torch.as_tensor(ids[part, :length], device=device)))
+    return found
+
+
+def _sequences(parameters: Sequence[Parameter], length: int, vocabulary: int) -> int:
+    """How many to a batch."""
+    tokens = min(MOST, WORK // sum(int(one.tensor.numel()) for one in parameters))
+    return min(max(FEWEST, tokens // length), max(1, LOGITS // (32 * vocabulary)))
+
+
+def in_memory(batch: Batch, measure: Callable[[Batch], Result]) -> Iterator[tuple[Batch, Result]]:
+    """(batch, result of `measure`), of its halves where memory runs out.
+
+    Raises InputError where a single sequence does not fit.
+    """
+    try:
+        result = measure(batch)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        if len(batch.rows) == 1:
+            raise InputError(
+                f"not enough memory for one sequence of {batch.tokens.shape[1]} tokens. Give shorter sequences, or "
+                "another device."
+            ) from error
+    else:
+        yield batch, result
+        return
+    if batch.tokens.is_cuda:
+        torch.cuda.empty_cache()
+    for half in batch.halves():
+        yield from in_memory(half, measure)
+
+
+@contextmanager
+def measuring(model: Any) -> Iterator[None]:
+    """Evaluation mode, gradients and products in full float32 (no TF32) inside the block; what was before after it,
+    the gradients that the parameters hold among that."""
+    modes = [(module, module.training) for module in model.modules()]
+    held = [(one, one.grad) for one in model.parameters()]
+    precision = torch.get_float32_matmul_precision()
+    model.eval()
+    for one, _ in held:
+        one.grad = None
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        torch.set_float32_matmul_precision(precision)
+        for module, training in modes:
+            module.training = training
+        for one, gradient in held:
+            one.grad = gradient
+
+
+def require_parameters(model: Any) -> tuple[Parameter, ...]:
+    """The trainable parameters. Raises InputError where there is none, or they are not in float32 or float64."""
+    if not isinstance(model, torch.nn.Module):
+        raise InputError(f"model: a {type(model).__name__}, not a module of torch. Give a causal language model.")
+    if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
+        raise InputError(f"model: {type(model).__name__} has an encoder. Give a causal language model.")
+    parameters = trainable(model)
+    if not parameters:
+        raise InputError("model: every parameter is frozen. Set requires_grad where gradients are to be measured.")
+    half = next((one for one in parameters if one.tensor.dtype not in (torch.float32, torch.float64)), None)
+    if half is not None:
+        dtype = str(half.tensor.dtype).removeprefix("torch.")
+        raise InputError(f"model: {half.name} is {dtype}, too coarse for sums of gradients. Load it in float32.")
+    return parameters
+
+
+def require_seed(seed: int) -> None:
+    """Raises InputError where it is none."""
+    if not isinstance(seed, int) or seed < 0:
+        raise InputError(f"seed {seed}: give 0 or a positive number.")
+
+
+def checked_unit(unit: Any, losses: Float[np.ndarray, "S T"]) -> Any:
+    """The resampling unit as [S, 1] or [S, T]; None where there is none. Raises InputError for another shape."""
+    if unit is None:
+        return None
+    S, T = losses.shape
+    try:
+        shape = np.shape(unit)
+    except ValueError:  # rows of different lengths
+        shape = None
+    if shape not in ((S,), (S, 1), (S, T)):
+        raise InputError(f"unit: shape {shape}, for {S} sequences of {T} predictions. Give one for each of either.")
+    return np.asarray(unit).reshape(S, -1)
+
+
+def require_finite(losses: Float[np.ndarray, "S T"], ids: Int64[np.ndarray, "S L"], when: str) -> None:
+    """Refuse losses that are not finite where there is a token to predict."""
+    bad = np.argwhere(~np.isfinite(losses) & (ids[:, 1:] != PADDING))
+    if len(bad):
+        s, t = bad[0]
+        raise InputError(
+            f"{len(bad)} losses {when} are not finite (first: sequence {s}, position {t}). Did the run diverge, or is "
+            "float16 too narrow? Give another checkpoint, or float32."
+        )

@@ -1,1 +1,0 @@
-"""Gradient dissent: the attraction of each label against the repulsion of all other tokens."""

@@ -1,0 +1,119 @@
+"""Figures as SVG for the page and as SVG, PDF and CSV files; the same numbers always give the same bytes."""
+
+import io
+import re
+import warnings
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from zerosum.atomic import new_file, write_text
+from zerosum.show.drawing.module import FigureModule
+from zerosum.show.drawing.style import ROLES, Layout, style
+
+S = TypeVar("S")
+PAGES: tuple[Layout, ...] = ("wide", "print")
+_SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure, drawn: SVG in both layouts, a PDF, and a PDF for one column of a journal where it was asked for."""
+
+    wide: bytes
+    narrow: bytes
+    pdf: bytes
+    column: bytes = b""
+
+
+def draw(module: FigureModule[S], subject: S) -> Drawing:
+    """Draw a figure once for all the places it goes to; the PDF is the wide one."""
+    fig = module.plot(subject, "wide")
+    wide = _saved(fig, "svg")
+    fig.set_layout_engine("none")  # the layout is found; finding it again takes as long as drawing
+    return Drawing(wide, _saved(module.plot(subject, "narrow"), "svg"), _saved(fig, "pdf"))
+
+
+def draw_for_print(module: FigureModule[S], subject: S) -> Drawing:
+    """As `draw`, with PDFs that fit both columns and one column of a journal."""
+    narrow = module.plot(subject, "narrow")
+    svg = _saved(narrow, "svg")
+    narrow.set_layout_engine("none")
+    wide, page = (module.plot(subject, layout) for layout in PAGES)
+    return Drawing(_saved(wide, "svg"), svg, _saved(page, "pdf"), _saved(narrow, "pdf"))
+
+
+def _saved(fig: Figure, kind: str) -> bytes:
+    metadata = {"Date": None} if kind == "svg" else {"CreationDate": None, "Producer": None}
+    buffer = io.BytesIO()
+    with style(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # the reader's font may well have it
+        fig.savefig(buffer, format=kind, metadata={"Creator": "zerosum", **metadata}, facecolor="white")
+    return buffer.getvalue()
+
+
+def inline_svg(svg: bytes, prefix: str, label: str) -> Markup:
+    """A drawn figure as an element to put into an HTML page.
+
+    prefix: put before every id, so that several figures live in one page. label: the text alternative. Colours become
+    the page's CSS variables, the background is left to the page, and the size is that of the container.
+    """
+    root = ElementTree.fromstring(svg)  # noqa: S314 - our own bytes, see `draw`
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag.endswith(("metadata", "}style")) or child.get("id") == "patch_1":  # patch_1: white paper
+                parent.remove(child)
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(f"{{{_SVG}}}")
+        attributes = {key.removeprefix(f"{{{_XLINK}}}"): value for key, value in element.attrib.items()}
+        element.attrib.clear()
+        element.attrib.update({key: _for_page(key, value, prefix) for key, value in attributes.items()})
+        if element.tag == "g":  # groups are never referred to
+            element.attrib.pop("id", None)
+        if element.tag != "text":
+            element.text = None
+        element.tail = None
+    for size in ("width", "height", "version"):
+        root.attrib.pop(size, None)
+    root.set("role", "img")
+    root.set("aria-label", label)
+    return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704 - serialised, so text is escaped
+
+
+def _for_page(key: str, value: str, prefix: str) -> str:
+    """One attribute: ids made unique, colours made the page's, coordinates cut to a hundredth of a point."""
+    if key == "id":
+        return f"{prefix}-{value}"
+    if key == "href":
+        return value.replace("#", f"#{prefix}-", 1)
+    if key in ("d", "x", "y", "transform", "points"):
+        return re.sub(r"\d+\.\d{3,}", lambda hit: f"{float(hit[0]):.2f}", value)
+    value = value.replace("url(#", f"url(#{prefix}-")
+    return re.sub("#[0-9a-f]{6}", lambda hit: _themed(hit[0]), value)
+
+
+def _themed(colour: str) -> str:
+    return f"var(--fig-{ROLES[colour]})" if colour in ROLES else colour
+
+
+def write_figure(drawing: Drawing, table: pd.DataFrame, folder: Path, stem: str) -> None:
+    """Write `stem`.svg, .pdf and .csv into the folder, and -column.pdf if drawn, each complete or not at all."""
+    for name, content in (
+        (f"{stem}.svg", drawing.wide),
+        (f"{stem}.pdf", drawing.pdf),
+        (f"{stem}-column.pdf", drawing.column),
+    ):
+        if content:
+            with new_file(folder / name) as part:
+                part.write_bytes(content)
+    write_text(folder / f"{stem}.csv", inert(table).to_csv(index=False, lineterminator="\n"))
+
+
+def inert(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with texts that a spreadsheet would run as a formula made plain by a leading apostrophe."""
+    return table.map(lambda cell: f"'{cell}" if isinstance(cell, str) and cell[:1] in set("=+-@\t\r") else cell)

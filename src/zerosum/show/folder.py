@@ -1,0 +1,62 @@
+"""A report as files: a loop over sections writes each figure, each table, the documents, and last the page."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zerosum.atomic import new_file, write_text
+from zerosum.show.drawing import Drawing, draw_for_print
+from zerosum.show.page import html
+from zerosum.show.report import Report
+from zerosum.show.section import Section, present
+from zerosum.show.table import Table, as_csv, as_latex, rows_as_csv
+
+Links = list[tuple[str, list[tuple[str, str]]]]
+
+
+def write(report: Report, folder: Path, documents: Mapping[str, Any], page: str = "report.html") -> Path:
+    """Write `page`, tables as CSV and LaTeX, `documents` as JSON and `figures/` into a folder; return the page's path.
+
+    documents: file name -> what `json.dumps` takes. Every file appears only when it is complete and replaces an older
+    one of its name; other files stay. The page comes last, so that a page that is there finds its files.
+    """
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    sections = present(report)
+    drawings = {section.stem: _figure(section, report, folder / "figures") for section in sections if section.figure}
+    files: Links = [(section.title, _figure_links(section)) for section in sections if section.figure]
+    for table in (table for section in sections for table in section.tables(report)):
+        files.append((table.caption, _table(table, folder)))
+    for name, document in documents.items():
+        write_text(folder / name, json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+        files.append((name, [(name, "JSON")]))
+    path = folder / page
+    write_text(path, html(report, drawings, [one for one in files if one[1]]))
+    return path
+
+
+def _figure(section: Section, report: Report, folder: Path) -> Drawing:
+    drawing = draw_for_print(section.figure, report)
+    named = (("", "svg", drawing.wide), ("", "pdf", drawing.pdf), ("-column", "pdf", drawing.column))
+    for suffix, kind, content in named:
+        if content:
+            with new_file(folder / f"{section.stem}{suffix}.{kind}") as part:
+                part.write_bytes(content)
+    rows: Sequence[Mapping[str, Any]] = section.figure.numbers(report)
+    write_text(folder / f"{section.stem}.csv", rows_as_csv(rows))
+    return drawing
+
+
+def _figure_links(section: Section) -> list[tuple[str, str]]:
+    stem = f"figures/{section.stem}"
+    kinds = (("svg", "SVG"), ("pdf", "PDF for two columns"), ("csv", "CSV"))
+    return [*((f"{stem}.{kind}", text) for kind, text in kinds), (f"{stem}-column.pdf", "PDF for one column")]
+
+
+def _table(table: Table, folder: Path) -> list[tuple[str, str]]:
+    links = []
+    for medium, suffix, render in (("csv", "csv", as_csv), ("latex", "tex", as_latex)):
+        if table.name and table.shown_on(medium)[0]:  # type: ignore[arg-type]
+            write_text(folder / f"{table.name}.{suffix}", render(table))
+            links.append((f"{table.name}.{suffix}", {"csv": "CSV", "tex": "LaTeX"}[suffix]))
+    return links

@@ -1,0 +1,56 @@
+"""What a record says when it is printed, tabled or plotted by itself: the sections of a report on it alone."""
+
+import io
+from functools import singledispatch
+from typing import TYPE_CHECKING, Any
+
+from zerosum.show.report import Report, Run
+from zerosum.show.section import present
+from zerosum.show.table import Table, as_frame, on_terminal
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+WIDTH = 100
+LINES = 12
+
+
+@singledispatch
+def report_on(record: Any) -> Report:
+    """The report on one record alone. Register a type here whose sections look for another one that holds it."""
+    return Report(type(record).__name__, (Run(getattr(record, "name", "this run"), (record,)),), shared=(record,))
+
+
+def text(record: Any) -> str:
+    """The answer in at most a dozen lines."""
+    from rich.console import Console
+
+    report, out = report_on(record), io.StringIO()
+    console = Console(file=out, width=WIDTH, highlight=False, markup=False, emoji=False, color_system=None)
+    for section in present(report):
+        for shown in (section.headline(report), *section.answer(report)):
+            console.print(on_terminal(shown, WIDTH) if isinstance(shown, Table) else shown)
+    lines = [line.rstrip() for line in out.getvalue().splitlines() if line.strip()]
+    return "\n".join(lines if len(lines) <= LINES else [*lines[: LINES - 1], "…  .table() has all"])
+
+
+def table(record: Any) -> "pd.DataFrame":
+    """The first table of its sections; of a record that only has a figure, the numbers of that."""
+    import pandas as pd
+
+    report = report_on(record)
+    tables = [one for section in present(report) for one in section.tables(report)]
+    if tables:
+        return as_frame(tables[0])
+    return pd.DataFrame(next((section.figure.numbers(report) for section in present(report) if section.figure), []))
+
+
+def plot(record: Any) -> "Figure":
+    """The first figure of its sections. Raises AttributeError where they have none."""
+    report = report_on(record)
+    for section in present(report):
+        if section.figure:
+            figure: Figure = section.figure.plot(report)
+            return figure
+    raise AttributeError(f"{type(record).__name__}: has nothing that could be drawn. Use .table().")

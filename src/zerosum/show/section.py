@@ -1,0 +1,88 @@
+"""A section of every page, terminal answer and folder: one file in `sections/`, found there.
+
+A section's file has a docstring and
+
+    TITLE = "Loss curves and their fits"
+    PLACE = 10                                  # order on the page, low first
+    def absent(report) -> str | None            # None: there is something to show; else why not, "" says nothing
+
+and any of
+
+    def headline(report) -> str                 # one sentence for the top of the page
+    def sentences(report) -> Iterable[str]      # what the numbers say; plain text, whoever shows it escapes it
+    def answer(report) -> Iterable[Table | str] # the terminal's first screen
+    def tables(report) -> Iterable[Table]       # on the page folded under the figure; as CSV and LaTeX in a folder
+    def html(report) -> Markup                  # what neither sentences nor tables can say
+    FORMULAS: dict[str, str]                    # term -> HTML, for "How each number was made"
+    HOW_TO_READ, plot(report, layout), alt(report), numbers(report)   # one figure, see `drawing.FigureModule`
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import Any
+
+from markupsafe import Markup
+
+from zerosum.show import sections
+from zerosum.show.report import Report
+from zerosum.show.table import Table
+
+Shown = Table | str
+
+
+def _nothing(_: Report) -> tuple[()]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """One file of `sections/`. stem: the file's name with hyphens, also of the files of its figure."""
+
+    stem: str
+    title: str
+    place: float
+    absent: Callable[[Report], str | None]
+    headline: Callable[[Report], str] = lambda _: ""
+    sentences: Callable[[Report], Iterable[str]] = _nothing
+    answer: Callable[[Report], Iterable[Shown]] = _nothing
+    tables: Callable[[Report], Iterable[Table]] = _nothing
+    html: Callable[[Report], Markup] | None = None
+    formulas: Mapping[str, str] = field(default_factory=dict)
+    figure: Any = None
+
+    @classmethod
+    def of(cls, module: ModuleType) -> "Section":
+        """From its file."""
+        names = ("headline", "sentences", "answer", "tables", "html")
+        given = {name: getattr(module, name) for name in names if hasattr(module, name)}
+        return cls(
+            stem=module.__name__.rpartition(".")[2].replace("_", "-"),
+            title=module.TITLE,
+            place=module.PLACE,
+            absent=module.absent,
+            formulas=getattr(module, "FORMULAS", {}),
+            figure=module if hasattr(module, "plot") else None,
+            **given,
+        )
+
+
+@cache
+def all_sections() -> tuple[Section, ...]:
+    """Every section, in the order of the page."""
+    names = [info.name for info in iter_modules(sections.__path__) if not info.name.startswith("_")]
+    found = [Section.of(import_module(f"{sections.__name__}.{name}")) for name in names]
+    return tuple(sorted(found, key=lambda section: (section.place, section.stem)))
+
+
+def present(report: Report) -> list[Section]:
+    """The sections that have something to show of this report."""
+    return [section for section in all_sections() if section.absent(report) is None]
+
+
+def left_out(report: Report) -> list[tuple[str, str]]:
+    """(title, why) of the sections that have nothing to show, where there is a reason to give."""
+    return [(section.title, why) for section in all_sections() if (why := section.absent(report))]

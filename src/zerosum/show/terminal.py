@@ -1,0 +1,58 @@
+"""The answer on a terminal: at most a screen, then `--details`. Rich is loaded when something is shown, not before."""
+
+import io
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from zerosum.show.names import printable
+from zerosum.show.report import Report
+from zerosum.show.section import Section, Shown, present
+from zerosum.show.table import Table, on_terminal
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MORE = "more: --details; everything: --json, --out DIR"
+
+
+def screen() -> "Console":
+    """Stdout for people. What the terminal's encoding lacks becomes a question mark, not an error."""
+    from rich.console import Console
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def show(report: Report, details: bool = False) -> None:
+    """Print the answer of every section that has something to say; with details, all sentences and tables too."""
+    console = screen()
+    for section in present(report):
+        _print(console, [section.headline(report), *section.answer(report)])
+        if details:
+            _details(console, section, report)
+    for one in report.missing:
+        console.print(f"{one.what}: {printable(f'{one.why} {one.command}'.strip(), 1_000)}", style="dim")
+    if not details:
+        console.print(MORE, style="dim")
+
+
+def _details(console: "Console", section: Section, report: Report) -> None:
+    tables, sentences = list(section.tables(report)), list(section.sentences(report))
+    if tables or sentences:
+        console.print(f"\n{section.title}", style="bold")
+    _print(console, sentences)
+    _print(console, tables)
+
+
+def _print(console: "Console", shown: Iterable[Shown]) -> None:
+    for one in shown:
+        if isinstance(one, Table):
+            if one.caption:
+                console.print(printable(one.caption), style="bold")
+            console.print(on_terminal(one, console.width))
+            if one.legend:
+                console.print(one.legend, style="dim")
+        elif one:
+            console.print(printable(one, 2_000))

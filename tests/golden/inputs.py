@@ -1,0 +1,167 @@
+"""Small inputs of every verb, the same on every machine: loss logs, a store of losses, runs of tiny models, texts.
+
+Only numpy, xarray, torch, transformers and public names of zerosum are used, so that the inputs stay what they are
+while the inside of the package moves.
+"""
+
+import json
+import string
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+TRAINED_STEPS = (1, 2, 4)
+STORE_STEPS = (0, 1, 2, 4, 8)
+LETTERS = string.ascii_lowercase + " .\n"
+VOCABULARY = len(LETTERS) + 1
+END = VOCABULARY - 1
+WORDS = ("the", "loss", "of", "a", "token", "falls", "and", "zero", "sum", "is", "not", "flat")
+
+
+def write_logs(folder: Path) -> None:
+    """Loss logs: a break with a decay of the learning rate, another break, a resumed run, no break, too few rows."""
+    broken, other, line = _rows(800, seed=0), _rows(1500, seed=1), _straight_rows()
+    header = "step,tokens,loss,lr"
+    _write(folder / "bend.csv", header, (f"{s},{1000 * s},{x!r},{_learning_rate(s)!r}" for s, x in broken))
+    _write(folder / "later.csv", header, (f"{s},{2000 * s},{x!r},0.001" for s, x in other))
+    _write(folder / "line.csv", "step,loss", (f"{s},{x!r}" for s, x in line))
+    _write(folder / "short.csv", "step,loss", (f"{s},{x!r}" for s, x in broken[:5]))
+    resumed = [*broken[:200], *_rows(800, seed=2)[150:500]]
+    _write(folder / "resumed.jsonl", None, (json.dumps({"step": s, "loss": x}) for s, x in resumed))
+    _write(folder / "text.log", None, (f"iter {s}: loss {x:.4f}, time 250.00ms, mfu 30.00%" for s, x in other))
+
+
+def _rows(bend: float, seed: int) -> list[tuple[int, float]]:
+    steps = np.arange(1, 6000, 5)
+    noise = np.random.default_rng(seed).normal(0, 0.005, len(steps))
+    loss = 30 * steps**-0.25 * (1 + (steps / bend) ** 5) ** 0.04 * (1 + noise)
+    return list(zip(steps.tolist(), loss.tolist(), strict=True))
+
+
+def _straight_rows() -> list[tuple[int, float]]:
+    steps = np.arange(1, 6000, 5)
+    return list(zip(steps.tolist(), (10 * steps**-0.1 * (1 + 0.004 * np.sin(steps))).tolist(), strict=True))
+
+
+def _learning_rate(step: int) -> float:
+    return 0.001 if step < 5400 else 0.001 * (6000 - step) / 600
+
+
+def _write(path: Path, header: str | None, lines) -> None:
+    path.write_text("\n".join([*([header] if header else []), *lines]) + "\n")
+
+
+def write_store(folder: Path) -> None:
+    """A store of the losses of 44 sequences in 22 documents; tokens of id 6 rise while all others fall."""
+    rng = np.random.default_rng(0)
+    shape = (44, 8)
+    token = rng.integers(0, VOCABULARY, shape).astype(np.int32)
+    slope = np.where(token == 6, 0.2, -0.4) * np.where(np.arange(44) < 4, -1, 1)[:, None]
+    loss = 5 + slope * np.arange(len(STORE_STEPS))[:, None, None] + rng.normal(0, 0.2, (len(STORE_STEPS), *shape))
+    loss[:, 0, -1] = np.nan
+    xr.Dataset(
+        {"loss": (("checkpoint", "sequence", "position"), loss.astype(np.float32))},
+        coords={
+            "step": ("checkpoint", np.array(STORE_STEPS)),
+            "token": (("sequence", "position"), token),
+            "first_token": ("sequence", token[:, 0]),
+            "document": ("sequence", np.arange(44) // 2),
+            "domain": ("sequence", np.arange(44) % 2),
+        },
+        attrs={
+            "documents": [f"=document({k})" for k in range(22)],
+            "domains": ["code", "prose"],
+            "noise_floor": 1e-3,
+            "dtype": "float32",
+            "problems": [{"code": "loss-implausible", "steps": [8], "message": "its loss is implausible"}],
+            "weight_sha256": [f"{k:064x}" for k in range(len(STORE_STEPS))],
+            "model": "made up",
+        },
+    ).to_zarr(folder, mode="w", consolidated=False)
+
+
+def write_texts(folder: Path) -> None:
+    """texts.jsonl: 24 documents of two domains to measure on; train.jsonl: 40 to take steps on."""
+    rng = np.random.default_rng(0)
+    for name, number in (("texts", 24), ("train", 40)):
+        texts = [" ".join(rng.choice(WORDS, 6)) + "." for _ in range(number)]
+        records = (json.dumps({"text": text, "kind": ("prose", "verse")[k % 2]}) for k, text in enumerate(texts))
+        _write(folder / f"{name}.jsonl", None, records)
+
+
+def write_run(folder: Path, *, tied: bool = False) -> None:
+    """A run of a tiny Llama as Hugging Face's Trainer lays it out: weights, tokenizer, state of the optimizer."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 12}
+    ids = {"vocab_size": VOCABULARY, "bos_token_id": None, "eos_token_id": END, "pad_token_id": None}
+    model = LlamaForCausalLM(LlamaConfig(**sizes, **ids, max_position_embeddings=16, tie_word_embeddings=tied))
+    rng = np.random.default_rng(0)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            drawn = torch.as_tensor(rng.normal(0, 0.3, tuple(weight.shape)))
+            weight.copy_(1 + drawn if "norm" in name else drawn)
+    weights = list(model.parameters())
+    groups = [
+        {"params": [weight for weight in weights if (weight.ndim == 2) == matrices], "weight_decay": decay}
+        for matrices, decay in ((True, 0.1), (False, 0.0))
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=0.02, betas=(0.9, 0.95))
+    batch = torch.from_numpy(_encoded(folder.parent / "train.jsonl", 13))
+    for step in range(1, max(TRAINED_STEPS) + 1):
+        model(input_ids=batch, labels=batch).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if step in TRAINED_STEPS:
+            checkpoint = folder / f"checkpoint-{step}"
+            model.save_pretrained(checkpoint)
+            tokenizer().save_pretrained(checkpoint)
+            torch.save(optimizer.state_dict(), checkpoint / "optimizer.pt")
+
+
+def _encoded(texts: Path, length: int) -> np.ndarray:
+    rows = [json.loads(line)["text"][:length] for line in texts.read_text().splitlines()]
+    return np.array([[LETTERS.index(letter) for letter in row] for row in rows if len(row) == length])
+
+
+def tokenizer():
+    """One token for each letter, and one for the end of a document."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    letters = Tokenizer(models.WordLevel({c: k for k, c in enumerate([*LETTERS, "<end>"])}, unk_token="<end>"))  # noqa: S106
+    letters.pre_tokenizer = pre_tokenizers.Split(Regex("[\\s\\S]"), "isolated")
+    letters.decoder = decoders.Fuse()
+    return PreTrainedTokenizerFast(tokenizer_object=letters, eos_token="<end>")  # noqa: S106
+
+
+def write_source_code(folder: Path) -> None:
+    """A corpus for `zerosum demo`, in place of Python's standard library, which differs between versions of Python."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(80):
+        lines = [f"{rng.choice(WORDS)} = {rng.choice(WORDS)}({rng.integers(100)})\n" for _ in range(40)]
+        (folder / f"file_{number:02}.py").write_text("".join(lines))
+
+
+def demo_suite(folder: str):
+    """A stand-in for zerosum.recipes.demo_suite: two models that train on the files of `folder` in seconds."""
+    from zerosum.training.recipe import BatchRecipe, DataRecipe, ModelRecipe, Recipe
+
+    def suite(seed: int = 0, quick: bool = False) -> list[Recipe]:
+        return [
+            Recipe(
+                name=f"tiny {width}",
+                seed=seed,
+                steps=64,
+                model=ModelRecipe(hidden_size=16, layers=1, heads=1, intermediate_size=width, context=32),
+                data=DataRecipe(folder=folder, held_out_share=0.3),
+                batch=BatchRecipe(sequences=8, length=32),
+                resume_every=32,
+            )
+            for width in (16, 32)
+        ]
+
+    return suite

@@ -1,0 +1,69 @@
+"""The JSON of every verb is what tests/golden/*.json hold: keys, codes and counts exactly, numbers within a tolerance.
+
+`make golden` writes the files anew.
+"""
+
+import json
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from golden_json import MAX_DIFFERENCES, NUMPY, TORCH, differences, normalised, written
+
+FOLDER = Path(__file__).parent
+DATA = "--data texts.jsonl --no-pack --sequence-length 12"
+LATER = "--after run/checkpoint-2 --method exact --verify 2"
+STEP = f"--train train.jsonl {DATA} --batch-size 8"
+
+# Golden file: exit code, and the commands; the file holds what the last of them prints.
+WITHOUT_TORCH = {
+    "fit": (2, ["fit bend.csv line.csv short.csv missing.csv"]),
+    "fit-paper": (0, ["fit bend.csv --procedure paper"]),
+    "fit-forecast": (0, ["fit later.csv --forecast 12000 --forecast 50000 --level 0.9"]),
+    "compare": (0, ["compare bend.csv later.csv line.csv"]),
+    "compare-tokens": (0, ["compare bend.csv later.csv --axis tokens"]),
+    "curves": (2, ["curves bend.csv resumed.jsonl text.log missing.csv"]),
+    "explain": (0, ["explain"]),
+    "interference": (0, ["interference losses.zarr"]),
+    "interference-by-position": (0, ["interference losses.zarr --by position --pairs consecutive"]),
+}
+WITH_TORCH = {
+    "losses": (0, [f"losses run {DATA} --domain kind"]),
+    "gradients": (0, [f"gradients run {DATA}"]),
+    "gradients-after": (0, [f"gradients run/checkpoint-1 {DATA} {LATER}"]),
+    "gradients-sampled": (0, [f"gradients run/checkpoint-2 {DATA} --train train.jsonl --method sampled --sample 64"]),
+    "gradients-tied": (0, [f"gradients tied/checkpoint-2 {DATA}"]),
+    "dissent": (0, [f"dissent run {DATA}"]),
+    "dissent-tied": (0, [f"dissent tied/checkpoint-2 {DATA}"]),
+    "step": (0, [f"step run/checkpoint-2 {STEP} --batches 2"]),
+    "step-sgd": (0, [f"step run/checkpoint-2 {STEP} --batches 1 --optimizer sgd:lr=0.1,momentum=0.9"]),
+    "report": (0, [f"losses run {DATA}", f"gradients run {DATA}", f"dissent run {DATA}", "report run --documents 1"]),
+    "demo": (0, ["demo --out demo"]),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_TORCH)
+def test_without_torch(name, all_inputs, printed_json, request):
+    check(name, *WITHOUT_TORCH[name], printed_json(all_inputs, WITHOUT_TORCH[name][1]), NUMPY, request.config)
+
+
+@pytest.mark.parametrize("name", WITH_TORCH)
+def test_with_torch(name, printed_json, request):
+    pytest.importorskip("torch")
+    folder = request.getfixturevalue("all_runs")
+    check(name, *WITH_TORCH[name], printed_json(folder, WITH_TORCH[name][1]), TORCH, request.config)
+
+
+def check(name, expected_code, commands, printed, tolerance, config):
+    code, document = printed
+    assert code == expected_code
+    document = normalised(document, tolerance.digits)
+    file = FOLDER / f"{name}.json"
+    if config.getoption("--renew-golden", default=False):
+        file.write_text(written(document) + "\n", encoding="utf-8")
+    found = list(islice(differences(json.loads(file.read_text("utf-8")), document, tolerance), MAX_DIFFERENCES))
+    assert not found, "\n".join([f"zerosum {commands[-1]} --json is not {file.name} any more:", *found])
+
+
+def test_every_golden_file_belongs_to_a_command():
+    assert {path.stem for path in FOLDER.glob("*.json")} == {*WITHOUT_TORCH, *WITH_TORCH}
