@@ -37,7 +37,7 @@ def absent(report: Report) -> str | None:
 def tables(report: Report) -> Iterator[Table]:
     """Every class at every checkpoint for scripts, those of the last checkpoint for people."""
     over = shared.measured(report)
-    yield shared.csv_table("frequency", "Dissent by frequency of the label", list(shared.frequency_rows(over)))
+    yield shared.csv_table("frequency", "Every class of label frequency", list(shared.frequency_rows(over)))
     columns = (
         Column("times", "times", "labels", on=shared.PAGES),
         Column("tokens", on=shared.PAGES),
