@@ -4,6 +4,7 @@ import io
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
+from zerosum.dissent import Dissent, DissentOverTraining
 from zerosum.show.report import Report, Run
 from zerosum.show.section import present
 from zerosum.show.table import Table, as_frame, on_terminal
@@ -20,6 +21,11 @@ LINES = 12
 def report_on(record: Any) -> Report:
     """The report on one record alone. Register a type here whose sections look for another one that holds it."""
     return Report(type(record).__name__, (Run(getattr(record, "name", "this run"), (record,)),), shared=(record,))
+
+
+@report_on.register
+def _(record: Dissent) -> Report:
+    return report_on(DissentOverTraining(record.source or "this model", (record,)))
 
 
 def text(record: Any) -> str:

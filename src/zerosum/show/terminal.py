@@ -48,6 +48,8 @@ def _details(console: "Console", section: Section, report: Report) -> None:
 
 def _print(console: "Console", shown: Iterable[Shown]) -> None:
     for one in shown:
+        if isinstance(one, Table) and not one.shown_on("terminal")[0]:
+            continue  # a table for scripts alone
         if isinstance(one, Table):
             if one.caption:
                 console.print(printable(one.caption), style="bold")
