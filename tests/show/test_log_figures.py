@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from simulated_logs import analysis_of, curve_of, logs_of
+from zerosum.show.logs.figures.small import MOST
 
 from zerosum.curves import LossCurve
 from zerosum.deceleration import Analysis, fit
 from zerosum.show.drawing import Layout
 from zerosum.show.logs.figures import FIGURES, curves, cutoffs, differences, figures_of, forecasts, misfit
-from zerosum.show.logs.figures.small import MOST
 from zerosum.show.logs.subject import Logs
 
 

@@ -8,10 +8,11 @@ from jaxtyping import Float
 
 from zerosum.curves._note import code_of
 from zerosum.errors import InputError
+from zerosum.record import Record
 
 
-@dataclass(frozen=True)
-class LossCurve:
+@dataclass(frozen=True, repr=False)
+class LossCurve(Record):
     """A training loss curve, sorted by step, every value finite.
 
     name: what to call it in tables and figures.

@@ -11,7 +11,7 @@ from zerosum.show.drawing.axes import log_axis, panels, say_empty
 from zerosum.show.drawing.legend import entry, legend_below, run_handles
 from zerosum.show.drawing.style import INK, MUTED, Layout, RunStyle, run_styles, style
 from zerosum.show.logs.subject import Logs
-from zerosum.show.names import printable, told_apart
+from zerosum.show.names import printable, short_distinct_names
 from zerosum.show.numbers import count, percent
 from zerosum.show.words import BREAKS
 
@@ -31,7 +31,7 @@ def plot(logs: Logs, layout: Layout = "wide") -> Figure:
     """One panel for each number, one line for each curve."""
     with style():
         drawn = _drawn(logs)
-        labels = told_apart(logs.names, 28)
+        labels = short_distinct_names(logs.names, 28)
         styles = [replace(look, label=label) for look, label in zip(run_styles(logs.names), labels, strict=True)]
         looks = dict(zip(logs.names, styles, strict=True))
         fig, axes = panels(3, layout, height=2.5, columns=3)

@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 
 from zerosum.deceleration import Comparison
 from zerosum.show.drawing.legend import entry, legend_below
+from zerosum.show.drawing.multiples import multiples
 from zerosum.show.drawing.style import INK, MUTED, SERIES, Layout, style
 from zerosum.show.logs import paper_tables
-from zerosum.show.logs.figures.small import multiples
 from zerosum.show.logs.subject import Logs
 from zerosum.show.logs.terms import signed
 from zerosum.show.logs.words import difference
-from zerosum.show.names import told_apart
+from zerosum.show.names import short_distinct_names
 
 TITLE = "Where the difference comes from"
 HOW_TO_READ = (
@@ -38,7 +38,7 @@ def plot(logs: Logs, layout: Layout = "wide") -> Figure:
         drawn = _drawn(logs)
         fig, axes = multiples(len(split(logs)), layout, height=3.0, share=False, most=MOST)
         for ax, one in zip(axes, drawn, strict=True):
-            a, b = told_apart([one.a, one.b], 30)
+            a, b = short_distinct_names([one.a, one.b], 30)
             ax.set_title(f"{b}\nminus {a}")
             _panel(ax, one)
         colours = [("makes the second run better", BETTER), ("makes it worse", WORSE), ("the whole difference", MUTED)]

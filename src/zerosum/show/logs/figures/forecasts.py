@@ -11,8 +11,8 @@ from zerosum.curves import LossCurve
 from zerosum.deceleration import Analysis
 from zerosum.show.drawing.axes import log_axis, log_thinned, say_empty
 from zerosum.show.drawing.legend import entry, legend_below
+from zerosum.show.drawing.multiples import multiples, name_axes, shown, ticks, titles
 from zerosum.show.drawing.style import MUTED, PAPER, SERIES, Layout, style
-from zerosum.show.logs.figures.small import multiples, name_axes, shown, ticks, titles
 from zerosum.show.logs.subject import Logs
 from zerosum.show.logs.words import METHODS
 from zerosum.show.names import printable

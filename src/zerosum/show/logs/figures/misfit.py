@@ -14,8 +14,8 @@ from zerosum.deceleration.binning import bin_index, bin_means, bin_starts
 from zerosum.deceleration.models import MODELS
 from zerosum.show.drawing.axes import log_axis, say_empty
 from zerosum.show.drawing.legend import entry, legend_below
+from zerosum.show.drawing.multiples import multiples, name_axes, shown, ticks, titles
 from zerosum.show.drawing.style import INK, MUTED, Layout, run_styles, style
-from zerosum.show.logs.figures.small import multiples, name_axes, shown, ticks, titles
 from zerosum.show.logs.subject import Logs
 from zerosum.show.names import printable
 from zerosum.show.numbers import percent

@@ -1,4 +1,4 @@
-"""Small multiples: one panel for each curve, smaller where there are many, and a limit that is said."""
+"""Small multiples: one panel for each curve, smaller where there are many, and a limit that the figure states."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -8,22 +8,24 @@ from matplotlib.figure import Figure
 
 from zerosum.show.drawing.axes import note_above, panels
 from zerosum.show.drawing.style import Layout
-from zerosum.show.names import told_apart
+from zerosum.show.names import short_distinct_names
 
-MOST = 30  # panels in one figure
-FEW = 9  # up to here panels have room for their numbers
+MOST_PANELS = 30
+FEW_PANELS = 9  # up to here panels have room for their numbers
 T = TypeVar("T")
 
 
 def shown(items: Sequence[T]) -> Sequence[T]:
     """The curves that are drawn; tables have them all."""
-    return items[:MOST]
+    return items[:MOST_PANELS]
 
 
-def multiples(count: int, layout: Layout, height: float, share: bool, most: int = MOST) -> tuple[Figure, list[Axes]]:
+def multiples(
+    count: int, layout: Layout, height: float, share: bool, most: int = MOST_PANELS
+) -> tuple[Figure, list[Axes]]:
     """Panels for so many curves or pairs, at most `most` of them. height: inches of a panel while there are few."""
     drawn = max(1, min(count, most))
-    crowded = drawn > FEW
+    crowded = drawn > FEW_PANELS
     columns = {"wide": 5 if crowded else 3, "narrow": 1, "print": 4 if crowded else 2}[layout]
     fig, axes = panels(drawn, layout, height * (0.62 if crowded else 1), columns, share)
     if count > most:
@@ -48,11 +50,11 @@ def name_axes(axes: Sequence[Axes], layout: Layout, x: str, y: str) -> None:
 
 def titles(names: Sequence[str], layout: Layout) -> list[str]:
     """What stands above each panel, as long as there is room."""
-    crowded = min(len(names), MOST) > FEW
+    crowded = min(len(names), MOST_PANELS) > FEW_PANELS
     room = {"wide": 24 if crowded else 42, "narrow": 42, "print": 20 if crowded else 38}
-    return told_apart(names, room[layout])
+    return short_distinct_names(names, room[layout])
 
 
 def ticks(count: int) -> int:
     """How many ticks an axis of a panel has room for."""
-    return 4 if min(count, MOST) > FEW else 7
+    return 4 if min(count, MOST_PANELS) > FEW_PANELS else 7
