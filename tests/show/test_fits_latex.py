@@ -6,12 +6,28 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from simulated_logs import HOSTILE, logs_of, renamed
+from simulated_logs import HOSTILE, analyses_of, logs_of, renamed
 
-from zerosum.show.logs import latex
-from zerosum.show.logs.subject import Logs
+from zerosum.deceleration import Comparison
+from zerosum.show import latex
+from zerosum.show.report import Report
+from zerosum.show.sections import differences, fits
+from zerosum.show.table import as_latex
 
-MAKERS = (latex.fits, latex.parameters, latex.comparison)
+
+def fits_tex(report: Report) -> str:
+    return as_latex(fits.fits(report))
+
+
+def parameters_tex(report: Report) -> str:
+    return as_latex(fits.parameters(report))
+
+
+def comparison_tex(report: Report) -> str:
+    return as_latex(differences.comparison_in_latex(report.across(Comparison)))
+
+
+MAKERS = (fits_tex, parameters_tex, comparison_tex)
 OURS = {
     "begin", "end", "toprule", "midrule", "bottomrule", "scriptsize", "hat", "pm", "cdot", "ldots",
     "textbackslash", "textasciitilde", "textasciicircum", "textless", "textgreater", "textbar", "textquotedbl",
@@ -20,28 +36,28 @@ OURS = {
 
 
 @pytest.fixture(scope="module")
-def hostile() -> Logs:
+def hostile() -> Report:
     return renamed(logs_of("a", "b", "c"), *HOSTILE)
 
 
 @pytest.mark.parametrize("char", list("_%&#{}$"))
 def test_special_characters_are_escaped(char: str) -> None:
-    assert latex.escaped(f"a{char}b") == f"a\\{char}b"
+    assert latex.escape(f"a{char}b") == f"a\\{char}b"
 
 
 @pytest.mark.parametrize(
     ("char", "command"), [("~", "textasciitilde"), ("^", "textasciicircum"), ("\\", "textbackslash")]
 )
 def test_characters_without_an_escape_have_a_command(char: str, command: str) -> None:
-    assert latex.escaped(f"a{char}b") == f"a\\{command}{{}}b"
+    assert latex.escape(f"a{char}b") == f"a\\{command}{{}}b"
 
 
 def test_what_pdflatex_cannot_set_is_a_question_mark() -> None:
-    assert latex.escaped("é名ð\x1b") == "é???"
+    assert latex.escape("é名ð\x1b") == "é???"
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_no_name_brings_a_command_or_breaks_a_row(hostile: Logs, make: object) -> None:
+def test_no_name_brings_a_command_or_breaks_a_row(hostile: Report, make: object) -> None:
     text = make(hostile)  # type: ignore[operator]
     assert set(re.findall(r"\\([A-Za-z]+)", text)) <= OURS
     bare = re.sub(r"\\[{}$%&#_]", "", text)
@@ -50,18 +66,18 @@ def test_no_name_brings_a_command_or_breaks_a_row(hostile: Logs, make: object) -
     assert len(re.findall("%", bare)) == 1  # our own comment
     columns = len(re.findall(r"\{([lr]+)\}", text)[0])
     rows = [line for line in bare.splitlines() if line.endswith(r"\\")]
-    assert len(rows) == 1 + (2 if make is latex.comparison else 3)
+    assert len(rows) == 1 + (2 if make is comparison_tex else 3)
     assert {line.count("&") for line in rows} == {columns - 1}
 
 
-def test_numbers_are_rounded_to_their_interval(hostile: Logs) -> None:
-    fit = hostile.analyses[0].fit
+def test_numbers_are_rounded_to_their_interval(hostile: Report) -> None:
+    fit = analyses_of(hostile)[0].fit
     low, high = fit.intervals["t_d"]  # type: ignore[misc]
-    assert f"${fit.t_d:.0f}$ {{\\scriptsize[${low:.0f}$, ${high:.0f}$]}}" in latex.fits(hostile)
+    assert f"${fit.t_d:.0f}$ {{\\scriptsize[${low:.0f}$, ${high:.0f}$]}}" in fits_tex(hostile)
 
 
 def test_terms_can_be_added_up_as_they_are_written() -> None:
-    for row in latex.comparison(logs_of("a", "b", "c", "d")).splitlines()[5:7]:
+    for row in comparison_tex(logs_of("a", "b", "c", "d")).splitlines()[5:7]:
         *terms, total = [cell.split()[0].strip("$") for cell in row.removesuffix(r"\\").split("&")[2:]]
         assert {len(number.split(".")[1]) for number in (*terms, total)} == {4}
         assert len(terms) == 5
@@ -69,7 +85,7 @@ def test_terms_can_be_added_up_as_they_are_written() -> None:
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
-def test_pdflatex_sets_them(hostile: Logs, tmp_path: Path) -> None:
+def test_pdflatex_sets_them(hostile: Report, tmp_path: Path) -> None:
     body = "\n\n".join(make(hostile) for make in MAKERS)
     document = f"\\documentclass{{article}}\\usepackage{{booktabs}}\\begin{{document}}\\tiny {body}\\end{{document}}"
     (tmp_path / "t.tex").write_text(document, encoding="utf-8")
