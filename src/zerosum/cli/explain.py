@@ -61,8 +61,9 @@ def _in_full(page: "Page") -> "Table":
 
 
 def _listed(pages: "list[Page]") -> "Table":
-    from zerosum.show.table import Column, Table
+    from zerosum.show.table import Column, Table, Text
 
     columns = (Column("reason"), Column("level"), Column("means", "what it means"))
     legend = "blocking: the numbers must not be used. note: they may be, with this in mind. More: zerosum explain CODE"
-    return Table("", "", columns, tuple((page.code, ", ".join(page.examples), page.means) for page in pages), legend)
+    rows = tuple((page.code, Text(*page.examples), page.means) for page in pages)
+    return Table("", "", columns, rows, legend)
