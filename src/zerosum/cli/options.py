@@ -110,8 +110,8 @@ class Fitting:
         """The fit with other laws, forecasts and their back-test, within seconds; and with so many breaks, if asked."""
         from zerosum import deceleration
 
-        more = {} if breaks is None else {"breaks": breaks}
-        return deceleration.analyse(curve, horizons=horizons or (), **more, **self._chosen())
+        chosen = self._chosen() | ({} if breaks is None else {"breaks": breaks})
+        return deceleration.analyse(curve, horizons=horizons or (), **chosen)
 
     def _chosen(self) -> dict[str, Any]:
         phase = None if self.phase is None else self.phase.value

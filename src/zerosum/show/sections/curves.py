@@ -45,7 +45,9 @@ def sentences(report: Report) -> Iterator[str]:
     if len(fits) == 1:
         yield words.the_break(fits[0][1])
     elif len(fits) <= FEW:
-        yield from (f"{printable(label)}: {words.the_break(fit)}" for label, fit in fits)
+        for label, fit in fits:
+            sentence = words.break_in_short(fit) if fit.verdict == "cannot-tell" else words.the_break(fit)
+            yield f"{printable(label)}: {sentence}"
 
 
 def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":

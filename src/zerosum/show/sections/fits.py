@@ -10,11 +10,12 @@ from zerosum.estimate import Estimate
 from zerosum.show import numbers as n
 from zerosum.show.names import short_distinct_names
 from zerosum.show.report import Report
-from zerosum.show.table import Column, PlusMinus, Table, Text, Value
+from zerosum.show.table import SCRIPTS, Column, Medium, PlusMinus, Table, Text, Value
 from zerosum.show.words import VERDICTS
 
 TITLE = "Every curve in numbers"
 PLACE = 12
+NOT_ON_TERMINAL: tuple[Medium, ...] = ("page", "latex", "csv", "json")
 PARAMETERS = ("b", "c0", "c1", "d1", "f1")
 ERRORS = ("b", "c0", "c1", "log_d1", "f1")
 EXPLAIN = "what a reason means, and what to do: zerosum explain CODE"
@@ -22,21 +23,21 @@ MILLION = 1e6
 ON_TERMINAL = 30  # characters of a name
 IN_TOKENS = Column("t_d", unit="M tokens", form=n.T_D, on=("terminal", "page"))  # of curves compared by tokens
 COLUMNS = (
-    Column("run", on=("page", "latex", "csv", "json")),
+    Column("run", on=NOT_ON_TERMINAL),
     Column("run", on=("terminal",)),
-    Column("verdict", on=("csv", "json")),
+    Column("verdict", on=SCRIPTS),
     Column("verdict", on=("terminal", "page")),
     Column("L_d", unit="nats/token", form=n.L_D, interval=True, tex="$L_d$"),
     Column("t_d", unit="steps", form=n.T_D, interval=True, tex="$t_d$"),
     IN_TOKENS,
     Column("r_d", unit="log-log rate", form=n.R_D, interval=True, tex="$r_d$"),
     Column("L_T", unit="reached", form=n.LOSS, tex="$L_T$"),
-    Column("L_T_hat", unit="by the line", form=n.LOSS, on=("page", "latex", "csv", "json"), tex=r"$\hat L_T$"),
-    Column("rsle", "RSLE", "misfit", form=n.RSLE, on=("page", "latex", "csv", "json")),
+    Column("L_T_hat", unit="by the line", form=n.LOSS, on=NOT_ON_TERMINAL, tex=r"$\hat L_T$"),
+    Column("rsle", "RSLE", "misfit", form=n.RSLE, on=NOT_ON_TERMINAL),
     Column("n_points", "losses", "fitted", on=("page", "csv", "json")),
-    Column("n_bins", "points", on=("page", "latex", "csv", "json")),
-    *(Column(name, on=("csv", "json")) for name in ("first_step", "last_step", "cutoff", "procedure")),
-    *(Column(name, on=("csv", "json")) for name in ("interval_level", "reasons")),
+    Column("n_bins", "points", on=NOT_ON_TERMINAL),
+    *(Column(name, on=SCRIPTS) for name in ("first_step", "last_step", "cutoff", "procedure")),
+    *(Column(name, on=SCRIPTS) for name in ("interval_level", "reasons")),
     Column("verdict", on=("latex",)),
 )
 FORMULAS = {
@@ -141,15 +142,14 @@ def parameters(report: Report) -> Table:
     error_log_d1 is that of log d1, as published. Errors assume independent residuals, which those of loss curves are
     not: the intervals of the fits do not.
     """
-    people, scripts = ("page", "latex", "csv", "json"), ("csv", "json")
     tex = ("$b$", "$c_0$", "$c_1$", "$d_1$", "$f_1$")
     columns = (
-        Column("run", on=people),
-        Column("verdict", on=scripts),
-        *(Column(name, on=people, tex=symbol) for name, symbol in zip(PARAMETERS, tex, strict=True)),
-        *(Column(f"error_{name}", on=scripts) for name in ERRORS),
-        Column("rsle", "RSLE", form=n.RSLE, on=people),
-        *(Column(name, on=scripts) for name in ("n_bins", "procedure")),
+        Column("run", on=NOT_ON_TERMINAL),
+        Column("verdict", on=SCRIPTS),
+        *(Column(name, on=NOT_ON_TERMINAL, tex=symbol) for name, symbol in zip(PARAMETERS, tex, strict=True)),
+        *(Column(f"error_{name}", on=SCRIPTS) for name in ERRORS),
+        Column("rsle", "RSLE", form=n.RSLE, on=NOT_ON_TERMINAL),
+        *(Column(name, on=SCRIPTS) for name in ("n_bins", "procedure")),
     )
     rows = tuple(_parameters(label, fit) for label, fit in _fits(report))
     legend = (

@@ -10,7 +10,7 @@ from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.names import printable
 from zerosum.show.report import Report
-from zerosum.show.table import Column, Table, Text
+from zerosum.show.table import Column, Table, Text, Value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +69,7 @@ def tables(report: Report) -> Iterator[Table]:
     tested = (Column(f"from_{at:g}", f"from {n.percent(at)}", "error at the end") for at in fractions)
     loss = Column("loss", unit="nats/token", form=n.LOSS)
     columns = (Column("run"), Column("T", "step"), Column("method"), loss, *tested)
-    rows = []
+    rows: list[tuple[Value, ...]] = []
     for label, analysis in curves:
         for later in analysis.forecasts:
             past = {row.fraction: row for row in analysis.backtest if row.forecast.method == later.method}

@@ -13,7 +13,8 @@ PLACE = 22
 
 
 def absent(report: Report) -> str | None:
-    return None if report.each(Analysis) or report.each(LossCurve) else ""
+    has_curves = bool(report.each(Analysis)) or bool(report.each(LossCurve))
+    return None if has_curves else ""
 
 
 def answer(report: Report) -> Iterator[Table]:
