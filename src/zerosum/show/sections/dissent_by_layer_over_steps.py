@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from zerosum.dissent import DissentOverTraining, PartForces, estimate_of
 from zerosum.show import drawing as d
 from zerosum.show import numbers as n
-from zerosum.show.names import printable, told_apart
+from zerosum.show.names import printable, short_distinct_names
 from zerosum.show.report import Report
 from zerosum.show.sections import _dissent as shared
 
@@ -84,7 +84,7 @@ def _panel(ax: "Axes", over: DissentOverTraining, rows: dict[str, list[float]], 
                 ax.text(x, y, in_cell(value), ha="center", va="center", fontsize=7, color=d.INK)
     every = math.ceil(len(over.steps) / NUMBERED[layout])
     ax.set_xticks(range(0, len(over.steps), every), [n.count(step) for step in over.steps][::every])
-    ax.set_yticks(range(len(rows)), told_apart(list(rows), 26 if layout != "narrow" else 18))
+    ax.set_yticks(range(len(rows)), short_distinct_names(list(rows), 26 if layout != "narrow" else 18))
     ax.set_xlim(-0.5, len(over.steps) - 0.5)
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.axhline(len(rows) - 1.5, color=d.MUTED, linewidth=0.8)

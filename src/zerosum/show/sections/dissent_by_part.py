@@ -7,7 +7,7 @@ from zerosum.dissent import NUMBERS, Dissent, PartForces, estimate_of
 from zerosum.estimate import Estimate
 from zerosum.show import drawing as d
 from zerosum.show import numbers as n
-from zerosum.show.names import printable, told_apart
+from zerosum.show.names import printable, short_distinct_names
 from zerosum.show.report import Report
 from zerosum.show.sections import _dissent as shared
 from zerosum.show.table import Column, Table, Value
@@ -68,7 +68,7 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
     at = "" if last.step is None else f"Step {n.count(last.step)}, "
     with d.style():
         fig, axes = d.panels(2, layout, height=max(2.2, 0.9 + 0.26 * len(last.layers)), columns=2)
-        names = told_apart([layer.name for layer in last.layers], 26 if layout != "narrow" else 18)
+        names = short_distinct_names([layer.name for layer in last.layers], 26 if layout != "narrow" else 18)
         for ax, name in zip(axes, ("dissent", "magnitude_ratio"), strict=True):
             _panel(ax, last, name)
             ax.set_yticks(range(len(names)), names)
