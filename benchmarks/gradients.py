@@ -1,8 +1,8 @@
-"""Milliseconds per token gradient, several ways, on one thread: python benchmarks/gradients.py
+"""Milliseconds per token gradient for several methods, on one thread: python benchmarks/gradients.py
 
 d = 256, 4 layers, 8 heads, feed-forward 1,024, 8 sequences of 128 predictions, vocabulary 4,096 and 50,304. The slow
-ways are timed on a few tokens or positions spread over the sequence, everything else on all of them. All ways in turns
-in one run; medians of 3 turns of processor time.
+methods are timed on a few tokens or positions spread over the sequence, all others on every token. One run times all
+methods in turn, 3 times; the results are medians of processor time.
 """
 
 from collections.abc import Callable
@@ -28,14 +28,14 @@ from zerosum.losses import token_losses
 
 WIDTH, LAYERS, HEADS, INNER, SEQUENCES, POSITIONS = 256, 4, 8, 1_024, 8, 128
 TURNS, ORACLE_TOKENS, BY_POSITION, SAMPLED = 3, 8, (31, 95), 256
-ORACLE, BY_PASS = "oracle, one backward pass a token", "one backward pass a position"
+ORACLE, BY_PASS = "oracle, one backward pass per token", "one backward pass per position"
 BATCHED = "the same, gradients of all sequences in one product"
 EXACT, WITH_NUMBERS = "exact sums", "exact sums, with the numbers of each token and an update"
 FIRST_ORDER = "first-order changes"
 SAMPLED_MASS = f"sampled: sums of |g| from {SAMPLED} of 4,096 tokens"
 SAMPLED_LOSSES, SAMPLED_NET = "sampled: losses of all 4,096", "sampled: sums of g by backward passes"
 SAMPLED_CHANGES, SAMPLED_WHOLE = "sampled: first-order changes", "sampled: all four together"
-OF_SAMPLED = (SAMPLED_MASS, SAMPLED_LOSSES, SAMPLED_NET, SAMPLED_CHANGES)
+SAMPLED_PARTS = (SAMPLED_MASS, SAMPLED_LOSSES, SAMPLED_NET, SAMPLED_CHANGES)
 
 
 def model_and_tokens(vocabulary: int, sequences: int) -> tuple[Any, Any]:
@@ -50,16 +50,18 @@ def model_and_tokens(vocabulary: int, sequences: int) -> tuple[Any, Any]:
 def by_position(
     model: Any, tokens: Any, positions: tuple[int, ...], batched: bool = False
 ) -> tuple[dict[int, Any], dict[int, Any]]:
-    """One backward pass for each position over the batch, graph retained; each sequence's gradient of each parameter is
-    formed from what hooks see, and its absolute value added up. The method of the paper's code, written plainly.
+    """Sums of token gradients by one backward pass per position over the batch, as in the paper's code.
 
-    batched: gradients of all sequences are formed together, which is shorter and needs their room; else one at a time.
-    Returns sum_i g_ij and sum_i |g_ij| of these positions by the identity of each parameter.
+    Hooks give the inputs of each layer and the gradients of its outputs; from these, the gradient of each parameter is
+    computed for each sequence, and its values and absolute values are added up. positions: those that are summed.
+    batched: compute the gradients of all sequences in one product, which needs memory for all of them; otherwise one
+    sequence at a time.
+    Returns sum_i g_ij and sum_i |g_ij| over these positions; keys: identity of each parameter.
     """
-    net, mass = ({id(one): torch.zeros_like(one) for one in model.parameters()} for _ in range(2))
+    net, mass = ({id(parameter): torch.zeros_like(parameter) for parameter in model.parameters()} for _ in range(2))
 
-    def formed(module: Any, x: Any, gradient: Any) -> Any:
-        """The gradient of one sequence's token."""
+    def weight_gradient(module: Any, x: Any, gradient: Any) -> Any:
+        """Gradient of the module's weight for the token of one sequence. x: input; gradient: of the output."""
         if isinstance(module, nn.Linear):
             return gradient.T @ x
         if isinstance(module, nn.Embedding):
@@ -68,20 +70,20 @@ def by_position(
 
     def add(module: Any, inputs: Any, gradients: Any) -> None:
         if batched and isinstance(module, nn.Linear):
-            every = torch.einsum("sto,sti->soi", gradients, inputs)
-            net[id(module.weight)] += every.sum(0)
-            mass[id(module.weight)] += every.abs().sum(0)
+            weight_gradients = torch.einsum("sto,sti->soi", gradients, inputs)
+            net[id(module.weight)] += weight_gradients.sum(0)
+            mass[id(module.weight)] += weight_gradients.abs().sum(0)
             return
-        for x, gradient in zip(inputs, gradients, strict=True):
-            one = formed(module, x, gradient)
-            net[id(module.weight)] += one
-            mass[id(module.weight)] += one.abs_()
+        for x, output_gradient in zip(inputs, gradients, strict=True):
+            of_sequence = weight_gradient(module, x, output_gradient)
+            net[id(module.weight)] += of_sequence
+            mass[id(module.weight)] += of_sequence.abs_()
 
-    def remember(module: Any, inputs: Any, output: Any) -> None:
+    def register_add(module: Any, inputs: Any, output: Any) -> None:
         output.register_hook(lambda gradient: add(module, inputs[0].detach(), gradient))
 
     layers = [module for module in model.modules() if hasattr(module, "weight")]
-    hooks = [one.register_forward_hook(remember) for one in layers]
+    hooks = [layer.register_forward_hook(register_add) for layer in layers]
     logits = model(tokens[:, :-1]).logits
     for hook in hooks:
         hook.remove()
@@ -92,69 +94,72 @@ def by_position(
     return net, mass
 
 
-def milliseconds(work: Callable[[], Any], count: int) -> float:
-    began = process_time()
-    work()
-    return 1_000 * (process_time() - began) / count
+def milliseconds(run: Callable[[], Any], count: int) -> float:
+    """Processor time of a call, divided by `count`."""
+    start = process_time()
+    run()
+    return 1_000 * (process_time() - start) / count
 
 
 def arithmetic_floor(model: Any) -> float:
-    """Milliseconds of the products that form each token's gradient of the matrices alone, at this machine's speed."""
+    """Milliseconds per token of only the products that give the gradients of the matrices, at this machine's speed."""
     x, y = torch.randn(INNER, POSITIONS), torch.randn(POSITIONS, WIDTH)
-    took = milliseconds(lambda: [x @ y for _ in range(200)], 200)
-    per_second = 2 * x.numel() * y.shape[1] / took
-    matrices = sum(one.tensor.numel() for one in trainable(model) if one.kind == "matrix")
-    return 2 * matrices * (POSITIONS + 1) / 2 / per_second
+    duration = milliseconds(lambda: [x @ y for _ in range(200)], 200)
+    operations_per_ms = 2 * x.numel() * y.shape[1] / duration
+    n_matrix_weights = sum(parameter.tensor.numel() for parameter in trainable(model) if parameter.kind == "matrix")
+    return 2 * n_matrix_weights * (POSITIONS + 1) / 2 / operations_per_ms
 
 
-def ways_of(vocabulary: int, model: Any, tokens: Any) -> dict[str, Callable[[], float]]:
-    """Way -> milliseconds a token."""
-    _, many = model_and_tokens(vocabulary, 32)
+def timers(vocabulary: int, model: Any, tokens: Any) -> dict[str, Callable[[], float]]:
+    """Name of each method -> a function that runs it and returns milliseconds per token."""
+    _, large_batch = model_and_tokens(vocabulary, 32)  # the tokens of the sampled methods
     parameters, layout = trainable(model), layout_of(model, tokens)
-    update = {one.name: 1e-3 * torch.randn_like(one.tensor) for one in parameters}
-    spread = [(s, 16 * s + 7) for s in range(ORACLE_TOKENS)]
-    batch = Batch(np.arange(len(many)), many)
-    losses = token_losses(model, many)
-    n_few, n_many = SEQUENCES * POSITIONS, len(many) * POSITIONS
+    update = {parameter.name: 1e-3 * torch.randn_like(parameter.tensor) for parameter in parameters}
+    oracle_tokens = [(s, 16 * s + 7) for s in range(ORACLE_TOKENS)]
+    batch = Batch(np.arange(len(large_batch)), large_batch)
+    losses = token_losses(model, large_batch)
+    n_tokens, n_large_batch = SEQUENCES * POSITIONS, len(large_batch) * POSITIONS
 
     def sampled() -> Any:
-        return sampled_mass(model, many, update, n_tokens=SAMPLED, losses=losses, layout=layout)
+        return sampled_mass(model, large_batch, update, n_tokens=SAMPLED, losses=losses, layout=layout)
 
-    work: dict[str, tuple[Callable[[], Any], int]] = {
-        ORACLE: (lambda: oracle_sums(model, tokens, which=spread), ORACLE_TOKENS),
+    runs: dict[str, tuple[Callable[[], Any], int]] = {
+        ORACLE: (lambda: oracle_sums(model, tokens, which=oracle_tokens), ORACLE_TOKENS),
         BY_PASS: (lambda: by_position(model, tokens, BY_POSITION), SEQUENCES * len(BY_POSITION)),
         BATCHED: (lambda: by_position(model, tokens, BY_POSITION, True), SEQUENCES * len(BY_POSITION)),
-        EXACT: (lambda: exact_sums(model, tokens, layout=layout), n_few),
-        WITH_NUMBERS: (lambda: exact_sums(model, tokens, update, per_token=True, layout=layout), n_few),
-        FIRST_ORDER: (lambda: first_order(model, tokens, update), n_few),
-        SAMPLED_MASS: (sampled, n_many),
-        SAMPLED_LOSSES: (lambda: token_losses(model, many), n_many),
-        SAMPLED_NET: (lambda: net_sums(model, batch, parameters, vocabulary), n_many),
-        SAMPLED_CHANGES: (lambda: changes_of(model, batch, update, vocabulary), n_many),
+        EXACT: (lambda: exact_sums(model, tokens, layout=layout), n_tokens),
+        WITH_NUMBERS: (lambda: exact_sums(model, tokens, update, per_token=True, layout=layout), n_tokens),
+        FIRST_ORDER: (lambda: first_order(model, tokens, update), n_tokens),
+        SAMPLED_MASS: (sampled, n_large_batch),
+        SAMPLED_LOSSES: (lambda: token_losses(model, large_batch), n_large_batch),
+        SAMPLED_NET: (lambda: net_sums(model, batch, parameters, vocabulary), n_large_batch),
+        SAMPLED_CHANGES: (lambda: changes_of(model, batch, update, vocabulary), n_large_batch),
     }
-    return {name: partial(milliseconds, *one) for name, one in work.items()}
+    return {name: partial(milliseconds, run, count) for name, (run, count) in runs.items()}
 
 
 def measure(vocabulary: int) -> None:
     model, tokens = model_and_tokens(vocabulary, SEQUENCES)
-    ways = ways_of(vocabulary, model, tokens)
-    times: dict[str, list[float]] = {name: [] for name in ways}
+    timer_of = timers(vocabulary, model, tokens)
+    times: dict[str, list[float]] = {name: [] for name in timer_of}
     floors = []
     for _ in range(TURNS):
         floors.append(arithmetic_floor(model))
-        for name, way in ways.items():
-            times[name].append(way())
-    took = {name: median(values) for name, values in times.items()}
-    took[SAMPLED_WHOLE] = sum(took[name] for name in OF_SAMPLED)
+        for name, timer in timer_of.items():
+            times[name].append(timer())
+    durations = {name: median(values) for name, values in times.items()}
+    durations[SAMPLED_WHOLE] = sum(durations[name] for name in SAMPLED_PARTS)
     print(f"\nVocabulary {vocabulary:,}\n")
-    print("| way | ms a token | times faster than one backward pass a position | than that in one product |")
+    print("| method | ms per token | times faster than one backward pass per position | than that in one product |")
     print("|---|---|---|---|")
-    for name, value in took.items():
-        print(f"| {name} | {value:.3g} | {took[BY_PASS] / value:.1f} | {took[BATCHED] / value:.1f} |")
-    print(f"\nExact: {median(floors) / took[EXACT]:.0%} of the floor set by the products that form the gradients.")
-    print(f"Numbers of each token take {took[WITH_NUMBERS] / took[EXACT] - 1:.0%} more.")
-    print(f"Sampled sums of |g|: {took[EXACT] / took[SAMPLED_MASS]:.1f} times faster than exact sums;", end=" ")
-    print(f"a whole sampled measurement: {took[EXACT] / took[SAMPLED_WHOLE]:.1f} times.")
+    for name, value in durations.items():
+        print(f"| {name} | {value:.3g} | {durations[BY_PASS] / value:.1f} | {durations[BATCHED] / value:.1f} |")
+    share = median(floors) / durations[EXACT]
+    print(f"\nThe products that give the gradients alone would take {share:.0%} of the time of exact sums.")
+    print(f"The numbers of each token take {durations[WITH_NUMBERS] / durations[EXACT] - 1:.0%} more.")
+    mass_factor = durations[EXACT] / durations[SAMPLED_MASS]
+    print(f"Sampled sums of |g|: {mass_factor:.1f} times faster than exact sums;", end=" ")
+    print(f"a whole sampled measurement: {durations[EXACT] / durations[SAMPLED_WHOLE]:.1f} times.")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""How long reading takes: python benchmarks/read_curves.py
+"""Time to read a long log of each format: python benchmarks/read_curves.py
 
-Writes a long log of each kind, reads it three times and prints the shortest time.
+Writes a log of each format, reads it three times and prints the shortest time.
 """
 
 import importlib.util
@@ -37,8 +37,8 @@ def tensorboard(n: int) -> bytes:
 
 
 def wandb(n: int) -> bytes:
-    more = {f"grad/layer{k}": 0.5 for k in range(10)}
-    return log_file([history({"_step": s, "train/loss": 2 + 1 / (s + 1)} | more) for s in range(n)])
+    other_columns = {f"grad/layer{k}": 0.5 for k in range(10)}
+    return log_file([history({"_step": s, "train/loss": 2 + 1 / (s + 1)} | other_columns) for s in range(n)])
 
 
 def nanogpt(n: int) -> bytes:
@@ -55,13 +55,13 @@ def parquet(n: int) -> bytes:
 
     import pandas as pd
 
-    out = io.BytesIO()
+    buffer = io.BytesIO()
     step = np.arange(n)
-    pd.DataFrame({"step": step, "loss": 2 + 1 / (step + 1)}).to_parquet(out)
-    return out.getvalue()
+    pd.DataFrame({"step": step, "loss": 2 + 1 / (step + 1)}).to_parquet(buffer)
+    return buffer.getvalue()
 
 
-CASES = [
+CASES = [  # format, name of the file, function that writes it, rows
     ("CSV", "a.csv", csv_rows, 1_000_000),
     ("JSON lines", "a.jsonl", json_lines, 200_000),
     ("trainer_state.json", "trainer_state.json", trainer_state, 100_000),
@@ -76,20 +76,21 @@ CASES = [
 def main() -> None:
     print(f"{'format':<22} {'rows':>9} {'MB':>6} {'seconds':>8} {'rows/s':>11}")
     with tempfile.TemporaryDirectory() as folder:
-        for label, name, make, rows in CASES:
-            if make is parquet and importlib.util.find_spec("pyarrow") is None:
+        for label, file_name, write, n_rows in CASES:
+            if write is parquet and importlib.util.find_spec("pyarrow") is None:
                 print(f"{label:<22} pyarrow is not installed")
                 continue
-            path = Path(folder) / name
-            path.write_bytes(make(rows))
-            best = math.inf
+            path = Path(folder) / file_name
+            path.write_bytes(write(n_rows))
+            shortest = math.inf
             for _ in range(3):
                 start = time.perf_counter()
-                read = len(read_curve(path))
-                best = min(best, time.perf_counter() - start)
-                if read != rows:
-                    sys.exit(f"{label}: {read} of {rows} rows read")
-            print(f"{label:<22} {rows:>9,} {path.stat().st_size / 1e6:>6.1f} {best:>8.3f} {rows / best:>11,.0f}")
+                n_read = len(read_curve(path))
+                shortest = min(shortest, time.perf_counter() - start)
+                if n_read != n_rows:
+                    sys.exit(f"{label}: {n_read} of {n_rows} rows read")
+            megabytes = path.stat().st_size / 1e6
+            print(f"{label:<22} {n_rows:>9,} {megabytes:>6.1f} {shortest:>8.3f} {n_rows / shortest:>11,.0f}")
 
 
 if __name__ == "__main__":

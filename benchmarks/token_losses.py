@@ -1,9 +1,9 @@
-"""Per-token losses against plain logits and cross-entropy, at V = 50,304: python benchmarks/token_losses.py
+"""`token_losses` compared with plain logits and cross-entropy, at V = 50,304: python benchmarks/token_losses.py
 
-One thread; both ways in one run and in turns, so that the ratio holds when the machine's speed drifts. Seconds are of
-CPU time, so that other programs take nothing from either; medians of the turns, and of their ratios. Peak
-memory is measured in a process of its own for each way: the resident memory while it runs, above what is resident
-after the model was loaded and had run once on a few tokens. Linux only.
+One thread. One run times both methods in turn, so that the ratio holds when the speed of the machine drifts. Times are
+CPU times, so that other programs do not count; the results are medians of the turns, and of their ratios. Peak memory
+is measured in a separate process per method: the resident memory while it runs, minus the resident memory after the
+model was loaded and had run once on a few tokens. Linux only.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from zerosum.losses import token_losses
 
 VOCABULARY = 50_304
-Way = Callable[[Any, np.ndarray, int], np.ndarray]
+Method = Callable[[Any, np.ndarray, int], np.ndarray]
 
 
 def model_of(hidden: int, layers: int, length: int) -> LlamaForCausalLM:
@@ -40,31 +40,31 @@ def model_of(hidden: int, layers: int, length: int) -> LlamaForCausalLM:
 
 def plain(model: Any, ids: np.ndarray, tokens_per_batch: int) -> np.ndarray:
     rows = max(1, tokens_per_batch // (ids.shape[1] - 1))
-    parts = []
+    losses = []
     with torch.inference_mode():
         for start in range(0, len(ids), rows):
             batch = torch.as_tensor(ids[start : start + rows])
             logits = model(batch[:, :-1]).logits
             loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten(), reduction="none")
-            parts.append(loss.view(len(batch), -1).numpy())
-    return np.concatenate(parts)
+            losses.append(loss.view(len(batch), -1).numpy())
+    return np.concatenate(losses)
 
 
-def ours(model: Any, ids: np.ndarray, tokens_per_batch: int) -> np.ndarray:
+def with_zerosum(model: Any, ids: np.ndarray, tokens_per_batch: int) -> np.ndarray:
     return token_losses(model, ids, tokens_per_batch=tokens_per_batch)
 
 
-WAYS: dict[str, Way] = {"plain": plain, "zerosum": ours}
+METHODS: dict[str, Method] = {"plain": plain, "zerosum": with_zerosum}
 
 
 def resident() -> int:
-    """Bytes of this process in memory."""
+    """Resident memory of this process in bytes."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
     return int(line.split()[1]) * 1_024
 
 
-def peak_memory(way: str, shape: tuple[int, int, int], n_sequences: int, answer: Any) -> None:
-    """Put the extra bytes that one way needs at its peak; run in a process of its own."""
+def peak_memory(method: str, shape: tuple[int, int, int], n_sequences: int, answer: Any) -> None:
+    """Put the extra bytes that a method needs at its peak into the queue `answer`; to be run in a separate process."""
     torch.set_num_threads(1)
     hidden, layers, length = shape
     model, ids = model_of(hidden, layers, length), tokens_of(n_sequences, length)
@@ -79,7 +79,7 @@ def peak_memory(way: str, shape: tuple[int, int, int], n_sequences: int, answer:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    WAYS[way](model, ids, n_sequences * length)
+    METHODS[method](model, ids, n_sequences * length)
     done.set()
     watcher.join()
     answer.put(peak - before)
@@ -94,29 +94,31 @@ def main() -> None:
     options.add_argument("--turns", type=int, default=5)
     options.add_argument("--sequences", type=int, default=4)
     options.add_argument("--length", type=int, default=512)
-    asked = options.parse_args()
+    arguments = options.parse_args()
     torch.set_num_threads(1)
     print("| hidden x layers | tokens/s plain | tokens/s zerosum | ratio | extra MB plain | extra MB zerosum | ratio |")
     print("|---|---|---|---|---|---|---|")
-    processes = multiprocessing.get_context("spawn")  # a fork would share what is resident here
+    processes = multiprocessing.get_context("spawn")  # a forked process would share this process's memory
     for hidden, layers in ((256, 4), (512, 8)):
-        shape = (hidden, layers, asked.length)
-        model, ids = model_of(*shape), tokens_of(asked.sequences, asked.length)
-        times: dict[str, list[float]] = {name: [] for name in WAYS}
-        found = {name: way(model, ids, ids.size) for name, way in WAYS.items()}  # warm-up
-        np.testing.assert_allclose(found["zerosum"], found["plain"], atol=1e-4)
-        for turn in range(asked.turns):
-            for name in list(WAYS)[:: 1 if turn % 2 else -1]:
-                began = process_time()
-                WAYS[name](model, ids, ids.size)
-                times[name].append(process_time() - began)
-        n_tokens = asked.sequences * asked.length
-        speed = {name: n_tokens / median(times[name]) for name in WAYS}
-        ratio = median(a / b for a, b in zip(times["plain"], times["zerosum"], strict=True))
+        shape = (hidden, layers, arguments.length)
+        model, ids = model_of(*shape), tokens_of(arguments.sequences, arguments.length)
+        times: dict[str, list[float]] = {name: [] for name in METHODS}
+        losses = {name: method(model, ids, ids.size) for name, method in METHODS.items()}  # warm-up
+        np.testing.assert_allclose(losses["zerosum"], losses["plain"], atol=1e-4)
+        for turn in range(arguments.turns):
+            for name in list(METHODS)[:: 1 if turn % 2 else -1]:
+                start = process_time()
+                METHODS[name](model, ids, ids.size)
+                times[name].append(process_time() - start)
+        n_tokens = arguments.sequences * arguments.length
+        speed = {name: n_tokens / median(times[name]) for name in METHODS}
+        ratio = median(
+            plain_time / our_time for plain_time, our_time in zip(times["plain"], times["zerosum"], strict=True)
+        )
         extra = {}
-        for name in WAYS:
+        for name in METHODS:
             answer = processes.SimpleQueue()
-            process = processes.Process(target=peak_memory, args=(name, shape, asked.sequences, answer))
+            process = processes.Process(target=peak_memory, args=(name, shape, arguments.sequences, answer))
             process.start()
             extra[name] = answer.get() / 1e6
             process.join()

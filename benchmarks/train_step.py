@@ -1,6 +1,7 @@
-"""Milliseconds of one optimizer step of the demo's sizes, with one thread and with two: python benchmarks/train_step.py
+"""Milliseconds of an optimizer step of the demo's models, with 1 and 2 threads: python benchmarks/train_step.py
 
-Both in one run and in turns, so that the ratio holds when the machine's speed drifts; medians of 5 turns of 20 steps.
+One run times both in turn, so that the ratio holds when the speed of the machine drifts. The results are medians of 5
+turns of 20 steps.
 """
 
 from statistics import median
@@ -15,14 +16,14 @@ from zerosum.training.step import optimizer_step
 STEPS, TURNS, THREADS = 20, 5, (1, 2)
 
 
-def turn(recipe: Recipe) -> float:
-    """Milliseconds per step, after one step of warm-up."""
+def milliseconds_per_step(recipe: Recipe) -> float:
+    """Mean of STEPS optimizer steps, after one warm-up step."""
     state, batches = new_state(recipe), [batch(recipe, step) for step in range(STEPS + 1)]
     optimizer_step(state, batches[0])
-    began = perf_counter()
+    start = perf_counter()
     for tokens in batches[1:]:
         optimizer_step(state, tokens)
-    return 1_000 * (perf_counter() - began) / STEPS
+    return 1_000 * (perf_counter() - start) / STEPS
 
 
 def main() -> None:
@@ -31,9 +32,9 @@ def main() -> None:
         times: dict[int, list[float]] = {threads: [] for threads in THREADS}
         for _ in range(TURNS):
             for threads in THREADS:
-                times[threads].append(turn(recipe.model_copy(update={"threads": threads})))
-        one, two = (median(times[threads]) for threads in THREADS)
-        print(f"| {recipe.name} | {one:.1f} | {two:.1f} | {one / two:.2f} |")
+                times[threads].append(milliseconds_per_step(recipe.model_copy(update={"threads": threads})))
+        with_1, with_2 = (median(times[threads]) for threads in THREADS)
+        print(f"| {recipe.name} | {with_1:.1f} | {with_2:.1f} | {with_1 / with_2:.2f} |")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Files and folders appear whole or not at all, also when the writing fails half-way."""
+"""Files and folders appear only when complete, also when writing fails half-way."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ import pytest
 from zerosum.atomic import new_file, new_folder
 
 
-def test_a_file_that_fails_leaves_the_older_one(tmp_path):
+def test_a_failed_write_leaves_the_older_file(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("older")
 
@@ -19,20 +19,20 @@ def test_a_file_that_fails_leaves_the_older_one(tmp_path):
 
     with pytest.raises(OSError, match="no space"):
         fail()
-    assert [one.name for one in tmp_path.iterdir()] == ["a.txt"]
+    assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
     assert path.read_text() == "older"
 
 
-def test_a_folder_replaces_the_older_one_whole(tmp_path):
+def test_a_new_folder_replaces_the_older_one(tmp_path):
     path = tmp_path / "store"
     for name in ("older", "newer"):
         with new_folder(path) as part:
             (part / name).write_text(name)
-    assert [one.name for one in path.iterdir()] == ["newer"]
+    assert [file.name for file in path.iterdir()] == ["newer"]
     assert not (tmp_path / "store.part").exists()
 
 
-def test_a_folder_that_fails_is_gone_although_threads_still_write_to_it(tmp_path):
+def test_a_failed_folder_is_removed_although_threads_still_write_to_it(tmp_path):
     def keep_writing(folder):
         for k in range(10):
             folder.mkdir(parents=True, exist_ok=True)

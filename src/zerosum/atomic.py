@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PAUSE = 0.05  # seconds between looks at a folder that has to stay away
-QUIET = 4  # looks without it that are enough
-TRIES = 100
+PAUSE = 0.05  # seconds between two checks that a removed folder has not come back
+CHECKS_NEEDED = 4  # successive checks without the folder after which it counts as removed
+MOST_CHECKS = 100
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def new_file(path: Path) -> Iterator[Path]:
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder `path` + ".part" to fill; on success its files are flushed and it takes the name `path`.
 
-    What a killed process left under the part's name is removed first; what had the final name is replaced.
+    A ".part" that a killed process left behind is removed first; an older file or folder at `path` is replaced.
     """
     part = path.with_name(path.name + ".part")
     _remove(part)
@@ -45,7 +45,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         _remove(path)
         part.rename(path)
     except BaseException:
-        _remove_for_good(part)
+        _remove_repeatedly(part)
         raise
 
 
@@ -62,12 +62,12 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _remove_for_good(folder: Path) -> None:
-    """Remove a folder in which threads of a write that failed may still create files: until it stays away."""
-    quiet = 0
-    for _ in range(TRIES):
-        quiet = 0 if folder.exists() else quiet + 1
-        if quiet == QUIET:
+def _remove_repeatedly(folder: Path) -> None:
+    """Remove a folder until it stays removed: threads of a failed write may still create files in it."""
+    absent = 0
+    for _ in range(MOST_CHECKS):
+        absent = 0 if folder.exists() else absent + 1
+        if absent == CHECKS_NEEDED:
             return
         shutil.rmtree(folder, ignore_errors=True)
         time.sleep(PAUSE)

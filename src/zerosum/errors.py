@@ -1,17 +1,17 @@
-"""The one error that users are meant to read."""
+"""The error type whose message is written for users."""
 
 
 class InputError(ValueError):
-    """What the caller gave cannot be used: one line with the value, the cause and the remedy.
+    """The user's input cannot be used. The message is one line: the value, the cause and the remedy.
 
     The command line prints the message without a traceback and exits with code 2.
     """
 
 
 class MissingExtra(InputError):
-    """A package of an optional extra is not installed."""
+    """A package is missing that one of the optional extras installs."""
 
     def __init__(self, package: str, extra: str):
         super().__init__(
-            f"{package}: not installed, and this needs it. Install the extra: pip install 'zerosum[{extra}]'"
+            f"{package}: not installed, but needed here. Install the extra: pip install 'zerosum[{extra}]'"
         )

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+Interval = tuple[float, float]
+"""(low, high)."""
+
 
 @dataclass(frozen=True)
 class Estimate:

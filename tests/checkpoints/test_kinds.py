@@ -1,4 +1,4 @@
-"""Models of each kind of checkpoint compute what they computed where they came from."""
+"""Models loaded from each kind of checkpoint compute the same as the model that was saved."""
 
 import json
 import math
@@ -45,16 +45,16 @@ def test_mixtures_of_experts(name, tmp_path):
     loaded = load_model(open_run(tmp_path).checkpoints[0])
     torch.testing.assert_close(logits(loaded), logits(model.eval()), rtol=0, atol=1e-6)
     choices = loaded(TOKENS, output_router_logits=True).router_logits[0].argmax(-1)
-    assert len(choices.unique()) > 1  # or the experts would not have been told apart
+    assert len(choices.unique()) > 1  # tokens go to different experts, so that a mix-up of experts would be noticed
 
 
-def test_nothing_is_dropped_out_and_types_are_as_asked(tmp_path):
+def test_no_dropout_and_the_requested_dtype(tmp_path):
     tiny("Llama", attention_dropout=0.5).save_pretrained(tmp_path)
     model = load_model(tmp_path)
     assert not any(module.training for module in model.modules())
     assert torch.equal(logits(model), logits(model))
     assert {weight.dtype for weight in load_model(tmp_path, dtype="bfloat16").parameters()} == {torch.bfloat16}
-    with pytest.raises(InputError, match="int4: not a type of weights"):
+    with pytest.raises(InputError, match="int4: not a dtype for weights"):
         load_model(tmp_path, dtype="int4")
     with pytest.raises(InputError, match="Choose another device"):
         load_model(tmp_path, device="hamster")
@@ -66,15 +66,15 @@ def change_config(folder, **changed):
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}}, "quantised"),
         ({"num_hidden_layers": 3}, "9 of the model's weights are missing"),
         ({"intermediate_size": 32}, "6 of the model's weights are missing or of another shape"),
-        ({"vocab_size": 10**9}, "its settings ask for 32,000,003,"),  # and no such memory is taken
+        ({"vocab_size": 10**9}, "its settings ask for 32,000,003,"),  # and that memory is not allocated
         ({"num_hidden_layers": 10**11}, "100000000000 layers, its files hold 21 tensors"),
         ({"vocab_size": 32}, "missing or of another shape"),
-        ({"model_type": "t5"}, "T5Config, of which transformers has no causal language model"),
+        ({"model_type": "t5"}, "T5Config, for which transformers has no causal language model"),
         ({"model_type": "\x1b[2Jno such"}, "does not load"),
         ({"transformers_weights": "other.safetensors"}, "transformers_weights"),
         (
@@ -83,13 +83,13 @@ def change_config(folder, **changed):
         ),
     ],
 )
-def test_what_does_not_fit_is_one_line(changed, said, tmp_path):
+def test_settings_that_do_not_fit_are_refused_in_one_line(changed, message, tmp_path):
     tiny("Llama").save_pretrained(tmp_path)
     change_config(tmp_path, **changed)
     (tmp_path / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     with pytest.raises(InputError) as caught:
         load_model(tmp_path)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert str(caught.value).isprintable()
     assert not (tmp_path / "ran").exists()
 
@@ -107,12 +107,12 @@ def test_settings_or_weights_missing(tmp_path):
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(InputError, match=r"no model\.safetensors"):
         load_model(tmp_path)
-    with pytest.raises(InputError, match="not there"):
+    with pytest.raises(InputError, match="does not exist"):
         load_model(tmp_path / "elsewhere")
 
 
 class NanoGPT(torch.nn.Module):
-    """nanoGPT's model from its description: what `ckpt.pt` holds is the state of modules of these names."""
+    """nanoGPT's model, written after its description: `ckpt.pt` holds the state of modules with these names."""
 
     def __init__(self, n_layer, n_head, n_embd, block_size, vocab_size, bias):
         super().__init__()
@@ -144,16 +144,16 @@ class NanoGPT(torch.nn.Module):
             x = x + block["mlp"]["c_proj"](torch.nn.functional.gelu(block["mlp"]["c_fc"](block["ln_2"](x))))
         return self.lm_head(t["ln_f"](x))
 
-    def attention(self, part, x):
+    def attention(self, modules, x):
         batch, length, width = x.shape
         q, k, v = (
             y.view(batch, length, self.heads, width // self.heads).transpose(1, 2)
-            for y in part["c_attn"](x).split(width, 2)
+            for y in modules["c_attn"](x).split(width, 2)
         )
         scores = (q @ k.transpose(-2, -1) / math.sqrt(k.shape[-1])).masked_fill(
             torch.ones(length, length).triu(1).bool(), float("-inf")
         )
-        return part["c_proj"]((scores.softmax(-1) @ v).transpose(1, 2).reshape(batch, length, width))
+        return modules["c_proj"]((scores.softmax(-1) @ v).transpose(1, 2).reshape(batch, length, width))
 
 
 @pytest.mark.parametrize(("bias", "prefix"), [(True, ""), (False, "_orig_mod.")])
@@ -162,7 +162,9 @@ def test_nanogpt(bias, prefix, tmp_path):
     args = {"n_layer": 2, "n_head": 2, "n_embd": 16, "block_size": 12, "vocab_size": 31, "bias": bias}
     model = NanoGPT(**args)
     state = {prefix + name: tensor for name, tensor in model.state_dict().items()}
-    state[prefix + "transformer.h.0.attn.bias"] = torch.ones(1, 1, 12, 12)  # the mask of older versions
+    state[prefix + "transformer.h.0.attn.bias"] = torch.ones(
+        1, 1, 12, 12
+    )  # the attention mask, which older versions save
     optimizer = torch.optim.AdamW(model.parameters())
     content = {
         "model": state,
@@ -186,7 +188,7 @@ def test_nanogpt(bias, prefix, tmp_path):
         load_model(checkpoint)
 
 
-def test_settings_of_a_fork_of_nanogpt(tmp_path):
+def test_added_settings_of_a_nanogpt_fork(tmp_path):
     """`use_relu` changes what the model computes and leaves no trace in its weights."""
     args = {"n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 12, "vocab_size": 31, "bias": True}
     content = {"model": NanoGPT(**args).state_dict(), "model_args": args | {"use_rmsnorm": False}, "iter_num": 1}
@@ -200,7 +202,7 @@ def test_settings_of_a_fork_of_nanogpt(tmp_path):
     assert load_model(tmp_path / "ckpt.pt").config.activation_function == "gelu_new"
 
 
-def test_nanogpt_with_a_head_of_its_own(tmp_path):
+def test_nanogpt_with_an_untied_output_layer(tmp_path):
     args = {"n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 12, "vocab_size": 31, "bias": True}
     model = NanoGPT(**args)
     model.lm_head.weight = torch.nn.Parameter(torch.randn(31, 16))
@@ -218,7 +220,10 @@ def test_lightning(tied, tmp_path):
         (tmp_path / "checkpoints").mkdir(exist_ok=True)
         torch.save(content, tmp_path / "checkpoints" / f"epoch=1-step={step}.ckpt")
     torch.save(content, tmp_path / "checkpoints" / "last.ckpt")
-    assert [checkpoint.step for checkpoint in open_run(tmp_path).checkpoints] == [16, 32]  # a copy is no other step
+    assert [checkpoint.step for checkpoint in open_run(tmp_path).checkpoints] == [
+        16,
+        32,
+    ]  # last.ckpt is a copy of step 32
     torch.save(content | {"global_step": 40}, tmp_path / "checkpoints" / "last.ckpt")
     run = open_run(tmp_path)
     assert [checkpoint.step for checkpoint in run.checkpoints] == [16, 32, 40]

@@ -1,4 +1,4 @@
-"""OLMo's own folders: the logits are those of OLMo's own package, and what no class computes is refused by name."""
+"""OLMo's own folders: logits equal those of OLMo's own package; settings that no class covers are refused by name."""
 
 import shutil
 from pathlib import Path
@@ -38,20 +38,20 @@ def logits_and_expected(folder, model):
 def native_tensors(folder):
     from zerosum.checkpoints.kinds import _olmo_weights, olmo
 
-    return _olmo_weights.read(folder, olmo.weights(folder).tensors())
+    return _olmo_weights.plain_names(folder, olmo.weights(folder).tensors())
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_logits_of_the_package_itself(name):
+def test_logits_equal_those_of_the_olmo_package(name):
     model = load_model(NATIVE / name)
     assert type(model).__name__ == CLASSES[name] + "ForCausalLM"
     ours, expected = logits_and_expected(NATIVE / name, model)
-    assert np.abs(expected).max() > 0.5  # or agreement would mean little
+    assert np.abs(expected).max() > 0.5  # for logits near 0 agreement would mean little
     np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-5)
-    assert model.get_input_embeddings().padding_idx is None  # the gradient of that row would be dropped
-    # What can be trained is what OLMo trains, and nothing that was added to fill a class.
-    of_package = sum(tensor.numel() for tensor in native_tensors(NATIVE / name).values())
-    assert sum(weight.numel() for weight in model.parameters() if weight.requires_grad) == of_package
+    assert model.get_input_embeddings().padding_idx is None  # with a padding id, that row would get no gradient
+    # Only OLMo's own parameters are trainable, not the constants that a transformers class needs beside them.
+    n_native = sum(tensor.numel() for tensor in native_tensors(NATIVE / name).values())
+    assert sum(weight.numel() for weight in model.parameters() if weight.requires_grad) == n_native
 
 
 def test_every_folder_is_tested():
@@ -60,9 +60,9 @@ def test_every_folder_is_tested():
 
 @pytest.fixture
 def copy(tmp_path):
-    """A folder of the fixture under an OLMo name, its settings changed."""
+    """copy(name, **changed): the path of a copy of a native folder with changed settings, under an OLMo name."""
 
-    def make(name="rms-grouped", **changed):
+    def copy_folder(name="rms-grouped", **changed):
         folder = tmp_path / "step1000-unsharded"
         shutil.copytree(NATIVE / name, folder)
         content = yaml.safe_load((folder / "config.yaml").read_text())
@@ -70,7 +70,7 @@ def copy(tmp_path):
         (folder / "config.yaml").write_text(yaml.safe_dump(content))
         return folder
 
-    return make
+    return copy_folder
 
 
 def test_model_pt_and_names_as_fsdp_writes_them(copy):
@@ -115,27 +115,27 @@ def test_refused_by_the_name_of_the_setting(copy, name, setting, value):
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"d_model": "many"}, "d_model: 'many'"),
         ({"n_layers": 2}, "weights are missing"),
         ({"n_layers": 10**11}, "layers, its files hold"),
         ({"embedding_size": 10**9}, "its settings ask for"),
         ({"weight_tying": False}, "weights are missing"),
-        ({"layer_norm_with_affine": False}, "its settings say it has not"),
+        ({"layer_norm_with_affine": False}, "which by its settings it should not have"),
         ({"mlp_hidden_size": 48}, "missing or of another shape"),
-        ({"n_kv_heads": 4}, "att_proj.weight has 32 rows where its settings say 48"),
+        ({"n_kv_heads": 4}, "att_proj.weight has 32 rows, but its settings imply 48"),
     ],
 )
-def test_settings_of_another_model(copy, changed, said):
+def test_settings_of_another_model(copy, changed, message):
     with pytest.raises(InputError) as caught:
         load_model(copy(**changed))
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert str(caught.value).count("\n") == 0
 
 
-def test_a_key_is_read_not_run(copy, tmp_path):
-    """OLMo's safetensors keys are pickles: one that would run a command is a wrong name."""
+def test_a_pickled_key_is_not_executed(copy, tmp_path):
+    """OLMo's safetensors keys are pickles: a pickle that would run a command is refused as a wrong name."""
     import base64
     import os
     import pickle
@@ -149,12 +149,12 @@ def test_a_key_is_read_not_run(copy, tmp_path):
     folder = copy()
     key = base64.urlsafe_b64encode(pickle.dumps(((Hostile(),), False))).decode()
     save_file({key: torch.zeros(1)}, folder / "model.safetensors")
-    with pytest.raises(InputError, match="no name of a tensor of OLMo"):
+    with pytest.raises(InputError, match="not a tensor name of OLMo"):
         load_model(folder)
     assert not (tmp_path / "ran").exists()
 
 
-def test_sharded_folder_says_which_one_to_give(copy):
+def test_a_sharded_folder_names_the_folder_to_give(copy):
     folder = copy()
     (folder / "model.safetensors").unlink()
     with pytest.raises(InputError, match="-unsharded"):

@@ -1,4 +1,4 @@
-"""Checkpoints that are no run of one model are refused before anything is measured; other ways to write one are not."""
+"""Checkpoints of different models are refused before anything is measured; one model may be written in several ways."""
 
 import json
 from pathlib import Path
@@ -40,31 +40,34 @@ def change_weights(folder, change):
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 
 
-WRONG = {
+WRONG = {  # name: change of the last checkpoint, message
     "another family": (lambda last: change_settings(last, model_type="gpt2"), "a model of type 'gpt2'"),
     "quantised": (lambda last: change_settings(last, quantization_config={"bits": 4}), "weights are quantised"),
-    "lost tensor": (lambda last: change_weights(last, lambda one: one.pop("model.norm.weight")), "1 of the weights"),
-    "other size": (lambda last: save(last.parent, 3, hidden_size=12), "models of other sizes"),
-    "more layers": (lambda last: save(last.parent, 3, num_hidden_layers=2), "checkpoint-1: 9 of the weights of"),
+    "lost tensor": (
+        lambda last: change_weights(last, lambda tensors: tensors.pop("model.norm.weight")),
+        "1 of the weights",
+    ),
+    "other size": (lambda last: save(last.parent, 3, hidden_size=12), "models of different sizes"),
+    "more layers": (lambda last: save(last.parent, 3, num_hidden_layers=2), "checkpoint-1: lacks 9 of the weights of"),
 }
 
 
-@pytest.mark.parametrize(("spoil", "words"), WRONG.values(), ids=WRONG)
-def test_refused(run, spoil, words):
+@pytest.mark.parametrize(("change", "message"), WRONG.values(), ids=WRONG)
+def test_refused(run, change, message):
     save(run, 3)
-    spoil(run / "checkpoint-3")
-    with pytest.raises(InputError, match=words):
+    change(run / "checkpoint-3")
+    with pytest.raises(InputError, match=message):
         require_one_model(open_run(run).checkpoints)
 
 
 def test_a_tied_matrix_written_once_or_twice_and_constants(run):
-    def twice(tensors):
+    def write_tied_matrix_twice(tensors):
         tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"].clone()
         tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = torch.ones(4)
 
     save(run, 3, tie_word_embeddings=True)
     assert "lm_head.weight" not in load_file(run / "checkpoint-3" / "model.safetensors")
-    change_weights(run / "checkpoint-2", twice)
+    change_weights(run / "checkpoint-2", write_tied_matrix_twice)
     require_one_model(open_run(run).checkpoints)
 
 

@@ -1,4 +1,4 @@
-"""What counts as a checkpoint of a run, what is known of it, and what is said where there is none."""
+"""Finding the checkpoints of a run, their steps and tokens, and the errors where there is none."""
 
 import json
 import shutil
@@ -11,12 +11,12 @@ import pytest
 
 from zerosum import InputError
 from zerosum.checkpoints import find_checkpoints, load_model, open_run
-from zerosum.checkpoints.names import NAMES, Named, parse_name
+from zerosum.checkpoints.names import NAMES, ParsedName, parse_name
 from zerosum.checkpoints.problems import gaps
 
 
 def safetensors(values):
-    """A safetensors file of one float32 vector, written by hand from the format's description."""
+    """A safetensors file of one float32 vector, written by hand after the format's description."""
     content = np.asarray(values, dtype="<f4").tobytes()
     header = json.dumps({"w": {"dtype": "F32", "shape": [len(values)], "data_offsets": [0, len(content)]}}).encode()
     return struct.pack("<Q", len(header)) + header + content
@@ -35,24 +35,24 @@ def steps_and_tokens(run):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "parsed"),
     [
-        ("checkpoint-500", Named(500)),
-        ("step1000", Named(1000)),
-        ("step-1000", Named(1000)),
-        ("step0", Named(0, 0)),
-        ("step1000-unsharded", Named(1000)),
-        ("step651595-tokens1T", Named(651595, 10**12)),
-        ("step1000-tokens4B-unsharded", Named(1000, 4 * 10**9)),
-        ("stage1-step10000-tokens21B", Named(10000, 21 * 10**9, "stage1")),
-        ("stage2-ingredient3-step2000-tokens5B", Named(2000, 5 * 10**9, "stage2-ingredient3")),
-        ("global_step1000", Named(1000)),
-        ("epoch=1-step=16.ckpt", Named(16)),
-        ("tiny-epoch=0-step=8-v2.ckpt", Named(8)),
-        ("step=8.ckpt", Named(8)),
-        ("ckpt.pt", Named(None)),
-        ("last.ckpt", Named(None)),
-        ("ckpt_1000.pt", Named(1000)),
+        ("checkpoint-500", ParsedName(500)),
+        ("step1000", ParsedName(1000)),
+        ("step-1000", ParsedName(1000)),
+        ("step0", ParsedName(0, 0)),
+        ("step1000-unsharded", ParsedName(1000)),
+        ("step651595-tokens1T", ParsedName(651595, 10**12)),
+        ("step1000-tokens4B-unsharded", ParsedName(1000, 4 * 10**9)),
+        ("stage1-step10000-tokens21B", ParsedName(10000, 21 * 10**9, "stage1")),
+        ("stage2-ingredient3-step2000-tokens5B", ParsedName(2000, 5 * 10**9, "stage2-ingredient3")),
+        ("global_step1000", ParsedName(1000)),
+        ("epoch=1-step=16.ckpt", ParsedName(16)),
+        ("tiny-epoch=0-step=8-v2.ckpt", ParsedName(8)),
+        ("step=8.ckpt", ParsedName(8)),
+        ("ckpt.pt", ParsedName(None)),
+        ("last.ckpt", ParsedName(None)),
+        ("ckpt_1000.pt", ParsedName(1000)),
         *((name, None) for name in ("main", "checkpoint-best", "checkpoint-4.part", "step", "steps10", "optimizer.pt")),
         *(
             (name, None)
@@ -60,15 +60,15 @@ def steps_and_tokens(run):
         ),
     ],
 )
-def test_names(name, said):
-    assert parse_name(name) == said
+def test_names(name, parsed):
+    assert parse_name(name) == parsed
 
 
-def test_every_example_of_the_table_is_read_by_its_own_line():
+def test_every_example_in_the_table_can_be_parsed():
     assert all(parse_name(example) is not None for _, example, _ in NAMES)
 
 
-def test_sorted_by_step_and_only_complete_ones(tmp_path):
+def test_complete_checkpoints_sorted_by_step(tmp_path):
     for name in ("checkpoint-16", "checkpoint-2", "checkpoint-0", "checkpoint-4.part", "checkpoint-best", "other-8"):
         write_checkpoint(tmp_path / name)
     rows = [{"step": 1, "tokens_seen": 10, "loss": 5.0}, {"step": 2, "tokens_seen": 20, "loss": 4.0}]
@@ -77,29 +77,29 @@ def test_sorted_by_step_and_only_complete_ones(tmp_path):
     assert steps_and_tokens(run) == [(0, 0), (2, 20), (16, None)]
 
 
-def test_tokens_from_the_trainer_unless_it_did_not_count(tmp_path):
+def test_tokens_are_unknown_where_the_trainer_did_not_count_them(tmp_path):
     write_checkpoint(tmp_path / "checkpoint-2", global_step=2, num_input_tokens_seen=512)
     write_checkpoint(tmp_path / "checkpoint-4", global_step=4, num_input_tokens_seen=0)
     assert steps_and_tokens(open_run(tmp_path)) == [(2, 512), (4, None)]
 
 
 def test_single_checkpoint_and_lists(tmp_path):
-    one = write_checkpoint(tmp_path / "a" / "step1000-tokens4B")
-    two = write_checkpoint(tmp_path / "b" / "mine", global_step=7)
-    three = write_checkpoint(tmp_path / "b" / "unnamed")
-    assert steps_and_tokens(open_run(one)) == [(1000, 4 * 10**9)]
-    run = find_checkpoints([one, str(two), f"{three}@12"])
-    assert [checkpoint.path for checkpoint in run.checkpoints] == [two, three, one]
+    named = write_checkpoint(tmp_path / "a" / "step1000-tokens4B")
+    with_state = write_checkpoint(tmp_path / "b" / "mine", global_step=7)
+    unnamed = write_checkpoint(tmp_path / "b" / "unnamed")
+    assert steps_and_tokens(open_run(named)) == [(1000, 4 * 10**9)]
+    run = find_checkpoints([named, str(with_state), f"{unnamed}@12"])
+    assert [checkpoint.path for checkpoint in run.checkpoints] == [with_state, unnamed, named]
     assert [checkpoint.step for checkpoint in run.checkpoints] == [7, 12, 1000]
     assert run.path == tmp_path
-    with pytest.raises(InputError, match=r"neither its name nor its files tell the step.*unnamed@STEP"):
-        open_run(three)
+    with pytest.raises(InputError, match=r"neither its name nor its files state the step.*unnamed@STEP"):
+        open_run(unnamed)
     with pytest.raises(InputError, match="no checkpoint given"):
         find_checkpoints([])
 
 
 def test_a_checkpoint_beside_its_own_shards_and_optimizer(tmp_path):
-    """DeepSpeed keeps its state in a folder of the checkpoint; OLMo keeps a sharded step1000 beside the other."""
+    """DeepSpeed writes its state into the checkpoint; OLMo writes a sharded step1000 beside step1000-unsharded."""
     (write_checkpoint(tmp_path / "checkpoint-500") / "global_step500").mkdir()
     assert steps_and_tokens(open_run(tmp_path / "checkpoint-500")) == [(500, None)]
     write_checkpoint(tmp_path / "step1000-unsharded")
@@ -107,7 +107,7 @@ def test_a_checkpoint_beside_its_own_shards_and_optimizer(tmp_path):
     assert steps_and_tokens(open_run(tmp_path)) == [(500, None), (1000, None)]
 
 
-def test_a_checkpoint_without_weights_is_not_passed_over(tmp_path):
+def test_a_checkpoint_without_weights_is_an_error(tmp_path):
     write_checkpoint(tmp_path / "checkpoint-16")
     (tmp_path / "checkpoint-32").mkdir()
     (tmp_path / "checkpoint-64.part").mkdir()
@@ -118,10 +118,10 @@ def test_a_checkpoint_without_weights_is_not_passed_over(tmp_path):
         open_run(tmp_path)
 
 
-def test_two_of_one_step_and_two_stages(tmp_path):
+def test_two_checkpoints_of_one_step_and_two_stages(tmp_path):
     write_checkpoint(tmp_path / "checkpoint-16")
     write_checkpoint(tmp_path / "step16")
-    with pytest.raises(InputError, match="step 16, as is"):
+    with pytest.raises(InputError, match=r"checkpoint-16: step 16, and .*step16 is of the same step"):
         open_run(tmp_path)
     shutil.rmtree(tmp_path / "step16")
     write_checkpoint(tmp_path / "stage2-step20-tokens1B")
@@ -129,13 +129,13 @@ def test_two_of_one_step_and_two_stages(tmp_path):
         open_run(tmp_path)
 
 
-def test_no_run_here(tmp_path):
+def test_no_checkpoint_here(tmp_path):
     with pytest.raises(InputError, match=r"nowhere: not a folder"):
         open_run(tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"no checkpoint-<step> folder"):
         open_run(tmp_path)
     (tmp_path / "ckpt.pt").write_bytes(b"not a zip file")
-    with pytest.raises(InputError, match=r"ckpt\.pt: no checkpoint that is known"):
+    with pytest.raises(InputError, match=r"ckpt\.pt: not a checkpoint file of a known kind"):
         open_run(tmp_path)
 
 
@@ -161,14 +161,14 @@ def test_identical_weights_are_reported(tmp_path):
     ],
 )
 def test_tokenizer_of_another_model_is_reported(tmp_path, files):
-    for step, rows in ((1, 8), (2, 9)):
+    for step, vocab_size in ((1, 8), (2, 9)):
         folder = write_checkpoint(tmp_path / f"checkpoint-{step}", safetensors([step, 0.0]))
-        (folder / "config.json").write_text(json.dumps({"vocab_size": rows}))
+        (folder / "config.json").write_text(json.dumps({"vocab_size": vocab_size}))
         for name, content in files.items():
             (folder / name).write_text(json.dumps(content))
     (problem,) = open_run(tmp_path).problems
     assert (problem.code, problem.steps) == ("tokenizer-does-not-fit", (1,))
-    assert "ids up to 8, the model 8 rows" in problem.message
+    assert "token ids up to 8, but the model has a vocabulary of 8:" in problem.message
 
 
 def test_gaps_are_listed(tmp_path):
@@ -191,26 +191,26 @@ def test_neither_here_nor_on_the_hub(name, monkeypatch):
     monkeypatch.setattr(hub.HfApi, "list_repo_refs", unreachable)
     monkeypatch.setattr(hub.HfApi, "list_repo_files", unreachable)
     monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", False)
-    with pytest.raises(InputError, match="no folder here, and the hub cannot be asked") as caught:
+    with pytest.raises(InputError, match="no folder here, and the hub cannot be reached") as caught:
         open_run(name).checkpoints[0].weight_hash()
     assert "\n" not in str(caught.value)
 
 
 def test_truncated_weights_are_one_line(tmp_path):
     pytest.importorskip("transformers")
-    whole = safetensors(range(8))
-    for weights, said in (
+    complete = safetensors(range(8))
+    for weights, message in (
         (b"torn", "truncated, or not"),
-        (whole[:-1], r"truncated: \d+ of \d+ bytes"),
+        (complete[:-1], r"truncated: \d+ of \d+ bytes"),
         (b"", "truncated"),
     ):
         shutil.rmtree(tmp_path / "checkpoint-1", ignore_errors=True)
         folder = write_checkpoint(tmp_path / "checkpoint-1", weights)
         (folder / "config.json").write_text(json.dumps({"model_type": "llama", "vocab_size": 8}))
         checkpoint = open_run(tmp_path).checkpoints[0]
-        for use in (checkpoint.weight_hash, lambda checkpoint=checkpoint: load_model(checkpoint)):
-            with pytest.raises(InputError, match=rf"checkpoint-1.model\.safetensors: {said}") as caught:
-                use()
+        for read in (checkpoint.weight_hash, lambda checkpoint=checkpoint: load_model(checkpoint)):
+            with pytest.raises(InputError, match=rf"checkpoint-1.model\.safetensors: {message}") as caught:
+                read()
             assert "\n" not in str(caught.value)
 
 
@@ -224,7 +224,7 @@ def test_finding_and_hashing_need_no_torch(tmp_path):
 
 
 def test_a_broken_checkpoint_beside_a_finished_model(tmp_path):
-    """The Trainer saves the last model into the run directory itself: that does not hide a lost checkpoint."""
+    """The Trainer saves the last model in the run directory itself; that does not hide a broken checkpoint."""
     write_checkpoint(tmp_path / "run")
     write_checkpoint(tmp_path / "run" / "checkpoint-16")
     (tmp_path / "run" / "checkpoint-32").mkdir()
@@ -233,6 +233,6 @@ def test_a_broken_checkpoint_beside_a_finished_model(tmp_path):
 
 
 @pytest.mark.parametrize("source", ["x" * 5000, "a\0b", "", "a/b/c", "a/b@", "@5", "nope@5"])
-def test_names_of_nothing(source):
+def test_sources_that_do_not_exist(source):
     with pytest.raises(InputError, match=r"not a folder or file|no checkpoint-<step> folder"):
         open_run(source)

@@ -1,4 +1,4 @@
-"""Weights are found inside their folder only, hashed by content, and never run."""
+"""Weight files are located only inside their folder, hashed by content, and never executed."""
 
 import json
 import os
@@ -26,22 +26,25 @@ def model():
 
 @pytest.fixture(scope="module")
 def folders(model, tmp_path_factory):
-    """The same weights in one safetensors file, in many, and pickled with the tied matrix twice, in either format."""
-    place = tmp_path_factory.mktemp("formats")
-    model.save_pretrained(place / "single")
-    model.save_pretrained(place / "sharded", max_shard_size="4KB")
+    """The same weights in one safetensors file, in shards, and pickled in torch's new and old format.
+
+    The pickled files hold the tied matrix twice.
+    """
+    parent = tmp_path_factory.mktemp("formats")
+    model.save_pretrained(parent / "single")
+    model.save_pretrained(parent / "sharded", max_shard_size="4KB")
     for name, options in (("pickled", {}), ("old", {"_use_new_zipfile_serialization": False})):
-        (place / name).mkdir()
-        (place / name / "config.json").write_bytes((place / "single" / "config.json").read_bytes())
-        torch.save(model.state_dict(), place / name / "pytorch_model.bin", **options)
-    return place
+        (parent / name).mkdir()
+        (parent / name / "config.json").write_bytes((parent / "single" / "config.json").read_bytes())
+        torch.save(model.state_dict(), parent / name / "pytorch_model.bin", **options)
+    return parent
 
 
 def hash_of(folder):
     return kind_of(folder).weights(folder).hash()
 
 
-def test_the_same_weights_hash_alike_in_every_format(folders):
+def test_the_same_weights_have_the_same_hash_in_every_format(folders):
     assert len(list((folders / "sharded").glob("*.safetensors"))) > 2
     assert len({hash_of(folders / name) for name in ("single", "sharded", "pickled", "old")}) == 1
 
@@ -55,24 +58,24 @@ def test_loads_from_every_format(model, folders, name):
         torch.testing.assert_close(loaded(tokens).logits, model.eval()(tokens).logits, rtol=0, atol=1e-6)
 
 
-def test_hash_tells_content_type_and_shape_apart(tmp_path):
+def test_hash_depends_on_content_type_and_shape(tmp_path):
     from safetensors.torch import save_file
 
     weights = torch.arange(6, dtype=torch.float32)
-    one_bit = weights.clone()
-    one_bit[3] = np.nextafter(np.float32(3), np.float32(4)).item()
-    variants = [weights, one_bit, weights.reshape(2, 3), weights.bfloat16(), weights.int()]
+    one_bit_off = weights.clone()
+    one_bit_off[3] = np.nextafter(np.float32(3), np.float32(4)).item()
+    variants = [weights, one_bit_off, weights.reshape(2, 3), weights.bfloat16(), weights.int()]
     hashes = set()
-    for place, tensor in enumerate(variants):
-        save_file({"w": tensor}, tmp_path / f"{place}.safetensors")
-        torch.save({"other name": tensor, "not a tensor": 3}, tmp_path / f"{place}.bin")
-        written = {Weights((tmp_path / f"{place}{ending}",)).hash() for ending in (".safetensors", ".bin")}
-        assert len(written) == 1
-        hashes |= written
+    for number, tensor in enumerate(variants):
+        save_file({"w": tensor}, tmp_path / f"{number}.safetensors")
+        torch.save({"other name": tensor, "not a tensor": 3}, tmp_path / f"{number}.bin")
+        hashes_of_variant = {Weights((tmp_path / f"{number}{ending}",)).hash() for ending in (".safetensors", ".bin")}
+        assert len(hashes_of_variant) == 1
+        hashes |= hashes_of_variant
     assert len(hashes) == len(variants)
 
 
-def test_hash_is_taken_again_when_the_file_changes(tmp_path):
+def test_hash_is_computed_again_when_the_file_changes(tmp_path):
     from safetensors.torch import save_file
 
     file = tmp_path / "a.safetensors"
@@ -96,7 +99,7 @@ def test_nothing_outside_the_folder_is_followed(tmp_path, name):
         inside(folder, name)
 
 
-def test_links_inside_and_those_of_the_hubs_cache(tmp_path):
+def test_links_inside_the_folder_and_in_the_hubs_cache(tmp_path):
     repo = tmp_path / "models--a--b"
     (repo / "blobs").mkdir(parents=True)
     snapshot = repo / "snapshots" / ("0" * 40)
@@ -134,26 +137,26 @@ def test_a_lost_shard_is_named(folders, tmp_path):
 
 
 class Hostile:
-    """Makes a folder when it is unpickled by something that runs what a pickle says."""
+    """Creates a folder when it is unpickled by a reader that executes pickles."""
 
-    def __init__(self, place):
-        self.place = str(place)
+    def __init__(self, path):
+        self.path = str(path)
 
     def __reduce__(self):
-        return os.mkdir, (self.place,)
+        return os.mkdir, (self.path,)
 
 
 HOSTILE = {
-    "pytorch_model.bin": lambda bad: {"w": bad},
-    "ckpt.pt": lambda bad: {"model": {"w": bad}, "model_args": {}, "iter_num": 1},
-    "step=1.ckpt": lambda bad: {"state_dict": {"w": bad}, "pytorch-lightning_version": "2", "global_step": 1},
-    "model.pt": lambda bad: {"transformer.wte.weight": bad},
+    "pytorch_model.bin": lambda hostile: {"w": hostile},
+    "ckpt.pt": lambda hostile: {"model": {"w": hostile}, "model_args": {}, "iter_num": 1},
+    "step=1.ckpt": lambda hostile: {"state_dict": {"w": hostile}, "pytorch-lightning_version": "2", "global_step": 1},
+    "model.pt": lambda hostile: {"transformer.wte.weight": hostile},
 }
 
 
 @pytest.mark.parametrize("old_format", [False, True])
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_pickle_does_not_run(tmp_path, name, old_format):
+def test_a_hostile_pickle_is_not_executed(tmp_path, name, old_format):
     folder, ran = tmp_path / "step1", tmp_path / "ran"
     folder.mkdir()
     file = folder / name
@@ -170,7 +173,7 @@ def test_a_hostile_pickle_does_not_run(tmp_path, name, old_format):
     elif "ckpt" in name:
         (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
     kind = kind_of(path)
-    uses = (
+    calls = (
         [lambda: load_model(path)]
         if old_format and kind is None
         else [
@@ -179,27 +182,27 @@ def test_a_hostile_pickle_does_not_run(tmp_path, name, old_format):
             lambda: kind.load(path, torch.float32, False),
         ]
     )
-    for use in uses:
+    for call in calls:
         with pytest.raises(InputError) as caught:
-            use()
+            call()
         assert "\n" not in str(caught.value)
         assert kind is None or "never executed" in str(caught.value)
     if path == file and kind is not None:
         with pytest.raises(InputError, match="never executed"):
             kind.progress(path)
     assert not ran.exists()
-    # The same file does run where somebody lets it: the test can fail.
+    # Check of the test itself: the same file does run code where that is allowed.
     torch.load(file, weights_only=False)
     assert ran.exists()
 
 
-def test_hostile_yaml_is_not_run(tmp_path):
+def test_hostile_yaml_is_not_executed(tmp_path):
     (tmp_path / "config.yaml").write_text(f"model: !!python/object/apply:os.mkdir ['{tmp_path / 'ran'}']")
     assert kind_of(tmp_path) is None
     assert not (tmp_path / "ran").exists()
 
 
-def test_words_are_looked_for_without_unpickling(tmp_path):
+def test_words_are_searched_without_unpickling(tmp_path):
     file = tmp_path / "a.pt"
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("a/data.pkl", pickle.dumps({"model_args": Hostile(tmp_path / "ran"), "iter_num": 1}))
@@ -211,7 +214,7 @@ def test_words_are_looked_for_without_unpickling(tmp_path):
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_plain_pickle_is_called_so_and_warns_of_nothing(tmp_path, protocol, recwarn):
+def test_a_plain_pickle_is_refused_without_a_warning(tmp_path, protocol, recwarn):
     file = tmp_path / "pytorch_model.bin"
     file.write_bytes(pickle.dumps(Hostile(tmp_path / "ran"), protocol))
     with pytest.raises(InputError, match=r"never executed. Save the weights as safetensors"):
@@ -230,7 +233,7 @@ def test_the_first_broken_tensor_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage" * 99, b"PK\x03\x04" + b"x" * 99, "truncated", "a list"])
-def test_a_damaged_pickle_is_one_line(tmp_path, content):
+def test_a_damaged_pickle_is_refused_in_one_line(tmp_path, content):
     file = tmp_path / "pytorch_model.bin"
     torch.save([1, 2] if content == "a list" else {"w": torch.ones(1000)}, file)
     if content == "truncated":
@@ -245,19 +248,19 @@ def test_a_damaged_pickle_is_one_line(tmp_path, content):
 
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
-def test_whatever_bytes_change_it_is_a_hash_or_one_line(tmp_path):
+def test_random_damage_gives_a_hash_or_an_error_of_one_line(tmp_path):
     rng, refused = np.random.default_rng(0), []
     torch.save({"model": {"w": torch.ones(9)}, "model_args": {}, "iter_num": 1}, tmp_path / "ckpt.pt")
     from safetensors.torch import save_file
 
     save_file({"a": torch.ones(9), "b": torch.zeros(2, 2)}, tmp_path / "w.safetensors")
     for name in ("ckpt.pt", "w.safetensors"):
-        file, whole = tmp_path / name, (tmp_path / name).read_bytes()
+        file, original = tmp_path / name, (tmp_path / name).read_bytes()
         for _ in range(300):
-            damaged = bytearray(whole)
-            for place in rng.integers(0, len(whole), rng.integers(1, 5)):
-                damaged[place] = rng.integers(0, 256)
-            file.write_bytes(damaged[: rng.integers(1, len(whole))] if rng.random() < 0.2 else damaged)
+            damaged = bytearray(original)
+            for position in rng.integers(0, len(original), rng.integers(1, 5)):
+                damaged[position] = rng.integers(0, 256)
+            file.write_bytes(damaged[: rng.integers(1, len(original))] if rng.random() < 0.2 else damaged)
             holds(file, b"model_args")
             try:
                 assert len(Weights((file,), nanogpt.select if name == "ckpt.pt" else dict).hash()) == 64

@@ -47,8 +47,10 @@ def test_json_is_one_document(call, logs):
         "first_loss": read.loss[0],
         "last_loss": read.loss[-1],
         "cleaning": [],
+        "cleaning_codes": [],
     }
-    assert resumed["cleaning"]
+    assert len(resumed["cleaning"]) == len(resumed["cleaning_codes"])
+    assert "trained-twice" in resumed["cleaning_codes"]
 
 
 def test_one_bad_source_does_not_lose_the_others(call, logs, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 from called import call, one_document  # noqa: F401 - a fixture
 
 import zerosum.dissent
+import zerosum.dissent.run
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -79,8 +80,8 @@ def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, mon
     files[1].unlink()
     files[2].write_text("{damaged")
     measured = []
-    real = zerosum.dissent.measure_dissent
-    monkeypatch.setattr(zerosum.dissent, "measure_dissent", lambda *a, **b: measured.append(1) or real(*a, **b))
+    real = zerosum.dissent.run.measure_dissent
+    monkeypatch.setattr(zerosum.dissent.run, "measure_dissent", lambda *a, **b: measured.append(1) or real(*a, **b))
     code, out, _ = call(*arguments)
     assert (code, one_document(out), len(measured)) == (0, first, 2)
     code, out, _ = call(*arguments, "--tokens-per-batch", 24)
@@ -94,7 +95,7 @@ def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, mon
 
 def test_two_processes_share_the_checkpoints(call, run):  # noqa: F811
     counting = (
-        "import sys, zerosum.dissent as g\n"
+        "import sys, zerosum.dissent.run as g\n"
         "real, counted = g.measure_dissent, []\n"
         "g.measure_dissent = lambda *a, **b: counted.append(1) or real(*a, **b)\n"
         "from zerosum.cli import main\n"
@@ -132,7 +133,7 @@ def test_what_was_measured_holds_by_content(call, run, tmp_path, monkeypatch):  
     config = tmp_path / "after" / "checkpoint-2" / "config.json"
     config.write_text(config.read_text().replace("10000.0", "100.0"))
     measured, real = [], zerosum.dissent.measure_dissent
-    monkeypatch.setattr(zerosum.dissent, "measure_dissent", lambda *a, **b: measured.append(1) or real(*a, **b))
+    monkeypatch.setattr(zerosum.dissent.run, "measure_dissent", lambda *a, **b: measured.append(1) or real(*a, **b))
     code, out, said = call("dissent", tmp_path / "after", "--data", run / "ids.npy", "--json")
     assert (code, len(measured)) == (0, 1), said
     assert all("after" in one["source"] for one in one_document(out)["checkpoints"])
@@ -147,17 +148,25 @@ def test_files(call, run, tmp_path):  # noqa: F811
         expected = [one["dissent"] for checkpoint in one_document(out)["checkpoints"] for one in checkpoint[name]]
         assert [float(row["dissent"]) for row in rows] == expected
     assert len(list((tmp_path / "out" / "figures").glob("*.svg"))) == 4
+    assert "Dissent over training" in (tmp_path / "out" / "dissent.html").read_text()
 
 
 @pytest.mark.parametrize("columns", [80, 120])
 def test_for_people(call, run, columns):  # noqa: F811
-    code, out, _ = call("dissent", run, "--data", run / "ids.npy", columns=columns)
+    arguments = ("dissent", run, "--data", run / "ids.npy")
+    code, out, _ = call(*arguments, columns=columns)
     assert code == 0
-    for word in ("reached", "Step 4", "one vector", "model.layers.0", "N = 288", "whole body", "are no label"):
-        assert word in out, word
-    assert max(map(len, out.splitlines())) <= columns
-    code, out, _ = call("dissent", run / "checkpoint-1", "--data", run / "ids.npy", "--max-sequences", 3)
-    assert (code, "reached" in out) == (0, False)
+    assert len(out.splitlines()) <= 24
+    for word in ("Step 4", "one vector", "N = 288", "--details"):
+        assert word in " ".join(out.split()), word
+    code, details, _ = call(*arguments, "--details", columns=columns)
+    assert code == 0
+    for word in ("at 0.99", "model.layers.0", "whole body", "are no label"):
+        assert word in details, word
+    assert max(map(len, [*out.splitlines(), *details.splitlines()])) <= columns
+    arguments = ("dissent", run / "checkpoint-1", "--data", run / "ids.npy", "--max-sequences", 3)
+    code, out, _ = call(*arguments, "--details")
+    assert (code, "at 0.99" in out) == (0, False)
     assert "3 units" in " ".join(out.split())
 
 

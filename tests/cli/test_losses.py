@@ -138,7 +138,7 @@ def test_wrong_calls_and_data_are_one_line(call, run, texts, tmp_path):  # noqa:
     (tmp_path / "empty.txt").touch()
     assert "Missing option '--data'" in wrong(call, run)
     assert "no such file" in wrong(call, run, "--data", tmp_path / "gone.txt")
-    assert "no whole array" in wrong(call, run, "--data", tmp_path / "ids.npy")
+    assert "not a complete array" in wrong(call, run, "--data", tmp_path / "ids.npy")
     assert "vocabulary is 0 to 256" in wrong(call, run, "--data", tmp_path / "large.npy")
     assert "nothing to predict" in wrong(call, run, "--data", tmp_path / "empty.txt")
     assert "context is 16" in wrong(call, run, "--data", texts, "--sequence-length", 17)

@@ -20,8 +20,8 @@ READING, FITTING = ([option.name for option in fields(group)] for group in (Read
     ("verb", "names"),
     [
         (curves, ["sources", "out", *READING, "as_json"]),
-        (fit, ["sources", *FITTING, "forecast", *READING, "out", "as_json"]),
-        (compare, ["sources", "axis", *FITTING, *READING, "out", "as_json"]),
+        (fit, ["sources", *FITTING, "forecast", "breaks", *READING, "details", "out", "as_json"]),
+        (compare, ["sources", "axis", *FITTING, *READING, "details", "out", "as_json"]),
     ],
 )
 def test_a_verb_has_the_options_of_its_groups(verb, names):

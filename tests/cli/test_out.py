@@ -5,7 +5,8 @@ import errno
 import pytest
 from called import BROKEN, as_csv, call, one_document, quick_analyses, rows
 
-from zerosum import show
+from zerosum.deceleration import Analysis, Comparison
+from zerosum.show import folder
 
 __all__ = ["call", "quick_analyses"]
 
@@ -25,37 +26,40 @@ def asked(monkeypatch):
     """What the report was asked for; only its page is written."""
     calls = []
 
-    def write_logs(analyses, comparisons, folder, provenance, errors):
-        calls.append((analyses, comparisons, folder, provenance, errors))
-        page = folder / "report.html"
+    def write(report, out, documents):
+        calls.append((report, documents))
+        page = out / "report.html"
         page.write_text("page")
         return page
 
-    monkeypatch.setattr(show, "write_logs", write_logs, raising=False)
+    monkeypatch.setattr(folder, "write", write)
     return calls
 
 
 def test_the_report_is_written_and_said(call, pair, tmp_path):
-    folder = tmp_path / "new" / "report"
-    code, out, err = call("compare", *pair, "--out", folder)
+    place = tmp_path / "new" / "report"
+    code, out, err = call("compare", *pair, "--out", place)
     assert (code, err) == (0, "")
-    assert f"written: {folder / 'report.html'}; beside it" in out
+    assert f"written: {place / 'report.html'}; beside it" in out
     for kind in ("csv", "tex"):
-        assert {"fits", "comparison"} <= {path.stem for path in folder.glob(f"*.{kind}")}
-    assert any((folder / "figures").iterdir())
-    assert not list(folder.rglob("*.part"))
+        assert {"fits", "comparison"} <= {path.stem for path in place.glob(f"*.{kind}")}
+    assert any((place / "figures").iterdir())
+    assert not list(place.rglob("*.part"))
 
 
 def test_everything_that_was_found_is_in_the_report(call, pair, tmp_path, asked):
     for verb, wanted in (("fit", []), ("compare", [("one", "two")])):
-        folder = tmp_path / verb
-        code, out, err = call(verb, *pair, "--out", folder, "--json")
-        assert (code, err, one_document(out)["report"]) == (0, "", str(folder / "report.html"))
-        analyses, comparisons, _, provenance, _ = asked.pop()
-        assert [one.fit.curve.name for one in analyses] == ["one", "two"]
+        place = tmp_path / verb
+        code, out, err = call(verb, *pair, "--out", place, "--json")
+        assert (code, err, one_document(out)["report"]) == (0, "", str(place / "report.html"))
+        report, documents = asked.pop()
+        analyses = [analysis for _, analysis in report.each(Analysis)]
+        assert report.labels == ["one", "two"]
         assert all(one.fit.curve.source == str(path) for one, path in zip(analyses, pair, strict=True))
-        assert [(one.a, one.b) for one in comparisons] == wanted
-        assert provenance["command"].startswith(f"zerosum {verb} ")
+        assert [(one.a, one.b) for one in report.across(Comparison)] == wanted
+        assert report.provenance["command"].startswith(f"zerosum {verb} ")
+        assert documents["fits.json"]["curves"] == [one.to_json() for one in analyses]
+        assert len(documents.get("comparisons.json", {}).get("comparisons", [])) == len(wanted)
 
 
 def test_a_bad_source_is_not_in_the_report_and_does_not_prevent_it(call, pair, tmp_path, asked):
@@ -64,7 +68,7 @@ def test_a_bad_source_is_not_in_the_report_and_does_not_prevent_it(call, pair, t
     assert code == 2
     document = one_document(out)
     assert document["report"] == str(tmp_path / "report" / "report.html")
-    assert document["errors"] == asked.pop()[-1]
+    assert document["errors"] == asked.pop()[1]["fits.json"]["errors"]
     assert document["errors"][0]["source"] == str(tmp_path / "broken.csv")
 
 
@@ -91,7 +95,7 @@ def test_a_report_that_cannot_be_written_is_an_error_beside_the_numbers(call, pa
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(show, "write_logs", full, raising=False)
+    monkeypatch.setattr(folder, "write", full)
     code, out, _ = call("fit", *pair, "--out", tmp_path / "report", "--json")
     document = one_document(out)
     assert (code, len(document["curves"])) == (2, 2)

@@ -41,7 +41,7 @@ def test_each_name_means_one_thing():
 def test_value_is_a_loss_only_in_tensorboards_export():
     choose = Chooser("a.csv", {})
     choose(["Wall time", "Step", "Value"])
-    assert choose.said == ["the loss is 'Value' of TensorBoard's CSV export, which does not name its tag"]
+    assert choose.notes == ["the loss is 'Value' of TensorBoard's CSV export, which does not name its tag"]
     with pytest.raises(InputError, match="no column is known as the loss"):
         choose_columns(["Step", "Value"], "a.csv", {})
 
@@ -72,7 +72,7 @@ def test_tokens_are_never_taken_for_steps_unless_said():
         choose_columns(["tokens", "loss"], "a.csv", {})
     choose = Chooser("a.csv", {"step": "tokens"})
     assert choose(["tokens", "loss"])["step"] == "tokens"
-    assert choose.said == ["the steps are tokens ('tokens'): what is told in steps is told in tokens"]
+    assert choose.notes == ["the steps are tokens ('tokens'): what is told in steps is told in tokens"]
 
 
 def test_chosen_column_must_exist():
@@ -87,14 +87,14 @@ def test_two_optional_columns_are_no_error():
 def test_loggers_own_counter_stands_in_only_where_no_step_is_logged():
     choose = Chooser("a.wandb", {})
     assert choose(["_step", "train/global_step", "loss"])["step"] == "train/global_step"
-    assert choose.said == ["the step is 'train/global_step'; '_step' is there too and was not used"]
+    assert choose.notes == ["the step is 'train/global_step'; '_step' is there too and was not used"]
     assert choose_columns(["_step", "loss"], "a.wandb", {})["step"] == "_step"
     asked = Chooser("a.wandb", {"step": "_step"})
     assert asked(["_step", "train/global_step", "loss"])["step"] == "_step"
-    assert asked.said == []
+    assert asked.notes == []
 
 
 def test_two_optional_columns_are_left_out_aloud():
     choose = Chooser("a.csv", {})
     choose(["step", "loss", "lr", "learning_rate"])
-    assert choose.said == ["lr left out: it could be any of 'lr', 'learning_rate'; choose one with lr=NAME"]
+    assert choose.notes == ["lr left out: it could be any of 'lr', 'learning_rate'; choose one with lr=NAME"]

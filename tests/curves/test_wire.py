@@ -68,4 +68,4 @@ def test_framed_records_come_back(tmp_path_factory, written):
     for data, read in [(b"".join(map(record, written)), records), (log_file(written), log_records)]:
         damage = Damage()
         assert list(read(put(folder / "x", data), damage)) == written
-        assert (damage.bad_records, damage.said) == (0, [])
+        assert (damage.bad_records, damage.notes) == (0, [])

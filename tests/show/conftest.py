@@ -6,8 +6,8 @@ import simulated_logs
 from synthetic_suite import curve_of, renamed, suite
 
 from zerosum.deceleration import fit
-from zerosum.show import RunSummary, SuiteSummary, write_logs, write_report
-from zerosum.show.logs.subject import Logs
+from zerosum.show import RunSummary, SuiteSummary, folder, write_report
+from zerosum.show.report import Report
 
 HOSTILE = (
     "<script>alert('x')</script>",
@@ -35,14 +35,16 @@ def hostile_page(hostile: SuiteSummary, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="session")
-def hostile_logs() -> Logs:
+def hostile_logs() -> Report:
     return simulated_logs.renamed(simulated_logs.logs_of("a", "b", "c"), *simulated_logs.HOSTILE)
 
 
 @pytest.fixture(scope="session")
-def hostile_logs_page(hostile_logs: Logs, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def hostile_logs_page(hostile_logs: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
     provenance = {"<b>k</b>": "</dl><script>alert(2)</script>", "versions": {"zerosum": "0.1.0"}, "nothing": {}}
-    return write_logs(hostile_logs.analyses, hostile_logs.comparisons, tmp_path_factory.mktemp("logs"), provenance)
+    report = dataclasses.replace(hostile_logs, provenance=provenance)
+    documents = {"fits.json": {"curves": []}}
+    return folder.write(report, tmp_path_factory.mktemp("logs"), documents)
 
 
 @pytest.fixture

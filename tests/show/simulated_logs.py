@@ -1,16 +1,17 @@
-"""Loss curves of one-break laws with noise, fitted: what a report on loss logs is made of, without any file.
+"""Reports on loss curves of one-break laws with noise, fitted, without any file.
 
 The fits are real; other laws, forecasts and their test, which take seconds to compute, are made up around them.
 """
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from zerosum.curves import LossCurve
-from zerosum.deceleration import Analysis, BacktestRow, Fit, Forecast, ModelRow, compare, fit
-from zerosum.show.logs.subject import Logs
+from zerosum.deceleration import Analysis, BacktestRow, Comparison, Fit, Forecast, ModelRow, compare, fit
+from zerosum.show.report import Report, Run
 
 HOSTILE = (
     "<script>alert('x')</script>",
@@ -56,19 +57,27 @@ def models_of(found: Fit) -> tuple[ModelRow, ...]:
     return (line, ModelRow("one break", 5, found.rsle, 0.02, {}))
 
 
-def logs_of(*names: str) -> Logs:
+def report_of(analyses: Sequence[Analysis], pairs: Sequence[Comparison] = ()) -> Report:
+    return Report("loss curves", tuple(Run(one.fit.curve.name, (one,)) for one in analyses), tuple(pairs))
+
+
+def analyses_of(report: Report) -> list[Analysis]:
+    return [analysis for _, analysis in report.each(Analysis)]
+
+
+def logs_of(*names: str) -> Report:
     """The last one is too short to tell anything; every other one is compared with the first."""
     lengths = [2048] * (len(names) - 1) + [40]
     curves = [curve_of(name, length, k) for k, (name, length) in enumerate(zip(names, lengths, strict=True))]
     analyses = tuple(analysis_of(curve) for curve in curves)
-    return Logs(analyses, tuple(compare(analyses[0].fit, other.fit) for other in analyses[1:]))
+    return report_of(analyses, [compare(analyses[0].fit, other.fit) for other in analyses[1:]])
 
 
-def renamed(logs: Logs, *names: str) -> Logs:
+def renamed(report: Report, *names: str) -> Report:
     """The same numbers under other names."""
-    to = dict(zip(logs.names, names, strict=True))
-    pairs = tuple(dataclasses.replace(one, a=to[one.a], b=to[one.b]) for one in logs.comparisons)
-    return Logs(tuple(_called(one, to[name]) for name, one in logs.named), pairs)
+    to = dict(zip(report.labels, names, strict=True))
+    pairs = [dataclasses.replace(pair, a=to[pair.a], b=to[pair.b]) for pair in report.across(Comparison)]
+    return report_of([_called(analysis, to[name]) for name, analysis in report.each(Analysis)], pairs)
 
 
 def _called(one: Analysis, name: str) -> Analysis:

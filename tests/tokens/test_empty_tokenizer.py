@@ -1,4 +1,4 @@
-"""Folders of models without a tokenizer: transformers builds an empty one for some, which must measure nothing."""
+"""Model folders without a tokenizer: transformers builds an empty tokenizer for some, which must be refused."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_settings_alone_make_no_tokenizer(tmp_path, family):
         load_tokenizer(tmp_path)
 
 
-def test_many_characters_without_a_token(tmp_path):
+def test_a_tokenizer_that_gives_no_tokens(tmp_path):
     (tmp_path / "a.txt").write_text("words that an empty tokenizer drops " * 3)
     with pytest.raises(InputError, match=r"a.txt: the tokenizer gives no token for its 108 characters"):
         read_tokens(tmp_path / "a.txt", tokenizer=transformers.GPT2Tokenizer())

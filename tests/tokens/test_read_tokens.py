@@ -1,4 +1,4 @@
-"""Texts and token arrays -> sequences: where windows begin and end, what is recorded, and what is refused."""
+"""Reading texts and token arrays: the bounds of windows, the recorded options, and the refused inputs."""
 
 import gzip
 import json
@@ -23,17 +23,17 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def with_bos():
-    """One that begins every text with `<s>` (257) and has `<|end|>` (256)."""
+    """A tokenizer that begins every text with `<s>` (257) and has the end-of-text token `<|end|>` (256)."""
     from tokenizers import processors
 
     from zerosum.training.tokenizer import byte_tokenizer
 
-    made = byte_tokenizer()
-    made.add_special_tokens({"bos_token": "<s>"})
-    made.backend_tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A", special_tokens=[("<s>", made.bos_token_id)]
+    tokenizer = byte_tokenizer()
+    tokenizer.add_special_tokens({"bos_token": "<s>"})
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", tokenizer.bos_token_id)]
     )
-    return made
+    return tokenizer
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_one_document_to_a_sequence(files, tokenizer):
 
 
 @pytest.mark.parametrize(("bos", "first"), [("auto", 257), ("yes", 257), ("no", 97)])
-def test_bos_is_what_the_tokenizer_does_unless_told(files, with_bos, bos, first):
+def test_bos_is_added_as_the_tokenizer_does_unless_given(files, with_bos, bos, first):
     read = read_tokens(files, tokenizer=with_bos, sequence_length=16, pack=False, bos=bos)
     assert read.ids[0, 0] == first
     assert read.options["bos_token"] == (257 if first == 257 else None)
@@ -116,8 +116,8 @@ def as_parquet(folder):
 
 def as_saved(folder):
     datasets = pytest.importorskip("datasets")
-    made = datasets.Dataset.from_list(records())
-    datasets.DatasetDict({"train": made.select([0]), "validation": made}).save_to_disk(str(folder / "saved"))
+    dataset = datasets.Dataset.from_list(records())
+    datasets.DatasetDict({"train": dataset.select([0]), "validation": dataset}).save_to_disk(str(folder / "saved"))
     return folder / "saved"
 
 
@@ -130,10 +130,10 @@ def test_records_of_every_format_are_the_same_documents(tmp_path, tokenizer, wri
     assert read.domain.tolist() == [0, 1, 0]
 
 
-def test_a_split_by_its_name(tmp_path, tokenizer):
+def test_a_named_split_of_a_dataset(tmp_path, tokenizer):
     saved = as_saved(tmp_path)
     assert len(read_tokens(f"{saved}:train", tokenizer=tokenizer, pack=False).documents) == 1
-    with pytest.raises(InputError, match=r"split 'none'; there is train, validation"):
+    with pytest.raises(InputError, match=r"no split 'none'; there are train, validation"):
         read_tokens(f"{saved}:none", tokenizer=tokenizer)
 
 
@@ -143,7 +143,7 @@ def test_lists_of_ids_need_no_tokenizer(tmp_path):
     assert read.ids.tolist() == [[1, 2, 3], [4, 5, -1]]
 
 
-def test_a_matrix_is_taken_as_it_is(tmp_path, tokenizer):
+def test_no_tokens_are_added_to_a_matrix(tmp_path, tokenizer):
     rows = np.array([[1, END, 3], [4, 5, -100]])
     np.save(tmp_path / "m.npy", rows)
     for given in (tokenizer, None):
@@ -168,18 +168,18 @@ def test_a_long_row_is_cut_into_windows(tmp_path, tokenizer, kind):
     read = read_tokens(path, sequence_length=3)
     assert read.ids.tolist() == [stream[:4].tolist(), stream[3:7].tolist(), stream[6:10].tolist()]
     assert read.document.tolist() == [0, 0, 0]
-    apart = read_tokens(path, sequence_length=3, tokenizer=tokenizer)
-    assert apart.ids.tolist() == read.ids.tolist()
-    assert apart.document.tolist() == [[0, 0, 0], [1, 1, 1], [1, 1, 2]]
+    split = read_tokens(path, sequence_length=3, tokenizer=tokenizer)
+    assert split.ids.tolist() == read.ids.tolist()
+    assert split.document.tolist() == [[0, 0, 0], [1, 1, 1], [1, 1, 2]]
 
 
 @pytest.mark.parametrize("pack", [True, False])
-def test_no_more_sequences_than_asked_for(tmp_path, tokenizer, pack):
+def test_max_sequences(tmp_path, tokenizer, pack):
     (tmp_path / "long.txt").write_text("abcdefgh" * 20_000)
     few = read_tokens(tmp_path / "long.txt", tokenizer=tokenizer, sequence_length=16, pack=pack, max_sequences=3)
-    every = read_tokens(tmp_path / "long.txt", tokenizer=tokenizer, sequence_length=16, pack=pack)
-    np.testing.assert_array_equal(few.ids, every.ids[:3])
-    assert len(every.ids) == 10_000
+    everything = read_tokens(tmp_path / "long.txt", tokenizer=tokenizer, sequence_length=16, pack=pack)
+    np.testing.assert_array_equal(few.ids, everything.ids[:3])
+    assert len(everything.ids) == 10_000
 
 
 def write(name, content):
@@ -188,21 +188,21 @@ def write(name, content):
 
 REFUSED = {
     "empty text": ("e.txt", b"", "nothing to predict"),
-    "no text": ("e.txt", b"\xff\xfe\x00", r"no UTF-8 text \(byte 0\)"),
-    "truncated jsonl": ("e.jsonl", b'{"text": "ab"}\n{"te', "line 2 is no JSON"),
-    "no such field": ("e.jsonl", b'{"body": "ab"}', "no field 'text'; there is 'body'"),
-    "no objects": ("e.jsonl", b"[1]", "line 1 is no object"),
-    "a number": ("e.jsonl", b'{"text": 1}', "'text' is int, not text and no list of token ids"),
+    "no text": ("e.txt", b"\xff\xfe\x00", r"not UTF-8 text \(byte 0\)"),
+    "truncated jsonl": ("e.jsonl", b'{"text": "ab"}\n{"te', "line 2 is not JSON"),
+    "no such field": ("e.jsonl", b'{"body": "ab"}', "no field 'text'; its fields are 'body'"),
+    "no objects": ("e.jsonl", b"[1]", "line 1 is not an object"),
+    "a number": ("e.jsonl", b'{"text": 1}', "'text' is int, neither text nor a list of token ids"),
     "truncated gzip": ("e.jsonl.gz", gzip.compress(b'{"text": "ab"}')[:-9], "damaged or truncated"),
-    "no parquet": ("e.parquet", b"PAR1", "no whole Parquet file"),
-    "odd bin": ("e.bin", b"abc", "no whole number of 16-bit ids"),
+    "no parquet": ("e.parquet", b"PAR1", "not a complete Parquet file"),
+    "odd bin": ("e.bin", b"abc", "3 bytes are not a whole number of 16-bit ids"),
     "empty bin": ("e.bin", b"", "empty"),
     "short llm.c": (
         "e.bin",
         np.array([20240520, 1, 99, *[0] * 253], "<i4").tobytes() + b"ab",
-        "its header says 99 tokens",
+        "its header states 99 tokens, but the file has 1026 bytes",
     ),
-    "no npy": ("e.npy", b"\x93NUMPY", "no whole array"),
+    "no npy": ("e.npy", b"\x93NUMPY", "not a complete array"),
     "unknown ids": ("e.bin", np.array([1, 300, 2], "<u2").tobytes(), "token ids from 1 to 300, but .* 0 to 256"),
 }
 
@@ -218,18 +218,18 @@ def test_refused_in_one_line(tmp_path, tokenizer, name, content, message):
 
 def test_a_pickle_is_not_loaded(tmp_path):
     np.save(tmp_path / "p.npy", np.array([print], dtype=object), allow_pickle=True)
-    with pytest.raises(InputError, match=r"no whole array of numbers .*never loaded"):
+    with pytest.raises(InputError, match=r"not a complete array of numbers .*never loaded"):
         read_tokens(tmp_path / "p.npy")
 
 
-def test_padding_stands_at_the_end(tmp_path):
+def test_padding_inside_a_row_is_refused(tmp_path):
     np.save(tmp_path / "hole.npy", np.array([[1, 2, -1, 3, -1]]))
-    with pytest.raises(InputError, match=r"from -1 to 3.*Pad at the end"):
+    with pytest.raises(InputError, match=r"from -1 to 3.*Pad only at the end"):
         read_tokens(tmp_path / "hole.npy", vocab_size=9)
 
 
 def test_text_without_a_tokenizer(files):
-    with pytest.raises(InputError, match=r"a.txt: text, and there is no tokenizer .*--tokenizer FOLDER"):
+    with pytest.raises(InputError, match=r"a.txt: a text, and there is no tokenizer .*--tokenizer FOLDER"):
         read_tokens(files)
 
 
@@ -246,11 +246,11 @@ def test_an_unknown_dataset_offline(monkeypatch, tokenizer):
         read_tokens("nobody/has-this-data", tokenizer=tokenizer)
 
 
-def test_tokenizer_of_a_folder(tmp_path, tokenizer):
+def test_the_tokenizer_in_a_folder(tmp_path, tokenizer):
     tokenizer.save_pretrained(tmp_path)
-    again = load_tokenizer(tmp_path)
-    facts = TokenizerFacts.of(again, tmp_path)
+    loaded = load_tokenizer(tmp_path)
+    facts = TokenizerFacts.of(loaded, tmp_path)
     assert facts == TokenizerFacts.of(load_tokenizer(tmp_path), tmp_path)
     assert (facts.n_tokens, facts.path) == (257, str(tmp_path))
-    with pytest.raises(InputError, match=r"no tokenizer loads from here .*--tokenizer FOLDER"):
+    with pytest.raises(InputError, match=r"no tokenizer can be loaded from here .*--tokenizer FOLDER"):
         load_tokenizer(tmp_path / "nothing")

@@ -1,6 +1,6 @@
-"""Find and load models. Knows folders and weights; knows nothing of tokens or measurements.
+"""Finds checkpoints and loads their models. Knows folders and weights; must not know tokens or measurements.
 
-A kind of checkpoint is one file in `kinds/`; names of checkpoints live in `names.py`.
+To support another kind of checkpoint, add a file to `kinds/`; for another naming scheme, add a line to `names.py`.
 """
 
 from zerosum.checkpoints._find import find_checkpoints, open_run

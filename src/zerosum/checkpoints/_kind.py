@@ -1,4 +1,4 @@
-"""What a kind of checkpoint has to offer to be found and loaded."""
+"""The functions that each kind of checkpoint provides, and checks of a model that all kinds share."""
 
 import math
 import re
@@ -14,31 +14,31 @@ from zerosum.errors import InputError, MissingExtra
 if TYPE_CHECKING:
     import torch
 
-_OTHER_MODEL = re.compile(r"Unrecognized configuration class <class '[\w.]*?(\w{1,80})'>", re.ASCII)
-SPARE = 10**7  # weights that may be missing before the model is not even built
+_UNSUPPORTED_CONFIG = re.compile(r"Unrecognized configuration class <class '[\w.]*?(\w{1,80})'>", re.ASCII)
+SPARE = 10**7  # parameters that may always be missing from the files; `require_all_weights` then names the tensors
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a checkpoint's own files say of how far training was; None where they do not."""
+    """How far training was, as far as a checkpoint's own files state it; None where they do not."""
 
     step: int | None = None
     tokens_seen: int | None = None
 
 
-def says_nothing(path: Path) -> Progress:
-    """For kinds whose files do not tell how far training was."""
+def unknown_progress(path: Path) -> Progress:
+    """Progress for kinds whose files do not state how far training was."""
     return Progress()
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One way in which checkpoints are written.
+    """A kind of checkpoint: a file layout, and the functions that read it.
 
-    matches: whether the file or folder looks like it, by content; quick, without torch, and it must not raise.
-    weights: where its weights are; raises InputError where a file of them is missing.
-    load: path, dtype, trust_remote_code -> transformers model; raises InputError where it cannot.
-    progress: what its files say of step and tokens. rank: lower is asked first.
+    matches: whether a file or folder is of this kind, judged by content; fast, without torch, and never raises.
+    weights: the files with the weights; raises InputError where a file is missing.
+    load: path, dtype, trust_remote_code -> transformers model; raises InputError where the model cannot be loaded.
+    progress: step and tokens seen, as its files state them. rank: kinds of lower rank are tried first.
     """
 
     name: str
@@ -46,28 +46,29 @@ class Kind:
     matches: Callable[[Path], bool]
     weights: Callable[[Path], Weights]
     load: Callable[[Path, "torch.dtype", bool], Any]
-    progress: Callable[[Path], Progress] = says_nothing
+    progress: Callable[[Path], Progress] = unknown_progress
 
 
 def build(
     path: Path, model_class: Any, config: Any, state: dict[str, Any], dtype: "torch.dtype", constant: frozenset[str]
 ) -> Any:
-    """A model of a class of transformers with exactly these weights.
+    """Build a model of a transformers class from exactly these weights.
 
-    constant: names in `state` that the source does not have as parameters (a norm without weight is one whose weight
-    is 1): they are in the model but not trainable. Raises InputError where weights are missing, left over or of
-    another shape than the settings say.
+    constant: names in `state` of tensors that are no parameters of the source (a norm without a weight is a norm whose
+    weight is 1); in the model they are not trainable. Raises InputError where weights are missing, have no place in
+    the model, or have another shape than the settings imply.
     """
-    require_enough(path, config, [list(tensor.shape) for tensor in state.values()], lambda: model_class(config))
+    require_plausible_size(path, config, [list(tensor.shape) for tensor in state.values()], lambda: model_class(config))
     with loading(path):
         model, report = model_class.from_pretrained(
             None, config=config, state_dict=state, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
         )
-    require_all(path, report)
-    if left := sorted(report["unexpected_keys"]):
+    require_all_weights(path, report)
+    if unused := sorted(report["unexpected_keys"]):
         raise InputError(
-            f"{path}: its settings leave {len(left)} of its weights without a place ({str(left[0])[:80]!a}, ...), so "
-            "it is another architecture. Convert it to a Hugging Face folder with the program that wrote it."
+            f"{path}: {len(unused)} of its weights have no place in the model that its settings describe "
+            f"({str(unused[0])[:80]!a}, ...), so it is another architecture. Convert it to a Hugging Face folder with "
+            "the program that wrote it."
         )
     for name, parameter in model.named_parameters():
         if name in constant:
@@ -77,62 +78,63 @@ def build(
 
 @contextmanager
 def loading(path: Path) -> Iterator[None]:
-    """Quiet transformers; whatever it raises becomes an InputError of one line."""
+    """Silence transformers, and turn every error it raises into an InputError of one line."""
     try:
         from transformers.utils import logging
     except ImportError as missing:
         raise MissingExtra(missing.name or "transformers", "lm") from missing
-    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    verbosity, has_progress_bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity(logging.CRITICAL)
-    logging.disable_progress_bar()  # one bar a checkpoint would bury our own
+    logging.disable_progress_bar()  # a progress bar for each checkpoint would hide our own
     try:
         yield
     except InputError:
         raise
-    except Exception as error:  # transformers and safetensors each raise their own kinds for a broken folder
+    except Exception as error:  # transformers and safetensors raise errors of many types for a broken folder
         cause = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        if other := _OTHER_MODEL.search(cause):
+        if unsupported := _UNSUPPORTED_CONFIG.search(cause):
             raise InputError(
-                f"{path}: a {other[1]}, of which transformers has no causal language model. Give a checkpoint of a "
-                "model that predicts the next token."
+                f"{path}: has the settings of a {unsupported[1]}, for which transformers has no causal language model. "
+                "Give a checkpoint of a model that predicts the next token."
             ) from error
         raise InputError(
-            f"{path}: this model does not load: its settings or weights are damaged, missing or of a kind that this "
-            f"transformers does not know ({type(error).__name__}: {ascii(cause.strip()[:160])[1:-1]}). Copy it again."
+            f"{path}: the model does not load: its settings or weights are damaged, missing, or unknown to the "
+            f"installed transformers ({type(error).__name__}: {ascii(cause.strip()[:160])[1:-1]}). Copy it again."
         ) from error
     finally:
         logging.set_verbosity(verbosity)
-        if bar:
+        if has_progress_bar:
             logging.enable_progress_bar()
 
 
 def require_layers(path: Path, n_layers: Any, n_tensors: int) -> None:
-    """Raise InputError where there are more layers than tensors, before anything is made for each of them."""
+    """Raise InputError where the settings ask for more layers than there are tensors, before any layer is built."""
     if isinstance(n_layers, int) and n_layers > n_tensors:
         raise InputError(
             f"{path}: its settings ask for {n_layers} layers, its files hold {n_tensors} tensors. Copy both again."
         )
 
 
-def require_enough(path: Path, config: Any, shapes: Sequence[Sequence[int]], make: Callable[[], Any]) -> None:
-    """Raise InputError where a model is far larger than its weights, before memory for the difference is taken.
+def require_plausible_size(path: Path, config: Any, shapes: Sequence[Sequence[int]], make: Callable[[], Any]) -> None:
+    """Raise InputError where the model would be far larger than its weight files, before memory for it is allocated.
 
-    make: builds the model; here without memory. Smaller differences are left to `require_all`, which names them.
+    shapes: of the tensors in the files. make: builds the model; called here without allocating memory for parameters.
+    Smaller differences are left to `require_all_weights`, which names the tensors.
     """
     import torch
 
     require_layers(path, getattr(config.get_text_config(), "num_hidden_layers", None), len(shapes))
-    n_numbers = sum(math.prod(shape) for shape in shapes)
+    n_stored = sum(math.prod(shape) for shape in shapes)
     with loading(path), torch.device("meta"):
-        asked = sum(parameter.numel() for parameter in make().parameters())
-    if asked > 2 * n_numbers + SPARE:
+        n_parameters = sum(parameter.numel() for parameter in make().parameters())
+    if n_parameters > 2 * n_stored + SPARE:
         raise InputError(
-            f"{path}: its settings ask for {asked:,} weights, its files hold {n_numbers:,}. Copy both again."
+            f"{path}: its settings ask for {n_parameters:,} weights, its files hold {n_stored:,}. Copy both again."
         )
 
 
-def require_all(path: Path, report: dict[str, Any]) -> None:
-    """Raise InputError where transformers would have made up weights that the checkpoint lacks."""
+def require_all_weights(path: Path, report: dict[str, Any]) -> None:
+    """Raise InputError where the checkpoint lacks weights, which transformers would have drawn at random."""
     missing = sorted([*map(str, report["missing_keys"]), *(str(name) for name, *_ in report["mismatched_keys"])])
     if missing:
         raise InputError(

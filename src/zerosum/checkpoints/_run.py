@@ -1,4 +1,4 @@
-"""A run: its checkpoints in order, its loss curve, and what is wrong with them."""
+"""A training run: its checkpoints sorted by step, its loss curve, and the problems with its checkpoints."""
 
 import hashlib
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from zerosum.curves import LossCurve, read_curve
 from zerosum.curves.folders import run_log
 from zerosum.errors import InputError
 
-CONFIGS = ("config.json", "config.yaml")  # of Hugging Face and of OLMo; other kinds have theirs with the weights
+CONFIGS = ("config.json", "config.yaml")  # Hugging Face, OLMo; other kinds keep the settings in the weight file
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Checkpoint:
     """The weights after `step` optimizer updates.
 
     location: a folder or file, or a revision on the hub, which is downloaded when it is needed. tokens_seen: training
-    tokens until then; None where neither the run nor a name says.
+    tokens up to this step; None where neither the log, the name nor the files of the checkpoint state it.
     """
 
     step: int
@@ -30,16 +30,16 @@ class Checkpoint:
 
     @property
     def path(self) -> Path:
-        """Its folder or file; of a revision on the hub, the folder in the local cache, downloaded on first use."""
+        """Its folder or file. A revision on the hub is downloaded on first use: its folder in the local cache."""
         return self.location if isinstance(self.location, Path) else self.location.folder()
 
     @property
     def name(self) -> str:
-        """As people write it, for messages."""
+        """Its path or OWNER/NAME@REVISION, for messages."""
         return str(self.location) if isinstance(self.location, Path) else self.location.name
 
     def weights(self) -> Weights:
-        """Its files. Raises InputError where one is missing."""
+        """The files with its weights. Raises InputError where a file is missing."""
         path = self.path
         kind = kind_of(path)
         if kind is None:
@@ -47,11 +47,11 @@ class Checkpoint:
         return kind.weights(path)
 
     def weight_hash(self) -> str:
-        """SHA-256 of what the tensors hold, in hexadecimal; the same in every file format (see `Weights.hash`)."""
+        """SHA-256 of its tensors, in hexadecimal; the same in every file format (see `Weights.hash`)."""
         return self.weights().hash()
 
     def config_hash(self) -> str:
-        """SHA-256 of the files beside its weights that say what to make of them, in hexadecimal."""
+        """SHA-256 of the settings files beside its weights, in hexadecimal."""
         files = (self.path / name for name in CONFIGS)
         return hashlib.sha256(b"".join(file.read_bytes() for file in files if file.is_file())).hexdigest()
 
@@ -60,29 +60,29 @@ class Checkpoint:
 class Run:
     """A training run: a folder of checkpoints, a list of them, or revisions of a model on the hub.
 
-    path: where what is measured belongs: the run directory, the folder that holds all of a list, or, for the hub, a
-    folder of the model's name. checkpoints: sorted by step, each step once. Those still being written (`*.part`) are
-    not among them.
+    path: the folder for its measurements: the run directory; the folder that holds all listed checkpoints; for the
+    hub, a folder named after the model. checkpoints: sorted by step, one per step, without those that are still being
+    written (`*.part`).
     """
 
     path: Path
     checkpoints: tuple[Checkpoint, ...]
 
     def curve(self) -> LossCurve:
-        """The training loss of every logged step: of our own log where there is one, else of what the folder holds."""
+        """The training loss at every logged step, from our own log, or else from another log in the folder."""
         return read_curve(run_log(self.path))
 
     @property
     def gaps(self) -> tuple[tuple[int, int], ...]:
-        """Pairs of successive steps with checkpoints missing between them, by the spacing of those around."""
+        """Pairs of successive steps between which checkpoints are missing, judged by the spacing around them."""
         return gaps([checkpoint.step for checkpoint in self.checkpoints])
 
     @cached_property
     def problems(self) -> tuple[Problem, ...]:
-        """What makes a checkpoint unfit to be averaged in. Reads all weights, fetched from the hub where needed, once.
+        """Problems for which a checkpoint should be left out. Reads all weights once, downloading them where needed.
 
-        `identical-weights`: two steps are one model. `tokenizer-does-not-fit`: it has ids beyond the model's
-        vocabulary. Raises InputError where weights are missing or truncated.
+        Codes: `identical-weights`: several steps have the same weights. `tokenizer-does-not-fit`: the tokenizer has
+        ids beyond the model's vocabulary. Raises InputError where weights are missing or truncated.
         """
         hashes = {checkpoint.step: checkpoint.weight_hash() for checkpoint in self.checkpoints}
         folders = {checkpoint.step: checkpoint.path for checkpoint in self.checkpoints}
@@ -90,18 +90,18 @@ class Run:
 
 
 def not_a_checkpoint(path: Path) -> InputError:
-    """What to say of a file or folder that is of no kind of checkpoint."""
+    """The error for a file or folder that is no checkpoint of a known kind."""
     if path.is_dir() and (any(path.glob("*.distcp")) or any(path.glob("*/*.distcp"))):
         return InputError(
-            f"{path}: a sharded checkpoint (.distcp). Make one file of it first: "
+            f"{path}: a sharded checkpoint (.distcp). Merge it into one file first: "
             "python -m torch.distributed.checkpoint.format_utils dcp_to_torch, or the program that wrote it."
         )
     if path.is_dir():
         return InputError(
-            f"{path}: no model.safetensors in it, nor other weights that are known: a Hugging Face folder, config.yaml "
-            "with model.pt (OLMo, unsharded). Copy it again, or move the folder elsewhere."
+            f"{path}: no model.safetensors in it, and no other weights of a known kind (a Hugging Face folder, or "
+            "OLMo's config.yaml with an unsharded model.pt). Copy it again, or move the folder elsewhere."
         )
     return InputError(
-        f"{path}: no checkpoint that is known: ckpt.pt of nanoGPT, .ckpt of Lightning, or damaged. Copy it again, or "
-        "give a Hugging Face folder."
+        f"{path}: not a checkpoint file of a known kind (ckpt.pt of nanoGPT, .ckpt of Lightning), or damaged. Copy it "
+        "again, or give a Hugging Face folder."
     )

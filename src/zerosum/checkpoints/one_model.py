@@ -1,4 +1,4 @@
-"""Whether checkpoints are of one model that can be measured: told from their settings and headers, before any loads."""
+"""Checks that all checkpoints are of one model, from settings and tensor shapes, before any model is loaded."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,59 +7,65 @@ from zerosum.checkpoints.kinds import kind_of
 from zerosum.checkpoints.kinds.hugging_face import KIND, read_json, require_plain
 from zerosum.errors import InputError
 
-Shapes = Mapping[str, Sequence[int]]
+Shapes = Mapping[str, Sequence[int]]  # name of a tensor -> its shape
 
-# Not trained: constants that some versions of transformers write and others do not.
+# Constants, not parameters: some versions of transformers save them and others do not.
 _CONSTANTS = (".inv_freq", ".attn.bias", ".attention.bias", ".masked_bias")
 
 
 def require_one_model(checkpoints: Sequence[Checkpoint]) -> None:
     """Raise InputError where a Hugging Face folder is quantised, of another model than the first, or lacks weights.
 
-    Folders of other kinds name their weights in their own ways; what is wrong with them is found when they load.
+    Other kinds name their weights differently; their problems are reported when they are loaded.
     """
-    folders = [one for one in checkpoints if kind_of(one.path) is KIND]
-    for one in folders:
-        require_plain(one.path)
+    folders = [checkpoint for checkpoint in checkpoints if kind_of(checkpoint.path) is KIND]
+    for checkpoint in folders:
+        require_plain(checkpoint.path)
     if len(folders) < 2:
         return
     first, *others = folders
-    model, shapes = _model_type(first), first.weights().named_shapes()
-    for one in others:
-        other = _model_type(one)
-        if other != model:
+    first_type, first_shapes = _model_type(first), first.weights().named_shapes()
+    for checkpoint in others:
+        model_type = _model_type(checkpoint)
+        if model_type != first_type:
             raise InputError(
-                f"{one.name}: a model of type {other!a}, but {first.name} is one of type {model!a}. "
-                "Give checkpoints of one run."
+                f"{checkpoint.name}: a model of type {model_type!a}, but {first.name} is a model of type "
+                f"{first_type!a}. Give checkpoints of one run."
             )
-        _require_same(one, one.weights().named_shapes(), first, shapes)
+        shapes = checkpoint.weights().named_shapes()
+        _require_same_shapes(checkpoint, shapes, first, first_shapes)
+        _require_weights_of(checkpoint, shapes, first, first_shapes)
+        _require_weights_of(first, first_shapes, checkpoint, shapes)
 
 
 def _model_type(checkpoint: Checkpoint) -> str:
     return str(read_json(checkpoint.path / "config.json").get("model_type"))[:80]
 
 
-def _require_same(one: Checkpoint, shapes: Shapes, first: Checkpoint, expected: Shapes) -> None:
-    for name in shapes.keys() & expected.keys():
-        if list(shapes[name]) != list(expected[name]):
+def _require_same_shapes(checkpoint: Checkpoint, shapes: Shapes, first: Checkpoint, first_shapes: Shapes) -> None:
+    for name in shapes.keys() & first_shapes.keys():
+        if list(shapes[name]) != list(first_shapes[name]):
             raise InputError(
-                f"{one.name}: {name[:80]!a} has the shape {list(shapes[name])}, in {first.name} "
-                f"{list(expected[name])}: models of other sizes. Give checkpoints of one run."
-            )
-    for lacking, its, beside, others in ((one, shapes, first, expected), (first, expected, one, shapes)):
-        lost = sorted(name for name in others.keys() - its.keys() if not _may_lack(name, its, others))
-        if lost:
-            raise InputError(
-                f"{lacking.name}: {len(lost)} of the weights of {beside.name} are not in it ({lost[0][:80]!a}"
-                f"{', ...' if len(lost) > 1 else ''}). Copy it again, or give checkpoints of one run."
+                f"{checkpoint.name}: {name[:80]!a} has the shape {list(shapes[name])}, but in {first.name} "
+                f"{list(first_shapes[name])}: models of different sizes. Give checkpoints of one run."
             )
 
 
-def _may_lack(name: str, its: Shapes, others: Shapes) -> bool:
-    """A constant, or one of two tied matrices, which may be written once or twice."""
+def _require_weights_of(checkpoint: Checkpoint, shapes: Shapes, other: Checkpoint, other_shapes: Shapes) -> None:
+    """Raise InputError where `checkpoint` lacks weights that the other checkpoint has."""
+    missing = sorted(name for name in other_shapes.keys() - shapes.keys() if not _may_lack(name, shapes, other_shapes))
+    if missing:
+        raise InputError(
+            f"{checkpoint.name}: lacks {len(missing)} of the weights of {other.name} ({missing[0][:80]!a}"
+            f"{', ...' if len(missing) > 1 else ''}). Copy it again, or give checkpoints of one run."
+        )
+
+
+def _may_lack(name: str, shapes: Shapes, other_shapes: Shapes) -> bool:
+    """Whether a tensor may be missing: a constant, or a tied matrix, which may be written once or twice."""
     return name.endswith(_CONSTANTS) or any(
-        list(shape) == list(others[name]) and _is_embedding(name) and _is_embedding(other)
-        for other, shape in its.items()
+        list(shape) == list(other_shapes[name]) and _is_embedding(name) and _is_embedding(present)
+        for present, shape in shapes.items()
     )
 
 

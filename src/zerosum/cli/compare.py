@@ -1,23 +1,22 @@
 """`zerosum compare`: how the difference in loss of two runs splits into L_d, t_d and r_d. A description, no cause."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zerosum.cli.options import Fitting, Reading, expand_option_groups
-from zerosum.cli.output import Out, make_folder, reported, say_written
+from zerosum.cli.options import Details, Fitting, Reading, expand_option_groups
+from zerosum.cli.output import Out, curves_report, make_folder, read_from, say_written, write_report
 from zerosum.cli.progress import following
-from zerosum.cli.sources import AsJson, each, finish, print_json
+from zerosum.cli.sources import AsJson, Failure, as_document, each, finish, print_json
 from zerosum.errors import InputError
 
 if TYPE_CHECKING:
     from zerosum.curves import LossCurve
     from zerosum.deceleration import Analysis, Comparison
-
-SAME_BATCH = 1.02  # factor in tokens, at the same step or of one, up to which steps of two runs are alike
+    from zerosum.show.report import Report
 
 
 class AxisChoice(StrEnum):
@@ -28,7 +27,7 @@ class AxisChoice(StrEnum):
 
 
 @dataclass(frozen=True)
-class Run:
+class FittedRun:
     """One run of a comparison. label: A, B, ... in the order of the call. source: as it was given there.
 
     analysis: with other laws and forecasts where a report is written.
@@ -50,21 +49,20 @@ class Run:
 
 @dataclass(frozen=True)
 class Pair:
-    """`b` against `a`, and what to know about it beside the numbers."""
+    """`b` against `a`."""
 
-    a: Run
-    b: Run
+    a: FittedRun
+    b: FittedRun
     comparison: "Comparison"
-    notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The comparison, with what the call named its two sides."""
-        return {
-            "a_source": self.a.source,
-            "b_source": self.b.source,
-            **self.comparison.to_json(),
-            "notes": list(self.notes),
-        }
+        """The comparison, what the call named its two sides, and a note where equal steps are unequal training."""
+        from zerosum.show.sections.differences import batches_note
+
+        batches = self.comparison.batches
+        notes = [] if batches is None else [batches_note(batches, self.a.label, self.b.label)]
+        sources = {"a_source": self.a.source, "b_source": self.b.source}
+        return {**sources, **self.comparison.to_json(), "notes": notes}
 
 
 @expand_option_groups
@@ -83,6 +81,7 @@ def compare(
     ] = AxisChoice.STEPS,
     fitting: Fitting,
     read: Reading,
+    details: Details = False,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
@@ -92,30 +91,31 @@ def compare(
     """
     if len(sources) < 2:
         raise InputError(f"{sources[0]}: one log cannot be compared. Give two or more: zerosum compare A B")
-
     if out is not None:
         make_folder(out)
-    analysed = fitting.analyse if out is not None else fitting.fit_alone
+    analyse = fitting.analyse if out is not None else fitting.fit_alone
     with following(sources, "fitting") as given:
         jobs = ((source, (label(place), source)) for place, source in enumerate(given))
-        found, failed = each(jobs, lambda job: Run(*job, analysed(_on_axis(read(job[1]), axis))))
-    runs = [run for _, run in found]
-    others = [(b.source, (runs[0], b)) for b in runs[1:]] if runs and runs[0].label == label(0) else []
-    done, unlike = each(others, lambda pair: _pair(*pair, axis, fitting.level))
-    pairs = [pair for _, pair in done]
+        done, failed = each(jobs, lambda job: FittedRun(*job, analyse(_on_axis(read(job[1]), axis))))
+    runs = [run for _, run in done]
+    pairs, unlike = _pairs(runs, axis, fitting.level)
     failed += unlike
-    analyses = [run.analysis for run in runs] if pairs else []
-    page, unwritten = reported(out, sources, analyses, [pair.comparison for pair in pairs], failed)
+    runs = runs if pairs else []
+    report = _report(runs, pairs)
+    page, unwritten = write_report(
+        out if pairs else None,
+        report,
+        _documents(runs, pairs, failed),
+        read_from(sources, [run.analysis for run in runs]),
+    )
     failed += unwritten
     if as_json:
-        used = runs if pairs else []
-        print_json(
-            "comparisons", [pair.to_json() for pair in pairs], failed, page, curves=[run.to_json() for run in used]
-        )
+        comparisons = [pair.to_json() for pair in pairs]
+        print_json("comparisons", comparisons, failed, page, curves=[run.to_json() for run in runs])
     elif pairs:
-        from zerosum.cli.compare_table import show
+        from zerosum.show import terminal
 
-        show(runs, pairs, axis.value)
+        terminal.show(report, details)
         say_written(page)
     finish(failed, len(sources) if pairs and not unwritten else 0)
 
@@ -135,34 +135,29 @@ def _on_axis(curve: "LossCurve", axis: AxisChoice) -> "LossCurve":
     return by_tokens(curve) if axis == AxisChoice.TOKENS else curve
 
 
-def _pair(a: Run, b: Run, axis: AxisChoice, level: float) -> Pair:
+def _pairs(runs: list[FittedRun], axis: AxisChoice, level: float) -> tuple[list[Pair], list[Failure]]:
+    """Each run against the first; none where the first could not be fitted."""
     from zerosum import deceleration
 
-    one, other = a.analysis.fit, b.analysis.fit
-    notes = _unfair(a, b) if axis == AxisChoice.STEPS else ()
-    return Pair(a, b, deceleration.compare(one, other, axis=axis.value, level=level), notes)
+    def pair(both: tuple[FittedRun, FittedRun]) -> Pair:
+        fits = (run.analysis.fit for run in both)
+        return Pair(*both, deceleration.compare(*fits, axis=axis.value, level=level))
+
+    others = [(b.source, (runs[0], b)) for b in runs[1:]] if runs and runs[0].label == label(0) else []
+    done, failed = each(others, pair)
+    return [compared for _, compared in done], failed
 
 
-def _unfair(a: Run, b: Run) -> tuple[str, ...]:
-    """What to know where equal steps are no equal amounts of training, all along or after a batch-size warm-up."""
-    from zerosum.curves import tokens_per_step
-    from zerosum.show.logs.terms import tokens
-
-    last = min(run.analysis.fit.last_step for run in (a, b))
-    seen = [_tokens_at(last, run.analysis.fit.curve) for run in (a, b)]
-    late = [tokens_per_step(run.analysis.fit.curve) for run in (a, b)]
-    if not any(max(both) > SAME_BATCH * min(both) for both in (seen, late)):
-        return ()
-    text = (
-        f"at step {last:,.0f}, the last that both fits saw, {a.label} had seen {tokens(seen[0])} and {b.label} "
-        f"{tokens(seen[1])}; a late step took {late[0]:,.0f} and {late[1]:,.0f} tokens. "
-        "Compare by tokens: --axis tokens"
-    )
-    return (text,)
+def _report(runs: list[FittedRun], pairs: list[Pair]) -> "Report":
+    """Runs that share a name are numbered, in the comparisons too."""
+    report = curves_report([run.analysis for run in runs])
+    names = dict(zip((run.label for run in runs), report.labels, strict=True))
+    comparisons = (replace(pair.comparison, a=names[pair.a.label], b=names[pair.b.label]) for pair in pairs)
+    return replace(report, shared=tuple(comparisons))
 
 
-def _tokens_at(step: float, curve: "LossCurve") -> float:
-    """Training tokens that a run had seen at a step; NaN for a log without tokens."""
-    import numpy as np
-
-    return float("nan") if curve.tokens is None else float(np.interp(step, curve.step, curve.tokens))
+def _documents(runs: list[FittedRun], pairs: list[Pair], failed: list[Failure]) -> dict[str, Any]:
+    return {
+        "fits.json": as_document("curves", [run.analysis.to_json() for run in runs], failed),
+        "comparisons.json": as_document("comparisons", [pair.comparison.to_json() for pair in pairs], failed),
+    }

@@ -10,10 +10,7 @@ import typer
 from zerosum.cli.options import Reading, expand_option_groups
 from zerosum.cli.output import make_folder, same_file
 from zerosum.cli.sources import AsJson, Sources, each, finish, print_json
-from zerosum.cli.terminal import columns_in_words, labelled, screen
 from zerosum.errors import InputError
-from zerosum.show.names import printable
-from zerosum.show.numbers import Form, count, decimals, number
 
 if TYPE_CHECKING:
     from zerosum.curves import LossCurve
@@ -32,7 +29,7 @@ def curves(
     read: Reading,
     as_json: AsJson = False,
 ) -> None:
-    """Read loss logs of any known format, say what was understood and cleaned, and write them as plain CSV.
+    """Read loss logs of any known format, show what was understood and cleaned, and write them as plain CSV.
 
     The columns written are step,tokens,loss,lr; tokens and lr only where the source has them. Losses are in nats per
     token.
@@ -41,26 +38,25 @@ def curves(
         if out.suffix.lower() == ".csv" and not _is_folder(out):
             raise InputError(f"{out}: several sources cannot be written to one file. Give --out a folder.")
         make_folder(out)
-    found, failed = each([(source, source) for source in sources], read)
+    read_curves, failed = each([(source, source) for source in sources], read)
     # All are read before anything is written: a file may be the log of a folder that is named later.
-    protected = {*sources, *(curve.source for _, curve in found)}
-    targets = _targets(out, [curve for _, curve in found])
-    jobs = [(source, (curve, path)) for (source, curve), path in zip(found, targets, strict=True)]
+    protected = {*sources, *(curve.source for _, curve in read_curves)}
+    targets = _targets(out, [curve for _, curve in read_curves])
+    jobs = [(source, (curve, path)) for (source, curve), path in zip(read_curves, targets, strict=True)]
     done, unwritten = each(jobs, lambda job: _written(*job, protected))
     failed += unwritten
     if as_json:
-        print_json("curves", [_document(*one) for _, one in done], failed)
-    else:
-        for _, one in done:
-            _show(*one)
+        print_json("curves", [_document(curve, path) for _, (curve, path) in done], failed)
+    elif done:
+        _show([curve for _, (curve, _) in done], [path for _, (_, path) in done if path is not None])
     finish(failed, len(sources))
 
 
-def _targets(out: Path | None, found: "Sequence[LossCurve]") -> Sequence[Path | None]:
+def _targets(out: Path | None, curves: "Sequence[LossCurve]") -> Sequence[Path | None]:
     """Where each curve goes: nowhere, into the folder `out`, or to the file `out`."""
     if out is None or not _is_folder(out):
-        return [out for _ in found]
-    return [out / f"{name}.csv" for name in file_names([curve.name for curve in found])]
+        return [out for _ in curves]
+    return [out / f"{name}.csv" for name in file_names([curve.name for curve in curves])]
 
 
 def _is_folder(path: Path) -> bool:
@@ -93,7 +89,7 @@ def _written(curve: "LossCurve", path: Path | None, protected: set[str]) -> "tup
     if path is not None:
         from zerosum.curves import write_curve
 
-        if any(same_file(path, one) for one in protected):
+        if any(same_file(path, source) for source in protected):
             raise InputError(f"{path}: is a source, and would be lost. Choose another --out; it was not touched.")
         write_curve(curve, path)
     return curve, path
@@ -110,26 +106,15 @@ def _document(curve: "LossCurve", out: Path | None) -> dict[str, Any]:
         "last_step": float(curve.step[-1]),
         "first_loss": float(curve.loss[0]),
         "last_loss": float(curve.loss[-1]),
-        "cleaning": list(curve.cleaning),
+        "cleaning": list(map(str, curve.cleaning)),
+        "cleaning_codes": list(curve.cleaning_codes),
         **({} if out is None else {"out": str(out)}),
     }
 
 
-def _show(curve: "LossCurve", out: Path | None) -> None:
-    from rich.padding import Padding
-    from rich.text import Text
+def _show(curves: "Sequence[LossCurve]", written: Sequence[Path]) -> None:
+    from zerosum.show import terminal
+    from zerosum.show.report import Report, Run
 
-    first, last = float(curve.loss[0]), float(curve.loss[-1])
-    places = decimals(min(first, last), form=Form("", "", digits=4))
-    rows = [
-        ("source", curve.source),
-        ("format", curve.format),
-        ("columns", columns_in_words(curve.columns) or "by their place"),
-        ("points", f"{count(len(curve))}, step {count(float(curve.step[0]))} to {count(float(curve.step[-1]))}"),
-        ("loss", f"{number(first, places)} at the first, {number(last, places)} at the last, nats per token"),
-        *(("cleaned", sentence) for sentence in curve.cleaning or ("nothing had to be changed",)),
-    ]
-    rows += [] if out is None else [("written", str(out))]
-    console = screen()
-    console.print(Text(printable(curve.name), style="bold"))
-    console.print(Padding(labelled(rows), (0, 0, 1, 2), expand=False))
+    terminal.show(Report("Loss curves", tuple(Run(curve.name, (curve,)) for curve in curves)), details=True)
+    terminal.say(*(f"written: {path}" for path in written))

@@ -1,8 +1,5 @@
 """`zerosum dissent`: how far attraction towards the labels and repulsion from all other tokens oppose each other."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,16 +7,14 @@ import typer
 
 from zerosum.cli.data_options import Data
 from zerosum.cli.model_options import MAIN, Device, TokensPerBatch, batch_tokens, usable_device
-from zerosum.cli.options import expand_option_groups
-from zerosum.cli.output import make_folder
-from zerosum.cli.progress import progress
+from zerosum.cli.options import Details, expand_option_groups
+from zerosum.cli.output import made_with, make_folder, say_written
+from zerosum.cli.progress import busy, progress
 from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
-from zerosum.errors import InputError
 
 if TYPE_CHECKING:
-    from zerosum.checkpoints import Checkpoint, Run
-    from zerosum.cli.progress import Show
-    from zerosum.tokens import TokenSequences
+    from zerosum.checkpoints import Run
+    from zerosum.dissent import Dissent, DissentOverTraining
 
 
 @expand_option_groups
@@ -35,11 +30,13 @@ def dissent(
     *,
     data: Data,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder for dissent.json, tables as CSV, and figures.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for a page, dissent.json, tables as CSV and LaTeX, and figures."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     device: Device = "auto",
     tokens_per_batch: TokensPerBatch = "auto",
+    details: Details = False,
     as_json: AsJson = False,
 ) -> None:
     """Say how far the two forces of the cross-entropy gradient oppose each other: gradient dissent.
@@ -49,147 +46,72 @@ def dissent(
     layer below. 1 is total dissent. Of all tokens together it is 1 wherever their mean loss is stationary (unless
     embedding and head are one matrix), so the loss always stands beside it.
     """
+    from zerosum.checkpoints import open_run
+
     size, place = batch_tokens(tokens_per_batch), usable_device(device)
     if out is not None:
         make_folder(out)
-    runs, failed = each([(checkpoint, checkpoint)], _opened)
-    documents: list[dict[str, Any]] = []
-    number = 1
+    runs, failed = each([(checkpoint, checkpoint)], open_run)
+    records: list[Dissent] = []
     for _, run in runs:
-        number = len(run.checkpoints)
-        with progress() as show:
-            measured = _Measured(run, data, seed, size, place, show)
-            found, unmeasured = each(measured.in_turn(), measured.document)
-        documents = sorted((document for _, document in found), key=lambda document: int(document["step"]))
+        records, unmeasured = _measured(run, data, seed, size, place)
         failed += unmeasured
     if MAIN:
-        _say(checkpoint, documents, out, as_json, failed)
-    finish(failed, number)
+        failed = _show(checkpoint, records, failed, out, details, as_json)
+    finish(failed, len(runs[0][1].checkpoints) if runs else 1)
 
 
-def _opened(source: str) -> "Run":
-    from zerosum.checkpoints import open_run
-
-    return open_run(source)
-
-
-@dataclass
-class _Measured:
-    """How every checkpoint of one run is measured. tokens: the same for all, read with the first one."""
-
-    run: "Run"
-    data: Data
-    seed: int
-    tokens_per_batch: Any
-    device: str
-    show: "Show"
-    tokens: "TokenSequences | None" = field(default=None, init=False)
-
-    def in_turn(self) -> "Iterator[tuple[str, Checkpoint]]":
-        """Name and checkpoint, first those that no other process measures."""
-        from zerosum.runs import RunDirectory
-        from zerosum.sharing import Job, free_first
-
-        job = Job(RunDirectory(self.run.path).dissent)
-        for checkpoint in free_first(self.run.checkpoints, lambda one: job.is_claimed(_piece(one))):
-            yield checkpoint.name, checkpoint
-
-    def document(self, checkpoint: "Checkpoint") -> dict[str, Any]:
-        """The document of a checkpoint: measured, or, for a run, read where it was measured under the same key."""
-        from zerosum.gradients.source import head, units_of
-
-        model = None
-        if self.tokens is None:
-            model = self._model(checkpoint)
-            self.tokens, _ = self.data.read(checkpoint.path, model.config)
-        tokens = self.tokens
-
-        def measure() -> dict[str, Any]:
-            return self._found(checkpoint, model or self._model(checkpoint), tokens)
-
-        if len(self.run.checkpoints) == 1:
-            return measure()
-        key = {"seed": self.seed, "data_sha256": tokens.sha256, "units": units_of(tokens)}
-        key |= {"weights": checkpoint.weight_hash(), "config": checkpoint.config_hash(), "zerosum": version("zerosum")}
-        return self._cached(_piece(checkpoint), key, measure) | head(checkpoint)
-
-    def _cached(self, piece: str, key: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The result under this key: of an earlier call, of this process, or of another that measures it now."""
-        from zerosum.runs import RunDirectory
-        from zerosum.sharing import Job, ResultCache, work_through
-        from zerosum.training.run_folder import writing
-
-        folder = RunDirectory(self.run.path).dissent
-        cache, job = ResultCache(folder, key), Job(folder)
-        if (document := cache.read(piece)) is None:
-            with writing(folder):
-                job.open()
-                work_through(job, [piece], cache, lambda _: measure())
-            document = cache.read(piece)
-        if document is None:
-            raise InputError(f"{cache.file(piece)}: removed while it was needed. Start the same command again.")
-        return document
-
-    def _model(self, checkpoint: "Checkpoint") -> Any:
-        from zerosum.checkpoints import load_model
-
-        return load_model(checkpoint, device=self.device)
-
-    def _found(self, checkpoint: "Checkpoint", model: Any, tokens: "TokenSequences") -> dict[str, Any]:
-        from zerosum.dissent import measure_dissent
-        from zerosum.gradients.source import head, units_of
-
-        label, units = f"step {checkpoint.step}: dissent", units_of(tokens)
-        found = measure_dissent(
-            model,
-            tokens.ids,
-            unit=tokens.document if units == "document" else None,
-            seed=self.seed,
-            tokens_per_batch=self.tokens_per_batch,
-            along=lambda words, done, of: self.show(label, of, done, "") if MAIN else None,
-        )
-        return head(checkpoint) | replace(found, units=units).to_json()
-
-
-def _piece(checkpoint: "Checkpoint") -> str:
-    return f"step-{checkpoint.step}"
-
-
-def _first_reached(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Where head and body first get to each level; nothing of a single checkpoint."""
-    from zerosum.dissent import DISSENT_LEVELS, first_reached
-    from zerosum.show.dissent.subject import BATCH, known, value_of
-
-    if len(documents) < 2:
-        return []
-    steps, losses = [one["step"] for one in documents], [known(one["loss"]["mean"]) for one in documents]
-    return [
-        {"of": place}
-        | first_reached(steps, losses, [value_of(one, place, "dissent").value for one in documents], level).to_json()
-        for place in BATCH
-        for level in DISSENT_LEVELS
-    ]
-
-
-def _say(source: str, documents: list[dict[str, Any]], out: Path | None, as_json: bool, failed: list[Failure]) -> None:
-    from zerosum.show.dissent.subject import DissentOverTraining
-
-    reached = _first_reached(documents)
-    over = DissentOverTraining.of(documents, reached)
-    if out is not None and documents:
-        failed += each([(str(out), out)], lambda folder: _written(over, folder, failed))[1]
-    if as_json:
-        print_json("checkpoints", documents, failed, first_reached=reached)
-    elif documents:
-        from zerosum.cli.dissent_words import show
-
-        show(source, over, out)
-
-
-def _written(over: Any, out: Path, failed: list[Failure]) -> None:
-    from zerosum.cli.progress import busy
-    from zerosum.show.dissent.write import write_dissent
+def _measured(run: "Run", data: Data, seed: int, size: Any, device: str) -> "tuple[list[Dissent], list[Failure]]":
+    """The records of a run's checkpoints, and what failed. Records of a single checkpoint are not stored."""
+    from zerosum.dissent.run import RunMeasurement, SameTokens
+    from zerosum.runs import RunDirectory
     from zerosum.training.run_folder import writing
 
+    folder = RunDirectory(run.path).dissent if len(run.checkpoints) > 1 else None
+    tokens = SameTokens(lambda path, config: data.read(path, config)[0], device)
+    with progress() as show, writing(folder or run.path):
+
+        def report(step: int, done: int, of: int) -> None:
+            if MAIN:
+                show(f"step {step}: dissent", of, done, "")
+
+        measurement = RunMeasurement(run, folder, tokens, seed, size, report)
+        jobs = ((checkpoint.name, checkpoint) for checkpoint in measurement.in_turn())
+        records, failed = each(jobs, measurement.measure)
+    return sorted((record for _, record in records), key=lambda record: record.step), failed
+
+
+def _show(
+    source: str, records: "list[Dissent]", failed: list[Failure], out: Path | None, details: bool, as_json: bool
+) -> list[Failure]:
+    """Write and print the answer; return what failed, the writing included."""
+    from zerosum.dissent import over_training
+
+    over, page = over_training(Path(source).absolute().name, records), None
+    if out is not None and over is not None:
+        written, unwritten = each([(str(out), out)], lambda folder: _written(over, folder, failed))
+        failed, page = [*failed, *unwritten], written[0][1] if written else None
+    if as_json:
+        document = over.to_json() if over else {"checkpoints": [], "first_reached": []}
+        print_json("checkpoints", document["checkpoints"], failed, first_reached=document["first_reached"])
+    elif over is not None:
+        from zerosum.show import terminal
+
+        terminal.show(_report(over), details)
+        say_written(page)
+    return failed
+
+
+def _report(over: "DissentOverTraining") -> Any:
+    from zerosum.show.report import Report, Run
+
+    return Report(over.name, (Run(over.name, (over,)),), provenance=made_with())
+
+
+def _written(over: "DissentOverTraining", out: Path, failed: list[Failure]) -> Path:
+    from zerosum.show import folder
+    from zerosum.training.run_folder import writing
+
+    errors = [{"source": failure.source, "message": failure.message} for failure in failed]
     with writing(out), busy("writing tables and figures"):
-        write_dissent(over, out, [{"source": one.source, "message": one.message} for one in failed])
+        return folder.write(_report(over), out, {"dissent.json": over.to_json() | {"errors": errors}}, "dissent.html")

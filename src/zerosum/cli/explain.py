@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zerosum.cli.sources import AsJson, each, finish, print_json
-from zerosum.cli.terminal import labelled, screen
 from zerosum.errors import InputError
 
 if TYPE_CHECKING:
     from zerosum.deceleration.reason_pages import Page
+    from zerosum.show.table import Table
 
 Codes = Annotated[
     list[str] | None,
@@ -22,15 +22,14 @@ def explain(codes: Codes = None, as_json: AsJson = False) -> None:
     from zerosum.deceleration.reason_pages import PAGES
 
     wanted = codes or [page.code for page in PAGES]
-    found, failed = each([(code, code) for code in wanted], _page)
-    pages = [page for _, page in found]
+    done, failed = each([(code, code) for code in wanted], _page)
+    pages = [page for _, page in done]
     if as_json:
         print_json("reasons", [page.to_json() for page in pages], failed)
-    elif codes:
-        for page in pages:
-            _show(page)
     else:
-        _list(pages)
+        from zerosum.show import terminal
+
+        terminal.say(*(map(_in_full, pages) if codes else [_listed(pages)]))
     finish(failed, len(wanted))
 
 
@@ -53,34 +52,18 @@ def _alike(asked: list[str], words: list[str]) -> bool:
     return any(get_close_matches(word, [*words, "".join(words)], cutoff=0.75) for word in asked if len(word) > 2)
 
 
-def _show(page: "Page") -> None:
-    from rich.text import Text
+def _in_full(page: "Page") -> "Table":
+    from zerosum.show.table import Column, Table
 
-    console = screen()
-    console.print(Text(f"\n{page.code}", style="bold"))
-    grid = labelled()
     rows = [("means", page.means), ("measured", page.measured), ("remedy", page.remedy)]
-    for label, text in [*rows, *((str(level), f"“{message}”") for level, message in page.examples.items())]:
-        grid.add_row(label, Text(text))
-    console.print(grid)
+    rows += [(str(level), f"“{message}”") for level, message in page.examples.items()]
+    return Table("", page.code, (Column("what", " "), Column("text", " ")), tuple(rows))
 
 
-def _list(pages: "list[Page]") -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def _listed(pages: "list[Page]") -> "Table":
+    from zerosum.show.table import Column, Table, Text
 
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("reason", no_wrap=True)
-    table.add_column("level")
-    table.add_column("what it means")
-    for page in pages:
-        table.add_row(page.code, Text("\n".join(page.examples)), Text(page.means))
-    console = screen()
-    console.print(table)
-    console.print(
-        Text(
-            "blocking: the numbers must not be used. note: they may, with this in mind. More: zerosum explain CODE",
-            style="dim",
-        )
-    )
+    columns = (Column("reason"), Column("level"), Column("means", "what it means"))
+    legend = "blocking: the numbers must not be used. note: they may be, with this in mind. More: zerosum explain CODE"
+    rows = tuple((page.code, Text(*page.examples), page.means) for page in pages)
+    return Table("", "", columns, rows, legend)

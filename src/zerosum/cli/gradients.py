@@ -217,8 +217,8 @@ def _difference(checkpoint: "Checkpoint", model: Model, after: str, device: str)
 def _one_step(checkpoint: "Checkpoint", model: Model, how: _How) -> "Update":
     from zerosum.gradients.checkpoint import Update
     from zerosum.training.one_update import one_update
-    from zerosum.training.optimizer_states import find_updater
     from zerosum.training.real_steps import draw_batches
+    from zerosum.training.updater import find_updater
 
     updater = find_updater(checkpoint.path, model())
     text, _ = replace(how.data, data=list(how.train), max_sequences=MOST_TRAIN).read(checkpoint.path, model().config)

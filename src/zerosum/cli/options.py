@@ -1,4 +1,4 @@
-"""Options that several verbs share, each spelled out once: how logs are read, and how curves are fitted.
+"""Options that several verbs share, each written once: how logs are read, and how curves are fitted.
 
 A verb that takes `read: Reading` or `fitting: Fitting` is given all the options of that group, in that place.
 """
@@ -101,16 +101,17 @@ class Fitting:
     )
 
     def fit_alone(self, curve: "LossCurve") -> "Analysis":
-        """The fit without what is said beside it, within milliseconds."""
+        """The fit alone, without forecasts and other laws, within milliseconds."""
         from zerosum import deceleration
 
         return deceleration.Analysis(deceleration.fit(curve, **self._chosen()), (), ())
 
-    def analyse(self, curve: "LossCurve", horizons: list[float] | None = None) -> "Analysis":
-        """The fit with other laws, forecasts and their back-test, within seconds."""
+    def analyse(self, curve: "LossCurve", horizons: list[float] | None = None, breaks: int | None = None) -> "Analysis":
+        """The fit with other laws, forecasts and their back-test, within seconds; and with so many breaks, if asked."""
         from zerosum import deceleration
 
-        return deceleration.analyse(curve, horizons=horizons or (), **self._chosen())
+        chosen = self._chosen() | ({} if breaks is None else {"breaks": breaks})
+        return deceleration.analyse(curve, horizons=horizons or (), **chosen)
 
     def _chosen(self) -> dict[str, Any]:
         phase = None if self.phase is None else self.phase.value
@@ -124,24 +125,24 @@ def _default(option: "Field[Any]") -> Any:
 def expand_option_groups(verb: Callable[..., None]) -> Callable[..., None]:
     """Replace each parameter of a verb that stands for a group of options by the options of the group."""
     own = inspect.signature(verb).parameters.values()
-    groups: dict[str, Any] = {one.name: one.annotation for one in own if is_dataclass(one.annotation)}
+    groups: dict[str, Any] = {given.name: given.annotation for given in own if is_dataclass(given.annotation)}
     parameters: list[inspect.Parameter] = []
-    for one in own:
-        if one.name in groups:
+    for given in own:
+        if given.name in groups:
             parameters += [
-                inspect.Parameter(option.name, one.kind, default=_default(option), annotation=option.type)
-                for option in fields(one.annotation)
+                inspect.Parameter(option.name, given.kind, default=_default(option), annotation=option.type)
+                for option in fields(given.annotation)
             ]
         else:
-            parameters.append(one)
+            parameters.append(given)
 
     @functools.wraps(verb)
-    def called(**given: Any) -> None:
+    def called(**values: Any) -> None:
         for name, group in groups.items():
-            given[name] = group(**{option.name: given.pop(option.name) for option in fields(group)})
-        verb(**given)
+            values[name] = group(**{option.name: values.pop(option.name) for option in fields(group)})
+        verb(**values)
 
     # Typer reads options off the signature, and their types off the annotations.
     called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    called.__annotations__ = {one.name: one.annotation for one in parameters}
+    called.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return called

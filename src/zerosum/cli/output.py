@@ -3,7 +3,7 @@
 import platform
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,12 +12,11 @@ import typer
 
 from zerosum.cli.progress import busy
 from zerosum.cli.sources import Failure, each
-from zerosum.cli.terminal import screen
 from zerosum.errors import InputError
-from zerosum.show.names import printable
 
 if TYPE_CHECKING:
     from zerosum.deceleration import Analysis, Comparison
+    from zerosum.show.report import Report
 
 Out = Annotated[
     Path | None,
@@ -27,7 +26,6 @@ Out = Annotated[
     ),
 ]
 PACKAGES = ("zerosum", "numpy", "scipy")
-WRITTEN = ("report.html", "fits.*", "parameters.*", "comparison*.*", "figures/*")
 
 
 def make_folder(out: Path) -> None:
@@ -47,38 +45,37 @@ def same_file(path: Path, other: str) -> bool:
         return False
 
 
-def reported(
-    out: Path | None,
-    sources: Iterable[str],
-    analyses: "Sequence[Analysis]",
-    comparisons: "Sequence[Comparison]" = (),
-    failed: Sequence[Failure] = (),
+def curves_report(analyses: "Sequence[Analysis]", comparisons: "Sequence[Comparison]" = ()) -> "Report":
+    """The report on loss curves, and on pairs of them."""
+    from zerosum.show.report import Report, Run
+
+    names = [analysis.fit.curve.name for analysis in analyses]
+    runs = tuple(Run(name, (analysis,)) for name, analysis in zip(names, analyses, strict=True))
+    title = names[0] if len(names) == 1 else f"{len(names)} loss curves"
+    return Report(title, runs, tuple(comparisons), provenance=made_with())
+
+
+def write_report(
+    out: Path | None, report: "Report", documents: Mapping[str, Any], sources: Iterable[str]
 ) -> tuple[Path | None, list[Failure]]:
-    """Write the report of these curves into the folder `out`, if there is one; return its page, or why there is none.
+    """Write a report into the folder `out`, if there is one; return its page, or why there is none.
 
-    sources: what must not be written over, beside the files the curves were read from. failed: what could not be used.
+    documents: file name -> JSON. sources: what must not be written over.
     """
-    wanted = [(str(out), out)] if out is not None and analyses else []
-    errors = [{"source": one.source, "message": one.message} for one in failed]
-    pages, unwritten = each(wanted, lambda folder: _written(folder, sources, analyses, comparisons, errors))
-    return (pages[0][1] if pages else None), unwritten
+    folders = [] if out is None else [(str(out), out)]
+    pages, failed = each(folders, lambda folder: _write(folder, report, documents, sources))
+    return (pages[0][1] if pages else None), failed
 
 
-def _written(
-    out: Path,
-    sources: Iterable[str],
-    analyses: "Sequence[Analysis]",
-    comparisons: "Sequence[Comparison]",
-    errors: Sequence[dict[str, str]],
-) -> Path:
-    from zerosum.show import write_logs
+def _write(out: Path, report: "Report", documents: Mapping[str, Any], sources: Iterable[str]) -> Path:
+    from zerosum.show import folder
 
-    protected = {*sources, *(one.fit.curve.source for one in analyses)}
-    for place in (place for pattern in WRITTEN for place in out.glob(pattern)):
-        if any(same_file(place, source) for source in protected):
+    given = list(sources)
+    for place in (out / name for name in folder.names(report, documents)):
+        if any(same_file(place, source) for source in given):
             raise InputError(f"{place}: is a source, and would be lost. Choose another --out; it was not touched.")
     with busy("writing the report"):
-        page: Path = write_logs(analyses, comparisons, out, made_with(), errors)
+        page: Path = folder.write(report, out, documents)
     return page
 
 
@@ -92,7 +89,15 @@ def made_with() -> dict[str, Any]:
 
 
 def say_written(page: Path | None) -> None:
-    """Where the report is, if there is one; the path is not broken over lines."""
+    """Print where the report is, if there is one; the path is not broken over lines."""
+    from zerosum.show.names import printable
+    from zerosum.show.terminal import screen
+
     if page is not None:
         where = printable(str(page), 1_000)
         screen().print(f"written: {where}; beside it tables (CSV, LaTeX, JSON) and figures/", soft_wrap=True)
+
+
+def read_from(sources: Iterable[str], analyses: "Iterable[Analysis]") -> set[str]:
+    """The files that must not be written over: as they were given, and as they were found in the folders given."""
+    return {*sources, *(analysis.fit.curve.source for analysis in analyses)}

@@ -29,7 +29,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on
 
 EXIT_CODES = (
     "Exit codes: 0 done; 2 a source or the call is wrong; 1 a bug of ours. One bad source among many gives 2 as well: "
-    "the others are complete, and stderr, or errors in the JSON, names the one."
+    "the others are complete, and stderr, or errors in the JSON, names the bad one."
 )
 
 
@@ -51,9 +51,9 @@ def each(
     """
     done: list[tuple[str, Done]] = []
     failed: list[Failure] = []
-    for source, one in given:
+    for source, job in given:
         try:
-            done.append((source, work(one)))
+            done.append((source, work(job)))
         except (InputError, OSError) as error:
             failed.append(Failure(source, _one_line(source, error)))
         except Exception as error:  # noqa: BLE001 - nineteen good sources must not be lost with a twentieth
@@ -66,29 +66,34 @@ def each(
 
 
 def _one_line(source: str, error: InputError | OSError) -> str:
-    """Value, cause and remedy; the value is named where the error speaks of something else."""
+    """Value, cause and remedy. Prefixes the source where the message lacks it."""
     if isinstance(error, OSError):
         return f"{source}: cannot be used ({error.strerror or error}). Check the path and its permissions."
     message = " ".join(str(error).split())
     return message if source.rstrip("/") in message else f"{source}: {message}"
 
 
+def as_document(name: str, documents: list[dict[str, Any]], failed: list[Failure], **more: Any) -> dict[str, Any]:
+    """`{name: [...], ..., "errors": [{source, message}]}`. more: what else belongs into the document, by name."""
+    errors = [{"source": failure.source, "message": failure.message} for failure in failed]
+    return {name: documents, **more, "errors": errors}
+
+
 def print_json(
     name: str, documents: list[dict[str, Any]], failed: list[Failure], page: Path | None = None, **more: Any
 ) -> None:
-    """`{name: [...], "errors": [{source, message}]}` on stdout, in ASCII so that no terminal or locale matters.
+    """Print `as_document` on stdout, in ASCII so that no terminal or locale matters.
 
-    page: the report that was written, as the entry "report". more: what else belongs into the document, by name.
+    page: the report that was written, as the entry "report".
     """
-    errors = [{"source": one.source, "message": one.message} for one in failed]
-    document = {name: documents, **more, "errors": errors} | ({} if page is None else {"report": str(page)})
+    document = as_document(name, documents, failed, **more) | ({} if page is None else {"report": str(page)})
     text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
     print(re.sub("[^ -~\n]", _escaped, text))
 
 
-def _escaped(found: re.Match[str]) -> str:
+def _escaped(match: re.Match[str]) -> str:
     # A file's name that is no UTF-8 holds lone surrogates, which strict JSON readers refuse.
-    char = "\ufffd" if "\ud800" <= found[0] <= "\udfff" else found[0]
+    char = "\ufffd" if "\ud800" <= match[0] <= "\udfff" else match[0]
     return json.dumps(char)[1:-1]
 
 
@@ -99,9 +104,9 @@ def finish(failed: list[Failure], of: int) -> None:
     """
     if not failed:
         return
-    for one in failed:
-        print(f"zerosum: {printable(one.message, 2_000)}", file=sys.stderr)
+    for failure in failed:
+        print(f"zerosum: {printable(failure.message, 2_000)}", file=sys.stderr)
     if of > 1:
         rest = "; the others are complete" if len(failed) < of else ""
         print(f"zerosum: {len(failed)} of {of} sources could not be used{rest}.", file=sys.stderr)
-    raise typer.Exit(1 if any(one.bug for one in failed) else 2)
+    raise typer.Exit(1 if any(failure.bug for failure in failed) else 2)

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
+from zerosum.curves._note import code_of
 from zerosum.errors import InputError
+from zerosum.record import Record
 
 
-@dataclass(frozen=True)
-class LossCurve:
+@dataclass(frozen=True, repr=False)
+class LossCurve(Record):
     """A training loss curve, sorted by step, every value finite.
 
     name: what to call it in tables and figures.
@@ -19,7 +21,7 @@ class LossCurve:
     tokens: [n] training tokens seen, where the source carries them.
     lr: [n] learning rate, where the source carries it.
     source, format: where it was read from, and as what.
-    cleaning: one sentence for each thing the reader changed, with counts.
+    cleaning: one note for each thing the reader changed, with counts: a string with a `code`.
     dropped: how many rows of the source were left out, by cause: "no step", "step negative or infinite", "no loss",
         "loss infinite", "loss not positive", "trained twice" (by a resumed run), "step repeated".
     columns: what each axis is called in the source, e.g. {"step": "_step", "loss": "train/loss"}.
@@ -54,6 +56,11 @@ class LossCurve:
             )
         if (np.diff(self.step) < 0).any():
             raise InputError(f"{self.name}: steps go back. Sort the rows by step first.")
+
+    @property
+    def cleaning_codes(self) -> tuple[str, ...]:
+        """The code of each note in `cleaning`; "other" for a sentence without one."""
+        return tuple(map(code_of, self.cleaning))
 
     def __len__(self) -> int:
         return len(self.step)

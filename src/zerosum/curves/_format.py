@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from zerosum.curves._note import Note
 from zerosum.curves.numerals import Numerals
 
 HEAD_BYTES = 65_536  # how much of a file a format sees to recognise it
@@ -21,13 +22,13 @@ Runs = Callable[[Sequence[Path]], list[tuple[Path, ...]]]
 class Columns:
     """What a reader found. axes: "step", "loss", ... -> [n] numbers, NaN where missing, in the order written.
 
-    names: axis -> the source's own column name. said: one sentence for each thing the reader had to work around.
+    names: axis -> the source's own column name. notes: one sentence for each thing the reader had to work around.
     format: as what the file was read. title: what the source itself calls the run, where it does.
     """
 
     axes: dict[str, Float[np.ndarray, " n"]]
     names: dict[str, str]
-    said: tuple[str, ...]
+    notes: tuple[Note, ...]
     format: str
     title: str = ""
 
@@ -60,14 +61,14 @@ class Format:
 
 
 def columns_of_rows(
-    rows: Sequence[dict[str, Any]], choose: Choose, label: str, *, said: Iterable[str], format: str, title: str = ""
+    rows: Sequence[dict[str, Any]], choose: Choose, label: str, *, notes: Iterable[Note], format: str, title: str = ""
 ) -> Columns:
     """Logged objects, one for each row, as `Columns`. label: what an error calls the source."""
-    told = list(said)
+    noted = list(notes)
     chosen = choose(list(dict.fromkeys(key for row in rows for key in row)))
-    numerals = Numerals(label, told)
+    numerals = Numerals(label, noted)
     axes = {axis: numerals.read(axis, name, [row.get(name) for row in rows]) for axis, name in chosen.items()}
-    return Columns(axes, chosen, tuple(told), format, title)
+    return Columns(axes, chosen, tuple(noted), format, title)
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:

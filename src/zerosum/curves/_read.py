@@ -73,7 +73,7 @@ def read_curve(
         lr=columns.axes.get("lr"),
         source=label,
         format=columns.format,
-        said=(*log.said, *columns.said, *choose.said, *converted),
+        notes=(*log.notes, *columns.notes, *choose.notes, *converted),
         columns=columns.names,
         on_resume=on_resume,
     )

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from zerosum.curves._curve import LossCurve
+from zerosum.curves._note import Note, code_of
 from zerosum.errors import InputError
 
 
@@ -25,7 +26,8 @@ def by_tokens(curve: LossCurve) -> LossCurve:
     """
     label = curve.source or curve.name
     if curve.tokens is None:
-        why = next((said for said in curve.cleaning if said.startswith("tokens left out")), "no tokens in this log")
+        left_out = (note for note in curve.cleaning if code_of(note) == "tokens-left-out")
+        why = next(left_out, "no tokens in this log")
         raise InputError(f"{label}: {why}. Name their column (--tokens), or compare by steps (--axis steps).")
     unit = tokens_per_step(curve)
     if not unit > 0 or (np.diff(curve.tokens) < 0).any():
@@ -33,5 +35,5 @@ def by_tokens(curve: LossCurve) -> LossCurve:
     step = curve.tokens / unit
     if np.allclose(step, curve.step, rtol=1e-9, atol=1e-9):
         return curve
-    said = f"counted in tokens: one step stands for {unit:,.0f} tokens, as many as a late step of this run takes"
-    return replace(curve, step=step, cleaning=(*curve.cleaning, said))
+    text = f"counted in tokens: one step stands for {unit:,.0f} tokens, as many as a late step of this run takes"
+    return replace(curve, step=step, cleaning=(*curve.cleaning, Note("counted-in-tokens", text)))

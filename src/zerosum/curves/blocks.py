@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from zerosum.curves._note import Note
 from zerosum.curves.records import Damage
 
 FILE_HEADER = b":W&B\xe1\xbe"  # then one byte, the version
@@ -39,8 +40,8 @@ def log_records(path: Path, damage: Damage) -> Iterator[bytes]:
                         continue
                     yield b"".join(parts)
                 parts = None
-    if parts is not None and not damage.said:
-        damage.said.append(f"{path.name}: the last record is cut off and was dropped")
+    if parts is not None and not damage.notes:
+        damage.notes.append(Note("cut-off", f"{path.name}: the last record is cut off and was dropped"))
 
 
 def _chunks(block: bytes, last: bool, damage: Damage, name: str) -> Iterator[tuple[int, bytes]]:
@@ -52,7 +53,7 @@ def _chunks(block: bytes, last: bool, damage: Damage, name: str) -> Iterator[tup
         if checksum == length == kind == 0:  # a block that was set aside and not filled
             return
         if end > len(block) and last:
-            damage.said.append(f"{name}: the last record is cut off and was dropped")
+            damage.notes.append(Note("cut-off", f"{name}: the last record is cut off and was dropped"))
             return
         if end > len(block) or zlib.crc32(block[start:end], zlib.crc32(block[at + 6 : at + 7])) != checksum:
             damage.bad_records += 1
@@ -61,4 +62,4 @@ def _chunks(block: bytes, last: bool, damage: Damage, name: str) -> Iterator[tup
         yield kind, block[start:end]
         at = end
     if last and len(block) - at > 0:
-        damage.said.append(f"{name}: the last record is cut off and was dropped")
+        damage.notes.append(Note("cut-off", f"{name}: the last record is cut off and was dropped"))

@@ -1,4 +1,4 @@
-"""Untidy rows -> a `LossCurve`. Everything that is changed is said, with counts."""
+"""Untidy rows -> a `LossCurve`. Every change gets a note, with counts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from zerosum.curves._curve import LossCurve
+from zerosum.curves._note import Note, NoteCode, left_out
 from zerosum.curves.gaps import describe_gaps
 from zerosum.curves.grid import already_thinned
 from zerosum.curves.side_axes import between, from_same_step
@@ -24,7 +25,7 @@ class _Rows:
     """The rows that are left, by axis, and what was done to them so far."""
 
     axes: dict[str, Float[np.ndarray, " n"]]
-    said: list[str]
+    notes: list[str]
     dropped: dict[str, int] = field(default_factory=dict)
 
     def keep(self, mask: Bool[np.ndarray, " n"], cause: str, sentence: Callable[[int], str]) -> None:
@@ -33,7 +34,8 @@ class _Rows:
         if dropped:
             self.axes = {axis: values[mask] for axis, values in self.axes.items()}
             self.dropped[cause] = dropped
-            self.said.append(sentence(dropped))
+            code: NoteCode = "trained-twice" if cause == "trained twice" else "rows-dropped"
+            self.notes.append(Note(code, sentence(dropped)))
 
     @property
     def step(self) -> Float[np.ndarray, " n"]:
@@ -49,25 +51,25 @@ def clean_curve(
     lr: Values | None = None,
     source: str = "",
     format: str = "array",
-    said: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
     columns: Mapping[str, str] | None = None,
     on_resume: OnResume = "last",
 ) -> LossCurve:
     """Make a curve of rows in the order they were written.
 
-    step, loss, tokens, lr: [n] numbers; NaN where a row lacks one. said: what the reader already changed.
+    step, loss, tokens, lr: [n] numbers; NaN where a row lacks one. notes: what the reader already changed.
     Tokens or learning rates in rows of their own are joined to the loss of the same step; where they are logged more
     seldom than the loss they are interpolated, or left out where they are too far apart for that.
     Dropped: rows without step or loss, infinite or non-positive losses, negative steps. Where a step goes back, a
     resumed run is assumed, and of the steps trained twice the last (or `on_resume` first) stays; a log that goes back
     all the time is sorted. Of rows with the same step the last stays. A log on the published grid stays as it is.
-    Gaps in the steps are told, not filled. How many rows were dropped is in the curve's `dropped`, by cause.
+    Gaps in the steps are noted, not filled. How many rows were dropped is in the curve's `dropped`, by cause.
 
     Raises InputError when nothing is left, when a step is above 2^53, more than half of the losses are not positive, or
     when steps go back and `on_resume` is "error".
     """
     label = source or name
-    rows = _Rows(_checked({"step": step, "loss": loss, "tokens": tokens, "lr": lr}, label), list(said))
+    rows = _Rows(_checked({"step": step, "loss": loss, "tokens": tokens, "lr": lr}, label), list(notes))
     _join_by_step(rows, on_resume)
     _drop_unusable(rows, label)
     _put_in_order(rows, on_resume, label)
@@ -80,7 +82,7 @@ def clean_curve(
         lr=rows.axes.get("lr"),
         source=source,
         format=format,
-        cleaning=tuple(rows.said),
+        cleaning=tuple(rows.notes),
         columns=dict(columns or {}),
         dropped=rows.dropped,
     )
@@ -101,7 +103,7 @@ def _join_by_step(rows: _Rows, on_resume: OnResume) -> None:
         filled, count = from_same_step(rows.step, rows.axes[axis], has_loss, first=on_resume == "first")
         if count:
             rows.axes[axis] = filled
-            rows.said.append(f"{axis} of {_count(count)} taken from other rows of the same step")
+            rows.notes.append(Note("joined", f"{axis} of {_count(count)} taken from other rows of the same step"))
 
 
 def _drop_unusable(rows: _Rows, label: str) -> None:
@@ -127,14 +129,19 @@ def _drop_unusable(rows: _Rows, label: str) -> None:
         )
     rows.keep(positive, "loss not positive", lambda k: f"{_count(k)} with a loss that is not positive dropped")
     if len(rows.step) == 0:
-        why = "; ".join(rows.said) or "there are no rows"
+        why = "; ".join(rows.notes) or "there are no rows"
         raise InputError(f"{label}: no row has a step and a positive, finite loss ({why}). Check the columns chosen.")
 
 
 def _put_in_order(rows: _Rows, on_resume: OnResume, label: str) -> None:
     if already_thinned(rows.step):
         repeated = ", its repeated last row included" if rows.step[-1] == rows.step[-2] else ""
-        rows.said.append(f"steps lie on the published fits' grid (already smoothed and thinned): kept as is{repeated}")
+        rows.notes.append(
+            Note(
+                "averaged",
+                f"steps lie on the published fits' grid (already smoothed and thinned): kept as is{repeated}",
+            )
+        )
         return
     _untangle(rows, on_resume, label)
     rows.keep(
@@ -142,7 +149,7 @@ def _put_in_order(rows: _Rows, on_resume: OnResume, label: str) -> None:
         "step repeated",
         lambda k: f"{_count(k)} with a repeated step dropped, the last of each kept",
     )
-    rows.said.extend(describe_gaps(rows.step))
+    rows.notes.extend(describe_gaps(rows.step))
 
 
 def _untangle(rows: _Rows, on_resume: OnResume, label: str) -> None:
@@ -160,7 +167,7 @@ def _untangle(rows: _Rows, on_resume: OnResume, label: str) -> None:
     if len(pieces) * ROWS_PER_PIECE > len(rows.step) or pieces.min() == 1:
         order = np.argsort(rows.step, kind="stable")
         rows.axes = {axis: values[order] for axis, values in rows.axes.items()}
-        rows.said.append(f"sorted by step (it went back {_times(len(back))})")
+        rows.notes.append(Note("sorted", f"sorted by step (it went back {_times(len(back))})"))
         return
     first = on_resume == "first"
     if first:  # keep what goes beyond everything before it
@@ -183,10 +190,12 @@ def _complete_side_axes(rows: _Rows) -> None:
         logged = int(np.isfinite(rows.axes[axis]).sum())
         rows.axes[axis], count = between(rows.step, rows.axes[axis], hold=axis == "lr")
         if count:
-            rows.said.append(f"{axis} of {_count(count)} interpolated between the {logged} that have it")
+            rows.notes.append(
+                Note("interpolated", f"{axis} of {_count(count)} interpolated between the {logged} that have it")
+            )
         missing = int((~np.isfinite(rows.axes[axis])).sum())
         if missing:
-            rows.said.append(f"{axis} left out: missing in {missing} of {_count(len(rows.step))}")
+            rows.notes.append(left_out(axis, f"missing in {missing} of {_count(len(rows.step))}"))
             del rows.axes[axis]
 
 

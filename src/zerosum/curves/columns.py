@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
+from zerosum.curves._note import Note, left_out
 from zerosum.errors import InputError
 
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -78,11 +79,11 @@ NEEDED = ("step", "loss")
 
 
 class Chooser:
-    """Picks the columns of one source, as `choose_columns` does, and keeps in `said` what a user should know of it."""
+    """Picks the columns of one source, as `choose_columns` does, and keeps in `notes` what a user should know of it."""
 
     def __init__(self, source: str, overrides: Mapping[str, str | None]):
         self.source, self.overrides = source, overrides
-        self.said: list[str] = []
+        self.notes: list[Note] = []
 
     def __call__(self, names: Sequence[str]) -> dict[str, str]:
         """Map each axis to the source's own name for it."""
@@ -90,15 +91,27 @@ class Chooser:
         for axis, name in chosen.items():
             others = [other for other in names if _plain(other) in STAND_INS.get(axis, ()) and other != name]
             if others and self.overrides.get(axis) is None:
-                self.said.append(f"the {axis} is {name!r}; {others[0]!r} is there too and was not used")
+                self.notes.append(
+                    Note("column-chosen", f"the {axis} is {name!r}; {others[0]!r} is there too and was not used")
+                )
         if _plain(chosen["loss"]) == "value" and self.overrides.get("loss") is None:
-            self.said.append(f"the loss is {chosen['loss']!r} of TensorBoard's CSV export, which does not name its tag")
+            self.notes.append(
+                Note(
+                    "column-chosen",
+                    f"the loss is {chosen['loss']!r} of TensorBoard's CSV export, which does not name its tag",
+                )
+            )
         if chosen["step"] == chosen.get("tokens"):
-            self.said.append(f"the steps are tokens ({chosen['step']!r}): what is told in steps is told in tokens")
+            self.notes.append(
+                Note(
+                    "counted-in-tokens",
+                    f"the steps are tokens ({chosen['step']!r}): what is told in steps is told in tokens",
+                )
+            )
         for axis in ALIASES:
             found = [] if axis in chosen else _matching(axis, names)
             if found:
-                self.said.append(f"{axis} left out: it could be any of {_listed(found)}; choose one with {axis}=NAME")
+                self.notes.append(left_out(axis, f"it could be any of {_listed(found)}; choose one with {axis}=NAME"))
         return chosen
 
 

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from zerosum.curves._format import HEAD_BYTES, Format
+from zerosum.curves._note import Note
 from zerosum.errors import InputError
 
 MOST = 10_000  # files that match a pattern; a folder of more is not a run's
@@ -20,7 +21,7 @@ class Log:
 
     files: tuple[Path, ...]
     format: Format | None
-    said: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def run_log(folder: Path) -> Path:
@@ -30,7 +31,7 @@ def run_log(folder: Path) -> Path:
 
 
 def find_log(folder: Path, formats: Sequence[Format]) -> Log:
-    """The one log in a run's folder: the nearest to the top, then in the order of `formats`. Others beside it are said.
+    """The one log in a run's folder: the nearest to the top, then in the order of `formats`. Others get a note.
 
     Raises InputError where there is none, or where there are several runs: it lists them.
     """
@@ -48,8 +49,8 @@ def find_log(folder: Path, formats: Sequence[Format]) -> Log:
             f"Name one of them: zerosum fit {shlex.quote(str(one))}"
         )
     beside = [_place(run, folder) for _, others in found[1:] for run in others if run != runs[0]]
-    said = (f"also in the folder and not read: {_listed(beside)}",) if beside else ()
-    return Log(runs[0], form if len(runs[0]) > 1 else None, said)
+    notes = (Note("other-logs", f"also in the folder and not read: {_listed(beside)}"),) if beside else ()
+    return Log(runs[0], form if len(runs[0]) > 1 else None, notes)
 
 
 def _only_file(folder: Path, formats: Sequence[Format]) -> Log:

@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 
+from zerosum.curves._note import Note
+
 WINDOW = 10  # distances on either side that make the usual one
 FACTOR = 5.0  # a gap is this many times longer than usual on both sides, so that a log that thins out has none
 AT_AN_END = 20.0  # as above, where one side has too few rows to tell: a log may thin out tenfold there
@@ -34,17 +36,23 @@ def find_gaps(step: Float[np.ndarray, " n"]) -> list[tuple[float, float]]:
     return [(float(step[k]), float(step[k + 1])) for k in found]
 
 
-def describe_gaps(step: Float[np.ndarray, " n"]) -> list[str]:
+def describe_gaps(step: Float[np.ndarray, " n"]) -> list[Note]:
     """One sentence about all gaps, or none; and one about a last row that stands alone behind one."""
     found = find_gaps(step)
     if not found:
         return []
     where = ", ".join(f"{_step(before)} to {_step(after)}" for before, after in found[:3])
     where += ", ..." if len(found) > 3 else ""
-    said = [f"{len(found)} gap{'s' * (len(found) > 1)} in the steps ({where}): nothing was filled in"]
+    text = f"{len(found)} gap{'s' * (len(found) > 1)} in the steps ({where}): nothing was filled in"
+    notes = [Note("gap", text)]
     if found[-1][1] == step[-1]:
-        said.append(f"the last row, step {_step(step[-1])}, stands alone behind a gap: remove it if it is a stray one")
-    return said
+        notes.append(
+            Note(
+                "gap",
+                f"the last row, step {_step(step[-1])}, stands alone behind a gap: remove it if it is a stray one",
+            )
+        )
+    return notes
 
 
 def _step(step: float) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from zerosum.curves._note import Note
 from zerosum.curves.columns import NEEDED
 from zerosum.errors import InputError
 
@@ -32,12 +33,12 @@ _OTHER = {".": ",", ",": "."}
 class Numerals:
     """Reads the columns of one source: losses and rates first, since they show which mark stands before decimals.
 
-    label: for messages. said: gets a sentence for each thing that a user should know. comma: whether decimals may
+    label: for messages. notes: gets a sentence for each thing that a user should know. comma: whether decimals may
     stand after a comma, as where the columns are separated by something else. decimal: the mark, where it is known.
     """
 
     label: str
-    said: list[str]
+    notes: list[Note]
     comma: bool = False
     decimal: str = "."
 
@@ -93,10 +94,17 @@ class Numerals:
         blanks = next((text for text in written if _GROUPS_OF_BLANKS.fullmatch(text)), None)
         if blanks or grouped:
             text = (blanks or grouped or "")[:30]
-            self.said.append(f"{name!r} has its digits in groups: {text!r} is {as_number(_plain(text, mark)):g}")
+            self.notes.append(
+                Note("numerals", f"{name!r} has its digits in groups: {text!r} is {as_number(_plain(text, mark)):g}")
+            )
         decimals = next((text for text in written if "," in text), None) if mark == "," else None
         if decimals:
-            self.said.append(f"{name!r} has decimal commas: {decimals[:30]!r} is {as_number(_plain(decimals, mark)):g}")
+            self.notes.append(
+                Note(
+                    "numerals",
+                    f"{name!r} has decimal commas: {decimals[:30]!r} is {as_number(_plain(decimals, mark)):g}",
+                )
+            )
 
     def _count_words(self, axis: str, name: str, values: Sequence[Any], numbers: Float[np.ndarray, " n"]) -> None:
         no_numbers = np.flatnonzero(np.isnan(numbers)).tolist()
@@ -109,7 +117,11 @@ class Numerals:
                 f"{self.label}: {len(words)} of {there} values of {name[:60]!r} are not numbers (first: {first!r} in "
                 f"row {words[0] + 1}). Mend them, or choose another column with {axis}=NAME (--{axis} NAME)."
             )
-        self.said.append(f"{len(words)} value{'s' * (len(words) > 1)} of {name!r} not a number (first: {first!r})")
+        self.notes.append(
+            Note(
+                "not-numbers", f"{len(words)} value{'s' * (len(words) > 1)} of {name!r} not a number (first: {first!r})"
+            )
+        )
 
 
 def as_number(value: Any) -> float:

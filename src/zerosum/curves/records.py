@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from zerosum.curves._note import Note
 from zerosum.curves.crc import masked_crc32c
 
 HEADER = struct.Struct("<QI")
@@ -13,10 +14,10 @@ CHECKSUM = struct.Struct("<I")
 
 @dataclass
 class Damage:
-    """What could not be read. said: one sentence for each kind, with counts."""
+    """What could not be read. notes: one sentence for each kind, with counts."""
 
     bad_records: int = 0
-    said: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
 
 def begins_with_record(head: bytes) -> bool:
@@ -38,15 +39,17 @@ def records(path: Path, damage: Damage) -> Iterator[bytes]:
         while at < size:
             header = file.read(HEADER.size)
             if len(header) < HEADER.size:
-                damage.said.append(f"{path.name}: the last record is cut off and was dropped")
+                damage.notes.append(Note("cut-off", f"{path.name}: the last record is cut off and was dropped"))
                 return
             length, checksum = HEADER.unpack(header)
             if masked_crc32c(header[:8]) != checksum:
-                damage.said.append(f"{path.name}: damaged at byte {at:,} of {size:,}; what follows was dropped")
+                damage.notes.append(
+                    Note("damaged", f"{path.name}: damaged at byte {at:,} of {size:,}; what follows was dropped")
+                )
                 return
             at += HEADER.size + length + CHECKSUM.size
             if at > size:
-                damage.said.append(f"{path.name}: the last record is cut off and was dropped")
+                damage.notes.append(Note("cut-off", f"{path.name}: the last record is cut off and was dropped"))
                 return
             data, stored = file.read(length), file.read(CHECKSUM.size)
             if length <= _CHECKED and masked_crc32c(data) != CHECKSUM.unpack(stored)[0]:

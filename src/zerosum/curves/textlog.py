@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from zerosum.curves._format import Choose, Columns, Format
+from zerosum.curves._note import Note, left_out
 from zerosum.curves.numerals import as_number
 from zerosum.errors import InputError
 
@@ -24,7 +25,7 @@ class TextLog:
 
     name: for messages and `LossCurve.format`. rows: regular expressions of lines, with named groups; each group is a
     column. called: group -> column name, where a group's name cannot be the column's. tokens: expression with the group
-    `tokens`, the tokens of one step, printed once. said: what every user of such a log should know.
+    `tokens`, the tokens of one step, printed once. notes: what every user of such a log should know.
     The first group is the step. Use `NUMBER` for values, anchor the expressions so that no other script's lines fit,
     and bound what may stand between the groups, so that a hostile line takes no longer than others.
     """
@@ -34,7 +35,7 @@ class TextLog:
     rank: int
     called: tuple[tuple[str, str], ...] = ()
     tokens: str | None = None
-    said: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def format(self) -> Format:
         """The reader of such logs."""
@@ -58,28 +59,30 @@ class TextLog:
         rows: list[dict[str, Any]] = [
             {called.get(key, key): value for key, value in hit.groupdict().items() if value} for hit in hits
         ]
-        said = list(self.said)
-        per_step, sentence = _tokens_per_step(self.tokens, text)
+        notes = list(self.notes)
+        per_step, note = _tokens_per_step(self.tokens, text)
         counter = next(iter(found[0].groupindex))
         for row in rows if per_step else ():
             row["tokens"] = as_number(row[called.get(counter, counter)]) * per_step
         chosen = choose(list(dict.fromkeys(key for row in rows for key in row)))
-        if sentence:
-            said.append(sentence)
+        if note is not None:
+            notes.append(note)
         rows = [row for row in rows if chosen["loss"] in row]  # lines of another kind are not rows without a loss
         axes = {axis: np.array([as_number(row.get(name)) for row in rows]) for axis, name in chosen.items()}
         if _is_cut_off(text, hits[-1].start(), found):
-            said.append("the last line is cut off and was dropped")
-        return Columns(axes, chosen, tuple(said), self.name)
+            notes.append(Note("cut-off", "the last line is cut off and was dropped"))
+        return Columns(axes, chosen, tuple(notes), self.name)
 
 
-def _tokens_per_step(pattern: str | None, text: str) -> tuple[int, str]:
-    """Tokens of one step, 0 where not told, and what to say of it."""
-    told = {int(hit["tokens"].replace(",", "")[:18]) for hit in re.finditer(pattern, text)} if pattern else set()
-    if len(told) == 1:
-        (count,) = told
-        return count, f"tokens are steps times {count:,}, the tokens of a step that the log names"
-    return 0, f"tokens left out: the log names {len(told)} different numbers of tokens per step" if told else ""
+def _tokens_per_step(pattern: str | None, text: str) -> tuple[int, Note | None]:
+    """Tokens of one step, 0 where the log does not name them, and a note on it."""
+    counts = {int(hit["tokens"].replace(",", "")[:18]) for hit in re.finditer(pattern, text)} if pattern else set()
+    if len(counts) == 1:
+        (count,) = counts
+        return count, Note("converted", f"tokens are steps times {count:,}, the tokens of a step that the log names")
+    if not counts:
+        return 0, None
+    return 0, left_out("tokens", f"the log names {len(counts)} different numbers of tokens per step")
 
 
 def _is_cut_off(text: str, last_hit: int, found: tuple[re.Pattern[str], ...]) -> bool:

@@ -6,6 +6,7 @@ import re
 import numpy as np
 from jaxtyping import Float
 
+from zerosum.curves._note import Note
 from zerosum.errors import InputError
 
 _BITS_PER_BYTE = re.compile(r"(?<![a-z])(bpb|bpc|bits?[ _/-]?(per[ _/-]?)?(byte|char(acter)?)s?)(?![a-z])")
@@ -14,7 +15,7 @@ _PERPLEXITY = re.compile(r"(?<![a-z])(ppl|perplexity)(?![a-z])")
 
 def in_nats(
     loss: Float[np.ndarray, " n"], column: str, bytes_per_token: float | None, source: str
-) -> tuple[Float[np.ndarray, " n"], tuple[str, ...]]:
+) -> tuple[Float[np.ndarray, " n"], tuple[Note, ...]]:
     """Loss in nats per token, and what to say of the conversion.
 
     loss = bits per byte x bytes per token x ln 2. Raises InputError where the column's name says bits per byte and
@@ -40,4 +41,5 @@ def in_nats(
             f"bytes_per_token: {bytes_per_token} is not a number above 0. Count bytes and tokens of a text."
         )
     factor = bytes_per_token * math.log(2)
-    return loss * factor, (f"bits per byte times {factor:.6g} ({bytes_per_token:g} bytes per token) as nats per token",)
+    text = f"bits per byte times {factor:.6g} ({bytes_per_token:g} bytes per token) as nats per token"
+    return loss * factor, (Note("converted", text),)

@@ -46,7 +46,7 @@ def read_online(source: str, choose: Choose, api: Any = None) -> Columns:
     if not rows:
         raise InputError(f"{source}: the run has no history. Name a run that logged its loss.")
     return columns_of_rows(
-        rows, (lambda _: chosen) if chosen else choose, source, said=(), format="wandb online", title=title
+        rows, (lambda _: chosen) if chosen else choose, source, notes=(), format="wandb online", title=title
     )
 
 

@@ -6,7 +6,7 @@ Knows nothing of models or files: a `LossCurve` comes in, a `Fit` goes out. Two 
 
 from zerosum.deceleration._analysis import Analysis, analyse
 from zerosum.deceleration._breaks import Break, Breaks, fit_breaks
-from zerosum.deceleration._compare import Comparison, Term, compare
+from zerosum.deceleration._compare import Batches, Comparison, Term, compare
 from zerosum.deceleration._fit import compare_models, cutoff_table, fit
 from zerosum.deceleration._forecast import BacktestRow, Forecast, backtest, backtest_of, forecast, forecast_of
 from zerosum.deceleration._record import CutoffRow, Fit, ModelRow, Reason
@@ -16,6 +16,7 @@ __all__ = [
     "BNSL",
     "Analysis",
     "BacktestRow",
+    "Batches",
     "Break",
     "Breaks",
     "Comparison",

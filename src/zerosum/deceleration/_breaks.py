@@ -9,21 +9,16 @@ from jaxtyping import Float
 from zerosum.curves import LossCurve
 from zerosum.deceleration import jackknife
 from zerosum.deceleration._prepare import checked_level, prepare
-from zerosum.deceleration._record import (
-    Phase,
-    ProcedureName,
-    intervals_or_reason,
-    number_or_reason,
-    numbers_or_reason,
-)
+from zerosum.deceleration._record import NATS, Phase, ProcedureName, intervals_or_reason
 from zerosum.deceleration.autocorrelation import widening
 from zerosum.deceleration.models import left_out_error
 from zerosum.deceleration.n_breaks import BreakSolutions, log_loss, solve_breaks
 from zerosum.errors import InputError
+from zerosum.estimate import Estimate, Interval, number_or_reason, numbers_or_reasons
+from zerosum.record import Record
 
 MOST_BREAKS = 5
 TOO_FEW = "too few points for this many breaks"
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -42,16 +37,23 @@ class Break:
     intervals: dict[str, Interval | None]
     interval_reasons: dict[str, str]
 
+    def estimate(self, name: str) -> Estimate:
+        """One number with its interval, or the reason why there is none; r_before and f have none."""
+        interval = self.intervals.get(name)
+        reason = "" if interval else self.interval_reasons.get(name, "no interval is computed for it")
+        unit = {"t_d": "steps", "L_d": NATS}.get(name, "")
+        return Estimate(float(getattr(self, name)), interval, reason, unit=unit)
+
     def to_json(self) -> dict[str, Any]:
         """As a JSON document; a number that cannot be given is null with a reason beside it."""
         numbers = {name: getattr(self, name) for name in ("t_d", "L_d", "r_before", "r_d", "f")}
-        return numbers_or_reason(numbers, TOO_FEW) | {
+        return numbers_or_reasons(numbers, TOO_FEW) | {
             "intervals": intervals_or_reason(self.intervals, self.interval_reasons)
         }
 
 
-@dataclass(frozen=True)
-class Breaks:
+@dataclass(frozen=True, repr=False)
+class Breaks(Record):
     """The law with n breaks, in the order of steps. log_b: log nats at step 1, on the first line.
 
     rsle: root mean squared difference of log losses over the n_bins points fitted; it falls with every break more.
@@ -90,7 +92,7 @@ class Breaks:
         for name in ("n_params", "n_points", "n_bins", "last_step", "cutoff", "interval_level", "interval_method"):
             out[name] = getattr(self, name)
         out |= number_or_reason("first_step", self.first_step, "no points above the cut-off")
-        out |= numbers_or_reason({name: getattr(self, name) for name in ("log_b", "rsle", "criterion")}, TOO_FEW)
+        out |= numbers_or_reasons({name: getattr(self, name) for name in ("log_b", "rsle", "criterion")}, TOO_FEW)
         return out | {"breaks": [one.to_json() for one in self.breaks]}
 
 

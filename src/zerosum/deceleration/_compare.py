@@ -8,17 +8,22 @@ import numpy as np
 from scipy.special import stdtrit
 
 from zerosum.curves import LossCurve, tokens_per_step
-from zerosum.deceleration._record import Fit, number_or_reason
+from zerosum.deceleration._record import NATS, Fit
 from zerosum.deceleration.decomposition import TERMS, Line, jackknife_error, split
 from zerosum.deceleration.divergence import LogCurve, common_bins, part_from
-from zerosum.deceleration.jackknife import BLOCKS, Interval
+from zerosum.deceleration.jackknife import BLOCKS
 from zerosum.deceleration.observed import up_to
 from zerosum.errors import InputError
+from zerosum.estimate import Estimate, Interval, number_or_reason
+from zerosum.record import Record
 
 Axis = Literal["steps", "tokens"]
 STEADY = 0.02  # tokens per step may change by this much and still count as constant
 SAME_RANGE = 0.025  # log steps: fitted ranges that agree to half a log bin put the same stretch into each block
 METHOD = f"delete-block jackknife of both fits, {BLOCKS} blocks each, t with {BLOCKS - 1} degrees of freedom"
+REACHED = "the difference of two reached losses, which has no interval here"
+ROUNDING = 1e-12  # nats: what is left of an exact zero when floats are added up
+SAME_BATCH = 1.02  # factor in tokens up to which two runs train alike
 PAIRED = METHOD + "; the same stretch left out of both"
 
 
@@ -34,15 +39,40 @@ class Term:
     interval: Interval | None
     reason: str = ""
 
+    @property
+    def estimate(self) -> Estimate:
+        """The term with its interval, or the reason why there is none."""
+        return Estimate(self.nats, self.interval, self.reason, unit=NATS)
+
+    @property
+    def exactly_zero(self) -> bool:
+        """Whether it is no estimate at all: runs that were fitted up to the same step have no T term."""
+        return self.interval is not None and max(map(abs, (self.nats, *self.interval))) < ROUNDING
+
 
 @dataclass(frozen=True)
-class Comparison:
+class Batches:
+    """How much two runs trained by the same step, where this differs. Token counts are NaN where a log has none.
+
+    step: the last step that both fits saw. seen_a, seen_b: tokens by then. late_a, late_b: tokens of a late step.
+    """
+
+    step: float
+    seen_a: float
+    seen_b: float
+    late_a: float
+    late_b: float
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison(Record):
     """b minus a. total: reached loss of b minus that of a, nats; the terms add up to it exactly.
 
     terms: empty, with the cause in `reason`, where one of the two has no break to speak of.
     method: how the intervals of the terms were made.
     differ_from: step (or tokens) of a from which on the losses differ for good; None with `differ_reason`.
     differ_throughout: they differ over all that both fits saw, so that `differ_from` is only where this begins.
+    batches: where axis is "steps", but equal steps are not equal amounts of training; else None.
     """
 
     a: str
@@ -56,6 +86,12 @@ class Comparison:
     level: float
     method: str
     differ_throughout: bool = False
+    batches: Batches | None = None
+
+    @property
+    def total_estimate(self) -> Estimate:
+        """The whole difference. It has no interval: one run each."""
+        return Estimate(self.total, None, self.reason or REACHED, unit=NATS)
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON document; what cannot be given is null with a reason beside it."""
@@ -99,6 +135,7 @@ def compare(a: Fit, b: Fit, *, axis: Axis = "steps", level: float = 0.95) -> Com
         differ_reason="" if at is not None else "at the end of what both logged they do not differ by more than noise",
         level=level,
         differ_throughout=at is not None and bool(at <= common_bins(*seen).x[0]),
+        batches=_batches(a, b) if axis == "steps" else None,
         method=PAIRED if _same_range(a, b, np.log(scale_a), np.log(scale_b)) else METHOD,
     )
 
@@ -177,3 +214,17 @@ def _range(found: Fit, scale: float) -> LogCurve:
     curve = up_to(found.curve, found.last_step)
     rows = (curve.step >= found.first_step) & (curve.step > 0)
     return LogCurve(np.log(curve.step[rows] * scale), np.log(curve.loss[rows]))
+
+
+def _batches(a: Fit, b: Fit) -> Batches | None:
+    """Tokens seen at the same step, and of a late step, where they differ all along or after a batch-size warm-up."""
+    last = min(a.last_step, b.last_step)
+    seen_a, seen_b = (_tokens_at(last, one.curve) for one in (a, b))
+    late_a, late_b = (tokens_per_step(one.curve) for one in (a, b))
+    if any(max(both) > SAME_BATCH * min(both) for both in ((seen_a, seen_b), (late_a, late_b))):
+        return Batches(last, seen_a, seen_b, late_a, late_b)
+    return None
+
+
+def _tokens_at(step: float, curve: LossCurve) -> float:
+    return float("nan") if curve.tokens is None else float(np.interp(step, curve.step, curve.tokens))

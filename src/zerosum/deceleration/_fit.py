@@ -17,6 +17,7 @@ from zerosum.deceleration.observed import spikes
 from zerosum.deceleration.points import Points
 from zerosum.deceleration.varpro import Solutions, solve
 from zerosum.deceleration.verdict import NEEDED_GAIN, NO_GAIN, ROOM_BEFORE, Evidence, verdict
+from zerosum.estimate import Interval
 
 
 def fit(
@@ -192,9 +193,7 @@ def _hidden(found: _Search) -> CutoffRow | None:
     return None
 
 
-def _evidence(
-    given: Prepared, found: _Search, law: BNSL, t_d_interval: jackknife.Interval | None, widen: float
-) -> Evidence:
+def _evidence(given: Prepared, found: _Search, law: BNSL, t_d_interval: Interval | None, widen: float) -> Evidence:
     kept = found.weight > 0
     x, y, _ = found.fitted_points()
     first = float(found.points.first_step[kept][0]) if kept.any() else float("nan")

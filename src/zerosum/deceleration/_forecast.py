@@ -11,12 +11,13 @@ from jaxtyping import Float, Int
 from zerosum.curves import LossCurve
 from zerosum.deceleration._fit import fit
 from zerosum.deceleration._prepare import PROCEDURES
-from zerosum.deceleration._record import Fit, Phase, ProcedureName, number_or_reason
+from zerosum.deceleration._record import NATS, Fit, Phase, ProcedureName
 from zerosum.deceleration.extrapolation import floor_of_last_decade, loss_interval, one_break_refits, power_law
 from zerosum.deceleration.jackknife import BLOCKS
 from zerosum.deceleration.local_slopes import last_decade_rate
 from zerosum.deceleration.observed import up_to
 from zerosum.errors import InputError
+from zerosum.estimate import Estimate, Interval, number_or_reason
 
 Number = float | int
 FRACTIONS = (0.25, 0.5, 0.75)
@@ -36,8 +37,13 @@ class Forecast:
     method: str
     T: float
     loss: float
-    interval: tuple[float, float] | None
+    interval: Interval | None
     reason: str = ""
+
+    @property
+    def estimate(self) -> Estimate:
+        """The loss with its interval, or the reason why there is none."""
+        return Estimate(self.loss, self.interval, self.reason, unit=NATS)
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON document; what cannot be given is null with a reason beside it."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from math import isfinite
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +10,11 @@ from jaxtyping import Float
 from zerosum.curves import LossCurve
 from zerosum.deceleration.bnsl import BNSL, Steps
 from zerosum.deceleration.varpro import Solutions
+from zerosum.errors import InputError
+from zerosum.estimate import Estimate, Interval, number_or_reason, numbers_or_reasons
+from zerosum.record import Record
 
+NATS = "nats per token"
 ProcedureName = Literal["robust", "paper"]
 Phase = Literal["stable", "whole"]
 VerdictWord = Literal["decelerates", "no-break", "accelerates", "cannot-tell"]
@@ -70,7 +73,7 @@ class CutoffRow:
         """As a JSON document; a number that cannot be given is null with a reason beside it."""
         out: dict[str, Any] = {"cutoff": self.cutoff, "n_bins": self.n_bins}
         numbers = {name: getattr(self, name) for name in ("L_d", "t_d", "r_d")}
-        return out | numbers_or_reason(numbers, "too few points above this cut-off")
+        return out | numbers_or_reasons(numbers, "too few points above this cut-off")
 
 
 @dataclass(frozen=True)
@@ -96,8 +99,12 @@ class ModelRow:
         return out | {"params": dict(self.params)}
 
 
-@dataclass(frozen=True)
-class Fit:
+UNITS = {"L_d": NATS, "t_d": "steps", "r_d": "", "L_T": NATS, "L_T_hat": NATS, "rsle": ""}
+OF_THE_BREAK = ("L_d", "t_d", "r_d", "L_T_hat")  # may be used only where there is a break
+
+
+@dataclass(frozen=True, repr=False)
+class Fit(Record):
     """One-break fit of a loss curve. Losses in nats, t_d in steps, r_d a log-log rate without unit.
 
     params: the law itself. errors: standard errors in the published parameters (b, c0, c1, log_d1, f1), procedure
@@ -130,7 +137,7 @@ class Fit:
     first_step: float
     last_step: float
     cutoff: float
-    intervals: dict[str, tuple[float, float] | None]
+    intervals: dict[str, Interval | None]
     interval_level: float
     interval_method: str
     interval_reasons: dict[str, str]
@@ -141,6 +148,28 @@ class Fit:
     models: tuple[ModelRow, ...] = field(default=())
     refits: Solutions | None = field(default=None, repr=False, compare=False)
     widen: float = 1.0
+
+    @property
+    def has_break(self) -> bool:
+        """Whether the verdict says that there is a break, so that its numbers may be used."""
+        return self.verdict in ("decelerates", "accelerates")
+
+    def estimate(self, name: str) -> Estimate:
+        """One number with its interval, or the reason why there is none.
+
+        name: "L_d", "t_d", "r_d"; or "L_T", "L_T_hat", "rsle", which have no interval. L_d, t_d, r_d and L_T_hat are
+        NaN where the verdict says that there is no break to use; the attributes have what was fitted all the same.
+
+        Raises InputError for another name.
+        """
+        if name not in UNITS:
+            raise InputError(f"{name!r}: not a number of a fit. Choose one of {', '.join(UNITS)}.")
+        interval, value = self.intervals.get(name), float(getattr(self, name))
+        reason = "" if interval else self.interval_reasons.get(name, "no interval is computed for it")
+        if name in OF_THE_BREAK and not self.has_break:
+            interval, value, reason = None, float("nan"), f"the verdict is {self.verdict}"
+        level, method = self.interval_level, self.interval_method
+        return Estimate(value, interval, reason, self.n_points, "losses", UNITS[name], level, method)
 
     def predict(self, step: Steps) -> Float[np.ndarray, "..."]:
         """Loss in nats that the fitted law gives at each step. NaN where the step is not above 0."""
@@ -160,8 +189,8 @@ class Fit:
             "cutoff": self.cutoff,
         }
         names = ("first_step", "last_step", "L_d", "t_d", "r_d", "L_T", "L_T_hat", "rsle", "power_law_error")
-        out |= numbers_or_reason({name: getattr(self, name) for name in names}, why)
-        params = numbers_or_reason({name: getattr(self.params, name) for name in ("b", "c0", "c1", "d1", "f1")}, why)
+        out |= numbers_or_reasons({name: getattr(self, name) for name in names}, why)
+        params = numbers_or_reasons({name: getattr(self.params, name) for name in ("b", "c0", "c1", "d1", "f1")}, why)
         return out | {
             "params": params,
             **self._errors(),
@@ -171,7 +200,8 @@ class Fit:
             "reasons": [asdict(reason) for reason in self.reasons],
             "models": [model.to_json() for model in self.models],
             "cutoffs": [row.to_json() for row in self.cutoffs],
-            "cleaning": list(self.curve.cleaning),
+            "cleaning": list(map(str, self.curve.cleaning)),
+            "cleaning_codes": list(self.curve.cleaning_codes),
         }
 
     def _log(self) -> dict[str, Any]:
@@ -182,7 +212,7 @@ class Fit:
     def _errors(self) -> dict[str, Any]:
         if self.errors is None:
             return {"errors": None, "errors_reason": 'given by procedure "paper" alone; see intervals'}
-        return {"errors": numbers_or_reason(self.errors, "not identified by this curve")}
+        return {"errors": numbers_or_reasons(self.errors, "not identified by this curve")}
 
     def _intervals(self) -> dict[str, Any]:
         head: dict[str, Any] = {"level": self.interval_level, "method": self.interval_method}
@@ -190,9 +220,7 @@ class Fit:
         return head | intervals_or_reason(self.intervals, self.interval_reasons)
 
 
-def intervals_or_reason(
-    intervals: Mapping[str, tuple[float, float] | None], reasons: Mapping[str, str]
-) -> dict[str, Any]:
+def intervals_or_reason(intervals: Mapping[str, Interval | None], reasons: Mapping[str, str]) -> dict[str, Any]:
     """Each interval as a list of two, or null with its reason beside it."""
     out: dict[str, Any] = {}
     for name, interval in intervals.items():
@@ -200,19 +228,3 @@ def intervals_or_reason(
         if interval is None:
             out[f"{name}_reason"] = reasons[name]
     return out
-
-
-def numbers_or_reason(numbers: Mapping[str, float], reason: str) -> dict[str, Any]:
-    """`number_or_reason` of each."""
-    return {key: one for name, value in numbers.items() for key, one in number_or_reason(name, value, reason).items()}
-
-
-def number_or_reason(name: str, value: float, reason: str) -> dict[str, Any]:
-    """{name: value}, or {name: null, name_reason: reason} where the value is not a finite number.
-
-    >>> number_or_reason("t_d", float("nan"), "too few points")
-    {'t_d': None, 't_d_reason': 'too few points'}
-    """
-    if isfinite(value):
-        return {name: value}
-    return {name: None, f"{name}_reason": reason}

@@ -10,13 +10,13 @@ from scipy.special import stdtrit
 
 from zerosum.deceleration.reduced import hinge_and_slope
 from zerosum.deceleration.varpro import Solutions
+from zerosum.estimate import Interval
 
 BLOCKS = 8
 METHOD = (
     f"delete-block jackknife: {BLOCKS} contiguous blocks equal in log step, t with {BLOCKS - 1} degrees of freedom, "
     "t_d and L_d on log scale, widened for autocorrelated residuals"
 )
-Interval = tuple[float, float]
 
 
 def leave_out(weight: Float[np.ndarray, " n"], block: Int[np.ndarray, " n"]) -> Float[np.ndarray, "blocks n"]:

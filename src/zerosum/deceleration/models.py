@@ -21,6 +21,7 @@ Points = Float[np.ndarray, " n"]
 Weights = Float[np.ndarray, "B n"]
 Thetas = Float[np.ndarray, "B p"]
 CLEARLY, FAR = 1.25, 10.0  # factors in the criterion: that count; that leave no sense in the break
+ONE_BREAK = "one break"  # name of the law that `fit` fits
 FEWEST = 12  # points, and four more than parameters
 
 
@@ -69,7 +70,7 @@ MODELS = (
     Law("power law", ("log_b", "r"), _line, _fit_line),
     Law("power law with floor", _FLOOR, floors.shifted_power_law, floors.fit_power_law),
     Law("shifted power law with floor", (*_FLOOR, "log_t0"), floors.shifted_power_law, floors.fit_shifted_power_law),
-    Law("one break", _BREAK, _one_break, _fit_one_break),
+    Law(ONE_BREAK, _BREAK, _one_break, _fit_one_break),
     Law("one break with floor", (*_BREAK, "log_E"), floors.broken_above_floor, floors.fit_broken),
     _breaks("two breaks", 2),
     _breaks("three breaks", 3),
@@ -110,7 +111,7 @@ def left_out_error(
 
 def preferred(rows: tuple[ModelRow, ...]) -> tuple[Reason, ...]:
     """Where another law predicts left-out stretches clearly better than the one break does; blocking where far."""
-    ours = next((row.criterion for row in rows if row.name == "one break"), float("nan"))
+    ours = next((row.criterion for row in rows if row.name == ONE_BREAK), float("nan"))
     best = min(rows, key=lambda row: row.criterion if np.isfinite(row.criterion) else np.inf)
     if not best.criterion * CLEARLY < ours:
         return ()

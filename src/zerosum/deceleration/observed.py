@@ -1,19 +1,17 @@
 """What a curve says about its run beside the losses: rate changes, gaps, resumptions, spikes; and its stable phase."""
 
-import re
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from zerosum.curves import LossCurve
+from zerosum.curves import LossCurve, code_of
 from zerosum.curves.gaps import find_gaps
 from zerosum.deceleration.bnsl import BNSL
 from zerosum.deceleration.late_drop import find_late_drop
 from zerosum.deceleration.rate_changes import RateChange, logged_changes
 
 SPIKE, SPIKE_SCALES = 0.1, 8.0  # above the law, in log loss, and in robust standard deviations
-NOT_POSITIVE = re.compile(r"(\d+) rows? with a loss that is not positive dropped")  # what `curves.cleaning` says
 WIDE_GAP = 1.3  # last step over first; a narrower gap is shorter than most bends
 
 
@@ -49,9 +47,9 @@ def observe(curve: LossCurve, *, stop: bool) -> tuple[LossCurve, Observed]:
     rate_logged = curve.lr is not None and bool((curve.lr > 0).any())
     changes = logged_changes(curve.step, curve.lr) if curve.lr is not None else _likely_changes(curve)
     gaps = tuple(gap for gap in find_gaps(curve.step) if gap[1] > WIDE_GAP * gap[0])
-    resumed = tuple(sentence for sentence in curve.cleaning if sentence.startswith("resumed"))
+    resumed = tuple(note for note in curve.cleaning if code_of(note) == "trained-twice")
     ends = [change.start for change in changes if change.ends_stable_phase]
-    dropped = sum(int(found[1]) for found in map(NOT_POSITIVE.match, curve.cleaning) if found)
+    dropped = curve.dropped.get("loss not positive", 0)
     stopped, of = stop and bool(ends), len(curve) + dropped
     seen = Observed(changes, stopped, gaps, resumed, rate_logged=rate_logged, not_positive=dropped, of=of)
     return (up_to(curve, min(ends)) if seen.stopped else curve), seen

@@ -13,12 +13,12 @@ from jaxtyping import Float
 from torch.nn import functional
 
 from zerosum.dissent._forces import TwoForces, at_head_rows, at_hidden_states, competitors
+from zerosum.dissent._record import NUMBERS
 from zerosum.gradients.batches import LOGITS
 from zerosum.gradients.head import LinearHead
 from zerosum.gradients.parameters import Parameter
 
-READ = ("dissent", "magnitude_ratio", "cancellation")
-PER_TOKEN = (*READ, "loss")
+PER_TOKEN = (*NUMBERS, "loss")
 
 
 @dataclass
@@ -84,7 +84,7 @@ def _at_the_head(
         del logits
         forces = at_hidden_states(others, head.centred, labels[place])
         whole.attraction[place], whole.repulsion[place] = forces.attraction, forces.repulsion
-        for name in READ:
+        for name in NUMBERS:
             found[name].append(getattr(forces, name).cpu())
         if of_rows is not None:
             more = at_head_rows(others, hidden[place] * head.scale, labels[place])

@@ -88,12 +88,12 @@ def wide(x: Any) -> Any:
 
 def products(attraction: Any, repulsion: Any) -> ForceProducts:
     """Of two tensors of one shape."""
-    found = ForceProducts()
+    total = ForceProducts()
     for part in zip(attraction.flatten().split(BLOCK), repulsion.flatten().split(BLOCK), strict=True):
         a, r = map(wide, part)
-        dot, attraction, repulsion, net = (float(one) for one in (a @ r, a @ a, r @ r, (a + r).square().sum()))
-        found += ForceProducts(dot, attraction, repulsion, net, a.numel())
-    return found
+        dot, attraction, repulsion, net = (float(value) for value in (a @ r, a @ a, r @ r, (a + r).square().sum()))
+        total += ForceProducts(dot, attraction, repulsion, net, a.numel())
+    return total
 
 
 def competitors(logits: Any, labels: Any) -> Any:

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64
 
-from zerosum.dissent._force_sums import PER_TOKEN, READ, ForceSums, forces_of
+from zerosum.dissent._force_sums import PER_TOKEN, ForceSums, forces_of
 from zerosum.dissent._forces import products
 from zerosum.dissent._frequency import LabelFrequency
-from zerosum.dissent._record import Dissent
+from zerosum.dissent._record import NUMBERS, Dissent
 from zerosum.dissent._statistics import OfTokens, by_frequency, of_body, of_rows, spreads_of_rows
 from zerosum.errors import InputError
 from zerosum.gradients.batches import (
@@ -36,10 +36,6 @@ from zerosum.tokens import PADDING
 Along = Callable[[str, int, int], None]
 SAME_LOSS = 1e-3  # relative to a loss, or nats below 1: what rounding may do in float32
 OF_BODY, OF_HEAD = 24, 40  # bytes for each coordinate: sums, and what one batch adds to them
-BATCH_VALUES = (
-    "head and body are one vector each of all N tokens: 1 at any stationary point of their mean loss, whatever the "
-    "model, and another for another N"
-)
 REFUSALS = {
     "no-head": "a {model} without a linear head separate from its body, and dissent is defined at the hidden state "
     "between them. Give a transformers causal language model that is not wrapped.",
@@ -127,8 +123,7 @@ def _require_same(found: Float[np.ndarray, "S T"], losses: Float32[np.ndarray, "
 
 
 def _notes(model: Any, head: LinearHead, in_body: tuple[Parameter, ...]) -> tuple[str, ...]:
-    notes = [BATCH_VALUES]
-    notes += [
+    notes = [
         f"{one.name} is embedding and head: its path through the body is among the parameters, the other one is the "
         f"head's{TIED}"
         for one in in_body
@@ -166,7 +161,7 @@ def _read_off(
         units="sequence" if unit is None else "given",
         n_units=np.unique(np.broadcast_to(units, predicted.shape)[predicted]).size,
         loss=tokens.spread("loss", predicted),
-        token=tokens.spreads(predicted, READ),
+        token=tokens.spreads(predicted, NUMBERS),
         rows=spreads_of_rows(rows, np.ones(len(frequency.labels), dtype=bool)),
         n_unlabelled=0 if sums.head is None else sums.head.attraction.shape[0] - len(frequency.labels),
         head=None if sums.head is None else products(sums.head.attraction, sums.head.repulsion),

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64, Shaped
 
-from zerosum.dissent._force_sums import PER_TOKEN, READ, ForceSums
+from zerosum.dissent._force_sums import PER_TOKEN, ForceSums
 from zerosum.dissent._forces import BLOCK, ForceProducts, TwoForces, products
 from zerosum.dissent._frequency import LabelFrequency
-from zerosum.dissent._record import ONE_MATRIX, QUANTILES, FrequencyClass, PartForces, Spread
+from zerosum.dissent._record import NUMBERS, ONE_MATRIX, QUANTILES, FrequencyClass, PartForces, Spread
 from zerosum.gradients.parameters import ROUNDING, Parameter, by_layer
 from zerosum.interference import InterferenceSums, interval, no_interval_reason
 
@@ -53,13 +53,13 @@ def _spread(values: Float[np.ndarray, " n"], left_out: int, ends: Any, reason: s
 
 
 def of_rows(head: TwoForces, labels: Int64[np.ndarray, " Y"]) -> dict[str, Float[np.ndarray, " Y"]]:
-    """READ of the rows of the head that are a label. head: [V, d] each."""
-    found: dict[str, list[Any]] = {name: [] for name in READ}
+    """NUMBERS of the rows of the head that are a label. head: [V, d] each."""
+    found: dict[str, list[Any]] = {name: [] for name in NUMBERS}
     ids, size = torch.as_tensor(labels, device=head.attraction.device), max(1, BLOCK // head.attraction.shape[1])
     for first in range(0, len(ids), size):
         few = ids[first : first + size]
         forces = TwoForces(head.attraction[few], head.repulsion[few])
-        for name in READ:
+        for name in NUMBERS:
             found[name].append(getattr(forces, name).cpu().numpy())
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
@@ -80,13 +80,13 @@ def by_frequency(
     """Each class that has a label."""
     code = np.full(tokens.predicted.shape, -1, dtype=np.int64)
     code[tokens.predicted] = frequency.of_token
-    found = []
-    for k, name in enumerate(frequency.names):
+    classes = []
+    for k, (low, high) in enumerate(frequency.bounds):
         labels = frequency.of_label == k
         if labels.any():
             of_rows = spreads_of_rows(rows, labels)
-            found.append(FrequencyClass(name, int(labels.sum()), tokens.spreads(code == k), of_rows))
-    return tuple(found)
+            classes.append(FrequencyClass(low, high, int(labels.sum()), tokens.spreads(code == k), of_rows))
+    return tuple(classes)
 
 
 def of_body(

@@ -1,7 +1,6 @@
 """What was measured, shown: figures, tables, HTML pages, terminal tables, JSON. Loads no torch.
 
-`suite/` shows runs that were trained and measured here, `run/` one run of anyone, `logs/` plain loss curves; what they
-share stands beside them.
+`sections/` has a file for each part of a page; `suite/` and `run/` are older pages.
 Names are loaded when first used, so that `zerosum.show.numbers`, which terminals need, comes without matplotlib.
 """
 
@@ -9,7 +8,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zerosum.show.logs.write import write_logs
     from zerosum.show.run.subject import Missing, RunReport
     from zerosum.show.run.write import write_run
     from zerosum.show.suite.documents import to_json
@@ -43,7 +41,6 @@ _FILE_OF = {
     "summarize_run": "suite.measured",
     "terminal_table": "suite.terminal",
     "to_json": "suite.documents",
-    "write_logs": "logs.write",
     "write_report": "suite.write",
     "write_run": "run.write",
 }
@@ -63,7 +60,6 @@ __all__ = [
     "summarize_run",
     "terminal_table",
     "to_json",
-    "write_logs",
     "write_report",
     "write_run",
 ]

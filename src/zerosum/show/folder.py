@@ -1,7 +1,7 @@
 """A report as files: a loop over sections writes each figure, each table, the documents, and last the page."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,14 @@ def write(report: Report, folder: Path, documents: Mapping[str, Any], page: str 
     return path
 
 
+def names(report: Report, documents: Iterable[str], page: str = "report.html") -> list[str]:
+    """The files that `write` would write, relative to the folder: sources among them must not be lost."""
+    sections = present(report)
+    links = [link for section in sections if section.figure for link, _ in _figure_links(section)]
+    tables = [table for section in sections for table in section.tables(report)]
+    return [*links, *(name for table in tables for name, *_ in _renderings(table)), *documents, page]
+
+
 def _figure(section: Section, report: Report, folder: Path) -> Drawing:
     drawing = draw_for_print(section.figure, report)
     named = (("", "svg", drawing.wide), ("", "pdf", drawing.pdf), ("-column", "pdf", drawing.column))
@@ -53,10 +61,17 @@ def _figure_links(section: Section) -> list[tuple[str, str]]:
     return [*((f"{stem}.{kind}", text) for kind, text in kinds), (f"{stem}-column.pdf", "PDF for one column")]
 
 
+def _renderings(table: Table) -> Iterator[tuple[str, str, Callable[[Table], str]]]:
+    """(file name, what it is, renderer) of each file of a table."""
+    if table.name and table.shown_on("csv")[0]:
+        yield f"{table.name}.csv", "CSV", as_csv
+    if table.name and table.shown_on("latex")[0]:
+        yield f"{table.name}.tex", "LaTeX", as_latex
+
+
 def _table(table: Table, folder: Path) -> list[tuple[str, str]]:
     links = []
-    for medium, suffix, render in (("csv", "csv", as_csv), ("latex", "tex", as_latex)):
-        if table.name and table.shown_on(medium)[0]:  # type: ignore[arg-type]
-            write_text(folder / f"{table.name}.{suffix}", render(table))
-            links.append((f"{table.name}.{suffix}", {"csv": "CSV", "tex": "LaTeX"}[suffix]))
+    for name, kind, render in _renderings(table):
+        write_text(folder / name, render(table))
+        links.append((name, kind))
     return links

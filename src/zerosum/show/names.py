@@ -16,12 +16,12 @@ def printable(name: str, longest: int = 200) -> str:
     return clean if len(clean) <= longest else clean[: longest - 1] + "…"
 
 
-def told_apart(names: Sequence[str], longest: int) -> list[str]:
+def short_distinct_names(names: Sequence[str], longest: int) -> list[str]:
     """Names for small places: where one is too long, what all begin and end with gives way to what tells them apart.
 
-    >>> told_apart(["sweep of June, lr 0.1, seed 0", "sweep of June, lr 0.2, seed 0"], longest=16)
+    >>> short_distinct_names(["sweep of June, lr 0.1, seed 0", "sweep of June, lr 0.2, seed 0"], longest=16)
     ['…, lr 0.1, seed…', '…, lr 0.2, seed…']
-    >>> told_apart(["a", "sweep of June, lr 0.2"], longest=12)
+    >>> short_distinct_names(["a", "sweep of June, lr 0.2"], longest=12)
     ['a', 'sweep of Ju…']
     """
     clean = [printable(name) for name in names]

@@ -4,9 +4,12 @@ import io
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
+from zerosum.deceleration import Analysis, Breaks, Comparison, Fit
+from zerosum.dissent import Dissent, DissentOverTraining
 from zerosum.show.report import Report, Run
 from zerosum.show.section import present
 from zerosum.show.table import Table, as_frame, on_terminal
+from zerosum.show.terminal import wrapped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +25,32 @@ def report_on(record: Any) -> Report:
     return Report(type(record).__name__, (Run(getattr(record, "name", "this run"), (record,)),), shared=(record,))
 
 
+@report_on.register
+def _(record: Dissent) -> Report:
+    return report_on(DissentOverTraining(record.source or "this model", (record,)))
+
+
+@report_on.register
+def _(record: Analysis) -> Report:
+    name = record.fit.curve.name
+    return Report(name, (Run(name, (record,)),))
+
+
+@report_on.register
+def _(record: Fit) -> Report:
+    return report_on(Analysis(record, (), ()))
+
+
+@report_on.register
+def _(record: Breaks) -> Report:
+    return Report(record.curve.name, (Run(record.curve.name, (record,)),))
+
+
+@report_on.register
+def _(record: Comparison) -> Report:
+    return Report(f"{record.b} minus {record.a}", (), shared=(record,))
+
+
 def text(record: Any) -> str:
     """The answer in at most a dozen lines."""
     from rich.console import Console
@@ -30,7 +59,7 @@ def text(record: Any) -> str:
     console = Console(file=out, width=WIDTH, highlight=False, markup=False, emoji=False, color_system=None)
     for section in present(report):
         for shown in (section.headline(report), *section.answer(report)):
-            console.print(on_terminal(shown, WIDTH) if isinstance(shown, Table) else shown)
+            console.print(on_terminal(shown, WIDTH) if isinstance(shown, Table) else wrapped(shown, WIDTH))
     lines = [line.rstrip() for line in out.getvalue().splitlines() if line.strip()]
     return "\n".join(lines if len(lines) <= LINES else [*lines[: LINES - 1], "…  .table() has all"])
 

@@ -53,6 +53,11 @@ class Report:
             labels.append(f"{run.name} · {own}" if shared[run.name] > 1 else run.name)
         return labels
 
+    @cached_property
+    def sizes(self) -> list[str]:
+        """What runs of one colour and panel share: the name, for seeds of one size; else its own label. Untrusted."""
+        return [run.name if run.seed is not None else label for label, run in zip(self.labels, self.runs, strict=True)]
+
     def each(self, kind: type[R]) -> list[tuple[str, R]]:
         """(label of the run, record) of every run that has a record of this type, in order."""
         pairs = ((label, run.get(kind)) for label, run in zip(self.labels, self.runs, strict=True))

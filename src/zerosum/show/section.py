@@ -44,7 +44,7 @@ class Section:
 
     stem: str
     title: str
-    place: float
+    place: int | float
     absent: Callable[[Report], str | None]
     headline: Callable[[Report], str] = lambda _: ""
     sentences: Callable[[Report], Iterable[str]] = _nothing

@@ -9,6 +9,7 @@ import io
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Literal
 
 from zerosum.estimate import Estimate
@@ -54,7 +55,26 @@ class Text:
     note: str = ""
 
 
-Value = Estimate | Text | int | float | str | bool | None
+@dataclass(frozen=True)
+class PlusMinus:
+    """A number with its standard error, NaN where there is none. CSV and JSON have the number alone."""
+
+    value: float
+    error: float
+
+    @property
+    def places(self) -> int:
+        """Decimal places that the error supports."""
+        known = math.isfinite(self.error) and self.error > 0
+        return n.decimals(self.value, (self.value - self.error, self.value + self.error) if known else None)
+
+    @property
+    def below(self) -> str:
+        """The error as people read it, or nothing."""
+        return n.number(self.error, self.places) if math.isfinite(self.error) and self.error > 0 else ""
+
+
+Value = Estimate | PlusMinus | Text | int | float | str | bool | None
 
 
 @dataclass(frozen=True)
@@ -94,6 +114,8 @@ def cell(value: Value, form: n.Form = n.PLAIN) -> Text:
         return Text(value)
     if isinstance(value, Estimate):
         return _estimate(value, form)
+    if isinstance(value, PlusMinus):
+        return Text(n.number(value.value, value.places), f"± {value.below}" if value.below else "")
     return Text(n.written(value, None, form)[0])
 
 
@@ -122,7 +144,8 @@ def on_terminal(table: Table, width: int) -> "RenderableType":
     if width < NARROW:
         lines = [_listed(columns, row) for row in cells]
         return Group(*(RichText("\n".join([*line, ""])) for line in lines))
-    shown = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    headed = any((column.head or column.name).strip() for column in columns)
+    shown = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, show_header=headed)
     for k, column in enumerate(columns):
         words = k == 0 or all(isinstance(row[k], str | Text) for row in rows)
         heading = RichText("\n".join(filter(None, (column.head or column.name, column.unit))))
@@ -150,7 +173,8 @@ def _listed(columns: Iterable[Column], row: Iterable[Text]) -> Iterator[str]:
 def as_latex(table: Table) -> str:
     """A booktabs tabular; needs \\usepackage{booktabs} alone."""
     columns, rows = table.shown_on("latex")
-    left = sum(all(isinstance(row[k], str | Text) for row in rows) for k in range(len(columns)))
+    words = (all(isinstance(row[k], str | Text) for row in rows) for k in range(len(columns)))
+    left = sum(1 for _ in takewhile(bool, words))
     heads = [column.tex or escape(column.head or column.name) for column in columns]
     body = [[_tex(value, column.form) for column, value in zip(columns, row, strict=True)] for row in rows]
     return tabular(heads, body, left, table.legend)
@@ -162,6 +186,8 @@ def _tex(value: Value, form: n.Form) -> str:
     one = cell(value, form)
     if one.main == "—":
         return DASH
+    if isinstance(value, PlusMinus):
+        return in_math(one.main) + (rf" {{\scriptsize$\pm$ {in_math(value.below)}}}" if value.below else "")
     ends = one.below.strip("[]").split(",\xa0") if one.below else []
     interval = rf" {{\scriptsize[{', '.join(map(in_math, ends))}]}}" if ends else ""
     return in_math(one.main) + interval
@@ -194,7 +220,7 @@ def _names(column: Column) -> list[str]:
 
 
 def _fields(column: Column, value: Value) -> list[Any]:
-    plain = value.value if isinstance(value, Estimate) else value.main if isinstance(value, Text) else value
+    plain = value.value if isinstance(value, Estimate | PlusMinus) else value.main if isinstance(value, Text) else value
     shown = "" if isinstance(plain, float) and not math.isfinite(plain) else plain
     own = escape_formulas(printable(shown, 1_000)) if isinstance(shown, str) else shown
     if not column.interval:
@@ -222,6 +248,8 @@ def as_json(table: Table) -> list[dict[str, Any]]:
 def _plain(value: Value) -> Any:
     if isinstance(value, Estimate):
         return value.to_json()
+    if isinstance(value, PlusMinus):
+        value = value.value
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value.main if isinstance(value, Text) else value

@@ -2,7 +2,8 @@
 
 import io
 import sys
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from zerosum.show.names import printable
@@ -29,25 +30,42 @@ def show(report: Report, details: bool = False) -> None:
     """Print the answer of every section that has something to say; with details, all sentences and tables too."""
     console = screen()
     for section in present(report):
-        _print(console, [section.headline(report), *section.answer(report)])
+        answer = list(section.answer(report))
+        _print(console, [section.headline(report), *answer])
         if details:
-            _details(console, section, report)
+            _details(console, section, report, answer)
     for one in report.missing:
         console.print(f"{one.what}: {printable(f'{one.why} {one.command}'.strip(), 1_000)}", style="dim")
     if not details:
         console.print(MORE, style="dim")
 
 
-def _details(console: "Console", section: Section, report: Report) -> None:
-    tables, sentences = list(section.tables(report)), list(section.sentences(report))
+def say(*shown: Shown) -> None:
+    """Print sentences and tables that belong to no report."""
+    _print(screen(), shown)
+
+
+def _details(console: "Console", section: Section, report: Report, answer: Sequence[Shown]) -> None:
+    """What the answer has left out. answer: what stands on the first screen already."""
+    sentences = list(section.sentences(report))
+    shown = {(table.name, table.caption) for table in answer if isinstance(table, Table)}
+    tables = [table for table in section.tables(report) if (table.name, table.caption) not in shown]
+    tables = [table for table in tables if table.shown_on("terminal")[0]]
     if tables or sentences:
         console.print(f"\n{section.title}", style="bold")
     _print(console, sentences)
     _print(console, tables)
 
 
+def wrapped(text: str, width: int) -> str:
+    """A sentence in lines of a terminal. An interval, with its space that does not break, stays on one line."""
+    return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False))
+
+
 def _print(console: "Console", shown: Iterable[Shown]) -> None:
     for one in shown:
+        if isinstance(one, Table) and not one.shown_on("terminal")[0]:
+            continue  # a table for scripts alone
         if isinstance(one, Table):
             if one.caption:
                 console.print(printable(one.caption), style="bold")
@@ -55,4 +73,4 @@ def _print(console: "Console", shown: Iterable[Shown]) -> None:
             if one.legend:
                 console.print(one.legend, style="dim")
         elif one:
-            console.print(printable(one, 2_000))
+            console.print(wrapped(printable(one, 2_000), console.width))

@@ -12,6 +12,11 @@ VERDICTS = {
     "accelerates": "accelerates",
     "cannot-tell": "cannot tell",
 }
+_DO = {
+    "decelerates": ("decelerates", "decelerate"),
+    "accelerates": ("accelerates", "accelerate"),
+    "no-break": ("shows no break", "show no break"),
+}
 BREAKS = ("decelerates", "accelerates")
 """Verdicts of a fit whose break may be shown."""
 FORMS = (n.T_D, n.L_D, n.R_D)
@@ -52,7 +57,7 @@ def listed(cutoffs: Sequence[float | int]) -> str:
 
 
 def gains(slopes: Sequence[float]) -> str:
-    """By how much twice the training lowers the loss at each of these log-log rates, as a range.
+    """By how much each doubling of training lowers the loss at each of these log-log rates, as a range.
 
     >>> gains([0.3, 0.15]).replace(chr(160), " ")
     '9.9 % to 19 %'
@@ -64,38 +69,84 @@ def gains(slopes: Sequence[float]) -> str:
 def deceleration(fit: Fit) -> str:
     """The loss of one run: its break with intervals, or why there is none to report; and what to keep in mind."""
     why = "; ".join(reason.message.rstrip(". ") for reason in fit.reasons)
-    said = the_break(fit)
+    sentence = the_break(fit)
     if fit.verdict == "cannot-tell":
-        return f"{said.rstrip('.')}, because {why or 'the fit gives no reason'}."
+        return f"{sentence.rstrip('.')}, because {why or 'the fit gives no reason'}."
     if fit.verdict == "no-break":
-        return f"{said.rstrip('.')}{f' ({why})' if why else ''}."
-    return said + (f" To keep in mind: {why}." if why else "")
+        return f"{sentence.rstrip('.')}{f' ({why})' if why else ''}."
+    return sentence + (f" To keep in mind: {why}." if why else "")
 
 
 def the_break(fit: Fit) -> str:
-    """The verdict in a sentence: the break with intervals where there is one. Without the reasons for it."""
-    fitted = f"steps {n.count(fit.first_step)} to {n.count(fit.last_step)}"
-    if fit.verdict == "cannot-tell":
-        return f"Whether the loss slowed down cannot be told from {fitted}."
-    if fit.verdict == "no-break":
-        return f"The loss shows no break within {fitted}: one straight line is enough."
-    known = any(fit.intervals.get(form.symbol) for form in FORMS)
-    missing = {fit.interval_reasons.get(form.symbol, "not given") for form in FORMS}
-    none = len(missing) == 1 and not known
-    t_d, L_d, r_d = (_of(fit, form, form is n.L_D, said=not none) for form in FORMS)
-    last = f" None of the three has an interval: {missing.pop()}." if none else ""
-    verb = "slowed down" if fit.verdict == "decelerates" else "began to fall faster, not slower,"
+    """The verdict in a few sentences: the break with intervals where there is one. Without the reasons for it."""
+    if not fit.has_break:
+        return _no_break(fit)
+    t_d, L_d, r_d, last = _numbers(fit)
     return (
-        f"The loss {verb} at step t_d\xa0=\xa0{t_d}, where the two straight lines cross at "
-        f"L_d\xa0=\xa0{L_d}. By the estimates twice the training lowered the loss by "
-        f"{gains([fit.params.c0])} before that step (no interval) and by {gains([fit.r_d])} after it "
-        f"(r_d\xa0=\xa0{r_d}). The line after the break ends at "
+        f"The loss {_slowed(fit)} at step t_d\xa0=\xa0{t_d}, where the two straight lines cross at "
+        f"L_d\xa0=\xa0{L_d}. Each doubling of training lowered the loss by {gains([fit.params.c0])} before that step "
+        f"(no interval) and by {gains([fit.r_d])} after it (r_d\xa0=\xa0{r_d}). The line after the break ends at "
         f"{n.text(fit.L_T_hat, None, n.LOSS)}; training reached {n.text(fit.L_T, None, n.LOSS)}.{last}"
     )
 
 
-def _of(fit: Fit, form: n.Form, unit: bool, said: bool) -> str:
-    """said: why there is no interval."""
-    ends = fit.intervals.get(form.symbol)
-    missing = "" if ends or not said else f" (no interval: {fit.interval_reasons.get(form.symbol, 'not given')})"
-    return n.text(getattr(fit, form.symbol), ends, form, unit) + missing
+def break_in_short(fit: Fit) -> str:
+    """The answer in a sentence or two; where there is none, the first reason why."""
+    if fit.verdict == "cannot-tell":
+        why = next((reason.message for reason in fit.reasons if reason.level == "blocking"), "the fit gives no reason")
+        return f"{_no_break(fit).rstrip('.')}: {why.rstrip('. ')}."
+    if not fit.has_break:
+        return _no_break(fit)
+    t_d, L_d, r_d, last = _numbers(fit)
+    return (
+        f"The loss {_slowed(fit)} at step t_d\xa0=\xa0{t_d}, at L_d\xa0=\xa0{L_d}. Each doubling of training lowered "
+        f"it by {gains([fit.params.c0])} before and by {gains([fit.r_d])} after (r_d\xa0=\xa0{r_d}).{last}"
+    )
+
+
+def verdicts_counted(fits: Sequence[Fit]) -> str:
+    """How many of several curves decelerate, and the range of their breaks."""
+    counts = [(verdict, sum(fit.verdict == verdict for fit in fits)) for verdict in _DO]
+    parts = [f"{few(count)} {_DO[verdict][count > 1]}" for verdict, count in counts if count]
+    unknown = sum(fit.verdict == "cannot-tell" for fit in fits)
+    if unknown:
+        they = "it decelerates" if unknown == 1 else "they decelerate"
+        parts.append(f"for {few(unknown)} it cannot be told whether {they}")
+    counted = f"{few(len(fits))} loss curves were fitted".capitalize()
+    return f"{counted}: {'; '.join(parts)}.{_breaks([fit for fit in fits if fit.has_break])}"
+
+
+def _breaks(fits: Sequence[Fit]) -> str:
+    if len(fits) < 2:
+        return ""
+    return (
+        f" The breaks lie at steps {span([fit.t_d for fit in fits], form=n.T_D)} and losses of "
+        f"{span([fit.L_d for fit in fits], form=n.L_D)} nats per token; after it each doubling of training lowers the "
+        f"loss by {gains([fit.r_d for fit in fits])}."
+    )
+
+
+def _no_break(fit: Fit) -> str:
+    fitted = f"steps {n.count(fit.first_step)} to {n.count(fit.last_step)}"
+    if fit.verdict == "cannot-tell":
+        return f"Whether the loss slowed down cannot be told from {fitted}."
+    return f"The loss shows no break within {fitted}: one straight line is enough."
+
+
+def _slowed(fit: Fit) -> str:
+    return "slowed down" if fit.verdict == "decelerates" else "began to fall faster, not slower,"
+
+
+def _numbers(fit: Fit) -> tuple[str, str, str, str]:
+    """t_d, L_d and r_d as text with intervals; and a last sentence where none of them has one, and why."""
+    reasons = {fit.interval_reasons.get(form.symbol, "not given") for form in FORMS}
+    none = len(reasons) == 1 and not any(fit.intervals.get(form.symbol) for form in FORMS)
+    t_d, L_d, r_d = (_of(fit, form, unit=form is n.L_D, why=not none) for form in FORMS)
+    return t_d, L_d, r_d, f" None of the three has an interval: {reasons.pop()}." if none else ""
+
+
+def _of(fit: Fit, form: n.Form, unit: bool, why: bool) -> str:
+    """why: add the reason where there is no interval."""
+    estimate = fit.estimate(form.symbol)
+    missing = f" (no interval: {estimate.reason})" if why and not estimate.interval else ""
+    return n.text(estimate.value, estimate.interval, form, unit) + missing

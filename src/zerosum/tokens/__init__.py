@@ -1,6 +1,7 @@
-"""Texts and token arrays that others wrote -> sequences of token ids, each token with its document and domain.
+"""Reads texts and token arrays as sequences of token ids, each token with its document and domain.
 
-Knows tokenizers; knows nothing of models or of what is measured on the tokens.
+Knows tokenizers; must not know models or what is measured on the tokens. To support another file format, add a file to
+`formats/`.
 """
 
 from zerosum.tokens._read import LONGEST, read_tokens

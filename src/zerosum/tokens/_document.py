@@ -1,4 +1,4 @@
-"""One document, as a file holds it: text, or ids that somebody else made of it."""
+"""A document of the data: its text, or its token ids."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from zerosum.errors import InputError
 
 @dataclass(frozen=True)
 class Document:
-    """Text or token ids, with a name.
+    """A named document, as text or as token ids.
 
-    domain: None where the source says nothing of it. is_stream: a long row of ids that may hold many documents, each
-    ended by the tokenizer's end-of-text token.
+    domain: None where the data does not state it. is_stream: the content is a long row of ids that may hold many
+    documents, each ended by the tokenizer's end-of-text token.
     """
 
     name: str
@@ -26,21 +26,21 @@ class Document:
 
 @dataclass(frozen=True)
 class Fields:
-    """Which field of a record holds the text (or a list of token ids), and which one its domain."""
+    """The fields of a data record that hold its text (or its list of token ids) and its domain (None: no domains)."""
 
     text: str = "text"
     domain: str | None = None
 
     def document(self, record: Mapping[str, Any], name: str) -> Document:
-        """The document of one record. Raises InputError where the record has no such fields."""
+        """The document in a record. Raises InputError where the record lacks these fields."""
         content = self._value(record, self.text, name)
         domain = None if self.domain is None else str(self._value(record, self.domain, name))
         if isinstance(content, str):
             return Document(name, content, domain)
-        ids = _ids(content)
+        ids = _token_ids(content)
         if ids is None:
             raise InputError(
-                f"{name}: {self.text!r} is {type(content).__name__}, not text and no list of token ids. "
+                f"{name}: {self.text!r} is {type(content).__name__}, neither text nor a list of token ids. "
                 "Name another field with --field."
             )
         return Document(name, ids, domain)
@@ -49,11 +49,12 @@ class Fields:
         if field not in record:
             known = ", ".join(map(repr, list(record)[:12])) or "none"
             option = "--field" if field == self.text else "--domain"
-            raise InputError(f"{name}: no field {field!r}; there is {known}. Name one with {option}.")
+            raise InputError(f"{name}: no field {field!r}; its fields are {known}. Name one of them with {option}.")
         return record[field]
 
 
-def _ids(content: Any) -> Integer[np.ndarray, " n"] | None:
+def _token_ids(content: Any) -> Integer[np.ndarray, " n"] | None:
+    """A list or array of integers as an array; None for anything else."""
     if not isinstance(content, list | np.ndarray):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Documents -> their token ids, remembering which documents came by."""
+"""Encodes documents as token ids, and records the names and domains of the encoded documents."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,24 +13,26 @@ from zerosum.tokens._sequences import require_vocabulary
 from zerosum.tokens._tokenizer import adds_bos, encode
 
 Bos = Literal["auto", "yes", "no"]
-_CHARACTERS = 32  # no text has so many to a token, on average
+_MOST_CHARACTERS = 32  # characters per token that no text exceeds on average
 
 
 @dataclass
-class Ids:
-    """How documents become ids; after `of_all`, the names and domains of those that did.
+class DocumentEncoder:
+    """Encodes documents as token ids.
 
-    joined: documents will be packed one after the other. needed: ids that are enough, of all documents; None means all.
+    pack: the documents will be packed, so each text ends with the end-of-text token. max_ids: the ids needed from all
+    documents together, beyond which a long document need not be encoded; None means all. After `encode_all`,
+    `documents` and `domains` are those of the encoded documents, and `n_too_short` counts the documents left out.
     """
 
     tokenizer: Any
-    joined: bool
+    pack: bool
     bos: Bos
     vocab_size: int | None
-    needed: int | None
+    max_ids: int | None
     documents: list[str] = field(default_factory=list)
     domains: list[str | None] = field(default_factory=list)
-    too_short: int = 0
+    n_too_short: int = 0
     bos_id: int | None = None
     eos_id: int | None = None
 
@@ -43,13 +45,13 @@ class Ids:
         if self.bos == "yes" or (self.bos == "auto" and adds_bos(self.tokenizer)):
             self.bos_id = self.tokenizer.bos_token_id
 
-    def of_all(self, documents: Iterable[Document]) -> Iterator[Int64[np.ndarray, " n"]]:
-        """Ids of each document; one without a token to predict is left out and counted."""
-        fewest = 1 if self.joined else 2
+    def encode_all(self, documents: Iterable[Document]) -> Iterator[Int64[np.ndarray, " n"]]:
+        """The ids of each document. A document without a token to predict is left out and counted."""
+        fewest = 1 if self.pack else 2
         for document in documents:
-            for name, ids in self._parts(document):
+            for name, ids in self._encode(document):
                 if len(ids) < fewest:
-                    self.too_short += 1
+                    self.n_too_short += 1
                     continue
                 require_vocabulary(ids, self.vocab_size, name)
                 self.documents.append(name)
@@ -57,15 +59,16 @@ class Ids:
                 yield ids
 
     @property
-    def added_after(self) -> int | None:
-        """The id that ends each text: none where the next begins with the same, or documents are not joined."""
-        return None if not self.joined or self.eos_id == self.bos_id else self.eos_id
+    def end_id(self) -> int | None:
+        """The id added after each text; None where documents are not packed, or texts begin with the same id."""
+        return None if not self.pack or self.eos_id == self.bos_id else self.eos_id
 
-    def _parts(self, document: Document) -> Iterator[tuple[str, Int64[np.ndarray, " n"]]]:
+    def _encode(self, document: Document) -> Iterator[tuple[str, Int64[np.ndarray, " n"]]]:
+        """Name and ids of a document; of each document in a stream."""
         if isinstance(document.content, str):
-            yield document.name, self._of_text(document.content, document.name)
+            yield document.name, self._encode_text(document.content, document.name)
             return
-        ids = document.content if self.needed is None else document.content[: self.needed]
+        ids = document.content if self.max_ids is None else document.content[: self.max_ids]
         starts = [0]
         if document.is_stream and self.eos_id is not None:
             starts += [int(end) + 1 for end in np.flatnonzero(ids == self.eos_id) if end + 1 < len(ids)]
@@ -73,28 +76,32 @@ class Ids:
             name = document.name if len(starts) == 1 else f"{document.name}:{number}"
             yield name, ids[start:end].astype(np.int64)
 
-    def _of_text(self, text: str, name: str) -> Int64[np.ndarray, " n"]:
+    def _encode_text(self, text: str, name: str) -> Int64[np.ndarray, " n"]:
+        """Ids of a text, with the BOS and end-of-text tokens that it gets."""
         if self.tokenizer is None:
             raise InputError(
-                f"{name}: text, and there is no tokenizer beside the model. Name the one that it was trained with: "
-                "--tokenizer FOLDER."
+                f"{name}: a text, and there is no tokenizer beside the model. Name the tokenizer that the model was "
+                "trained with: --tokenizer FOLDER."
             )
         if not text:
             return np.empty(0, np.int64)
         before = [] if self.bos_id is None else [self.bos_id]
-        after = [] if self.added_after is None else [self.added_after]
-        ids = self._encoded(text)
-        if not len(ids) and len(text.strip()) > _CHARACTERS:
+        after = [] if self.end_id is None else [self.end_id]
+        ids = self._encode_start(text)
+        if not len(ids) and len(text.strip()) > _MOST_CHARACTERS:
             raise InputError(
                 f"{name}: the tokenizer gives no token for its {len(text):,} characters, so it is empty or damaged. "
-                "Name the one that the model was trained with: --tokenizer FOLDER."
+                "Name the tokenizer that the model was trained with: --tokenizer FOLDER."
             )
         return np.concatenate([np.array(before, np.int64), ids, np.array(after, np.int64)])
 
-    def _encoded(self, text: str) -> Int64[np.ndarray, " n"]:
-        """Ids of a text, or of no more of a long one than is needed: its last ids there may be cut short."""
-        if self.needed is not None and len(text) > (enough := _CHARACTERS * self.needed + 1_000):
-            begun = encode(self.tokenizer, text[:enough])
-            if len(begun) > self.needed + 100:
-                return begun[: self.needed]
+    def _encode_start(self, text: str) -> Int64[np.ndarray, " n"]:
+        """Ids of the text; of a long text, only its first `max_ids` ids.
+
+        The cut in the characters can change the last ids before it, so 100 ids more are required than are used.
+        """
+        if self.max_ids is not None and len(text) > (n_characters := _MOST_CHARACTERS * self.max_ids + 1_000):
+            ids = encode(self.tokenizer, text[:n_characters])
+            if len(ids) > self.max_ids + 100:
+                return ids[: self.max_ids]
         return encode(self.tokenizer, text)

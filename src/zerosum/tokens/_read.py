@@ -1,6 +1,6 @@
-"""Token sequences from files that others wrote."""
+"""Reads files and datasets as token sequences."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from zerosum.errors import InputError
-from zerosum.tokens._document import Fields
-from zerosum.tokens._ids import Bos, Ids
+from zerosum.tokens._document import Document, Fields
+from zerosum.tokens._ids import Bos, DocumentEncoder
 from zerosum.tokens._packing import Window, one_by_one, packed
 from zerosum.tokens._sequences import PADDING, TokenSequences
 from zerosum.tokens._sources import columns_of, documents, files_of
 
-LONGEST = 1_024  # predicted tokens of a sequence, where the caller does not say
+LONGEST = 1_024  # default for the predicted tokens of a sequence
 
 
 def read_tokens(
@@ -32,59 +32,67 @@ def read_tokens(
 ) -> TokenSequences:
     """Read texts or token ids as sequences that each predict `sequence_length` tokens.
 
-    data: text files (each one document), JSON Lines, Parquet, `.npy` of ids [sequence, position] or [position], nanoGPT
-    `.bin`, folders of these, Hugging Face datasets by name or as saved to disk. tokenizer: a transformers tokenizer,
-    needed for text; it also tells where the documents of a long row of ids end. vocab_size: of the model; ids outside
-    it are refused.
-    sequence_length: by default `longest`, and for matrices of ids their columns less one.
-    pack: documents are joined, each text followed by the tokenizer's end-of-text token unless texts begin with that
-    token; attention and predictions cross their boundaries, as in pretraining. Without it, a sequence holds ids of one
-    document: long ones are split (each part begins with the last id of the one before), short ones padded. None means
-    packed, but for matrices of ids. Ids are taken as they are: nothing is added to them.
-    bos: whether a text begins with the BOS token; "auto": where the tokenizer does so itself.
-    field, domain: fields of a record with its text (or list of ids) and its domain; without `domain`, each of several
-    files is one. Raises InputError for data that is empty, damaged, or not of the model's vocabulary.
+    data: text files (one document each), JSON Lines, Parquet, `.npy` of ids [sequence, position] or [position], nanoGPT
+    `.bin`, folders of these, Hugging Face datasets by name or as saved to disk.
+    tokenizer: a transformers tokenizer. Texts need it; in a long row of ids its end-of-text token ends a document.
+    vocab_size: of the model; ids outside it are refused.
+    sequence_length: by default `longest`, or for matrices of ids the number of columns less 1.
+    pack: join the documents, and end each text with the tokenizer's end-of-text token unless texts begin with that
+    token; attention and predictions cross the boundaries, as in pretraining. Otherwise a sequence holds ids of a single
+    document: long documents are split (each piece begins with the last id of the piece before), short ones padded. By
+    default everything except matrices of ids is packed. Data given as ids gets no tokens added.
+    bos: whether a text begins with the BOS token; "auto": if the tokenizer adds it by itself.
+    field, domain: the fields of a record with its text (or list of ids) and its domain. Without `domain`, each of
+    several files is a domain.
+    Raises InputError for data that is empty, damaged, or outside the model's vocabulary.
     """
-    sources = [str(one) for one in ([data] if isinstance(data, str | Path) else data)]
+    sources = [str(source) for source in ([data] if isinstance(data, str | Path) else data)]
     for name, value in (("--sequence-length", sequence_length), ("--max-sequences", max_sequences)):
         if value is not None and value < 1:
             raise InputError(f"{name} {value}: give at least 1.")
     files = [file for source in sources for file in files_of(source)]
     columns = columns_of(files)
-    joined = columns is None if pack is None else pack
+    pack = columns is None if pack is None else pack
     length = sequence_length or (longest if columns is None else columns - 1)
     if length < 1:
-        raise InputError(f"{sources[0]}: rows of {columns} token: nothing to predict. Give at least two to a row.")
-    ids = Ids(tokenizer, joined, bos, vocab_size, None if max_sequences is None else max_sequences * length + 1)
-    found = (
-        one
-        for file in files
-        for one in documents(file, Fields(field, domain), Path(file).name if len(files) > 1 else None)
-    )
-    rows = list(islice((packed if joined else one_by_one)(ids.of_all(found), length), max_sequences))
-    if not rows:
+        raise InputError(
+            f"{sources[0]}: its rows have {columns} token, so nothing to predict. Give at least 2 per row."
+        )
+    max_ids = None if max_sequences is None else max_sequences * length + 1
+    encoder = DocumentEncoder(tokenizer, pack, bos, vocab_size, max_ids)
+    encoded = encoder.encode_all(_documents(files, Fields(field, domain)))
+    windows = list(islice((packed if pack else one_by_one)(encoded, length), max_sequences))
+    if not windows:
         raise InputError(f"{', '.join(sources)}: no document of two tokens, so nothing to predict. Give more text.")
     options = {
         "data": sources,
         "sequence_length": length,
-        "pack": joined,
-        "bos_token": ids.bos_id,
-        "end_of_text_token": ids.added_after,
+        "pack": pack,
+        "bos_token": encoder.bos_id,
+        "end_of_text_token": encoder.end_id,
         "max_sequences": max_sequences,
-        "documents_too_short": ids.too_short,
+        "documents_too_short": encoder.n_too_short,
     }
-    return _sequences(rows, ids, options)
+    return _sequences(windows, encoder, options)
 
 
-def _sequences(windows: list[Window], read: Ids, options: dict[str, Any]) -> TokenSequences:
-    ids, labels = np.stack([row for row, _ in windows]), np.stack([label for _, label in windows])
-    used = int((ids != PADDING).sum(axis=1).max())
-    ids, labels = ids[:, :used], labels[:, : used - 1]
+def _documents(files: list[str], fields: Fields) -> Iterator[Document]:
+    """The documents of all files; with several files, the name of its file is the default domain of a document."""
+    for file in files:
+        yield from documents(file, fields, Path(file).name if len(files) > 1 else None)
+
+
+def _sequences(windows: list[Window], encoder: DocumentEncoder, options: dict[str, Any]) -> TokenSequences:
+    """Stack windows, drop columns that are all padding, and keep one document per sequence where that suffices."""
+    ids = np.stack([window_ids for window_ids, _ in windows])
+    labels = np.stack([window_labels for _, window_labels in windows])
+    n_columns = int((ids != PADDING).sum(axis=1).max())
+    ids, labels = ids[:, :n_columns], labels[:, : n_columns - 1]
     first = labels[:, :1]
     if ((labels == first) | (labels == PADDING)).all():
         labels = first[:, 0]
     n_documents = int(labels.max()) + 1
-    names = [name or "unnamed" for name in read.domains[:n_documents]]
-    domains = tuple(dict.fromkeys(names)) if any(read.domains[:n_documents]) else ()
+    names = [name or "unnamed" for name in encoder.domains[:n_documents]]
+    domains = tuple(dict.fromkeys(names)) if any(encoder.domains[:n_documents]) else ()
     domain_of = np.array([domains.index(name) for name in names] if domains else [], dtype=np.int32)
-    return TokenSequences(ids, labels, tuple(read.documents[:n_documents]), domain_of, domains, options)
+    return TokenSequences(ids, labels, tuple(encoder.documents[:n_documents]), domain_of, domains, options)

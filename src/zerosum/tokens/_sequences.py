@@ -1,4 +1,4 @@
-"""Token ids in rows of one length, with the document and domain that each is from."""
+"""Token sequences of one length, with the document and domain of each token."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -17,10 +17,10 @@ PADDING = -1
 class TokenSequences:
     """S sequences of L = T + 1 ids; position t predicts `ids[:, t + 1]` from `ids[:, : t + 1]`.
 
-    ids: [S, L], -1 where a sequence is padded, which is only at its end; at least two ids stand in each row.
-    document: [S] which document a sequence is from, or [S, T] which one each predicted token is from, -1 at padding.
-    documents: their names. domain_of: [D] which domain each document is from, empty where there are none; domains:
-    their names. options: how the sequences were made, for the record.
+    ids: [S, L], at least two in each row; padding is -1 and stands only at the end of a row.
+    document: [S] index of each sequence's document, or [S, T] index of each predicted token's document, -1 at padding.
+    documents: names of the documents. domain_of: [D] index of each document's domain, empty where there are no domains.
+    domains: names of the domains. options: how the sequences were made, to be recorded with results.
     """
 
     ids: Int64[np.ndarray, "S L"]
@@ -32,30 +32,30 @@ class TokenSequences:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the ids as 64-bit little-endian integers, row after row."""
+        """SHA-256 of the ids as 64-bit little-endian integers, row by row, in hexadecimal."""
         return hashlib.sha256(self.ids.astype("<i8").tobytes()).hexdigest()
 
     @property
     def predicted(self) -> Bool[np.ndarray, "S T"]:
-        """[S, T] where there is a token to predict: everywhere but at padding."""
+        """[S, T] whether there is a token to predict: everywhere except at padding."""
         predicted: np.ndarray = self.ids[:, 1:] != PADDING
         return predicted
 
     @property
     def domain(self) -> Int32[np.ndarray, "S *T"] | None:
-        """Which domain each sequence or predicted token is from, -1 at padding; None where there are no domains."""
+        """[S] or [S, T] index of the domain, as for `document`, -1 at padding; None where there are no domains."""
         if not self.domains:
             return None
         return np.where(self.document >= 0, self.domain_of[self.document], PADDING).astype(np.int32)
 
 
 def require_vocabulary(ids: Integer[np.ndarray, "..."], vocab_size: int | None, source: str) -> None:
-    """Refuse ids that the model does not know, before they index out of its embedding."""
+    """Raise InputError for ids outside the model's vocabulary, which have no row in its embedding."""
     if vocab_size is None or not ids.size:
         return
     low, high = int(ids.min()), int(ids.max())
     if low < 0 or high >= vocab_size:
         raise InputError(
             f"{source}: token ids from {low} to {high}, but the model's vocabulary is 0 to {vocab_size - 1}. "
-            + ("Pad at the end of rows alone." if low < 0 else "Use the tokenizer that the model was trained with.")
+            + ("Pad only at the end of rows." if low < 0 else "Use the tokenizer that the model was trained with.")
         )

@@ -1,4 +1,4 @@
-"""From what a user names to its documents: a file, the files of a folder, or a Hugging Face dataset."""
+"""The documents in the sources that users name: files, folders, and Hugging Face datasets."""
 
 import re
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ from zerosum.tokens import formats
 from zerosum.tokens._document import Document, Fields
 from zerosum.tokens.formats import huggingface, npy
 
-_DATASET = re.compile(r"[\w.-]+(/[\w.-]+)?(:[\w.-]+){0,2}")
-_FILES = (".txt", ".json", ".jsonl", ".gz", ".parquet", ".npy", ".bin")
+_DATASET_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(:[\w.-]+){0,2}")
+_FILE_SUFFIXES = (".txt", ".json", ".jsonl", ".gz", ".parquet", ".npy", ".bin")
 
 
 def files_of(source: str) -> list[str]:
-    """What is to be read, one after the other. Raises InputError for an empty folder."""
+    """The files of a folder, or the source itself if it is a file or dataset. Raises InputError for an empty folder."""
     path = Path(source)
     if not path.is_dir() or huggingface.is_saved(path):
         return [source]
@@ -25,31 +25,31 @@ def files_of(source: str) -> list[str]:
 
 
 def documents(source: str, fields: Fields, domain: str | None) -> Iterator[Document]:
-    """The documents of one file or dataset; `domain` where they themselves do not say."""
+    """The documents of a file or dataset. domain: of documents whose record states none."""
     path = Path(source)
     if not path.is_file():
-        found = _dataset(source, fields)
+        stored = _dataset_documents(source, fields)
     else:
-        reader = next(one for one in formats.READERS if one.is_mine(path))
-        found = reader.documents(path, fields)
+        reader = next(reader for reader in formats.READERS if reader.matches(path))
+        stored = reader.documents(path, fields)
     try:
-        for one in found:
-            yield Document(one.name, one.content, one.domain or domain, one.is_stream)
+        for document in stored:
+            yield Document(document.name, document.content, document.domain or domain, document.is_stream)
     except OSError as error:
         raise InputError(f"{source}: cannot be read ({error.strerror or error}). Check its permissions.") from None
 
 
 def columns_of(files: list[str]) -> int | None:
-    """The columns of the data where all of it is matrices of ids."""
+    """The number of columns where all files are matrices of ids (of the widest matrix), else None."""
     lengths = [
-        npy.row_length(Path(file)) if Path(file).is_file() and npy.is_mine(Path(file)) else None for file in files
+        npy.row_length(Path(file)) if Path(file).is_file() and npy.matches(Path(file)) else None for file in files
     ]
     known = [length for length in lengths if length is not None]
     return max(known) if len(known) == len(files) else None
 
 
-def _dataset(source: str, fields: Fields) -> Iterator[Document]:
-    is_saved = any(huggingface.is_saved(Path(one)) for one in (source, source.rpartition(":")[0]) if one)
-    if not is_saved and (source.lower().endswith(_FILES) or not _DATASET.fullmatch(source)):
+def _dataset_documents(source: str, fields: Fields) -> Iterator[Document]:
+    is_saved = any(huggingface.is_saved(Path(path)) for path in (source, source.rpartition(":")[0]) if path)
+    if not is_saved and (source.lower().endswith(_FILE_SUFFIXES) or not _DATASET_NAME.fullmatch(source)):
         raise InputError(f"{source}: no such file. Check the path.")
     return huggingface.documents(source, fields)

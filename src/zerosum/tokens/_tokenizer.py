@@ -1,4 +1,4 @@
-"""The tokenizer of a model's folder, and what is kept of it for the record."""
+"""Loads a model's tokenizer, and records facts that identify it."""
 
 import hashlib
 import json
@@ -15,7 +15,11 @@ from zerosum.errors import InputError, MissingExtra
 
 @dataclass(frozen=True)
 class TokenizerFacts:
-    """name: as it was asked for. path: its folder where it is local. sha256: of its vocabulary and rules."""
+    """Facts that identify a tokenizer.
+
+    name: of its folder, or on the hub. path: its folder if it is local, else None. sha256: of its vocabulary and rules,
+    in hexadecimal. n_tokens: size of its vocabulary with added tokens.
+    """
 
     name: str
     path: str | None
@@ -24,7 +28,7 @@ class TokenizerFacts:
 
     @classmethod
     def of(cls, tokenizer: Any, name: str | Path) -> "TokenizerFacts":
-        """Facts of a loaded transformers tokenizer."""
+        """The facts of a loaded transformers tokenizer. name: the folder or hub name it was loaded from."""
         backend = getattr(tokenizer, "backend_tokenizer", None)
         rules = backend.to_str() if backend is not None else json.dumps(tokenizer.get_vocab(), sort_keys=True)
         local = Path(name).is_dir()
@@ -37,10 +41,10 @@ class TokenizerFacts:
 
 
 def load_tokenizer(name: str | Path) -> Any:
-    """The transformers tokenizer of a folder or of a name on the hub; runs no code that comes with it.
+    """Load the transformers tokenizer of a folder or of a name on the hub; code that comes with it is not run.
 
-    Raises InputError where there is none, or one that knows no more than special tokens: what transformers builds from
-    the settings of some models alone, where no file of a tokenizer is there.
+    Raises InputError where there is no tokenizer, or one with special tokens only: transformers builds such a tokenizer
+    from the settings of some models if their folder has no tokenizer files.
     """
     try:
         from transformers import AutoTokenizer
@@ -50,18 +54,18 @@ def load_tokenizer(name: str | Path) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(
             str(name), local_files_only=Path(name).is_dir(), trust_remote_code=False
         )
-    except Exception as error:  # a damaged folder leads to whatever kind its part raises
+    except Exception as error:  # a damaged folder can lead to an error of almost any type
         cause = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{name}: no tokenizer loads from here ({cause}). Name the tokenizer that the model was trained with: "
-            "--tokenizer FOLDER."
+            f"{name}: no tokenizer can be loaded from here ({cause}). Name the tokenizer that the model was trained "
+            "with: --tokenizer FOLDER."
         ) from error
     if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
         raise InputError(
-            f"{name}: no tokenizer is in it: no file says any token but special ones. Name the tokenizer that the "
-            "model was trained with: --tokenizer FOLDER."
+            f"{name}: no tokenizer in it: its files define only special tokens. Name the tokenizer that the model was "
+            "trained with: --tokenizer FOLDER."
         )
-    logging.getLogger("transformers.tokenization_utils_base").setLevel(logging.ERROR)  # texts may be of any length
+    logging.getLogger("transformers.tokenization_utils_base").setLevel(logging.ERROR)  # no warnings about long texts
     return tokenizer
 
 
@@ -71,6 +75,6 @@ def encode(tokenizer: Any, text: str) -> Int64[np.ndarray, " n"]:
 
 
 def adds_bos(tokenizer: Any) -> bool:
-    """Whether the tokenizer itself begins a text with its BOS token."""
+    """Whether the tokenizer by itself begins a text with its BOS token."""
     bos = tokenizer.bos_token_id
     return bos is not None and tokenizer("a")["input_ids"][:1] == [bos]

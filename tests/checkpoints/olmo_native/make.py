@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SEED = 10  # of six draws tried, one in which no norm divides by almost nothing: float32 itself adds 2e-6, not 6e-6
+SEED = 10  # of six seeds tried, one for which no norm divides by almost 0: rounding to float32 is 2e-6, not 6e-6
 SIZES = {
     "d_model": 16,
     "n_heads": 4,
@@ -50,7 +50,7 @@ MODELS = {
 
 
 def main() -> None:
-    """Write every folder anew."""
+    """Write every folder again."""
     for seed, (name, settings) in enumerate(MODELS.items(), SEED):
         _write(HERE / name, SIZES | settings, seed)
     _write_older(HERE / "older-hub-folder", SIZES | PLAIN | {"weight_tying": False}, SEED + len(MODELS))
@@ -72,7 +72,7 @@ def _write(folder: Path, settings: dict, seed: int) -> None:
 
 
 def _write_older(folder: Path, settings: dict, seed: int) -> None:
-    """As the package saves a model for the hub, as in `allenai/OLMo-7B`: `config.json` and other names of weights."""
+    """Save as the package does for the hub, as in `allenai/OLMo-7B`: `config.json`, and other names of weights."""
     from hf_olmo import OLMoConfig, OLMoForCausalLM
 
     model = OLMoForCausalLM(OLMoConfig(**settings)).eval()
@@ -87,7 +87,7 @@ def _randomize(model, seed: int) -> None:
 
     torch.manual_seed(seed)
     with torch.no_grad():
-        for parameter in model.parameters():  # norms too: no two parts of the model may be mistaken for each other
+        for parameter in model.parameters():  # norms too, so that a mix-up of any two is noticed
             parameter.copy_(torch.randn_like(parameter) * 0.3 + (parameter.dim() == 1))
 
 

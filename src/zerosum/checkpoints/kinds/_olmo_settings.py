@@ -1,7 +1,6 @@
-"""Settings of an OLMo model: read, checked, and matched with the class of transformers that computes the same function.
+"""Reads and checks the settings of an OLMo model, and picks the transformers class that computes the same function.
 
-Whatever the settings say and no class computes is refused by its name. Source: `config.py` and `model.py` of
-ai2-olmo 0.6.0.
+A setting that no class covers is refused by name. Source: `config.py` and `model.py` of ai2-olmo 0.6.0.
 """
 
 from pathlib import Path
@@ -13,7 +12,7 @@ from zerosum.errors import InputError
 
 LARGEST_CONFIG = 1_000_000  # bytes
 
-# What decides the function, with the package's defaults for what a file leaves out.
+# Settings that determine the function of the model, with the package's defaults.
 DEFAULTS: dict[str, Any] = {
     "d_model": 768,
     "n_heads": 12,
@@ -44,7 +43,7 @@ DEFAULTS: dict[str, Any] = {
     "weight_tying": True,
     "eos_token_id": 50_256,
 }
-# What does not: how the model is started, trained, cut up and run.
+# Settings that do not: how the model is initialised, trained, sharded and run.
 _WITHOUT_EFFECT = {
     "alibi_bias_max",
     "attention_dropout",
@@ -62,7 +61,7 @@ _WITHOUT_EFFECT = {
     "rope_full_precision",
     "scale_emb_init",
 }
-_OF_TRANSFORMERS = {
+_TRANSFORMERS_SETTINGS = {  # further entries of a `config.json`
     "_name_or_path",
     "architectures",
     "auto_map",
@@ -73,7 +72,7 @@ _OF_TRANSFORMERS = {
     "transformers_version",
     "use_cache",
 }
-_MUST_BE = {
+_REQUIRED = {
     "rope": True,
     "alibi": False,
     "activation_type": "swiglu",
@@ -84,15 +83,15 @@ _MUST_BE = {
 
 
 def model_section(folder: Path) -> dict[str, Any] | None:
-    """The settings as written; None where the folder has no such settings."""
-    own = folder / "config.yaml"
-    if own.is_file():
+    """The model settings as written in the folder; None where it has no OLMo settings."""
+    yaml_file = folder / "config.yaml"
+    if yaml_file.is_file():
         import yaml
 
-        if own.stat().st_size > LARGEST_CONFIG:
+        if yaml_file.stat().st_size > LARGEST_CONFIG:
             return None
         try:
-            content = yaml.safe_load(inside(folder, own.name).read_text(encoding="utf-8"))
+            content = yaml.safe_load(inside(folder, yaml_file.name).read_text(encoding="utf-8"))
         except (yaml.YAMLError, ValueError, OSError, RecursionError):
             return None
         section = content.get("model") if isinstance(content, dict) else None
@@ -100,27 +99,27 @@ def model_section(folder: Path) -> dict[str, Any] | None:
     if (folder / "config.json").is_file():
         content = read_json(folder / "config.json")
         if content.get("architectures") == ["OLMoForCausalLM"] and "d_model" in content:
-            return {name: value for name, value in content.items() if name not in _OF_TRANSFORMERS}
+            return {name: value for name, value in content.items() if name not in _TRANSFORMERS_SETTINGS}
     return None
 
 
 def settings(folder: Path) -> dict[str, Any]:
-    """Every setting that decides the function, checked. Raises InputError, by name, for one that no class covers."""
+    """The checked value of every setting in DEFAULTS. Raises InputError with the name of one that no class covers."""
     written = model_section(folder) or {}
     for name, value in written.items():
         if name not in DEFAULTS and name not in _WITHOUT_EFFECT and value not in (None, False):
             _refuse(folder, name, value)
-    found = DEFAULTS | {name: value for name, value in written.items() if name in DEFAULTS}
-    for name, value in found.items():
-        if not _is_of_its_type(name, value):
-            raise InputError(f"{folder}: {name}: {str(value)[:40]!a} in its settings makes no sense. Copy it again.")
-    for name, needed in _MUST_BE.items():
-        if found[name] != needed:
-            _refuse(folder, name, found[name])
-    return found
+    values = DEFAULTS | {name: value for name, value in written.items() if name in DEFAULTS}
+    for name, value in values.items():
+        if not _has_valid_type(name, value):
+            raise InputError(f"{folder}: {name}: {str(value)[:40]!a} in its settings is not valid. Copy it again.")
+    for name, required in _REQUIRED.items():
+        if values[name] != required:
+            _refuse(folder, name, values[name])
+    return values
 
 
-def _is_of_its_type(name: str, value: Any) -> bool:
+def _has_valid_type(name: str, value: Any) -> bool:
     default = DEFAULTS[name]
     if value is None:
         return default is None or name == "embedding_size"
@@ -128,28 +127,28 @@ def _is_of_its_type(name: str, value: Any) -> bool:
         return isinstance(value, bool)
     if isinstance(default, str):
         return isinstance(value, str)
-    fractions = name in ("layer_norm_eps", "clip_qkv", "rope_theta")
-    return type(value) in ((int, float) if fractions else (int,)) and (value > 0 or name == "eos_token_id")
+    may_be_float = name in ("layer_norm_eps", "clip_qkv", "rope_theta")
+    return type(value) in ((int, float) if may_be_float else (int,)) and (value > 0 or name == "eos_token_id")
 
 
 def _refuse(folder: Path, name: str, value: Any) -> None:
     raise InputError(
-        f"{folder}: {name[:40]}: {str(value)[:40]!a} in its settings: no class of transformers "
-        "computes this, so it is not converted. Give the model as a Hugging Face folder, if its authors publish one."
+        f"{folder}: {name[:40]}: {str(value)[:40]!a} in its settings: no transformers class computes this, so the "
+        "model is not converted. Give the model as a Hugging Face folder, if its authors publish one."
     )
 
 
 def class_and_options(folder: Path, s: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The name of the class without `ForCausalLM`, and what its settings need beside the sizes.
+    """Name of the transformers class without `ForCausalLM`, and the options of its config besides the sizes.
 
-    Raises InputError, by name, for combinations that no class covers.
+    Raises InputError for a combination of settings that no class covers, with the name of one of them.
     """
     rms = s["layer_norm_type"] == "rms"
     if s["layer_norm_type"] not in ("rms", "default", "low_precision"):
         _refuse(folder, "layer_norm_type", s["layer_norm_type"])
     if s["block_type"] not in ("sequential", "llama"):
         _refuse(folder, "block_type", s["block_type"])
-    if s["norm_after"] and s["block_type"] == "llama":  # where the package does not look at norm_after
+    if s["norm_after"] and s["block_type"] == "llama":  # with this block type the package ignores norm_after
         _refuse(folder, "norm_after", True)
     if rms and s["layer_norm_with_affine"] and s["bias_for_layer_norm"]:
         _refuse(folder, "bias_for_layer_norm", True)
@@ -157,25 +156,25 @@ def class_and_options(folder: Path, s: dict[str, Any]) -> tuple[str, dict[str, A
         _refuse(folder, "attention_layer_norm", s["attention_layer_norm"])
     if s["norm_after"] and not rms:
         _refuse(folder, "norm_after", "true with layer_norm_type " + s["layer_norm_type"])
-    bare = not rms and not s["layer_norm_with_affine"] and s["layer_norm_eps"] == 1e-5
-    if s["clip_qkv"] is not None and not bare:
+    without_weight = not rms and not s["layer_norm_with_affine"] and s["layer_norm_eps"] == 1e-5
+    if s["clip_qkv"] is not None and not without_weight:
         _refuse(folder, "clip_qkv", s["clip_qkv"])
     if s["norm_after"]:
         return "Olmo2", {"rms_norm_eps": s["layer_norm_eps"]}
     if rms:
         return "Llama", {"rms_norm_eps": s["layer_norm_eps"]}
-    if bare:
+    if without_weight:
         return "Olmo", {"clip_qkv": s["clip_qkv"]}
     return "StableLm", {"layer_norm_eps": s["layer_norm_eps"], "partial_rotary_factor": 1.0}
 
 
 def n_kv_heads(folder: Path, s: dict[str, Any]) -> int:
-    """Heads of keys and values. `multi_query_attention` is the older way to say it."""
-    of_flag = {None: None, True: 1, False: s["n_heads"]}[s["multi_query_attention"]]
-    said = s["n_kv_heads"]
-    if said is not None and of_flag is not None and said != of_flag:
+    """Number of key and value heads. `multi_query_attention` is the older setting for it."""
+    by_flag = {None: None, True: 1, False: s["n_heads"]}[s["multi_query_attention"]]
+    by_number = s["n_kv_heads"]
+    if by_number is not None and by_flag is not None and by_number != by_flag:
         _refuse(folder, "multi_query_attention", s["multi_query_attention"])
-    heads: int = said or of_flag or s["n_heads"]
+    heads: int = by_number or by_flag or s["n_heads"]
     if s["d_model"] % s["n_heads"] or s["n_heads"] % heads:
         _refuse(folder, "n_heads", s["n_heads"])
     return heads

@@ -1,7 +1,7 @@
-"""Hugging Face folders: `config.json` and safetensors, one file or many, else `pytorch_model.bin`.
+"""Hugging Face folders: `config.json`, and weights in safetensors files or in `pytorch_model.bin`, sharded or not.
 
-Any causal language model that transformers itself knows, mixture-of-experts ones too. Code that a folder brings along
-is run only when the caller asks aloud.
+Loads every causal language model that transformers itself knows, including mixtures of experts. Code in a folder is run
+only with `trust_remote_code`.
 """
 
 import json
@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zerosum.checkpoints._kind import Kind, Progress, loading, require_all, require_enough
+from zerosum.checkpoints._kind import Kind, Progress, loading, require_all_weights, require_plausible_size
 from zerosum.checkpoints.weights import Weights, inside
 from zerosum.errors import InputError
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     import torch
 
 SINGLE = ("model.safetensors", "pytorch_model.bin")
-FILES = tuple(name for single in SINGLE for name in (single, single + ".index.json"))  # in the order of preference
+FILES = tuple(name for single in SINGLE for name in (single, single + ".index.json"))  # the first that exists is used
 
 
 def matches(path: Path) -> bool:
-    """A folder with weights or settings of transformers."""
+    """Whether the path is a folder with settings or weights of transformers."""
     return path.is_dir() and ((path / "config.json").exists() or any((path / name).exists() for name in FILES))
 
 
 def weights(path: Path) -> Weights:
-    """One file, or those that the index lists; all of them inside the folder."""
+    """The weight file, or the shards that the index lists; all inside the folder."""
     for name in FILES:
         if (path / name).exists() or (path / name).is_symlink():
-            names = _listed(path, name) if name.endswith(".json") else [name]
+            names = _shards(path, name) if name.endswith(".json") else [name]
             files = tuple(inside(path, name) for name in names)
             for file in files:
                 if not file.is_file():
@@ -38,21 +38,23 @@ def weights(path: Path) -> Weights:
     raise InputError(f"{path}: no {SINGLE[0]} in it. Copy it again, or move the folder elsewhere.")
 
 
-def _listed(folder: Path, index: str) -> list[str]:
+def _shards(folder: Path, index: str) -> list[str]:
+    """Names of the files that an index lists."""
     content = read_json(inside(folder, index))
-    listed = content.get("weight_map")
-    if not isinstance(listed, dict) or not listed or not all(isinstance(name, str) for name in listed.values()):
+    weight_map = content.get("weight_map")
+    is_map = isinstance(weight_map, dict) and all(isinstance(name, str) for name in weight_map.values())
+    if not is_map or not weight_map:
         raise InputError(f"{folder / index}: lists no weights. Copy it again.")
-    names = sorted(set(listed.values()))
-    # The ending chooses the reader: an index of safetensors never leads to a pickle.
-    ending = Path(index.removesuffix(".index.json")).suffix
-    if odd := [name for name in names if Path(name).suffix != ending]:
-        raise InputError(f"{folder / index}: lists {odd[0]!a}, which is no {ending} file. Copy it again.")
+    names = sorted(set(weight_map.values()))
+    # The suffix selects the reader: an index of safetensors files must not lead to a pickle.
+    suffix = Path(index.removesuffix(".index.json")).suffix
+    if other := [name for name in names if Path(name).suffix != suffix]:
+        raise InputError(f"{folder / index}: lists {other[0]!a}, which is not a {suffix} file. Copy it again.")
     return names
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """A JSON object. Raises InputError for anything else."""
+    """Read a file that holds a JSON object. Raises InputError for anything else."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -65,33 +67,33 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def require_plain(folder: Path) -> None:
-    """Raise InputError where the settings ask for what would not be the trained model itself."""
+    """Raise InputError where a folder holds something other than the trained model itself: quantised, or an adapter."""
     config = folder / "config.json"
     if not config.is_file():
-        raise InputError(f"{folder}: no config.json in it, which says the architecture. Copy it there.")
+        raise InputError(f"{folder}: no config.json in it, which describes the architecture. Copy it there.")
     settings = read_json(inside(folder, "config.json"))
     if settings.get("quantization_config") or settings.get("compression_config"):
         raise InputError(
-            f"{folder}: its weights are quantised (quantization_config), and rounded weights change late losses by "
+            f"{folder}: its weights are quantised (quantization_config), and rounding the weights changes late losses "
             "more than training does. Give the checkpoint in the precision it was trained in."
         )
     if "transformers_weights" in settings:
-        raise InputError(f"{config}: transformers_weights names other files than the usual ones. Remove that line.")
+        raise InputError(f"{config}: transformers_weights names other weight files than usual. Remove that line.")
     if (folder / "adapter_config.json").exists():
-        raise InputError(f"{folder}: an adapter is in it, not a whole model. Merge it into its model and save that.")
+        raise InputError(f"{folder}: holds an adapter, not a whole model. Merge it into its model and save the result.")
 
 
 def load(path: Path, dtype: "torch.dtype", trust_remote_code: bool) -> Any:
-    """The folder's causal language model, all of its weights from its own files."""
+    """The causal language model of a folder, with all weights from its own files."""
     require_plain(path)
-    found = weights(path)
-    in_safetensors = found.files[0].suffix == ".safetensors"
+    stored = weights(path)
+    in_safetensors = stored.files[0].suffix == ".safetensors"
     with loading(path):
         from transformers import AutoConfig, AutoModelForCausalLM
 
         config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=trust_remote_code)
     make = partial(AutoModelForCausalLM.from_config, config, trust_remote_code=trust_remote_code)
-    require_enough(path, config, found.shapes(), make)
+    require_plausible_size(path, config, stored.shapes(), make)
     with loading(path):
         model, report = AutoModelForCausalLM.from_pretrained(
             path,
@@ -101,14 +103,14 @@ def load(path: Path, dtype: "torch.dtype", trust_remote_code: bool) -> Any:
             weights_only=True,
             trust_remote_code=trust_remote_code,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # they are in the report, and refused with it
+            ignore_mismatched_sizes=True,  # the report lists them, and `require_all_weights` refuses them
         )
-    require_all(path, report)
+    require_all_weights(path, report)
     return model
 
 
 def progress(path: Path) -> Progress:
-    """From `trainer_state.json`; tokens are counted only by a Trainer that was told to, and 0 says that it was not."""
+    """Progress in `trainer_state.json`. A Trainer counts tokens only on request; if it did not, the file holds 0."""
     file = path / "trainer_state.json"
     if not file.is_file():
         return Progress()

@@ -1,6 +1,6 @@
 """Lightning's `.ckpt` files: the weights of a module that wraps a causal language model of transformers.
 
-The file does not say which architecture it is: a `config.json` of transformers beside it, or one folder up, does.
+The file does not state the architecture, so a `config.json` of transformers is needed beside it or one folder up.
 """
 
 from pathlib import Path
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def matches(path: Path) -> bool:
-    """A torch file in which Lightning's words stand."""
+    """Whether the path is a torch file with the entries that Lightning writes."""
     return path.is_file() and holds(path, b"pytorch-lightning_version", b"state_dict")
 
 
 def select(content: Any) -> dict[str, Any]:
-    """The module's weights; not the optimizer's state."""
+    """The module's weights by name, without the optimizer's state."""
     state = content.get("state_dict") if isinstance(content, dict) else None
     return (
         {str(name).replace("_orig_mod.", ""): value for name, value in state.items()} if isinstance(state, dict) else {}
@@ -34,7 +34,7 @@ def weights(path: Path) -> Weights:
 
 
 def progress(path: Path) -> Progress:
-    """Optimizer steps taken when it was saved."""
+    """The optimizer step at which the file was saved."""
     step = load_pickled(path).get("global_step")
     return Progress(step if isinstance(step, int) and step >= 0 else None)
 
@@ -44,7 +44,7 @@ def load(path: Path, dtype: "torch.dtype", trust_remote_code: bool) -> Any:
     folder = next((folder for folder in (path.parent, path.parent.parent) if (folder / "config.json").is_file()), None)
     if folder is None:
         raise InputError(
-            f"{path}: does not say its architecture. Save the model's settings beside it: "
+            f"{path}: does not state its architecture. Save the model's settings beside it: "
             f"model.config.save_pretrained({str(path.parent)!r})"
         )
     require_plain(folder)
@@ -57,16 +57,20 @@ def load(path: Path, dtype: "torch.dtype", trust_remote_code: bool) -> Any:
         require_layers(path, getattr(config.get_text_config(), "num_hidden_layers", None), len(state))
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
-    inner = _of_the_model(state, next(iter(model.state_dict())))
+    inner = _without_prefix(state, next(iter(model.state_dict())))
     return build(path, type(model), config, inner, dtype, frozenset())
 
 
-def _of_the_model(state: dict[str, Any], a_name: str) -> dict[str, Any]:
-    """The module calls its model as it likes (`model.`, `net.lm.`): found by one parameter, taken from all."""
-    before = [name.removesuffix(a_name) for name in state if name == a_name or name.endswith("." + a_name)]
-    if not before:
+def _without_prefix(state: dict[str, Any], known_name: str) -> dict[str, Any]:
+    """The language model's weights, without the prefix that the module adds to their names (`model.`, `net.lm.`).
+
+    known_name: a parameter of the language model, by which the prefix is recognised.
+    """
+    same_names = [name for name in state if name == known_name or name.endswith("." + known_name)]
+    prefixes = [name.removesuffix(known_name) for name in same_names]
+    if not prefixes:
         return state
-    prefix = min(before, key=len)
+    prefix = min(prefixes, key=len)
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
 
 

@@ -1,9 +1,9 @@
-"""nanoGPT's `ckpt.pt`: settings, weights and iteration in one pickled file, as a GPT-2 of transformers.
+"""nanoGPT's `ckpt.pt`: settings, weights and iteration in one pickled file, loaded as a GPT-2 of transformers.
 
-The file does not say which activation was used: the exact GELU, as nanoGPT does since 2023, or the tanh form of its
-first versions, which have no `bias` among their settings. Weights after `iter_num` updates, whose tokens it does not
-record. Forks add settings: one that is switched on is refused by its name, since most of them leave no trace in the
-weights. Source: `model.py` and `train.py` of nanoGPT.
+The file does not name the activation. nanoGPT has used the exact GELU since 2023; its first versions, whose settings
+lack `bias`, used the tanh approximation. The weights are those after `iter_num` updates; the number of tokens is not
+recorded. Forks add settings, most of which leave no trace in the weights: an added setting that is switched on is
+refused by name. Source: `model.py` and `train.py` of nanoGPT.
 """
 
 from pathlib import Path
@@ -16,6 +16,7 @@ from zerosum.errors import InputError
 if TYPE_CHECKING:
     import torch
 
+# nanoGPT's Linear weights are the transpose of the Conv1D weights of transformers.
 _TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 _WITH_BIAS = ("ln_1", "ln_2", "attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
 _KNOWN = ("bias", "dropout", "n_layer", "n_head", "n_embd", "block_size", "vocab_size")
@@ -23,12 +24,12 @@ _SIZES = ("n_layer", "n_head", "n_embd", "block_size", "vocab_size")
 
 
 def matches(path: Path) -> bool:
-    """A torch file in which nanoGPT's words stand."""
+    """Whether the path is a torch file with the entries that nanoGPT writes."""
     return path.is_file() and holds(path, b"model_args", b"iter_num")
 
 
 def select(content: Any) -> dict[str, Any]:
-    """The weights, under their names without what torch.compile put before them."""
+    """The weights by name, without the prefix that torch.compile adds."""
     model = content.get("model") if isinstance(content, dict) else None
     if not isinstance(model, dict):
         return {}
@@ -41,18 +42,18 @@ def weights(path: Path) -> Weights:
 
 
 def progress(path: Path) -> Progress:
-    """The iteration at which it was saved."""
+    """The iteration at which the file was saved."""
     step = load_pickled(path).get("iter_num")
     return Progress(step if isinstance(step, int) and step >= 0 else None)
 
 
 def load(path: Path, dtype: "torch.dtype", trust_remote_code: bool) -> Any:
-    """A GPT2LMHeadModel of the same function. Biases that the model was trained without are 0 and not trainable."""
+    """A GPT2LMHeadModel that computes the same. Biases that nanoGPT's model lacks are 0 and not trainable."""
     content = load_pickled(path)
     args = content.get("model_args") if isinstance(content, dict) else None
     if not isinstance(args, dict) or any(type(args.get(size)) is not int or args[size] < 1 for size in _SIZES):
         raise InputError(
-            f"{path}: its model_args lack one of {', '.join(_SIZES)}. Is it a file of nanoGPT? Copy it again."
+            f"{path}: its model_args lack one of {', '.join(_SIZES)}. Is it a nanoGPT file? Copy it again."
         )
     for name, value in args.items():
         if name not in _KNOWN and value not in (None, False):
@@ -88,11 +89,11 @@ def _zero_biases(args: dict[str, int], dtype: "torch.dtype") -> dict[str, Any]:
     import torch
 
     width = args["n_embd"]
-    wide = {"attn.c_attn": 3 * width, "mlp.c_fc": 4 * width}
+    widths = {"attn.c_attn": 3 * width, "mlp.c_fc": 4 * width}
     zeros = {"transformer.ln_f.bias": torch.zeros(width, dtype=dtype)}
     for layer in range(args["n_layer"]):
-        for part in _WITH_BIAS:
-            zeros[f"transformer.h.{layer}.{part}.bias"] = torch.zeros(wide.get(part, width), dtype=dtype)
+        for module in _WITH_BIAS:
+            zeros[f"transformer.h.{layer}.{module}.bias"] = torch.zeros(widths.get(module, width), dtype=dtype)
     return zeros
 
 

@@ -1,14 +1,16 @@
-"""OLMo's own format, unsharded: `config.yaml` and `model.pt` or `model.safetensors`, as the class of transformers that
-computes the same function. What no class computes is refused by the name of the setting.
+"""OLMo's own unsharded format: `config.yaml`, and `model.pt` or `model.safetensors`.
 
-| norm | place | class |
+A model is loaded as the transformers class that computes the same function. A setting that no class covers is refused
+by name.
+
+| norm | position in the block | class |
 |---|---|---|
-| rms | before | Llama |
-| layer norm without weight, eps 1e-5 | before | Olmo |
-| layer norm | before | StableLm |
-| rms, also of queries and keys | after | Olmo2 |
+| RMS norm | before attention and MLP | Llama |
+| layer norm without weight, eps 1e-5 | before attention and MLP | Olmo |
+| layer norm | before attention and MLP | StableLm |
+| RMS norm, also of queries and keys | after attention and MLP | Olmo2 |
 
-Also the same weights in the older folders of the hub (`OLMoForCausalLM` in `config.json`). Source: `model.py` and
+The same weights in older folders on the hub (`OLMoForCausalLM` in `config.json`) are loaded too. Source: `model.py` and
 `config.py` of ai2-olmo 0.6.0; `make olmo-check` compares the logits.
 """
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def matches(path: Path) -> bool:
-    """A folder with the settings of an OLMo model, as this format writes them."""
+    """Whether the path is a folder with the settings of an OLMo model in this format."""
     try:
         return path.is_dir() and model_section(path) is not None
     except InputError:
@@ -35,31 +37,31 @@ def matches(path: Path) -> bool:
 
 
 def weights(path: Path) -> Weights:
-    """`model.safetensors`, else `model.pt`; in the older folders of the hub those that Hugging Face writes."""
+    """`model.safetensors`, else `model.pt`; in older folders on the hub, the files of the Hugging Face format."""
     if not (path / "config.yaml").is_file():
         return hugging_face.weights(path)
     for name in ("model.safetensors", "model.pt"):
         if (path / name).is_file():
             return Weights((inside(path, name),))
-    raise InputError(f"{path}: no model.safetensors or model.pt in it: sharded? Give the -unsharded folder.")
+    raise InputError(f"{path}: no model.safetensors or model.pt in it. Is it sharded? Give the -unsharded folder.")
 
 
 def load(path: Path, dtype: "torch.dtype", trust_remote_code: bool) -> Any:
-    """The model in transformers. Weights of a norm that has none here are 1, biases 0, and neither is trainable."""
+    """The model in transformers. Norm weights (1) and biases (0) that only the transformers class has are frozen."""
     s = settings(path)
-    name, options = class_and_options(path, s)
+    class_name, options = class_and_options(path, s)
     heads = n_kv_heads(path, s)
     hidden = s["mlp_hidden_size"] or s["mlp_ratio"] * s["d_model"]
-    state = native.read(path, weights(path).tensors())
-    state = native.rename(path, state, s, heads, norms_after=name == "Olmo2")
+    state = native.plain_names(path, weights(path).tensors())
+    state = native.to_transformers(path, state, s, heads, norms_after=class_name == "Olmo2")
     require_layers(path, s["n_layers"], len(state))
-    constant = native.constant_norms(s, heads, name, dtype)
-    native.require_none(path, state, constant.keys() | ({"lm_head.weight"} if s["weight_tying"] else set()))
+    constant = native.constant_norms(s, heads, class_name, dtype)
+    native.require_absent(path, state, constant.keys() | ({"lm_head.weight"} if s["weight_tying"] else set()))
     with loading(path):
         import transformers
 
-        config = getattr(transformers, f"{name}Config")(
-            vocab_size=s["embedding_size"] or s["vocab_size"],  # the padding is part of the softmax, as in training
+        config = getattr(transformers, f"{class_name}Config")(
+            vocab_size=s["embedding_size"] or s["vocab_size"],  # padding rows are part of the softmax, as in training
             hidden_size=s["d_model"],
             intermediate_size=hidden // 2,
             num_hidden_layers=s["n_layers"],
@@ -70,15 +72,15 @@ def load(path: Path, dtype: "torch.dtype", trust_remote_code: bool) -> Any:
             tie_word_embeddings=s["weight_tying"],
             bos_token_id=None,
             eos_token_id=s["eos_token_id"],
-            pad_token_id=None,  # transformers would stop the gradient of that row
+            pad_token_id=None,  # with a padding id, that row of the embedding would get no gradient
             **options,
         )
-        model_class = getattr(transformers, f"{name}ForCausalLM")
+        model_class = getattr(transformers, f"{class_name}ForCausalLM")
     return build(path, model_class, config, state | constant, dtype, frozenset(constant))
 
 
 def progress(path: Path) -> Progress:
-    """Only the name of an OLMo folder says its step."""
+    """Empty: only the name of an OLMo folder states its step."""
     return Progress()
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from zerosum.curves._format import HEAD_BYTES, Choose, Columns, Format
+from zerosum.curves._note import Note
 from zerosum.curves.numerals import COUNTS, Numerals, is_number, may_be_grouped
 from zerosum.errors import InputError
 
@@ -96,16 +97,18 @@ def read_table(paths: tuple[Path, ...], choose: Choose) -> Columns:
         if names.count(name) > 1:
             raise InputError(f"{path}: {names.count(name)} columns are called {name!r} ({axis}). Rename all but one.")
     frame = _frame(path, layout)
-    said: list[str] = []
+    notes: list[Note] = []
     axes = {}
-    numerals = Numerals(str(path), said, layout.delimiter != ",", "." if layout.delimiter == "," else "")
+    numerals = Numerals(str(path), notes, layout.delimiter != ",", "." if layout.delimiter == "," else "")
     for axis in sorted(chosen, key=lambda axis: axis in COUNTS):
         column = frame.iloc[:, names.index(chosen[axis])]
         axes[axis] = _numbers(path, layout, column, axis, chosen[axis], numerals)
     if _last_row_is_cut_off(path, axes["step"]):
-        said.append(f"the last line (step {axes['step'][-1]:g}) has no end, is likely cut off and was dropped")
+        notes.append(
+            Note("cut-off", f"the last line (step {axes['step'][-1]:g}) has no end, is likely cut off and was dropped")
+        )
         axes = {axis: values[:-1] for axis, values in axes.items()}
-    return Columns(axes, chosen, tuple(said), {",": "csv", "\t": "tsv"}.get(layout.delimiter, "csv"))
+    return Columns(axes, chosen, tuple(notes), {",": "csv", "\t": "tsv"}.get(layout.delimiter, "csv"))
 
 
 def _found(head: bytes) -> str:

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from zerosum.curves._format import Choose, Columns, Format, columns_of_rows, flat
+from zerosum.curves._note import Note
 from zerosum.curves.json_file import load
 from zerosum.errors import InputError
 
@@ -20,7 +21,7 @@ def _matches(head: bytes, name: str) -> bool:
 def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
     path = paths[0]
     whole = load(path)
-    said = []
+    notes = []
     if isinstance(whole, dict):
         lists = {name: values for name, values in whole.items() if isinstance(values, list)}
         chosen = choose(list(lists))
@@ -31,13 +32,13 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
         rows = [
             dict(zip(lengths, values, strict=True)) for values in zip(*(lists[name] for name in lengths), strict=True)
         ]
-        return columns_of_rows(rows or [dict.fromkeys(lengths)], lambda _: chosen, str(path), said=(), format="json")
+        return columns_of_rows(rows or [dict.fromkeys(lengths)], lambda _: chosen, str(path), notes=(), format="json")
     rows = [flat(row) for row in whole if isinstance(row, dict)] if isinstance(whole, list) else []
     if not rows:
         raise InputError(f"{path}: no rows in it. Give an array of objects, one for each logged step.")
     if len(rows) < len(whole):
-        said.append(f"{len(whole) - len(rows)} entries that are no objects dropped")
-    return columns_of_rows(rows, choose, str(path), said=said, format="json")
+        notes.append(Note("entries-ignored", f"{len(whole) - len(rows)} entries that are no objects dropped"))
+    return columns_of_rows(rows, choose, str(path), notes=notes, format="json")
 
 
 FORMAT = Format(name="JSON table", named=("*.json",), matches=_matches, read=_read, rank=8)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from zerosum.curves._format import Choose, Columns, Format, columns_of_rows, flat
+from zerosum.curves._note import Note
 from zerosum.curves.folders import OUR_LOG
 from zerosum.errors import InputError
 
@@ -24,13 +25,13 @@ def _matches(head: bytes, name: str) -> bool:
 
 def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
     path = paths[0]
-    rows, said = _rows(path)
+    rows, notes = _rows(path)
     if not rows:
         raise InputError(f"{path}: no complete line of JSON. Give a log with at least one logged step.")
-    return columns_of_rows(rows, choose, str(path), said=said, format="jsonl")
+    return columns_of_rows(rows, choose, str(path), notes=notes, format="jsonl")
 
 
-def _rows(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+def _rows(path: Path) -> tuple[list[dict[str, Any]], list[Note]]:
     rows: list[dict[str, Any]] = []
     bad: tuple[int, str] | None = None
     for number, line in _lines(path):
@@ -46,7 +47,7 @@ def _rows(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
             continue
         rows.append(flat(row))
     # Only a line with nothing after it can be what a killed process left.
-    return rows, [f"the last line ({bad[0]}) is cut off and was dropped"] if bad else []
+    return rows, [Note("cut-off", f"the last line ({bad[0]}) is cut off and was dropped")] if bad else []
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

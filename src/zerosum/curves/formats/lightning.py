@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from zerosum.curves._format import Choose, Columns, Format
+from zerosum.curves._note import Note
 from zerosum.curves.formats.csv import layout_of, read_table
 
 
@@ -22,8 +23,10 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
     columns = read_table(paths, choose)
     if columns.names["step"] != "step":
         return replace(columns, format="lightning csv")
-    counted = "steps are counted from 0, as Lightning does: the loss of step k comes after k updates"
-    return replace(columns, format="lightning csv", said=(*columns.said, counted))
+    counted = Note(
+        "counted-from-0", "steps are counted from 0, as Lightning does: the loss of step k comes after k updates"
+    )
+    return replace(columns, format="lightning csv", notes=(*columns.notes, counted))
 
 
 FORMAT = Format(

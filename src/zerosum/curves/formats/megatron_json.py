@@ -30,7 +30,7 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
         for step, value in values.items():
             rows.setdefault(step, {"step": step})[name] = value
     return columns_of_rows(
-        [rows[step] for step in sorted(rows)], choose, str(path), said=(), format="megatron golden values"
+        [rows[step] for step in sorted(rows)], choose, str(path), notes=(), format="megatron golden values"
     )
 
 

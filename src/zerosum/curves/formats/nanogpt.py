@@ -1,5 +1,6 @@
 """What nanoGPT's `train.py` prints: `iter 250: loss 3.2145, time 123.45ms, mfu 40.12%`."""
 
+from zerosum.curves._note import Note
 from zerosum.curves.textlog import NUMBER, START, TextLog
 
 FORMAT = TextLog(
@@ -11,6 +12,6 @@ FORMAT = TextLog(
     ),
     called=(("evaluated_train", "evaluated train loss"), ("val", "val loss")),
     tokens=r"tokens per iteration will be: (?P<tokens>\d[\d,]*)",
-    said=("iterations are counted from 0: the loss of iteration k comes after k updates",),
+    notes=(Note("counted-from-0", "iterations are counted from 0: the loss of iteration k comes after k updates"),),
     rank=30,
 ).format()

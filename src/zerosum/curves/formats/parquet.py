@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from zerosum.curves._format import Choose, Columns, Format
+from zerosum.curves._note import Note
 from zerosum.curves.numerals import Numerals
 from zerosum.errors import InputError, MissingExtra
 
@@ -26,8 +27,8 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
         with pq.ParquetFile(path) as file:
             chosen = choose([f.name for f in file.schema_arrow if _is_number(f.type, pa) or _is_text(f.type, pa)])
             table = file.read(columns=list(dict.fromkeys(chosen.values())))
-        said: list[str] = []
-        numerals = Numerals(str(path), said)
+        notes: list[Note] = []
+        numerals = Numerals(str(path), notes)
         axes = {axis: _numbers(axis, table.column(name), name, numerals, pa) for axis, name in chosen.items()}
     except InputError:
         raise
@@ -35,7 +36,7 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
     except (OSError, ValueError, KeyError, NotImplementedError, MemoryError) as error:
         cause = (str(error).strip().splitlines() or [type(error).__name__])[0][:100]
         raise InputError(f"{path}: not a Parquet file that can be read ({cause}). Was it cut off?") from None
-    return Columns(axes, chosen, tuple(said), "parquet")
+    return Columns(axes, chosen, tuple(notes), "parquet")
 
 
 def _is_number(kind: Any, pa: Any) -> bool:

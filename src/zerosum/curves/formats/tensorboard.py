@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from zerosum.curves import wire
 from zerosum.curves._format import Choose, Columns, Format
+from zerosum.curves._note import Note
 from zerosum.curves.records import Damage, begins_with_record, records
 from zerosum.errors import InputError
 
@@ -36,18 +37,24 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
                 _add_scalars(event, tags)
             except wire.WireError:
                 damage.bad_records += 1
-    said = list(damage.said)
+    notes = list(damage.notes)
     if len(paths) > 1:
-        said.insert(0, f"{len(paths)} event files of one folder read one after the other, by the time in their names")
+        notes.insert(
+            0,
+            Note(
+                "several-files",
+                f"{len(paths)} event files of one folder read one after the other, by the time in their names",
+            ),
+        )
     if damage.bad_records:
-        said.append(f"{damage.bad_records} damaged records dropped")
+        notes.append(Note("damaged", f"{damage.bad_records} damaged records dropped"))
     if not tags:
-        why = "; ".join(said) or "no scalar in it"
+        why = "; ".join(notes) or "no scalar in it"
         raise InputError(f"{paths[0]}: no scalars ({why}). Give an event file of the training loss.")
     own_step = "step" if "step" not in tags else "event step"
     chosen = choose([own_step, *tags])
     points = {axis: tags[name] for axis, name in chosen.items() if name != own_step}
-    return Columns(_joined(points, chosen, own_step), chosen, tuple(said), "tensorboard")
+    return Columns(_joined(points, chosen, own_step), chosen, tuple(notes), "tensorboard")
 
 
 def _joined(points: dict[str, Points], chosen: dict[str, str], own_step: str) -> dict[str, Float[np.ndarray, " n"]]:

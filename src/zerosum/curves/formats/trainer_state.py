@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from zerosum.curves._format import Choose, Columns, Format, columns_of_rows, flat
+from zerosum.curves._note import Note
 from zerosum.curves.json_file import load_object
 from zerosum.errors import InputError
 
@@ -23,20 +24,29 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
     if not isinstance(history, list):
         raise InputError(f"{path}: no log_history list in it. Give a trainer_state.json of the Hugging Face Trainer.")
     rows = [flat(row) for row in history if isinstance(row, dict)]
-    said = []
+    notes = []
     if len(paths) > 1:
-        said.append(f"the newest of {len(paths)} trainer_state.json was read: {path.parent.name}/{path.name}")
+        notes.append(
+            Note(
+                "several-files",
+                f"the newest of {len(paths)} trainer_state.json was read: {path.parent.name}/{path.name}",
+            )
+        )
     if len(rows) < len(history):
-        said.append(f"{len(history) - len(rows)} entries of log_history that are no objects dropped")
+        notes.append(
+            Note("entries-ignored", f"{len(history) - len(rows)} entries of log_history that are no objects dropped")
+        )
     averages = [row for row in rows if any(key in row for key in SUMMARY) and row.pop("train_loss", None) is not None]
     if averages:
-        said.append("train_loss of the last row, an average over the whole run, was ignored")
+        notes.append(Note("entries-ignored", "train_loss of the last row, an average over the whole run, was ignored"))
     every = state.get("logging_steps")
     if isinstance(every, int) and not isinstance(every, bool) and every > 1:
-        said.append(f"each loss is a mean over the steps since the row before (logging_steps {every:,})")
+        notes.append(
+            Note("averaged", f"each loss is a mean over the steps since the row before (logging_steps {every:,})")
+        )
     if not rows:
         raise InputError(f"{path}: log_history has no rows. Give the state of a later checkpoint.")
-    return columns_of_rows(rows, choose, str(path), said=said, format="trainer_state")
+    return columns_of_rows(rows, choose, str(path), notes=notes, format="trainer_state")
 
 
 def _newest_last(files: Sequence[Path]) -> list[tuple[Path, ...]]:

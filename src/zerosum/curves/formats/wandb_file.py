@@ -8,6 +8,7 @@ from typing import Any
 
 from zerosum.curves import wire
 from zerosum.curves._format import Choose, Columns, Format, columns_of_rows
+from zerosum.curves._note import Note
 from zerosum.curves.blocks import FILE_HEADER, log_records
 from zerosum.curves.records import Damage
 from zerosum.errors import InputError
@@ -34,15 +35,21 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
                 title = _add(record, rows) or title
             except wire.WireError:
                 damage.bad_records += 1
-    said = list(damage.said)
+    notes = list(damage.notes)
     if len(paths) > 1:
-        said.insert(0, f"{len(paths)} files of the same run id read one after the other, by the time in their names")
+        notes.insert(
+            0,
+            Note(
+                "several-files",
+                f"{len(paths)} files of the same run id read one after the other, by the time in their names",
+            ),
+        )
     if damage.bad_records:
-        said.append(f"{damage.bad_records} damaged records dropped")
+        notes.append(Note("damaged", f"{damage.bad_records} damaged records dropped"))
     if not rows:
-        why = "; ".join(said) or "the run logged nothing"
+        why = "; ".join(notes) or "the run logged nothing"
         raise InputError(f"{paths[0]}: no history ({why}). Give the file of a run that logged its loss.")
-    return columns_of_rows(rows, choose, str(path), said=said, format="wandb file", title=title)
+    return columns_of_rows(rows, choose, str(path), notes=notes, format="wandb file", title=title)
 
 
 def _add(record: bytes, rows: list[Row]) -> str:

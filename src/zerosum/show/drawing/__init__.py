@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from zerosum.show.drawing.interference_series import null_handles, series
     from zerosum.show.drawing.legend import entry, legend_below, run_handles
     from zerosum.show.drawing.module import FigureModule
+    from zerosum.show.drawing.multiples import (
+        FEW_PANELS,
+        MOST_PANELS,
+        multiples,
+        name_axes,
+        shown,
+        ticks,
+        titles,
+    )
     from zerosum.show.drawing.style import (
         GRID,
         INK,
@@ -37,6 +46,7 @@ _FILES = {
     "interference_series": ["null_handles", "series"],
     "legend": ["entry", "legend_below", "run_handles"],
     "module": ["FigureModule"],
+    "multiples": ["FEW_PANELS", "MOST_PANELS", "multiples", "name_axes", "shown", "ticks", "titles"],
     "style": [
         *("GRID", "INK", "LINES", "MARKERS", "MUTED", "PAPER", "RANGE", "ROLES", "SERIES"),
         *("Layout", "RunStyle", "run_styles", "style"),
@@ -45,10 +55,12 @@ _FILES = {
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_FILES)
 
 __all__ = [
+    "FEW_PANELS",
     "GRID",
     "INK",
     "LINES",
     "MARKERS",
+    "MOST_PANELS",
     "MUTED",
     "PAPER",
     "RANGE",
@@ -70,6 +82,8 @@ __all__ = [
     "log_axis",
     "log_thinned",
     "log_ticks",
+    "multiples",
+    "name_axes",
     "note_above",
     "null_handles",
     "panels",
@@ -78,7 +92,10 @@ __all__ = [
     "run_styles",
     "say_empty",
     "series",
+    "shown",
     "style",
+    "ticks",
+    "titles",
     "verdict_inset",
     "write_figure",
 ]

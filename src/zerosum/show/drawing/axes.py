@@ -61,7 +61,7 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [float(tick) for tick in MaxNLocator(7, steps=[1, 2, 5, 10]).tick_values(low, high) if low <= tick <= high]
 
 
-def log_axis(axes: Axes, which: str, values: Sequence[float], pad: float = 1.05, most: int = 20) -> None:
+def log_axis(axes: Axes, which: str, values: Sequence[float | int], pad: float = 1.05, most: int = 20) -> None:
     """Make an axis logarithmic, reaching `pad` beyond the values, with at most so many ticks.
 
     Step 0 has no logarithm and gets its own place.

@@ -14,7 +14,6 @@ from zerosum.show.drawing.axes import log_thinned
 from zerosum.show.drawing.legend import entry
 from zerosum.show.drawing.style import INK, MUTED, PAPER, RANGE
 from zerosum.show.numbers import L_D, R_D, T_D, text
-from zerosum.show.words import BREAKS
 
 POINTS = 260
 BEFORE, AFTER = (0, (4, 2)), (0, (1, 1.4))
@@ -24,17 +23,17 @@ def fit_on_curve(ax: Axes, curve: LossCurve, fit: Fit, colour: str, points: int 
     """Draw all of it into one panel. Losses are thinned evenly on the logarithmic axis; the caller sets the scales."""
     if fit.n_bins:
         ax.axvspan(fit.first_step, fit.last_step, color=RANGE, zorder=0, linewidth=0)
-    kept = drawn_rows(curve, points)
-    ax.plot(curve.step[kept], curve.loss[kept], ".", color=colour, markersize=2.6, alpha=0.45, zorder=2)
+    rows = drawn_rows(curve, points)
+    ax.plot(curve.step[rows], curve.loss[rows], ".", color=colour, markersize=2.6, alpha=0.45, zorder=2)
     law_line(ax, fit, INK, 1.4)
-    if fit.verdict in BREAKS:
+    if fit.has_break:
         _break(ax, fit, colour)
 
 
 def drawn_rows(curve: LossCurve, points: int = POINTS) -> np.ndarray:
     """Which rows of a curve are drawn: those above step 0, at most so many."""
-    kept = log_thinned(len(curve), points)
-    rows: np.ndarray = kept[curve.step[kept] > 0]
+    thinned = log_thinned(len(curve), points)
+    rows: np.ndarray = thinned[curve.step[thinned] > 0]
     return rows
 
 
@@ -67,15 +66,15 @@ def _break(ax: Axes, fit: Fit, colour: str) -> None:
 def verdict_inset(ax: Axes, fit: Fit, why: str) -> None:
     """The numbers of the break in the lower left corner, or why there are none."""
     if fit.verdict == "cannot-tell":
-        said = textwrap.fill(f"cannot tell: {why}", 36, max_lines=5, placeholder=" …")
+        numbers = textwrap.fill(f"cannot tell: {why}", 36, max_lines=5, placeholder=" …")
     elif fit.verdict == "no-break":
-        said = "no break in the fitted range"
+        numbers = "no break in the fitted range"
     else:
-        said = "\n".join(
+        numbers = "\n".join(
             f"{form.symbol} = {text(getattr(fit, form.symbol), fit.intervals.get(form.symbol), form, False)} {unit}"
             for form, unit in ((L_D, "nats"), (T_D, "steps"), (R_D, ""))
         )
-    ax.text(0.04, 0.04, said, transform=ax.transAxes, va="bottom", fontsize=8.5, linespacing=1.45, zorder=6)
+    ax.text(0.04, 0.04, numbers, transform=ax.transAxes, va="bottom", fontsize=8.5, linespacing=1.45, zorder=6)
 
 
 def fit_handles(broken: bool) -> list[Artist]:

@@ -1,6 +1,6 @@
 """What the file of a figure has."""
 
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -21,10 +21,12 @@ class FigureModule(Protocol[Subject]):
         """The figure, for a desktop or a phone."""
         ...
 
-    def table(self, subject: Subject, /) -> pd.DataFrame:
-        """Its numbers at full precision."""
+    def alt(self, subject: Subject, /) -> str:
+        """Alt text."""
         ...
 
-    def alt(self, subject: Subject, /) -> str:
-        """What it shows, for who cannot see it."""
-        ...
+    if TYPE_CHECKING:  # older figures alone: those of sections have `numbers`
+
+        def table(self, subject: Subject, /) -> pd.DataFrame:
+            """Its numbers at full precision."""
+            ...

@@ -1,4 +1,4 @@
-"""One file for each format; the first that knows a file reads it. Plain text knows every file, so it is last."""
+"""Formats of data files, one module each. The first reader that matches a file reads it; `text` matches every file."""
 
 from types import ModuleType
 

@@ -7,17 +7,17 @@ from typing import Any
 from zerosum.errors import InputError, MissingExtra
 from zerosum.tokens._document import Document, Fields
 
-_MARKS = ("dataset_dict.json", "state.json")
-_SPLITS = ("validation", "test")  # taken without asking: tokens that were not trained on
+_SAVED_FILES = ("dataset_dict.json", "state.json")  # written by `save_to_disk`
+_HELD_OUT = ("validation", "test")  # default splits, the first that exists: models were not trained on them
 
 
 def is_saved(path: Path) -> bool:
-    """Whether this folder was made by `save_to_disk`."""
-    return any((path / mark).is_file() for mark in _MARKS)
+    """Whether this folder was written by `save_to_disk`."""
+    return any((path / name).is_file() for name in _SAVED_FILES)
 
 
 def documents(source: str, fields: Fields) -> Iterator[Document]:
-    """A document for each row. Raises InputError where there is no such dataset, split or column."""
+    """One document per row. Raises InputError where the dataset, split or column does not exist."""
     try:
         import datasets
     except ImportError as missing:
@@ -28,28 +28,29 @@ def documents(source: str, fields: Fields) -> Iterator[Document]:
         folder, split = source, ""
     try:
         if is_saved(Path(folder)):
-            found, name = datasets.load_from_disk(folder), folder
+            dataset, name = datasets.load_from_disk(folder), folder
         else:
             name, *rest = source.split(":")
             split = rest[-1] if rest else ""
-            found = datasets.load_dataset(name, rest[0] if len(rest) > 1 else None)
-    except Exception as error:  # the hub, the network, a damaged cache and a wrong name each raise their own kinds
+            dataset = datasets.load_dataset(name, rest[0] if len(rest) > 1 else None)
+    except Exception as error:  # hub, network, damaged cache and wrong name raise errors of many types
         cause = " ".join(str(error).split())[:300]
         raise InputError(
             f"{source}: no file, and no dataset of this name can be loaded ({cause}). Check the name; offline, only "
-            "what is in the cache is found."
+            "datasets in the cache are found."
         ) from error
-    rows, name = _one_split(found, name, split)
+    rows, name = _select_split(dataset, name, split)
     for number, record in enumerate(rows):
         yield fields.document(record, f"{name}:{number + 1}")
 
 
-def _one_split(found: Any, name: str, split: str) -> tuple[Any, str]:
-    if not isinstance(found, dict):
-        return found, name
-    choices = list(found)
-    usual = [one for one in _SPLITS if one in choices] or (choices if len(choices) == 1 else [])
-    chosen = split or (usual[0] if usual else "")
-    if chosen not in choices:
-        raise InputError(f"{name}: split {chosen!r}; there is {', '.join(choices)}. Name one: {name}:{choices[0]}.")
-    return found[chosen], f"{name}:{chosen}"
+def _select_split(dataset: Any, name: str, split: str) -> tuple[Any, str]:
+    """The rows of a split, and the name of the dataset with the split's. split: "" for the default split."""
+    if not isinstance(dataset, dict):
+        return dataset, name
+    splits = list(dataset)
+    defaults = [held_out for held_out in _HELD_OUT if held_out in splits] or (splits if len(splits) == 1 else [])
+    chosen = split or (defaults[0] if defaults else "")
+    if chosen not in splits:
+        raise InputError(f"{name}: no split {chosen!r}; there are {', '.join(splits)}. Name one: {name}:{splits[0]}.")
+    return dataset[chosen], f"{name}:{chosen}"

@@ -1,4 +1,4 @@
-"""NumPy arrays of token ids: [sequence, position], or one long row."""
+"""NumPy arrays of token ids: a matrix [sequence, position], or one long row [position]."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,28 +10,28 @@ from zerosum.errors import InputError
 from zerosum.tokens._document import Document, Fields
 
 
-def is_mine(path: Path) -> bool:
-    """By its name's ending."""
+def matches(path: Path) -> bool:
+    """Whether the file's name ends in .npy."""
     return path.suffix.lower() == ".npy"
 
 
 def documents(path: Path, fields: Fields) -> Iterator[Document]:
-    """A document for each row of a matrix, or one. Negative ids at the end of a matrix row are padding.
+    """One document per row of a matrix, where negative ids at the end are padding; or one long row as a stream.
 
-    Raises InputError for what is no such array, and for pickles, which are never loaded.
+    Raises InputError for other arrays, and for pickled objects, which are never loaded.
     """
     ids = _load(path)
     if ids.ndim == 1:
         yield Document(str(path), ids, is_stream=True)
         return
     for number, row in enumerate(ids):
-        kept = np.flatnonzero(row >= 0)
-        end = int(kept[-1]) + 1 if len(kept) else 0
+        id_positions = np.flatnonzero(row >= 0)
+        end = int(id_positions[-1]) + 1 if len(id_positions) else 0
         yield Document(f"{path}:{number + 1}", row[:end])
 
 
 def row_length(path: Path) -> int | None:
-    """How many ids a row of a matrix has; None for one long row."""
+    """The number of ids in each row of a matrix; None for one long row."""
     ids = _load(path)
     return ids.shape[1] if ids.ndim == 2 else None
 
@@ -41,11 +41,13 @@ def _load(path: Path) -> Integer[np.ndarray, "..."]:
         ids = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         cause = " ".join(str(error).split())
-        if "pickle" in cause or "object" in cause:  # numpy's advice is to load it all the same
-            cause = "something else, or pickled objects, which are never loaded"
+        if "pickle" in cause or "object" in cause:  # numpy's message advises loading the pickle
+            cause = "another file, or pickled objects, which are never loaded"
         raise InputError(
-            f"{path}: no whole array of numbers ({cause}). Copy it again, or save ids as integers with numpy.save."
+            f"{path}: not a complete array of numbers ({cause}). Copy it again, or save integer ids with numpy.save."
         ) from None
     if not isinstance(ids, np.ndarray) or ids.ndim not in (1, 2) or ids.dtype.kind not in "iu":
-        raise InputError(f"{path}: shape {ids.shape} of {ids.dtype}. Give token ids [sequence, position] as integers.")
+        raise InputError(
+            f"{path}: shape {ids.shape}, type {ids.dtype}. Give token ids [sequence, position] as integers."
+        )
     return ids

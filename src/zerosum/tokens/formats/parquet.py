@@ -1,4 +1,4 @@
-"""Parquet: each row a record, one of its columns the text."""
+"""Parquet: each row is a record with the text in one of its columns."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,16 +6,16 @@ from pathlib import Path
 from zerosum.errors import InputError, MissingExtra
 from zerosum.tokens._document import Document, Fields
 
-_ROWS = 1_000  # read at a time
+_ROWS = 1_000  # rows read at a time
 
 
-def is_mine(path: Path) -> bool:
-    """By its name's ending."""
+def matches(path: Path) -> bool:
+    """Whether the file's name ends in .parquet or .pq."""
     return path.suffix.lower() in (".parquet", ".pq")
 
 
 def documents(path: Path, fields: Fields) -> Iterator[Document]:
-    """A document for each row. Raises InputError for a damaged file or one without the column."""
+    """One document per row. Raises InputError for a damaged file, or one without the text column."""
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
@@ -24,12 +24,11 @@ def documents(path: Path, fields: Fields) -> Iterator[Document]:
     number = 0
     try:
         with ParquetFile(path) as file:
-            known = file.schema_arrow.names
-            wanted = [name for name in (fields.text, fields.domain) if name in known]
-            for batch in file.iter_batches(_ROWS, columns=wanted or None):
+            columns = [name for name in (fields.text, fields.domain) if name in file.schema_arrow.names]
+            for batch in file.iter_batches(_ROWS, columns=columns or None):
                 for record in batch.to_pylist():
                     number += 1
                     yield fields.document(record, f"{path}:{number}")
     except (ArrowException, OSError) as error:
         cause = " ".join(str(error).split())
-        raise InputError(f"{path}: no whole Parquet file ({cause}). Copy it again.") from None
+        raise InputError(f"{path}: not a complete Parquet file ({cause}). Copy it again.") from None

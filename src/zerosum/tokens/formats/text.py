@@ -7,16 +7,16 @@ from zerosum.errors import InputError
 from zerosum.tokens._document import Document, Fields
 
 
-def is_mine(path: Path) -> bool:
-    """Every file may be text."""
+def matches(path: Path) -> bool:
+    """True for every file."""
     return path.is_file()
 
 
 def documents(path: Path, fields: Fields) -> Iterator[Document]:
-    """One document; raises InputError where the file is no UTF-8."""
+    """The document. Raises InputError where the file is not UTF-8."""
     try:
         yield Document(str(path), path.read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{path}: no UTF-8 text (byte {error.start}). Give text, .jsonl, .parquet, .npy or .bin files."
+            f"{path}: not UTF-8 text (byte {error.start}). Give text, .jsonl, .parquet, .npy or .bin files."
         ) from None

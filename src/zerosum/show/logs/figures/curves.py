@@ -9,8 +9,8 @@ from zerosum.deceleration import Fit
 from zerosum.show.drawing.axes import log_axis
 from zerosum.show.drawing.fit_on_curve import POINTS, drawn_rows, fit_handles, fit_on_curve, law_line, verdict_inset
 from zerosum.show.drawing.legend import entry, legend_below
+from zerosum.show.drawing.multiples import FEW_PANELS, multiples, name_axes, shown, ticks, titles
 from zerosum.show.drawing.style import MUTED, Layout, run_styles, style
-from zerosum.show.logs.figures.small import FEW, multiples, name_axes, shown, ticks, titles
 from zerosum.show.logs.subject import Logs
 from zerosum.show.names import printable
 from zerosum.show.words import BREAKS, the_break
@@ -32,7 +32,7 @@ def plot(logs: Logs, layout: Layout = "wide") -> Figure:
         drawn = shown(logs.named)
         looks = run_styles(logs.names)
         fig, axes = multiples(len(logs.named), layout, height=3.4, share=True)
-        few = len(drawn) <= FEW
+        few = len(drawn) <= FEW_PANELS
         heads = titles([name for name, _ in drawn], layout)
         for ax, (_, one), head, look in zip(axes, drawn, heads, looks, strict=False):
             for _, other in drawn if few else ():
@@ -45,7 +45,7 @@ def plot(logs: Logs, layout: Layout = "wide") -> Figure:
         _scales(axes[0], logs)
         name_axes(axes, layout, "step t", "loss (nats per token)")
         handles = fit_handles(any(one.fit.verdict in BREAKS for _, one in drawn))
-        if 1 < len(drawn) <= FEW:
+        if 1 < len(drawn) <= FEW_PANELS:
             handles.append(entry("fits of the other curves", color=MUTED, linewidth=0.8, alpha=0.5))
         legend_below(fig, handles, layout)
     return fig
@@ -53,7 +53,7 @@ def plot(logs: Logs, layout: Layout = "wide") -> Figure:
 
 def _points(logs: Logs) -> int:
     """Losses drawn of each curve: fewer in smaller panels."""
-    return POINTS if len(logs.analyses) <= FEW else POINTS // 2
+    return POINTS if len(logs.analyses) <= FEW_PANELS else POINTS // 2
 
 
 def _scales(ax: Axes, logs: Logs) -> None:
@@ -65,7 +65,9 @@ def _scales(ax: Axes, logs: Logs) -> None:
     crossings = [fit.L_d for fit in drawn if fit.verdict in BREAKS]
     log_axis(ax, "x", steps, pad=1.3, most=ticks(len(drawn)))
     low, high = min([*losses, *crossings]), max(losses)
-    room = (high / low) ** (0.14 if len(drawn) <= FEW else 0.03)  # below the curves, for the numbers of the break
+    room = (high / low) ** (
+        0.14 if len(drawn) <= FEW_PANELS else 0.03
+    )  # below the curves, for the numbers of the break
     log_axis(ax, "y", [low / room, high], pad=1.04)
 
 

@@ -1,0 +1,84 @@
+"""The checkpoints of a run, shared with other processes; what was measured in the same way before is read."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from zerosum.checkpoints import Checkpoint, Run
+from zerosum.dissent._public import measure_dissent
+from zerosum.dissent._record import Dissent
+from zerosum.dissent._store import StoredRecords, to_document
+from zerosum.errors import InputError
+from zerosum.gradients.each_checkpoint import SameTokens as SameTokens
+from zerosum.gradients.source import units_of
+from zerosum.sharing import Job, free_first, work_through
+from zerosum.tokens import TokenSequences
+
+Progress = Callable[[int, int, int], None]
+"""Called with the step, how many sequences are done, and of how many."""
+
+
+@dataclass(frozen=True)
+class RunMeasurement:
+    """How every checkpoint of a run is measured.
+
+    folder: where records are stored; None: nowhere. tokens, seed, tokens_per_batch: see `measure_dissent`.
+    """
+
+    run: Run
+    folder: Path | None
+    tokens: SameTokens
+    seed: int = 0
+    tokens_per_batch: int | Literal["auto"] = "auto"
+    progress: Progress = lambda step, done, of: None
+
+    def in_turn(self) -> Iterator[Checkpoint]:
+        """Every checkpoint, first those that no other process measures."""
+        if self.folder is None:
+            return iter(self.run.checkpoints)
+        job = Job(self.folder)
+        return free_first(self.run.checkpoints, lambda checkpoint: job.is_claimed(_piece(checkpoint)))
+
+    def measure(self, checkpoint: Checkpoint) -> Dissent:
+        """The record of one checkpoint: measured, by this process or another, or read where it was measured before."""
+        model, tokens = self.tokens.of(checkpoint)
+        if self.folder is None:
+            return self._measured(checkpoint, model(), tokens)
+        stored, job = StoredRecords(self.folder, self._key(checkpoint, tokens)), Job(self.folder)
+        piece = _piece(checkpoint)
+        if stored.record(piece) is None:
+            job.open()
+            work_through(job, [piece], stored, lambda _: to_document(self._measured(checkpoint, model(), tokens)))
+        record = stored.record(piece)
+        if record is None:
+            raise InputError(f"{stored.file(piece)}: removed while it was needed. Start the same command again.")
+        return _at(checkpoint, record)
+
+    def _key(self, checkpoint: Checkpoint, tokens: TokenSequences) -> dict[str, Any]:
+        """Everything the numbers depend on."""
+        key = {"seed": self.seed, "data_sha256": tokens.sha256, "units": units_of(tokens)}
+        key |= {"weights": checkpoint.weight_hash(), "config": checkpoint.config_hash()}
+        return key | {"zerosum": version("zerosum")}
+
+    def _measured(self, checkpoint: Checkpoint, model: Any, tokens: TokenSequences) -> Dissent:
+        units = units_of(tokens)
+        record = measure_dissent(
+            model,
+            tokens.ids,
+            unit=tokens.document if units == "document" else None,
+            seed=self.seed,
+            tokens_per_batch=self.tokens_per_batch,
+            along=lambda words, done, of: self.progress(checkpoint.step, done, of),
+        )
+        return _at(checkpoint, replace(record, units=units))
+
+
+def _piece(checkpoint: Checkpoint) -> str:
+    return f"step-{checkpoint.step}"
+
+
+def _at(checkpoint: Checkpoint, record: Dissent) -> Dissent:
+    """The record with the place where its checkpoint lies now."""
+    return replace(record, source=checkpoint.name, step=checkpoint.step, tokens_seen=checkpoint.tokens_seen)

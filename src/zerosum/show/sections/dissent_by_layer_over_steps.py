@@ -1,0 +1,120 @@
+"""Dissent of every layer at every checkpoint: where it comes first."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from zerosum.dissent import DissentOverTraining, PartForces, estimate_of
+from zerosum.show import drawing as d
+from zerosum.show import numbers as n
+from zerosum.show.names import printable, short_distinct_names
+from zerosum.show.report import Report
+from zerosum.show.sections import _dissent as shared
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TITLE = "Dissent of the layers, over training"
+PLACE = 68
+HOW_TO_READ = (
+    "A column for each checkpoint, a row for each layer, from the input down; the last row is the whole body. Colour "
+    "and number are the dissent of all N tokens together, as one vector: 1 (full orange) where attraction and "
+    "repulsion are opposite, −1 (full blue) where they point one way, no colour where they are at right angles. It is "
+    "1 wherever the mean loss is stationary in that layer (of an embedding that is the head, too, only one of two "
+    "paths is seen here). One vector has no interval."
+)
+BODY = "whole body"
+OPPOSED, ALIKE = 1, 0  # colours
+FULL = 0.75  # opacity at −1 and 1: numbers stay readable on both papers
+NUMBERED = {"wide": 14, "narrow": 6, "print": 9}  # columns up to which cells have room for a number
+
+
+def absent(report: Report) -> str | None:
+    """A single checkpoint has no course over training."""
+    if (why := shared.none(report)) is not None:
+        return why
+    over = shared.measured(report)
+    known = any(math.isfinite(value) for row in cells(over).values() for value in row)
+    return None if known and len(over.checkpoints) > 1 else ""
+
+
+def cells(over: DissentOverTraining) -> dict[str, list[float]]:
+    """Layer -> its dissent at each checkpoint, NaN where it is not known; the whole body last."""
+    rows: dict[str, list[float]] = {}
+    for column, checkpoint in enumerate(over.checkpoints):
+        for part in (*checkpoint.layers, *_body(over, column)):
+            row = rows.setdefault(part.name, [math.nan] * len(over.checkpoints))
+            row[column] = estimate_of(part.forces, "dissent", checkpoint.N).value
+    rows[BODY] = rows.pop(BODY, [math.nan] * len(over.checkpoints))
+    return rows
+
+
+def _body(over: DissentOverTraining, column: int) -> list[PartForces]:
+    body = over.checkpoints[column].body
+    return [] if body is None else [PartForces(BODY, "body", body)]
+
+
+def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+    """One panel."""
+    from matplotlib.patches import Patch
+
+    over = shared.measured(report)
+    with d.style():
+        rows = cells(over)
+        fig, (ax,) = d.panels(1, layout, height=1.0 + 0.24 * len(rows), columns=1)
+        _panel(ax, over, rows, layout)
+        ends = ((ALIKE, "−1: one direction"), (OPPOSED, "1: total dissent"))
+        entries = [Patch(color=d.SERIES[colour], alpha=FULL, linewidth=0, label=label) for colour, label in ends]
+        d.legend_below(fig, entries, layout)
+    return fig
+
+
+def _panel(ax: "Axes", over: DissentOverTraining, rows: dict[str, list[float]], layout: "d.Layout") -> None:
+    from matplotlib.patches import Rectangle
+
+    numbered = len(over.checkpoints) <= NUMBERED[layout]
+    for y, row in enumerate(rows.values()):
+        for x, value in enumerate(row):
+            if math.isnan(value):
+                ax.text(x, y, "—", ha="center", va="center", fontsize=7, color=d.MUTED)
+                continue
+            colour, alpha = d.SERIES[OPPOSED if value > 0 else ALIKE], FULL * abs(value)
+            ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, color=colour, alpha=alpha, linewidth=0))
+            if numbered:
+                ax.text(x, y, in_cell(value), ha="center", va="center", fontsize=7, color=d.INK)
+    every = math.ceil(len(over.steps) / NUMBERED[layout])
+    ax.set_xticks(range(0, len(over.steps), every), [n.count(step) for step in over.steps][::every])
+    ax.set_yticks(range(len(rows)), short_distinct_names(list(rows), 26 if layout != "narrow" else 18))
+    ax.set_xlim(-0.5, len(over.steps) - 0.5)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.axhline(len(rows) - 1.5, color=d.MUTED, linewidth=0.8)
+    ax.set_xlabel("step")
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+
+
+def in_cell(value: float) -> str:
+    """Short; near 1, where the distance to it counts, with more digits.
+
+    >>> in_cell(0.5), in_cell(0.9968), in_cell(0.99996), in_cell(-0.25), in_cell(1.0)
+    ('0.50', '0.997', '0.99996', '−0.25', '1.00')
+    """
+    places = 2 if value < 0.9 or value == 1 else 3 if value < 0.999 else 5
+    return n.number(value, places)
+
+
+def alt(report: Report) -> str:
+    """Alt text."""
+    over = shared.measured(report)
+    courses = [
+        f"{printable(name, 60)}: {n.number(row[0], 2)} to {n.number(row[-1], 2)}" for name, row in cells(over).items()
+    ]
+    first, last = n.count(over.steps[0]), n.count(over.steps[-1])
+    return f"Dissent of each layer at each checkpoint, from step {first} to {last}. {'; '.join(courses)}."
+
+
+def numbers(report: Report) -> list[dict[str, Any]]:
+    """Each layer at each checkpoint, and the whole body."""
+    over = shared.measured(report)
+    layers = [row for one in over.checkpoints for row in shared.part_rows(one, one.layers)]
+    return layers + [row for k, one in enumerate(over.checkpoints) for row in shared.part_rows(one, _body(over, k))]
