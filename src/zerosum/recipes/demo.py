@@ -1,7 +1,6 @@
 """The suite that `zerosum demo` trains: three sizes whose loss decelerates within minutes on two CPU cores."""
 
-from zerosum.training.optimizers.adamw import AdamWSettings
-from zerosum.training.recipe import ModelRecipe, Recipe
+from zerosum.training.recipe import ModelRecipe, OptimizerRecipe, Recipe
 
 # One layer: a second one learns its own tricks late (near step 400), which puts a bump on the line after the break.
 _SIZES = (
@@ -31,9 +30,7 @@ def demo_suite(seed: int = 0, quick: bool = False) -> list[Recipe]:
             seed=seed,
             steps=steps,
             model=model,
-            optimizer=AdamWSettings(
-                lr=round(_RATE_TIMES_WIDTH / model.hidden_size, 6), betas=(0.9, 0.95), weight_decay=0.1
-            ),
+            optimizer=OptimizerRecipe(lr=round(_RATE_TIMES_WIDTH / model.hidden_size, 6)),
         )
         for model in _SIZES
     ]

@@ -1,0 +1,41 @@
+"""Checkpoints of zerosum's own runs: `training_state.pt`, and the run's recipe beside the checkpoint."""
+
+from pathlib import Path
+
+from torch import nn
+
+from zerosum.checkpoints.weights import inside, load_pickled
+from zerosum.errors import InputError
+from zerosum.training.optimizer_states._saved import SavedState, by_shape
+from zerosum.training.recipe import Recipe
+from zerosum.training.run_folder import RECIPE
+from zerosum.training.state import RESUME_FILE
+
+
+def matches(folder: Path) -> bool:
+    """A folder that holds such a state."""
+    return (folder / RESUME_FILE).is_file()
+
+
+def load(folder: Path, model: nn.Module) -> SavedState:
+    """Raises InputError where the recipe is gone or the state is damaged."""
+    file = folder / RESUME_FILE
+    saved = load_pickled(inside(folder, RESUME_FILE))
+    if not (isinstance(saved, dict) and isinstance(saved.get("step"), int) and "optimizer" in saved):
+        raise InputError(f"{file}: holds no training state. Copy it again, or give --optimizer adamw:lr=RATE.")
+    recipe_file = folder.resolve().parent / RECIPE
+    if not recipe_file.is_file():
+        raise InputError(
+            f"{recipe_file}: not there, and rate, clipping and batch size of the step are in it. Copy it there, or "
+            "give --optimizer adamw:lr=RATE."
+        )
+    recipe = Recipe.load(recipe_file)
+    return SavedState(
+        file=file,
+        content=saved["optimizer"],
+        groups=by_shape(model),
+        rule="matrices, then vectors",
+        lr=recipe.learning_rate(saved["step"] + 1),
+        clip=recipe.optimizer.clip,
+        batch_size=recipe.batch.sequences,
+    )
