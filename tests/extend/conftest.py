@@ -19,7 +19,8 @@ class House:
     def __init__(self, folder: Path):
         self.src = folder / "src"
         self.folder = folder
-        shutil.copytree(Path(zerosum.__file__).parent, self.src / "zerosum", ignore=shutil.ignore_patterns("__pycache__"))
+        package = Path(zerosum.__file__).parent
+        shutil.copytree(package, self.src / "zerosum", ignore=shutil.ignore_patterns("__pycache__"))
 
     def add(self, toy: str, place: str) -> None:
         """Put a file of `toys/` at a place in the package; a new one, never a change of one that is there."""

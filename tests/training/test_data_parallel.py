@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from on_step import OnStep
 
 from zerosum.errors import InputError
 from zerosum.training import batch, optimizer_step, restore, train
@@ -21,13 +22,13 @@ def one_of_two(recipe: Recipe, run: Path, rank: int, port: int, stop_at: int) ->
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
 
-    def on_step(step: int, loss: float) -> None:
+    def report(step: int, loss: float) -> None:
         (run.parent / f"told-{rank}").write_text(str(step))
         if step == stop_at:
             os._exit(7)
 
     try:
-        train(recipe, run, on_step=on_step)
+        train(recipe, run, callbacks=(OnStep(report),))
     except InputError as error:
         (run.parent / f"refused-{rank}").write_text(str(error))
 

@@ -9,13 +9,15 @@ from threading import Timer
 import numpy as np
 import pytest
 import torch
+from on_step import OnStep
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from zerosum.errors import InputError
 from zerosum.training import batch, held_out_tokens, run_folder, train
-from zerosum.training.loop import OnStep
-from zerosum.training.recipe import OptimizerRecipe, Recipe
+from zerosum.training.callback import BeforeStep, Callback
+from zerosum.training.optimizers.adamw import AdamWSettings
+from zerosum.training.recipe import Recipe
 
 
 def names(run: Path) -> set[str]:
@@ -43,11 +45,11 @@ class Stop(Exception):
 
 
 def stop_after(step: int) -> OnStep:
-    def on_step(at: int, loss: float) -> None:
+    def stop(at: int, loss: float) -> None:
         if at == step:
             raise Stop
 
-    return on_step
+    return OnStep(stop)
 
 
 @pytest.fixture
@@ -87,9 +89,9 @@ def test_row_t_is_the_loss_of_checkpoint_t_minus_1_on_its_own_batch(run: Path, r
 
 
 def test_training_learns(recipe: Recipe, tmp_path: Path) -> None:
-    longer = recipe.model_copy(update={"steps": 200, "optimizer": OptimizerRecipe(lr=1e-2), "resume_every": 1000})
+    longer = recipe.model_copy(update={"steps": 200, "optimizer": AdamWSettings(lr=1e-2), "resume_every": 1000})
     losses: dict[int, float] = {}
-    train(longer, tmp_path, on_step=losses.__setitem__)
+    train(longer, tmp_path, callbacks=(OnStep(losses.__setitem__),))
     assert losses[200] < 0.6 * losses[1]
     tokens = torch.from_numpy(held_out_tokens(20, 8, longer.data).ids)
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "checkpoint-200")
@@ -106,9 +108,9 @@ def test_same_recipe_twice_gives_the_same_bytes(run: Path, recipe: Recipe, tmp_p
 def test_run_stopped_after_any_step_ends_the_same(run: Path, recipe: Recipe, tmp_path: Path, step: int) -> None:
     stopped = tmp_path / "stopped"
     with pytest.raises(Stop):
-        train(recipe, stopped, on_step=stop_after(step))
+        train(recipe, stopped, callbacks=(stop_after(step),))
     made: list[int] = []
-    train(recipe, stopped, on_step=lambda at, loss: made.append(at))
+    train(recipe, stopped, callbacks=(OnStep(lambda at, loss: made.append(at)),))
     assert contents(stopped) == contents(run)
     assert len(made) <= 12 - step + recipe.resume_every
     assert made == list(range(12 - len(made) + 1, 13))
@@ -117,7 +119,7 @@ def test_run_stopped_after_any_step_ends_the_same(run: Path, recipe: Recipe, tmp
 def test_finished_run_is_not_repeated(run: Path, recipe: Recipe) -> None:
     before = contents(run)
     (run / "checkpoint-12").joinpath("model.safetensors").touch()
-    train(recipe, run, on_step=lambda step, loss: pytest.fail("a step was made"))
+    train(recipe, run, callbacks=(OnStep(lambda step, loss: pytest.fail("a step was made")),))
     assert contents(run) == before
 
 
@@ -128,7 +130,7 @@ def test_lost_checkpoint_is_said(recipe: Recipe, tmp_path: Path, step: int, fini
         train(recipe, tmp_path)
     else:
         with pytest.raises(Stop):
-            train(recipe, tmp_path, on_step=stop_after(7))
+            train(recipe, tmp_path, callbacks=(stop_after(7),))
     shutil.rmtree(tmp_path / f"checkpoint-{step}")
     before = contents(tmp_path)
     with pytest.raises(InputError, match=f"checkpoint-{step}: lost.* or delete {tmp_path} and start"):
@@ -155,23 +157,27 @@ def test_log_damaged_below_a_checkpoint_is_made_again(run: Path, recipe: Recipe)
     lines = (run / "metrics.jsonl").read_bytes().splitlines(keepends=True)
     (run / "metrics.jsonl").write_bytes(b"".join(lines[:5]) + lines[5][:20])
     made: list[int] = []
-    train(recipe, run, on_step=lambda at, loss: made.append(at))
+    train(recipe, run, callbacks=(OnStep(lambda at, loss: made.append(at)),))
     assert made == list(range(5, 13))
     assert contents(run) == whole
 
 
 def test_only_the_newest_resume_state_is_kept(recipe: Recipe, tmp_path: Path) -> None:
-    seen = []
+    seen = {}
 
-    def on_step(step: int, loss: float) -> None:
-        seen.append([name for name in names(tmp_path) if name.startswith("resume")])
+    def resume_states() -> list[str]:
+        return [name for name in names(tmp_path) if name.startswith("resume")]
 
-    train(recipe, tmp_path, on_step=on_step)
-    assert seen[2] == ["resume-3"]
-    assert seen[3] == []  # checkpoint-4 is newer
-    assert seen[5] == seen[6] == ["resume-6"]
-    assert seen[8] == seen[10] == ["resume-9"]
-    assert seen[11] == []
+    class Look(Callback):
+        def before_step(self, context: BeforeStep) -> None:
+            seen[context.step] = resume_states()
+
+    train(recipe, tmp_path, callbacks=(Look(),))
+    assert seen[3] == ["resume-3"]
+    assert seen[4] == []  # checkpoint-4 is newer
+    assert seen[6] == seen[7] == ["resume-6"]
+    assert seen[9] == seen[11] == ["resume-9"]
+    assert resume_states() == []
 
 
 def test_other_recipe_is_refused_and_nothing_is_touched(run: Path, recipe: Recipe) -> None:
@@ -190,7 +196,7 @@ def test_foreign_folder_is_refused_and_nothing_is_touched(recipe: Recipe, tmp_pa
 
 def test_other_files_in_a_run_are_left_alone(recipe: Recipe, tmp_path: Path) -> None:
     with pytest.raises(Stop):
-        train(recipe, tmp_path, on_step=stop_after(3))
+        train(recipe, tmp_path, callbacks=(stop_after(3),))
     kept = ["notes.txt", "mine.part", "zerosum/losses.zarr.part", "checkpoint-best/x", "resume-notes/x"]
     for name in kept:
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -206,7 +212,7 @@ def test_other_files_in_a_run_are_left_alone(recipe: Recipe, tmp_path: Path) -> 
 
 def test_other_text_is_refused(recipe: Recipe, tmp_path: Path) -> None:
     with pytest.raises(Stop):
-        train(recipe, tmp_path, on_step=stop_after(3))
+        train(recipe, tmp_path, callbacks=(stop_after(3),))
     facts = json.loads((tmp_path / "data.json").read_text())
     (tmp_path / "data.json").write_text(json.dumps(facts | {"sha256": "0" * 64}))
     with pytest.raises(InputError, match="began with another text"):
@@ -258,11 +264,11 @@ def test_error_of_the_callback_is_its_own(recipe: Recipe, tmp_path: Path) -> Non
         raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
-        train(recipe, tmp_path, on_step=broken_pipe)
+        train(recipe, tmp_path, callbacks=(OnStep(broken_pipe),))
 
 
 def test_divergence_is_said_with_its_step(recipe: Recipe, tmp_path: Path) -> None:
-    hot = recipe.model_copy(update={"optimizer": OptimizerRecipe(lr=1e30)})
+    hot = recipe.model_copy(update={"optimizer": AdamWSettings(lr=1e30)})
     with pytest.raises(InputError, match=r"at step \d+: training diverged.*below 1e\+30"):
         train(hot, tmp_path)
 

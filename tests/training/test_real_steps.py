@@ -14,9 +14,10 @@ from zerosum import InputError
 from zerosum.checkpoints import load_model, open_run
 from zerosum.losses import token_losses
 from zerosum.training import batch, one_step_losses, train
-from zerosum.training.optimizer_states import Choice, find_updater
+from zerosum.training.optimizer_choice import Choice
 from zerosum.training.real_steps import draw_batches, left_out, real_steps
 from zerosum.training.step import update
+from zerosum.training.updater import find_updater
 
 VOCABULARY = 40
 IDS = np.random.default_rng(0).integers(0, VOCABULARY, (8, 13))

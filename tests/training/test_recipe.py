@@ -5,11 +5,12 @@ import yaml
 from pydantic import ValidationError
 
 from zerosum.errors import InputError
-from zerosum.training.recipe import BatchRecipe, ModelRecipe, OptimizerRecipe, Recipe, ScheduleRecipe
+from zerosum.training.optimizers.adamw import AdamWSettings
+from zerosum.training.recipe import BatchRecipe, ModelRecipe, Recipe, ScheduleRecipe
 
 
 def test_saved_recipe_is_complete_and_comes_back_equal(tmp_path: Path) -> None:
-    recipe = Recipe(name="a <b>: é", steps=7, optimizer=OptimizerRecipe(lr=1e-5, eps=1e-8))
+    recipe = Recipe(name="a <b>: é", steps=7, optimizer=AdamWSettings(lr=1e-5, betas=(0.9, 0.95), eps=1e-8))
     recipe.save(tmp_path / "recipe.yaml")
     assert Recipe.load(tmp_path / "recipe.yaml") == recipe
     written = yaml.safe_load((tmp_path / "recipe.yaml").read_text(encoding="utf-8"))

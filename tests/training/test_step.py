@@ -4,12 +4,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from on_step import OnStep
 from torch.nn import functional
 
 from zerosum.errors import InputError
-from zerosum.training import batch, optimizer_step, restore, train
-from zerosum.training.recipe import ModelRecipe, OptimizerRecipe, Recipe
-from zerosum.training.state import build_model, build_optimizer, new_state
+from zerosum.training import batch, build_optimizer, optimizer_step, restore, train
+from zerosum.training.optimizers.adamw import AdamWSettings
+from zerosum.training.recipe import ModelRecipe, Recipe
+from zerosum.training.state import build_model, new_state
 from zerosum.training.step import cpu_threads
 
 
@@ -24,7 +26,7 @@ def file_hashes(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize(("before", "after"), [(0, 1), (1, 2)])
 def test_step_from_a_checkpoint_is_the_step_of_the_run(recipe: Recipe, tmp_path: Path, before: int, after: int) -> None:
     losses = {}
-    train(recipe, tmp_path / "run", on_step=losses.__setitem__)
+    train(recipe, tmp_path / "run", callbacks=(OnStep(losses.__setitem__),))
     checkpoint = tmp_path / "run" / f"checkpoint-{before}"
     files = file_hashes(checkpoint)
 
@@ -67,7 +69,7 @@ def test_step_equals_adamw_written_out(recipe: Recipe) -> None:
 
 def test_norms_do_not_decay_and_every_parameter_is_trained(recipe: Recipe) -> None:
     model = build_model(recipe)
-    decayed, kept = build_optimizer(recipe, model).param_groups
+    decayed, kept = build_optimizer(recipe.optimizer, model).param_groups
     assert decayed["weight_decay"] == recipe.optimizer.weight_decay
     assert kept["weight_decay"] == 0
     of = {id(p): name for name, p in model.named_parameters()}
@@ -152,7 +154,7 @@ def test_checkpoint_of_another_model_is_refused(recipe: Recipe, tmp_path: Path) 
 
 
 def test_clip_bounds_the_gradient(recipe: Recipe) -> None:
-    part = OptimizerRecipe(clip=1e-3, weight_decay=0.0)
+    part = AdamWSettings(clip=1e-3, weight_decay=0.0)
     clipped = new_state(recipe.model_copy(update={"optimizer": part}))
     result = optimizer_step(clipped, batch(recipe, 0))
     moments = [clipped.optimizer.state[p]["exp_avg"] for p in clipped.plain_model.parameters()]

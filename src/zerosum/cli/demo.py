@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from zerosum.show import RunSummary, SuiteSummary
     from zerosum.tokens import TokenSequences
-    from zerosum.training import Recipe
+    from zerosum.training import Callback, Recipe
 
 HELD_OUT_SEQUENCES = 256
 # The published cut-off of 100 steps would leave out most of what precedes the break of these short runs.
@@ -122,7 +122,7 @@ def _summary_of_run(folder: Path, recipe: "Recipe", show: "Callable[..., None]")
 
     label, total = f"{recipe.name}, seed {recipe.seed}: ", recipe.steps
     torch.set_num_threads(recipe.threads)  # the last digits of a loss depend on it
-    train(recipe, folder, on_step=lambda step, loss: show(label + "training", total, step, f"loss {loss:.2f}"))
+    train(recipe, folder, callbacks=(_progress(label + "training", total, show),))
     run = open_run(folder)
     store = measure_losses(
         RunDirectory(folder).losses,
@@ -137,6 +137,17 @@ def _summary_of_run(folder: Path, recipe: "Recipe", show: "Callable[..., None]")
         on_piece=lambda done, total, step: show(label + "token losses", total, done, f"step {step}"),
     )
     return summarize_run(run, recipe, store, cutoff=CUTOFF, cutoffs=CUTOFFS)
+
+
+def _progress(label: str, total: int, show: "Callable[..., None]") -> "Callback":
+    """Shows the step and loss of each update."""
+    from zerosum.training import AfterStep, Callback
+
+    class Progress(Callback):
+        def after_step(self, context: AfterStep) -> None:
+            show(label, total, context.step, f"loss {context.loss:.2f}")
+
+    return Progress()
 
 
 def _show(summary: "SuiteSummary", folder: Path, as_json: bool) -> None:

@@ -12,11 +12,12 @@ from zerosum.cli.options import expand_option_groups
 from zerosum.cli.progress import following
 from zerosum.cli.sources import AsJson, each, finish, print_json
 from zerosum.errors import InputError
+from zerosum.training.optimizers import optimizer_names
 
 if TYPE_CHECKING:
     from zerosum.checkpoints import Checkpoint
     from zerosum.show.steps import StepReport
-    from zerosum.training.optimizer_states import Updater
+    from zerosum.training.updater import Updater
 
 BATCHES = 8  # as far as the training data goes
 BATCH_SIZE = 32  # sequences, where the run does not say
@@ -44,7 +45,7 @@ def step(
         typer.Option(
             metavar="NAME:lr=RATE,...",
             help="saved: the state beside the weights; saved:lr=RATE with another rate. Where none was saved "
-            "adamw:lr=RATE,beta1=..,beta2=..,eps=..,weight_decay=.. or sgd:lr=RATE,momentum=..",
+            f"a new optimizer ({', '.join(optimizer_names())}) with its numbers, as in adamw:lr=RATE,beta1=..,beta2=..",
         ),
     ] = "saved",
     clip: Annotated[
@@ -103,8 +104,9 @@ def _measure(
     from zerosum.checkpoints import load_model
     from zerosum.interference.labelled import measure_changes
     from zerosum.show.steps import BatchReport, StepReport
-    from zerosum.training.optimizer_states import Choice, find_updater
+    from zerosum.training.optimizer_choice import Choice
     from zerosum.training.real_steps import draw_batches, left_out, real_steps
+    from zerosum.training.updater import find_updater
 
     choice, one = Choice.parse(optimizer), _only(source)
     model = load_model(one, device=device)

@@ -1,6 +1,7 @@
 """The suite that `zerosum demo` trains: three sizes whose loss decelerates within minutes on two CPU cores."""
 
-from zerosum.training.recipe import ModelRecipe, OptimizerRecipe, Recipe
+from zerosum.training.optimizers.adamw import AdamWSettings
+from zerosum.training.recipe import ModelRecipe, Recipe
 
 # One layer: a second one learns its own tricks late (near step 400), which puts a bump on the line after the break.
 _SIZES = (
@@ -30,7 +31,9 @@ def demo_suite(seed: int = 0, quick: bool = False) -> list[Recipe]:
             seed=seed,
             steps=steps,
             model=model,
-            optimizer=OptimizerRecipe(lr=round(_RATE_TIMES_WIDTH / model.hidden_size, 6)),
+            optimizer=AdamWSettings(
+                lr=round(_RATE_TIMES_WIDTH / model.hidden_size, 6), betas=(0.9, 0.95), weight_decay=0.1
+            ),
         )
         for model in _SIZES
     ]

@@ -1,9 +1,12 @@
-"""Our training loop: recipes in, run directories out. Knows models, data and optimizers; knows nothing of measurements.
+"""The training loop: takes a recipe and writes a run directory. Knows models, data and optimizers, no measurements.
 
     from zerosum.training import Recipe, train
     train(Recipe(name="100k", steps=2048), "runs/100k")
 
-`zerosum.training.recipe` and `.text` need no torch; the other modules load it, so names are imported when first used.
+To add an optimizer, add a file to `zerosum.training.optimizers`; to watch training, write a `Callback`.
+
+Names are imported on first use, because most modules load torch; `recipe`, `text`, `callback` and the optimizers'
+settings do not.
 """
 
 from importlib import import_module
@@ -11,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zerosum.training.batches import batch
+    from zerosum.training.callback import AfterStep, BeforeStep, Callback, TrainingContext
     from zerosum.training.loop import train
     from zerosum.training.one_step import one_step_losses
+    from zerosum.training.optimizer_choice import build_optimizer
     from zerosum.training.processes import side_by_side
     from zerosum.training.recipe import Recipe
     from zerosum.training.state import TrainingState, restore
@@ -20,10 +25,15 @@ if TYPE_CHECKING:
     from zerosum.training.text import held_out_tokens, read_text
 
 _MODULE_OF = {
+    "AfterStep": "callback",
+    "BeforeStep": "callback",
+    "Callback": "callback",
     "Recipe": "recipe",
     "StepResult": "step",
+    "TrainingContext": "callback",
     "TrainingState": "state",
     "batch": "batches",
+    "build_optimizer": "optimizer_choice",
     "held_out_tokens": "text",
     "one_step_losses": "one_step",
     "optimizer_step": "step",
@@ -34,10 +44,15 @@ _MODULE_OF = {
 }
 
 __all__ = [
+    "AfterStep",
+    "BeforeStep",
+    "Callback",
     "Recipe",
     "StepResult",
+    "TrainingContext",
     "TrainingState",
     "batch",
+    "build_optimizer",
     "held_out_tokens",
     "one_step_losses",
     "optimizer_step",

@@ -1,11 +1,11 @@
-"""The training loop. Counting, once: checkpoint-s holds the weights after s updates; the update from s to s+1 uses
-`batch(recipe, s)`, and row s+1 of `metrics.jsonl` holds that batch's loss before the update.
+"""The training loop. checkpoint-s holds the weights after s updates. The update from s to s + 1 uses
+`batch(recipe, s)`, and row s + 1 of `metrics.jsonl` holds the loss of that batch before the update.
 
-Killed at any moment and started again, a run ends with the same weights and the same log, bit for bit.
+A run that is killed at any moment and started again ends with the same weights and the same log, bit for bit.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -15,90 +15,108 @@ from accelerate.utils import broadcast_object_list
 from zerosum.errors import InputError
 from zerosum.training import run_folder
 from zerosum.training.batches import batch
+from zerosum.training.callback import Callback
+from zerosum.training.callback_runner import CallbackRunner
 from zerosum.training.metrics import MetricsLog, Row, cut
 from zerosum.training.recipe import Recipe
-from zerosum.training.state import TrainingState, generators_put_back, new_accelerator, new_state, restore, save
-from zerosum.training.step import optimizer_step
+from zerosum.training.state import TrainingState, new_accelerator, new_state, preserved_generators, restore, save
+from zerosum.training.step import StepResult, optimizer_step
 from zerosum.training.text import read_text
 
-OnStep = Callable[[int, float], None]
 
+def train(recipe: Recipe, run_dir: Path | str, *, callbacks: Sequence[Callback] = ()) -> None:
+    """Train, or continue, the run in `run_dir` to its last step; a finished run is left unchanged.
 
-def train(recipe: Recipe, run_dir: Path | str, *, on_step: OnStep | None = None) -> None:
-    """Train, or continue, the run in `run_dir` to its last step; a finished run is left as it is.
-
-    on_step: called as `on_step(step, loss)` in the main process after each update made by this call; nothing is
-    printed. Under torchrun or `accelerate launch` the processes share each batch.
-    Raises InputError where the folder is not this recipe's or cannot be written, and where the loss is not finite.
+    callbacks: called in the order given, in the main process, around each update that this call makes; they read and
+    cannot change the result (see `Callback`). Nothing is printed. Under torchrun or `accelerate launch` the processes
+    share each batch.
+    Raises InputError where the folder belongs to another recipe or cannot be written, where the loss is not finite,
+    and where a callback changes training.
     """
     run = Path(run_dir)
+    runner = CallbackRunner(callbacks)
     with ExitStack() as stack:
-        stack.enter_context(generators_put_back(recipe))
+        stack.enter_context(preserved_generators(new_accelerator(recipe).device))
         start = _open(run, recipe, stack)
         if start == "finished":
             return
         state = restore(run / start, recipe) if start else new_state(recipe)
         if not start:
-            _save(state, run)
-        with ExitStack() as files:
-            log = None
-            if state.accelerator.is_main_process:
-                with run_folder.writing(run):
-                    log = files.enter_context(MetricsLog(run / run_folder.METRICS))
-            _continue(state, run, log, on_step)
+            _save(state, run, runner)
+        elif state.accelerator.is_main_process:
+            runner.load(run / start)
+        _continue(state, run, runner)
 
 
-def _continue(state: TrainingState, run: Path, log: MetricsLog | None, on_step: OnStep | None) -> None:
-    recipe = state.recipe
-    kept = set(recipe.checkpoint_steps)
-    while state.step < recipe.steps:
-        result = optimizer_step(state, batch(recipe, state.step))
-        if not (math.isfinite(result.loss) and math.isfinite(result.grad_norm)):
-            raise InputError(
-                f"{run}: loss {result.loss}, gradient norm {result.grad_norm} at step {state.step}: training diverged. "
-                f"Choose another folder and an optimizer.lr below {recipe.optimizer.lr}."
-            )
-        if log:
+def _continue(state: TrainingState, run: Path, runner: CallbackRunner) -> None:
+    recipe, is_main = state.recipe, state.accelerator.is_main_process
+    with ExitStack() as files:
+        log = None
+        if is_main:
             with run_folder.writing(run):
-                log.append(Row(state.step, state.step * recipe.batch.tokens, **asdict(result)))
-        if state.step in kept or state.step % recipe.resume_every == 0:
-            _save(state, run, log)
-        if log and on_step:
-            on_step(state.step, result.loss)
+                log = files.enter_context(MetricsLog(run / run_folder.METRICS))
+        while state.step < recipe.steps:
+            tokens = batch(recipe, state.step)
+            if is_main:
+                runner.before_step(state, tokens)
+            result = optimizer_step(state, tokens)
+            _require_finite(state, run, result)
+            if log:
+                values = runner.after_step(state, tokens, result)
+                with run_folder.writing(run):
+                    log.append(Row(state.step, state.step * recipe.batch.tokens, **asdict(result)), values)
+            if state.step in recipe.checkpoint_steps or state.step % recipe.resume_every == 0:
+                _save(state, run, runner, log)
 
 
-def _save(state: TrainingState, run: Path, log: MetricsLog | None = None) -> None:
-    kind = "checkpoint" if state.step in state.recipe.checkpoint_steps else "resume"
+def _require_finite(state: TrainingState, run: Path, result: StepResult) -> None:
+    if not (math.isfinite(result.loss) and math.isfinite(result.grad_norm)):
+        raise InputError(
+            f"{run}: loss {result.loss}, gradient norm {result.grad_norm} at step {state.step}: training diverged. "
+            f"Choose another folder and an optimizer.lr below {state.recipe.optimizer.lr}."
+        )
+
+
+def _save(state: TrainingState, run: Path, runner: CallbackRunner, log: MetricsLog | None = None) -> None:
+    """Save a checkpoint, or a resume state where the recipe has no checkpoint at this step."""
+    is_checkpoint = state.step in state.recipe.checkpoint_steps
+
+    def write_callbacks(folder: Path) -> None:
+        if is_checkpoint:
+            runner.on_checkpoint(state, folder)
+        runner.save(folder)
+
     with run_folder.writing(run):
         if log:
             log.sync()
-        save(state, run / f"{kind}-{state.step}")
+        save(state, run / f"{'checkpoint' if is_checkpoint else 'resume'}-{state.step}", write_callbacks)
         if state.accelerator.is_main_process:
-            last = state.step == state.recipe.steps
-            run_folder.drop_resume_states(run, before=state.step + 1 if last else state.step)
+            is_last = state.step == state.recipe.steps
+            run_folder.drop_resume_states(run, before=state.step + 1 if is_last else state.step)
 
 
 def _open(run: Path, recipe: Recipe, stack: ExitStack) -> str:
-    """What to do: "finished", "" for a new run, or the folder to continue from. The main process decides for all.
+    """Where to start: "finished", "" for a new run, or the name of the folder to continue from.
 
-    An error is told to the other processes too: they would wait for ever.
+    The main process decides for all processes. Its error is raised in every process: the others would wait forever.
     """
     accelerator = new_accelerator(recipe)
-    answer: list[str | InputError] = [""]
+    decision: list[str | InputError] = [""]
     if accelerator.is_main_process:
         try:
             with run_folder.writing(run):
-                answer = [_prepare(run, recipe, stack)]
+                decision = [_prepare(run, recipe, stack)]
         except InputError as error:
-            answer = [error]
+            decision = [error]
     if accelerator.num_processes > 1:
-        broadcast_object_list(answer)
-    if isinstance(answer[0], InputError):
-        raise answer[0]
-    return answer[0]
+        broadcast_object_list(decision)
+    if isinstance(decision[0], InputError):
+        raise decision[0]
+    return decision[0]
 
 
 def _prepare(run: Path, recipe: Recipe, stack: ExitStack) -> str:
+    """Lock the run directory, check it, and remove what a killed process left; where to start, as in `_open`."""
     run.mkdir(parents=True, exist_ok=True)
     stack.enter_context(run_folder.locked(run))
     run_folder.claim(run, recipe)

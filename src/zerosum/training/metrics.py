@@ -1,7 +1,8 @@
-"""`metrics.jsonl`: one row per update, in order, that a killed process can leave in any state."""
+"""`metrics.jsonl`: one row for each update, in order. A killed process can leave its last row incomplete."""
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -11,9 +12,10 @@ from zerosum.atomic import new_file
 
 @dataclass(frozen=True)
 class Row:
-    """Update `step` (1 is the first): loss is of its own batch before the update; tokens_seen are counted after it.
+    """The log of update `step` (1 is the first). tokens_seen: predicted tokens of updates 1 to `step`.
 
-    lr: the rate it used. grad_norm: before clipping.
+    loss: mean over the batch before the update, nats per token. lr: learning rate of the update. grad_norm: Euclidean
+    norm of the gradient before clipping.
     """
 
     step: int
@@ -24,29 +26,30 @@ class Row:
 
 
 def count_rows(path: Path) -> int:
-    """How many whole rows 1, 2, 3, ... the file begins with, up to a gap or a half-written line."""
-    return len(_whole_lines(path))
+    """Number of complete rows 1, 2, 3, ... at the start of the file, up to a gap or an incomplete line."""
+    return len(_complete_lines(path))
 
 
 def cut(path: Path, rows: int) -> None:
-    """Keep the first `rows` rows, all or nothing."""
-    lines = _whole_lines(path)[:rows]
+    """Shorten the file to its first `rows` rows, all or nothing."""
+    lines = _complete_lines(path)[:rows]
     with new_file(path) as part:
         part.write_bytes(b"".join(lines))
 
 
 class MetricsLog:
-    """Appends rows. Each is handed to the system at once; `sync` also waits for the disk."""
+    """Appends rows. Each row is handed to the operating system at once; `sync` also waits for the disk."""
 
     def __init__(self, path: Path):
         self._file = path.open("ab", buffering=0)
 
-    def append(self, row: Row) -> None:
-        """Write one row."""
-        self._file.write(json.dumps(asdict(row), allow_nan=False).encode() + b"\n")
+    def append(self, row: Row, values: Mapping[str, float | None] | None = None) -> None:
+        """Write one row. values: of callbacks, by names that are not columns of `Row`; None is written as null."""
+        columns = {**asdict(row), **(values or {})}
+        self._file.write(json.dumps(columns, allow_nan=False).encode() + b"\n")
 
     def sync(self) -> None:
-        """Rows are on disk when this returns: a checkpoint must never outlive the rows before it."""
+        """Return when all rows are on disk: a checkpoint must never be there without the rows before it."""
         os.fsync(self._file.fileno())
 
     def __enter__(self) -> "MetricsLog":
@@ -56,16 +59,16 @@ class MetricsLog:
         self._file.close()
 
 
-def _whole_lines(path: Path) -> list[bytes]:
+def _complete_lines(path: Path) -> list[bytes]:
     if not path.exists():
         return []
-    whole: list[bytes] = []
+    lines: list[bytes] = []
     for line in path.read_bytes().splitlines(keepends=True):
         try:
             row = json.loads(line)
         except ValueError:
             break
-        if not (line.endswith(b"\n") and isinstance(row, dict) and row.get("step") == len(whole) + 1):
+        if not (line.endswith(b"\n") and isinstance(row, dict) and row.get("step") == len(lines) + 1):
             break
-        whole.append(line)
-    return whole
+        lines.append(line)
+    return lines

@@ -1,4 +1,4 @@
-"""The update of one real optimizer step, and the model as it was before it."""
+"""The parameter update of one optimizer step from a checkpoint; the model itself is restored."""
 
 from typing import Any, Literal
 
@@ -8,18 +8,18 @@ from accelerate import Accelerator
 from jaxtyping import Int
 
 from zerosum.errors import InputError
-from zerosum.training.optimizer_states import Updater
-from zerosum.training.real_steps import put_back, rows_of
+from zerosum.training.real_steps import restore_parameters, sequences_at_a_time
 from zerosum.training.step import update
+from zerosum.training.updater import Updater
 
 
 def one_update(
     model: Any, updater: Updater, batch: Int[np.ndarray, "s L"], *, tokens_per_batch: int | Literal["auto"] = "auto"
 ) -> dict[str, Any]:
-    """u of every parameter by name, weight decay and clipping included; the model is put back.
+    """The update u of every parameter by name, weight decay and clipping included; the model is restored.
 
-    batch: token ids, -1 where a sequence is padded. Nothing is dropped out.
-    Raises InputError where the step is not finite.
+    batch: s sequences of L token ids, -1 is padding. The model is in evaluation mode: no dropout.
+    Raises InputError where the gradient is not finite.
     """
     model.eval()
     device = next(model.parameters()).device
@@ -27,14 +27,14 @@ def one_update(
     updater.restart()
     try:
         tokens = torch.as_tensor(batch, dtype=torch.int64, device=device)
-        rows = rows_of(model, batch.shape[1] - 1, tokens_per_batch)
+        rows = sequences_at_a_time(model, batch.shape[1] - 1, tokens_per_batch)
         accelerator = Accelerator(cpu=device.type == "cpu")
         _, norm = update(accelerator, model, updater.optimizer, tokens, clip=updater.clip, rows=rows)
-        moved = {name: one.detach().clone() for name, one in model.named_parameters()}
+        updated = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     finally:
-        put_back(model, start)
+        restore_parameters(model, start)
     if not np.isfinite(norm.item()):
         raise InputError(
             f"gradient norm {norm.item()} on --train: no step can be taken. Give another batch, or --seed."
         )
-    return {name: after - before for (name, after), before in zip(moved.items(), start, strict=True)}
+    return {name: after - before for (name, after), before in zip(updated.items(), start, strict=True)}

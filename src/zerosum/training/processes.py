@@ -1,8 +1,8 @@
-"""Several runs at once, each in a process of its own.
+"""Runs several jobs in parallel, each in its own process.
 
-A second thread makes a tiny model 1.4 to 1.7 times as fast, and many times slower where another program wants the
-core: a thread that waits for its turn stops the other one at each of some hundred small operations. Two runs of one
-thread each fill two cores as well, and do not wait for each other (benchmarks/train_step.md).
+With a second thread a tiny model trains 1.4 to 1.7 times as fast, but many times slower when another program uses the
+core: the threads wait for each other at each of some hundred small operations. Two runs with one thread each also use
+both cores and never wait for each other (benchmarks/train_step.md).
 """
 
 import multiprocessing
@@ -35,13 +35,13 @@ def side_by_side(
     workers: int | None = None,
     on_report: Callable[..., None] | None = None,
 ) -> list[Any]:
-    """`[work(job, report) for job in jobs]`, computed in `workers` processes at a time, begun in the order given.
+    """`[work(job, report) for job in jobs]`, computed by `workers` processes in parallel, started in the order given.
 
-    work: a function that another process can import; jobs and results are pickled on their way.
-    workers: None means one for each CPU core this process may use.
+    work: a function that another process can import; jobs and results are pickled.
+    workers: None means one process for each CPU core that this process may use.
     on_report: called in this process as `on_report(number, *values)` for each `report(*values)` of job `number`.
-    The first error ends all processes and is raised: an InputError as it is, anything else as RuntimeError with the
-    worker's traceback on stderr. Processes end by themselves when this one is killed.
+    The first error ends all processes and is raised: an InputError unchanged, any other error as RuntimeError with
+    the worker's traceback on stderr. The processes end by themselves when this process is killed.
     """
     context = multiprocessing.get_context("spawn")
     waiting = list(enumerate(jobs))
@@ -51,13 +51,13 @@ def side_by_side(
         while waiting or running:
             while waiting and len(running) < (workers or _usable_cores()):
                 number, job = waiting.pop(0)
-                ours, theirs = context.Pipe(duplex=False)
-                process = context.Process(target=_work, args=(work, job, theirs), daemon=True)
-                with _interrupts_held_back():  # an interrupt is for this process, which then ends the workers
+                receiver, sender = context.Pipe(duplex=False)
+                process = context.Process(target=_work, args=(work, job, sender), daemon=True)
+                with _interrupts_blocked():  # an interrupt is for this process, which then ends the workers
                     process.start()
-                theirs.close()  # so that the end of the worker ends the messages
-                running.append(_Worker(number, process, ours))
-            for worker in _with_news(running):
+                sender.close()  # only the worker holds it now, so that the messages end with the worker
+                running.append(_Worker(number, process, receiver))
+            for worker in _with_messages(running):
                 if not _take(worker, results, on_report):
                     worker.process.join()
                     worker.messages.close()
@@ -69,13 +69,13 @@ def side_by_side(
     return [results[number] for number in range(len(jobs))]
 
 
-def _with_news(running: list[_Worker]) -> list[_Worker]:
+def _with_messages(running: list[_Worker]) -> list[_Worker]:
     ready = wait([worker.messages for worker in running])
     return [worker for worker in running if worker.messages in ready]
 
 
 def _take(worker: _Worker, results: dict[int, Any], on_report: Callable[..., None] | None) -> bool:
-    """Take one message; False once the job is done."""
+    """Receive a message of a worker; False when its job is done."""
     try:
         kind, content = worker.messages.recv()
     except EOFError:
@@ -92,7 +92,7 @@ def _take(worker: _Worker, results: dict[int, Any], on_report: Callable[..., Non
 
 
 def _work(work: Callable[[Any, Report], Any], job: Any, messages: Connection) -> None:
-    """What a worker process does."""
+    """The main function of a worker process."""
     try:
         try:
             result = work(job, lambda *values: messages.send(("report", values)))
@@ -101,16 +101,16 @@ def _work(work: Callable[[Any, Report], Any], job: Any, messages: Connection) ->
         else:
             messages.send(("result", result))
     except BrokenPipeError:
-        pass  # the process that wanted this is gone
+        pass  # the process that started this one has ended
 
 
 @contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Hold Ctrl-C back until the end of the block, then let it through; a process begun inside never sees one."""
+def _interrupts_blocked() -> Iterator[None]:
+    """Delay Ctrl-C until the end of the block; processes started inside never receive it."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # multiprocessing would start it inside, and unblock the signal after it
+    resource_tracker.ensure_running()  # otherwise multiprocessing starts it in the block, and unblocks the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -1,6 +1,6 @@
-"""Real optimizer steps from anyone's checkpoint: each batch is one update from the same weights and moments.
+"""Optimizer steps from the checkpoint of any run: each batch gives one update from the same weights and moments.
 
-Letters: K batches of s sequences, S held-out sequences, T predicted positions.
+Axes: K batches of s sequences of L tokens, S held-out sequences of M tokens, T predicted positions.
 """
 
 from collections.abc import Iterator
@@ -14,18 +14,20 @@ from jaxtyping import Float32, Int, Int64
 
 from zerosum.errors import InputError
 from zerosum.losses import StepLosses, token_losses
-from zerosum.training.optimizer_states import Updater
 from zerosum.training.step import update
+from zerosum.training.updater import Updater
 
-LOGITS = 2**25  # numbers held at a time on the way back, 128 MiB; as many again for their gradient
-MOST = 8_192  # tokens that go forward and back at a time; more make nothing faster
+MOST_LOGITS = 2**25  # logits in memory during a backward pass: 128 MiB, and as much again for their gradient
+MOST_TOKENS = 8_192  # tokens in a forward and backward pass; more is not faster
 
 
 @dataclass(frozen=True)
 class RealStep:
-    """One update. losses: of every token around it, nats. held_out_before: the same for every batch.
+    """The outcome of an update. losses: of every token before and after it, nats. held_out_before: losses of the
+    held-out tokens before any update, equal for all batches.
 
-    loss: mean over the batch before it. grad_norm: Euclidean norm of the gradient before clipping.
+    loss: mean over the batch before the update, nats per token. grad_norm: Euclidean norm of the gradient before
+    clipping.
     """
 
     losses: StepLosses
@@ -35,7 +37,7 @@ class RealStep:
 
 
 def draw_batches(n_sequences: int, size: int, number: int, seed: int) -> Int64[np.ndarray, "K s"]:
-    """Which sequences are in each of `number` batches of `size`: drawn at random, none of them twice.
+    """Indices of the sequences in each of `number` batches of `size`, drawn at random without replacement.
 
     >>> sorted(draw_batches(6, size=3, number=2, seed=0).ravel().tolist())
     [0, 1, 2, 3, 4, 5]
@@ -57,11 +59,11 @@ def real_steps(
     *,
     tokens_per_batch: int | Literal["auto"] = "auto",
 ) -> Iterator[RealStep]:
-    """Take one step for each batch and measure both sides of it; the model is put back before the next one.
+    """Take one step for each batch and measure losses before and after; the model is restored after each step.
 
-    The model is in evaluation mode throughout: nothing is dropped out, so a step is a function of weights, optimizer
-    and batch alone. batches, held_out: token ids, -1 where a sequence is padded. tokens_per_batch: how many go through
-    the model at a time, which changes no result.
+    The model is in evaluation mode throughout: without dropout, a step is a function of weights, optimizer and batch.
+    batches, held_out: token ids, -1 is padding. tokens_per_batch: tokens in each pass through the model, which
+    changes no result.
     Raises InputError where a loss or a gradient is not finite, and where memory is short.
     """
     model.eval()
@@ -69,7 +71,7 @@ def real_steps(
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
     start = [parameter.detach().clone() for parameter in model.parameters()]
     held_out_before = token_losses(model, held_out, tokens_per_batch=tokens_per_batch)
-    rows = rows_of(model, batches.shape[2] - 1, tokens_per_batch)
+    rows = sequences_at_a_time(model, batches.shape[2] - 1, tokens_per_batch)
     for number, ids in enumerate(batches, start=1):
         before = token_losses(model, ids, tokens_per_batch=tokens_per_batch)
         updater.restart()
@@ -84,51 +86,53 @@ def real_steps(
                 "--tokens-per-batch or another --device."
             ) from error
         finally:
-            put_back(model, start)
+            restore_parameters(model, start)
         _require_finite(number, norm.item(), after[ids[:, 1:] >= 0], held_out_after[held_out[:, 1:] >= 0])
         yield RealStep(StepLosses(before, after, held_out_after), held_out_before, loss.item(), norm.item())
 
 
 def left_out(model: Any) -> list[str]:
-    """What the run's own loss had by the model's settings and these steps have not, a sentence each."""
+    """Parts of the run's loss, by the model's settings, that these steps leave out: a sentence each."""
     settings = model.config.to_dict()
     rates = {
         name: value
         for name, value in settings.items()
         if ("dropout" in name or name.endswith("pdrop"))
-        and not name.startswith(("summary", "classifier"))  # of heads that a language model does not have
+        and not name.startswith(("summary", "classifier"))  # settings of heads that a language model lacks
         and isinstance(value, int | float)
         and value > 0
     }
-    found = []
+    sentences = []
     if rates:
         listed = ", ".join(f"{name} {value:g}" for name, value in rates.items())
-        found.append(
+        sentences.append(
             f"the model's settings have {listed}; the steps here drop nothing out, so that they are reproducible"
         )
     if settings.get("output_router_logits"):
-        found.append("the run added a loss for balanced experts (output_router_logits); the steps here do without it")
-    return found
+        sentences.append(
+            "the run added a loss for balanced experts (output_router_logits); the steps here do without it"
+        )
+    return sentences
 
 
-def put_back(model: Any, start: list[torch.Tensor]) -> None:
-    """Parameters as they were, gradients gone."""
+def restore_parameters(model: Any, start: list[torch.Tensor]) -> None:
+    """Copy the values `start` back into the parameters and remove the gradients."""
     with torch.no_grad():
         for parameter, value in zip(model.parameters(), start, strict=True):
             parameter.copy_(value)
             parameter.grad = None
 
 
-def rows_of(model: Any, length: int, tokens_per_batch: int | Literal["auto"]) -> int:
-    """Sequences that go forward and back at a time."""
+def sequences_at_a_time(model: Any, length: int, tokens_per_batch: int | Literal["auto"]) -> int:
+    """Number of sequences of `length` predicted tokens in a forward and backward pass."""
     if tokens_per_batch != "auto":
         return max(1, tokens_per_batch // length)
     vocabulary = model.get_output_embeddings().weight.shape[0] if model.get_output_embeddings() is not None else 1
-    return max(1, min(MOST, LOGITS // vocabulary) // length)
+    return max(1, min(MOST_TOKENS, MOST_LOGITS // vocabulary) // length)
 
 
 def _require_finite(number: int, norm: float, *losses: np.ndarray) -> None:
-    if not (np.isfinite(norm) and all(np.isfinite(one).all() for one in losses)):
+    if not (np.isfinite(norm) and all(np.isfinite(values).all() for values in losses)):
         raise InputError(
             f"batch {number}: gradient norm {norm}, and a loss after the step is not finite. Is the learning rate or a "
             "moment of the optimizer damaged? Give another rate with --optimizer."

@@ -1,16 +1,30 @@
-"""What a training run is, in full: every number that decides its result. Needs no torch.
+"""The full description of a training run: every number that decides its result. Needs no torch.
 
 A recipe is built by a function in `zerosum.recipes`, never from flags, and is saved beside the run as `recipe.yaml`.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SerializeAsAny,
+    ValidationError,
+    model_validator,
+)
 
 from zerosum.atomic import write_text
 from zerosum.errors import InputError
+from zerosum.training.optimizer_settings import OptimizerSettings, first_problem
+from zerosum.training.optimizers import settings_class
+from zerosum.training.optimizers.adamw import AdamWSettings
 
 
 class _Part(BaseModel):
@@ -55,10 +69,10 @@ class ModelRecipe(_Part):
 
 
 class DataRecipe(_Part):
-    """Which text, and how it is split by file.
+    """The text to train on, and how its files are split.
 
-    folder: where the `.py` files are; None means the standard library of the running Python.
-    held_out_share: share of the files that is never trained on, in (0, 1).
+    folder: contains the `.py` files; None means the standard library of the running Python.
+    held_out_share: share of the files that is held out from training, in (0, 1).
     """
 
     folder: str | None = None
@@ -81,23 +95,32 @@ class BatchRecipe(_Part):
         return self.sequences * self.length
 
 
-class OptimizerRecipe(_Part):
-    """AdamW. weight_decay: per step and unit of lr, on matrices only, never on norms. clip: largest gradient norm."""
+DEFAULT_OPTIMIZER = AdamWSettings(lr=5e-4, betas=(0.9, 0.95), weight_decay=0.1)
+"""What a recipe trains with unless it says otherwise."""
 
-    lr: PositiveFloat = 5e-4
-    betas: tuple[float, float] = (0.9, 0.95)
-    eps: PositiveFloat = 1e-8
-    weight_decay: float = Field(default=0.1, ge=0)
-    clip: PositiveFloat = 1.0
+
+def _read_optimizer(value: Any) -> Any:
+    """Settings of the optimizer that is named.
+
+    Values without a name replace values of the default optimizer: recipes saved before optimizers had names are of
+    this form.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    given = value if "name" in value else {**DEFAULT_OPTIMIZER.model_dump(), **value}
+    try:
+        return settings_class(str(given["name"])).model_validate(given)
+    except ValidationError as error:
+        raise ValueError(first_problem(error)) from error
 
 
 class ScheduleRecipe(_Part):
-    """Warm-up, then constant. warmup_steps: how many updates run below the full rate."""
+    """Linear warm-up, then a constant rate. warmup_steps: number of updates below the full rate."""
 
     warmup_steps: int = Field(default=1, ge=0)
 
     def factor(self, step: int) -> float:
-        """Share of the full learning rate at update `step` (1 is the first): rises in equal parts, never 0, then 1.
+        """Learning rate of update `step` (1 is the first) as a share of the full rate, in (0, 1].
 
         >>> [ScheduleRecipe(warmup_steps=1).factor(step) for step in (1, 2, 3)]
         [0.5, 1.0, 1.0]
@@ -108,11 +131,12 @@ class ScheduleRecipe(_Part):
 class Recipe(_Part):
     """A full training run. The same recipe on the same machine gives the same numbers, bit for bit.
 
-    name: what tables and figures call the run. seed: of initial weights and of batches. steps: optimizer updates.
-    resume_every: a run killed at any moment loses at most so many steps. threads: CPU threads of each process;
-    recorded, because the order in which threads add numbers shows in the last digits. Where several runs are to be
-    trained, one thread each side by side is faster than more threads one after the other (see `side_by_side`).
-    device: "cpu", or "auto" for what accelerate finds. mixed_precision: forward pass in float32 ("no") or bfloat16.
+    name: of the run in tables and figures. seed: of initial weights and of batches. steps: number of optimizer updates.
+    optimizer: settings, or a mapping with the optimizer's name and settings. resume_every: a killed run loses at most
+    this many steps. threads: CPU threads of each process; recorded because the order in which threads add numbers
+    changes the last digits. Several runs train faster in parallel with one thread each than one after the other with
+    more threads (see `side_by_side`). device: "cpu", or "auto" for the device that accelerate selects.
+    mixed_precision: forward pass in float32 ("no") or bfloat16.
     """
 
     name: str = Field(min_length=1)
@@ -121,7 +145,7 @@ class Recipe(_Part):
     model: ModelRecipe = ModelRecipe()
     data: DataRecipe = DataRecipe()
     batch: BatchRecipe = BatchRecipe()
-    optimizer: OptimizerRecipe = OptimizerRecipe()
+    optimizer: Annotated[SerializeAsAny[OptimizerSettings], BeforeValidator(_read_optimizer)] = DEFAULT_OPTIMIZER
     schedule: ScheduleRecipe = ScheduleRecipe()
     resume_every: PositiveInt = 256
     threads: PositiveInt = 1
@@ -129,7 +153,9 @@ class Recipe(_Part):
     mixed_precision: Literal["no", "bf16"] = "no"
 
     @model_validator(mode="after")
-    def _batch_fits_model(self) -> "Recipe":
+    def _values_fit_together(self) -> "Recipe":
+        if self.optimizer.lr == 0:
+            raise ValueError("optimizer.lr 0 trains nothing: it must be above 0")
         if self.batch.length > self.model.context:
             raise ValueError(f"batch.length {self.batch.length} is longer than model.context {self.model.context}")
         if self.model.vocabulary < 257:
@@ -138,7 +164,7 @@ class Recipe(_Part):
 
     @property
     def checkpoint_steps(self) -> tuple[int, ...]:
-        """Steps with a checkpoint: 0, the powers of two, and the last.
+        """Steps at which a checkpoint is saved: 0, the powers of two, and the last step.
 
         >>> Recipe(name="a", steps=6).checkpoint_steps
         (0, 1, 2, 4, 6)
@@ -151,30 +177,29 @@ class Recipe(_Part):
         return self.optimizer.lr * self.schedule.factor(step)
 
     def save(self, path: Path) -> None:
-        """Write every value, defaults included, as YAML."""
+        """Write every value as YAML, defaults included."""
         write_text(path, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
 
     @classmethod
     def load(cls, path: Path) -> "Recipe":
-        """Read what `save` wrote. Raises InputError where the file is no recipe."""
+        """Read a file that `save` wrote, also in earlier versions. Raises InputError where it is no recipe."""
         try:
             return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "the file"
-            raise InputError(f"{path}: not a recipe: {place}: {first['msg']}. Choose another run folder.") from error
+            raise InputError(f"{path}: not a recipe: {first_problem(error)}. Choose another run folder.") from error
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             cause = " ".join(str(error).split())
             raise InputError(f"{path}: cannot be read as a recipe ({cause}). Choose another run folder.") from error
 
     def differences(self, other: "Recipe") -> list[str]:
-        """Each value in which two recipes differ, as "name: ours, not theirs".
+        """Each value in which two recipes differ, as "name: value here, not value there".
 
         >>> Recipe(name="a", steps=6).differences(Recipe(name="a", steps=8))
         ['steps: 6, not 8']
         """
-        ours, theirs = _flat(self.model_dump()), _flat(other.model_dump())
-        return [f"{name}: {ours[name]}, not {theirs[name]}" for name in ours if ours[name] != theirs[name]]
+        here, there = _flat(self.model_dump()), _flat(other.model_dump())
+        shared = [name for name in here if name in there]  # settings of one optimizer only: the names differ too
+        return [f"{name}: {here[name]}, not {there[name]}" for name in shared if here[name] != there[name]]
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

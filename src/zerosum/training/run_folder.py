@@ -1,10 +1,10 @@
-"""The run directory: whose it is, where to continue in it, and what a killed process left behind.
+"""The run directory: its recipe and text, the step to continue from, and the removal of incomplete files.
 
-checkpoint-<s>/   weights after s updates, at 0, powers of two and the last step; kept
-resume-<s>/       the same, every `resume_every` steps; only the newest is kept, none when the run is finished
+checkpoint-<s>/   weights and resume state after s updates: at 0, powers of two and the last step
+resume-<s>/       the same every `resume_every` steps; only the newest exists, none in a finished run
 metrics.jsonl     one row per update (see `metrics`)
-recipe.yaml       the recipe in full
-data.json         which text this was
+recipe.yaml       the full recipe
+data.json         hash and size of the text
 """
 
 import json
@@ -33,9 +33,9 @@ _SAVED = re.compile(r"(checkpoint|resume)-(0|[1-9][0-9]*)")
 
 
 def claim(run: Path, recipe: Recipe) -> None:
-    """Make the existing run directory this recipe's, or make sure that it is.
+    """Save the recipe in an empty run directory, or check that the directory belongs to this recipe.
 
-    Raises InputError where it holds something else or a run of another recipe.
+    Raises InputError where it contains a run of another recipe or anything else.
     """
     file = run / RECIPE
     if file.exists():
@@ -52,19 +52,19 @@ def claim(run: Path, recipe: Recipe) -> None:
 
 
 def is_finished(run: Path, recipe: Recipe) -> bool:
-    """Whether the last checkpoint and every row of the log are there."""
+    """Whether the last checkpoint and all rows of the log exist."""
     return (run / f"checkpoint-{recipe.steps}").is_dir() and metrics.count_rows(run / METRICS) == recipe.steps
 
 
 def newest(run: Path) -> Path | None:
-    """The newest saved state that the log reaches; None where the run has to begin."""
+    """The newest saved state whose rows are all in the log; None where the run starts from the beginning."""
     rows = metrics.count_rows(run / METRICS)
     steps = {folder: int(folder.name.split("-")[1]) for folder in _saved(run)}
     return max((folder for folder in steps if steps[folder] <= rows), key=steps.__getitem__, default=None)
 
 
 def require_checkpoints(run: Path, recipe: Recipe, until: int) -> None:
-    """Raise InputError where a checkpoint that the run has made by step `until` is gone or holds no weights."""
+    """Raise InputError where a checkpoint of a step up to `until` is missing or has no weights."""
     for step in recipe.checkpoint_steps:
         folder = run / f"checkpoint-{step}"
         if step <= until and not (folder / "model.safetensors").is_file():
@@ -75,7 +75,7 @@ def require_checkpoints(run: Path, recipe: Recipe, until: int) -> None:
 
 
 def describe_text(run: Path, text: Text) -> None:
-    """Record which text the run is trained on. Raises InputError where the run began with another."""
+    """Record hash and size of the training text. Raises InputError where the run began with another text."""
     facts = {
         "sha256": text.sha256,
         "train_tokens": len(text.train),
@@ -85,10 +85,10 @@ def describe_text(run: Path, text: Text) -> None:
     file = run / DATA
     if file.exists():
         try:
-            before = json.loads(file.read_text(encoding="utf-8"))
+            recorded = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
             raise InputError(f"{file}: not JSON. Choose another run folder, or delete this one.") from error
-        if before != facts:
+        if recorded != facts:
             raise InputError(
                 f"{run}: began with another text than the one here now (another Python?). "
                 "Continue with that Python, or choose another folder."
@@ -98,15 +98,15 @@ def describe_text(run: Path, text: Text) -> None:
 
 
 def drop_resume_states(run: Path, *, before: int) -> None:
-    """Remove rolling states of steps below `before`."""
+    """Remove resume states of steps below `before`."""
     for folder in _saved(run):
-        kind, at = folder.name.split("-")
-        if kind == "resume" and int(at) < before:
+        kind, step = folder.name.split("-")
+        if kind == "resume" and int(step) < before:
             shutil.rmtree(folder)
 
 
 def sweep(run: Path) -> None:
-    """Remove what a killed process was writing."""
+    """Remove incomplete files and folders of a killed process."""
     for path in run.glob("*.part"):
         name = path.name.removesuffix(".part")
         if path.is_dir() and _SAVED.fullmatch(name):
@@ -117,7 +117,7 @@ def sweep(run: Path) -> None:
 
 @contextmanager
 def writing(run: Path) -> Iterator[None]:
-    """Full disks and missing permissions become an InputError of one line; what is written so far stays usable."""
+    """Turn a full disk or a missing permission into an InputError of one line; complete files stay usable."""
     try:
         yield
     except (OSError, SafetensorError) as error:
@@ -130,9 +130,9 @@ def writing(run: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(run: Path, patience: float = 10.0) -> Iterator[None]:
-    """Only one process trains in a run directory; the system frees the lock when the process ends, however it ends.
+    """Lock the run directory against other processes; the system frees the lock when the process ends in any way.
 
-    Waits a little first: the worker of a command that was killed notices it only at its next report.
+    patience: seconds to wait for the lock, because the worker of a killed command ends only at its next report.
     """
     if sys.platform == "win32":
         yield
@@ -141,13 +141,13 @@ def locked(run: Path, patience: float = 10.0) -> Iterator[None]:
 
     handle = os.open(run, os.O_RDONLY)
     try:
-        until = monotonic() + patience
+        deadline = monotonic() + patience
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError as error:
-                if monotonic() > until:
+                if monotonic() > deadline:
                     raise InputError(f"{run}: another process is training here. Wait for it or stop it.") from error
                 sleep(0.1)
         yield

@@ -9,8 +9,8 @@ from zerosum.checkpoints import Checkpoint
 from zerosum.gradients.run import Update, UpdateOf
 from zerosum.tokens import TokenSequences
 from zerosum.training.one_update import one_update
-from zerosum.training.optimizer_states import find_updater
 from zerosum.training.real_steps import draw_batches
+from zerosum.training.updater import find_updater
 
 BATCH_SIZE = 32  # training sequences of a step, where the run does not say
 MOST_TRAIN = 4_096  # sequences of training text that a batch is drawn from, as `read` gives them

@@ -1,9 +1,10 @@
-"""Everything a training run is at one step: build it, save it, restore it."""
+"""The state of a training run: model, optimizer, step and random generators; how it is built, saved and restored."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ RESUME_FILE = "training_state.pt"
 
 @dataclass
 class TrainingState:
-    """A run after `step` updates, ready for the next. model and optimizer are as accelerate prepared them."""
+    """A run after `step` updates, ready for the next. model and optimizer: as accelerate prepared them."""
 
     recipe: Recipe
     accelerator: Accelerator
@@ -34,15 +35,21 @@ class TrainingState:
     optimizer: Any
     step: int
 
-    @property
+    @cached_property
     def plain_model(self) -> nn.Module:
-        """The model without the wrapper of data-parallel training: what to measure and to save."""
+        """The model without the wrapper of data-parallel training, to measure and to save."""
         model: nn.Module = self.accelerator.unwrap_model(self.model)
         return model
 
+    @property
+    def plain_optimizer(self) -> torch.optim.Optimizer:
+        """The optimizer without accelerate's wrapper."""
+        optimizer: torch.optim.Optimizer = self.optimizer.optimizer
+        return optimizer
+
 
 def new_accelerator(recipe: Recipe) -> Accelerator:
-    """The devices and processes that this run uses: one process, or those that torchrun or accelerate started."""
+    """The device and processes of a run: one process, or the processes that torchrun or accelerate started."""
     accelerator = Accelerator(cpu=recipe.device == "cpu", mixed_precision=recipe.mixed_precision)
     if recipe.batch.sequences % accelerator.num_processes:
         raise InputError(
@@ -53,10 +60,10 @@ def new_accelerator(recipe: Recipe) -> Accelerator:
 
 
 @contextmanager
-def generators_put_back(recipe: Recipe) -> Iterator[None]:
-    """Afterwards torch's global random generators are as they were: a run seeds them, and restores them to its own."""
-    device = new_accelerator(recipe).device
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):  # all devices would be woken up
+def preserved_generators(device: torch.device) -> Iterator[None]:
+    """Restore torch's global random generators, of the CPU and of `device`, at the end of the block."""
+    # Devices are listed because fork_rng would initialize every GPU of the machine.
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         yield
 
 
@@ -81,27 +88,17 @@ def build_model(recipe: Recipe) -> nn.Module:
     return model
 
 
-def build_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
-    """AdamW; matrices decay, vectors (the norms) do not."""
-    part = recipe.optimizer
-    parameters = list(model.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": part.weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=part.lr, betas=part.betas, eps=part.eps, fused=True)
-
-
 def new_state(recipe: Recipe) -> TrainingState:
-    """The run before its first update. Seeds torch's global generators."""
+    """The state before the first update. Seeds torch's global generators."""
     torch.manual_seed(recipe.seed)
     return _prepared(recipe, build_model(recipe), step=0)
 
 
-def save(state: TrainingState, folder: Path) -> None:
-    """Write a Hugging Face folder (weights, config, tokenizer) and the resume state; complete or not there at all.
+def save(state: TrainingState, folder: Path, write_more: Callable[[Path], None] = lambda folder: None) -> None:
+    """Write a Hugging Face folder (weights, config, tokenizer) and the resume state; all or nothing.
 
-    Every process calls it, the main one writes.
+    write_more: writes further files into the folder before it gets its final name. Every process calls `save`; the
+    main process writes.
     """
     generators = _generator_states(state.accelerator)
     if state.accelerator.is_main_process:
@@ -112,26 +109,27 @@ def save(state: TrainingState, folder: Path) -> None:
             state.plain_model.save_pretrained(part)  # type: ignore[operator]
             byte_tokenizer().save_pretrained(part)
             (part / RESUME_FILE).write_bytes(buffer.getvalue())
+            write_more(part)
     state.accelerator.wait_for_everyone()
 
 
 def restore(folder: Path, recipe: Recipe) -> TrainingState:
-    """The run as it was when `folder` was saved; the folder is only read.
+    """The state that was saved in `folder`; the folder is only read.
 
-    The random generators of torch come last, so that nothing done here moves them; they are global to the process.
-    Raises InputError where the folder does not hold a state of this recipe.
+    The random generators of torch, which are global to the process, are restored last, so that nothing here draws from
+    them. Raises InputError where the folder does not hold a state of this recipe.
     """
     try:
         model = build_model(recipe)
-        # Copied into memory that torch allocated: tensors left in the mapped file are aligned differently, and the
-        # last digits of a matrix product depend on that.
+        # load_model copies into memory that torch allocated: tensors in a mapped file are aligned differently, which
+        # changes the last digits of matrix products.
         load_model(model, str(folder / "model.safetensors"))
         saved = _read_resume_file(folder / RESUME_FILE)
         state = _prepared(recipe, model, step=saved["step"])
         state.optimizer.load_state_dict(saved["optimizer"])
         _restore_generators(state.accelerator, saved["generators"])
     except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        # Not the reader's own words: torch's advise to read the file in a way that runs what it holds.
+        # The message of torch is left out: it advises to load the file in a way that runs code in it.
         raise InputError(
             f"{folder}: cannot be continued from: damaged, or not of this recipe. Give a checkpoint of this recipe, or "
             f"delete the run {folder.parent} and start the same command again: it is trained again."
@@ -141,10 +139,9 @@ def restore(folder: Path, recipe: Recipe) -> TrainingState:
 
 def _read_resume_file(file: Path) -> dict[str, Any]:
     try:
-        # Never anything but tensors and plain containers: a checkpoint from elsewhere must not run code. A damaged one
-        # makes torch's reader raise whatever the damage happens to lead to.
+        # weights_only: a checkpoint from elsewhere must not run code.
         saved = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
+    except Exception as error:  # damage can make torch raise any error
         raise ValueError(f"{file.name}: damaged") from error
     if not (isinstance(saved, dict) and isinstance(saved.get("step"), int)):
         raise ValueError(f"{file.name}: no training state")
@@ -154,13 +151,13 @@ def _read_resume_file(file: Path) -> dict[str, Any]:
 def _prepared(recipe: Recipe, model: nn.Module, step: int) -> TrainingState:
     accelerator = new_accelerator(recipe)
     model.to(accelerator.device)
-    wrapped, optimizer = accelerator.prepare(model, build_optimizer(recipe, model))
+    wrapped, optimizer = accelerator.prepare(model, recipe.optimizer.build(model))
     wrapped.train()
     return TrainingState(recipe, accelerator, wrapped, optimizer, step)
 
 
 def _generator_states(accelerator: Accelerator) -> dict[str, Tensor]:
-    """State of torch's generators in every process: device type -> [process, byte]."""
+    """States of torch's generators in all processes, by device type: [process, byte]."""
     states = {"cpu": torch.get_rng_state()}
     if accelerator.device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(accelerator.device)
@@ -168,22 +165,23 @@ def _generator_states(accelerator: Accelerator) -> dict[str, Tensor]:
 
 
 def _restore_generators(accelerator: Accelerator, states: dict[str, Tensor]) -> None:
-    def own(name: str) -> Tensor:  # a run may be continued, or one step measured, with other processes than it had
-        # A copy: torch 2.13 crashes on a state that lies inside a larger tensor.
+    def of_this_process(name: str) -> Tensor:
+        # Modulo: the number of processes may differ from that of the run. clone: torch 2.13 crashes on a state that is
+        # a slice of a larger tensor.
         return states[name][accelerator.process_index % len(states[name])].clone()
 
-    torch.set_rng_state(own("cpu"))
+    torch.set_rng_state(of_this_process("cpu"))
     if accelerator.device.type == "cuda" and "cuda" in states:
-        torch.cuda.set_rng_state(own("cuda"), accelerator.device)
+        torch.cuda.set_rng_state(of_this_process("cuda"), accelerator.device)
 
 
 @contextmanager
 def _without_progress_bars() -> Iterator[None]:
-    """Training prints nothing; transformers shows a bar for every saved checkpoint."""
-    shown = transformers_logging.is_progress_bar_enabled()
+    """Hide the progress bar that transformers shows for every saved checkpoint: training prints nothing."""
+    was_enabled = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:
         yield
     finally:
-        if shown:
+        if was_enabled:
             transformers_logging.enable_progress_bar()

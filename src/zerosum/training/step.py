@@ -1,6 +1,6 @@
-"""One optimizer step: the same function in the training loop and in the measurement of one step.
+"""One optimizer step, shared by the training loop and by the measurements of a step.
 
-To look at a model before and after a real step, leaving the run alone:
+To measure a model before and after a real step of a run, without changing the run:
 
     state = restore(run / "checkpoint-64", recipe)
     ...                                             # measure state.plain_model
@@ -26,9 +26,9 @@ from zerosum.training.state import TrainingState
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one update did. loss: mean over the batch, nats per token, before the update; lr: the rate it used.
+    """The outcome of an update. loss: mean over the batch before the update, nats per token; lr: its learning rate.
 
-    grad_norm: Euclidean norm of the gradient before clipping, over all parameters.
+    grad_norm: Euclidean norm of the gradient of all parameters before clipping.
     """
 
     loss: float
@@ -37,10 +37,10 @@ class StepResult:
 
 
 def optimizer_step(state: TrainingState, batch: Int64[np.ndarray, "sequence window"]) -> StepResult:
-    """Forward, backward, clip, update; moves `state` from step t to t + 1.
+    """Forward, backward, clip and update: advances `state` from step t to t + 1.
 
-    batch: [sequences, length + 1] token ids of all processes together; each process takes its own rows, and loss and
-    gradients are means over all of them.
+    batch: [sequences, length + 1] token ids of all processes together; each process takes its share of the rows, and
+    loss and gradient are means over all rows.
     """
     recipe, accelerator = state.recipe, state.accelerator
     lr = recipe.learning_rate(state.step + 1)
@@ -65,20 +65,20 @@ def update(
     clip: float,
     rows: int | None = None,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """One update of the model in its current mode; the mean loss, nats per token, and the gradient's norm before it.
+    """Update the model in its current mode; returns the mean loss before, nats per token, and the gradient norm.
 
-    tokens: ids, -1 where a sequence is padded, which is only at its end. clip: largest norm of the gradient, infinite
-    for none. rows: sequences that go forward and back at a time; all by default. It changes the memory used, not the
-    update: every predicted token of the batch weighs the same.
+    tokens: ids; -1 is padding, at the end of sequences only. clip: largest norm of the gradient, infinite for none.
+    rows: sequences in each forward and backward pass, all by default; it changes the memory used and not the update,
+    because every predicted token of the batch has the same weight.
     """
     labels = tokens[:, 1:]
-    number = (labels != PADDING).sum()
+    n_predicted = (labels != PADDING).sum()
     total = torch.zeros((), device=tokens.device)
     for ids in torch.split(tokens, rows or len(tokens)):
         inputs, expected = ids[:, :-1].clamp(min=0), ids[:, 1:].flatten()
         logits = model(input_ids=inputs, use_cache=False).logits
         mean = functional.cross_entropy(logits.float().flatten(0, 1), expected, ignore_index=PADDING)
-        loss = mean * ((expected != PADDING).sum() / number)
+        loss = mean * ((expected != PADDING).sum() / n_predicted)
         accelerator.backward(loss)
         total += loss.detach()
     norm = accelerator.clip_grad_norm_(model.parameters(), clip)
@@ -89,7 +89,7 @@ def update(
 
 @contextmanager
 def cpu_threads(number: int) -> Iterator[None]:
-    """Compute with so many threads, then as before: the last digits of a step depend on it, so the step decides."""
+    """Compute with `number` threads inside the block: the last digits of a step depend on the number."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:

@@ -1,4 +1,4 @@
-"""Text that every user has: the source files of the Python standard library, split by file, one token per byte.
+"""Training text that every user has: the source files of Python's standard library, split by file, a token per byte.
 
 Token ids 0 to 255 are the bytes; 256 ends a document. Needs no torch. Axes: S sequences, T predicted positions.
 """
@@ -19,7 +19,7 @@ from zerosum.training.recipe import DataRecipe
 
 END_OF_DOCUMENT = 256
 VOCABULARY = 257
-_NOT_OURS = {"site-packages", "dist-packages", "__pycache__"}
+_SKIPPED_FOLDERS = {"site-packages", "dist-packages", "__pycache__"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Text:
 
 
 def encode(text: bytes) -> UInt16[np.ndarray, " n"]:
-    """Token ids of one document, its end marked.
+    """Token ids of a document, with the end-of-document token.
 
     >>> encode(b"ab").tolist()
     [97, 98, 256]
@@ -48,29 +48,29 @@ def encode(text: bytes) -> UInt16[np.ndarray, " n"]:
 
 
 def is_held_out(name: str, share: float) -> bool:
-    """Whether the document of this relative path is held out: decided by its path alone, so on every machine alike."""
+    """Whether a document is held out; depends only on its relative path `name`, so it is the same on every machine."""
     return _hash_number(name) < share * 2**64
 
 
 def source_files(folder: Path) -> list[Path]:
-    """The `.py` files under `folder`, sorted by relative path, without installed packages and links leading out."""
+    """The `.py` files in `folder`, sorted by relative path; no installed packages, no links that lead out of it."""
     root = folder.resolve()
-    found = []
+    candidates = []
     for parent, folders, files in os.walk(root, followlinks=False):
-        folders[:] = [name for name in folders if name not in _NOT_OURS]
-        found += [Path(parent, name) for name in files if name.endswith(".py")]
-    inside = [path for path in found if path.is_file() and path.resolve().is_relative_to(root)]
+        folders[:] = [name for name in folders if name not in _SKIPPED_FOLDERS]
+        candidates += [Path(parent, name) for name in files if name.endswith(".py")]
+    inside = [path for path in candidates if path.is_file() and path.resolve().is_relative_to(root)]
     return sorted(inside, key=lambda path: path.relative_to(root).as_posix())
 
 
 @lru_cache(maxsize=4)
 def read_text(data: DataRecipe = DataRecipe()) -> Text:  # noqa: B008 (frozen)
-    """Read the corpus of a recipe; empty files and exact copies are left out (a copy could sit on both sides).
+    """Read the corpus of a recipe, without empty files and exact copies (a copy could be in both splits).
 
-    Raises InputError where there is no folder, or not enough text for both sides.
+    Raises InputError where there is no folder, or not enough text for both splits.
     """
     folder = Path(data.folder or sysconfig.get_path("stdlib"))
-    sides: dict[bool, dict[str, bytes]] = {False: {}, True: {}}
+    splits: dict[bool, dict[str, bytes]] = {False: {}, True: {}}
     seen: set[bytes] = {hashlib.sha256(b"").digest()}
     for path in source_files(folder):
         try:
@@ -81,36 +81,36 @@ def read_text(data: DataRecipe = DataRecipe()) -> Text:  # noqa: B008 (frozen)
         if digest not in seen:
             seen.add(digest)
             name = path.relative_to(folder.resolve()).as_posix()
-            sides[is_held_out(name, data.held_out_share)][name] = content
-    if not (sides[False] and sides[True]):
+            splits[is_held_out(name, data.held_out_share)][name] = content
+    if not (splits[False] and splits[True]):
         raise InputError(f"{folder}: not enough .py files to train on some and hold out others. Give another folder.")
-    train = np.concatenate([encode(content) for content in sides[False].values()])
+    train = np.concatenate([encode(content) for content in splits[False].values()])
     train.flags.writeable = False
     digest_all = hashlib.sha256(train.tobytes())
-    for content in sides[True].values():
+    for content in splits[True].values():
         digest_all.update(encode(content).tobytes())
-    names, held_out_names = tuple(sides[False]), tuple(sides[True])
-    return Text(train, names, tuple(sides[True].values()), held_out_names, digest_all.hexdigest())
+    names, held_out_names = tuple(splits[False]), tuple(splits[True])
+    return Text(train, names, tuple(splits[True].values()), held_out_names, digest_all.hexdigest())
 
 
 def held_out_tokens(n_sequences: int, length: int, data: DataRecipe = DataRecipe()) -> TokenSequences:  # noqa: B008 (frozen)
-    """`n_sequences` windows of `length` predicted tokens from held-out documents: the same ones every time.
+    """`n_sequences` windows of `length` predicted tokens from held-out documents; always the same windows.
 
-    Each document gives one window before any gives a second; documents come in an order decided by their names, and
-    so do the windows inside a document (the head of a source file is not typical of it).
+    Every document gives a first window before any gives a second. The order of the documents, and of the windows in a
+    document, is a hash of the name (the start of a source file is not typical of it).
     Raises InputError where the held-out text is too short.
     """
     if n_sequences < 1 or length < 1:
         raise InputError(f"{n_sequences} sequences of {length} tokens: both must be at least 1.")
     text = read_text(data)
     by_name = sorted(zip(text.held_out_names, text.held_out, strict=True), key=lambda pair: _hash_number(pair[0]))
-    places = [(name, encode(content)[:-1], _window_starts(name, len(content), length)) for name, content in by_name]
-    most = max(len(starts) for _, _, starts in places)
+    documents = [(name, encode(content)[:-1], _window_starts(name, len(content), length)) for name, content in by_name]
+    most_windows = max(len(starts) for _, _, starts in documents)
     windows = [
-        (name, tokens[starts[turn] : starts[turn] + length + 1])
-        for turn in range(most)
-        for name, tokens, starts in places
-        if turn < len(starts)
+        (name, tokens[starts[k] : starts[k] + length + 1])
+        for k in range(most_windows)
+        for name, tokens, starts in documents
+        if k < len(starts)
     ][:n_sequences]
     if len(windows) < n_sequences:
         raise InputError(
@@ -126,7 +126,7 @@ def held_out_tokens(n_sequences: int, length: int, data: DataRecipe = DataRecipe
 
 
 def _window_starts(name: str, n_tokens: int, length: int) -> list[int]:
-    """Starts of windows that share no predicted position, in a random order that the name decides."""
+    """Starts of windows without common predicted positions, in a random order seeded by the name."""
     starts = np.arange(0, n_tokens - length, length)
     return [int(start) for start in np.random.default_rng(_hash_number(name)).permutation(starts)]
 

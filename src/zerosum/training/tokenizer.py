@@ -1,4 +1,4 @@
-"""The byte tokenizer as a transformers tokenizer, so that every checkpoint folder explains its own token ids."""
+"""The byte tokenizer as a tokenizer of transformers, saved in every checkpoint folder."""
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
@@ -10,12 +10,12 @@ END_TEXT = "<|end|>"
 
 
 def byte_tokenizer() -> PreTrainedTokenizerFast:
-    """A tokenizer whose ids are the UTF-8 bytes; `<|end|>` is 256. Adds no token of its own to a text.
+    """A tokenizer whose ids are the UTF-8 bytes; `<|end|>` is 256. It adds no special token to a text.
 
     >>> byte_tokenizer().encode("é!")
     [195, 169, 33]
     """
-    # A BPE without merges over byte-level's 256 characters, numbered by the byte that each one stands for.
+    # A BPE without merges over the 256 characters of byte-level BPE; each character's id is the byte it stands for.
     vocabulary = {character: byte for byte, character in bytes_to_unicode().items()}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)

@@ -1,4 +1,4 @@
-"""Optimizers found beside checkpoints: whose state is whose, and what is refused."""
+"""Optimizer states saved beside checkpoints: each parameter gets its own state, and what does not fit is refused."""
 
 import pickle
 
@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from zerosum import InputError
-from zerosum.training.optimizer_states import Choice, find_updater
+from zerosum.training.optimizer_choice import Choice
+from zerosum.training.updater import find_updater
 
 LLAMA = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
 

@@ -6,19 +6,19 @@ from torch import nn
 
 from zerosum.checkpoints.weights import inside, load_pickled
 from zerosum.errors import InputError
-from zerosum.training.optimizer_states._saved import SavedState, by_shape
 from zerosum.training.recipe import Recipe
 from zerosum.training.run_folder import RECIPE
+from zerosum.training.saved_states._saved_state import NamedParameters, SavedState, Source
 from zerosum.training.state import RESUME_FILE
 
 
 def matches(folder: Path) -> bool:
-    """A folder that holds such a state."""
+    """Whether the folder holds such a state."""
     return (folder / RESUME_FILE).is_file()
 
 
 def load(folder: Path, model: nn.Module) -> SavedState:
-    """Raises InputError where the recipe is gone or the state is damaged."""
+    """Raises InputError where the recipe is missing or the state is damaged."""
     file = folder / RESUME_FILE
     saved = load_pickled(inside(folder, RESUME_FILE))
     if not (isinstance(saved, dict) and isinstance(saved.get("step"), int) and "optimizer" in saved):
@@ -33,9 +33,20 @@ def load(folder: Path, model: nn.Module) -> SavedState:
     return SavedState(
         file=file,
         content=saved["optimizer"],
-        groups=by_shape(model),
-        rule="matrices, then vectors",
+        groups=_groups(recipe, model),
+        rule=recipe.optimizer.groups_rule,
+        optimizer=recipe.optimizer.name,
         lr=recipe.learning_rate(saved["step"] + 1),
         clip=recipe.optimizer.clip,
         batch_size=recipe.batch.sequences,
     )
+
+
+def _groups(recipe: Recipe, model: nn.Module) -> list[NamedParameters]:
+    """Parameters as the recipe's optimizer groups them."""
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    groups = recipe.optimizer.groups(model)
+    return [[(names[parameter], parameter) for parameter in group["params"]] for group in groups]
+
+
+SOURCE = Source(program="zerosum", file=RESUME_FILE, matches=matches, load=load, rank=0)

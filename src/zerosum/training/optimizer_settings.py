@@ -1,0 +1,141 @@
+"""What every optimizer declares: settings, parameter groups, the optimizer of torch, the layout of its saved state."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
+
+from zerosum.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+NonNegative = Annotated[float, Field(ge=0)]
+PastWeight = Annotated[float, Field(ge=0, lt=1)]
+"""Weight of the past in a running average, in [0, 1)."""
+
+
+@dataclass(frozen=True)
+class SavedLayout:
+    """What the `state_dict` of an optimizer of torch holds.
+
+    group_keys: numbers of each parameter group that every such state has; they identify the optimizer.
+    optional_group_keys: numbers that only some versions of torch save. state_keys: tensors of each parameter, all of
+    them present once the parameter was updated. optional_state_keys: tensors that may be present too.
+    """
+
+    group_keys: tuple[str, ...]
+    state_keys: frozenset[str] = frozenset()
+    optional_state_keys: frozenset[str] = frozenset()
+    optional_group_keys: tuple[str, ...] = ()
+
+    def matches(self, group: Mapping[str, Any], states: Iterable[Mapping[str, Any]]) -> bool:
+        """Whether a parameter group and the states of the parameters are laid out like this."""
+        return all(key in group for key in self.group_keys) and all(
+            self.state_keys <= set(state) <= self.state_keys | self.optional_state_keys for state in states
+        )
+
+
+class OptimizerSettings(BaseModel):
+    """Settings of an optimizer; every optimizer subclasses this and adds its own.
+
+    name: of the optimizer; the name of its file. lr: learning rate. clip: largest Euclidean norm of the gradient;
+    a larger gradient is scaled down to it before the update.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    saved_layout: ClassVar[SavedLayout]
+    """What the saved state of the optimizer holds."""
+    groups_rule: ClassVar[str] = "matrices, then vectors"
+    """How `groups` orders the parameters, in words, for errors."""
+    first_step_note: ClassVar[str | None] = None
+    """What users must know about a first update without saved state; None where it is like every other."""
+
+    name: str = ""
+    lr: float = Field(default=1e-3, ge=0)
+    clip: PositiveFloat = 1.0
+
+    @classmethod
+    @abstractmethod
+    def new(cls, groups: list[dict[str, Any]], *, fused: Literal[True] | None = None) -> "torch.optim.Optimizer":
+        """The optimizer of torch over parameter groups that contain all its numbers.
+
+        fused: use torch's fused kernel, which rounds differently; ignored by optimizers that have none.
+        """
+
+    @classmethod
+    def was_saved_in(cls, groups: list[dict[str, Any]]) -> bool:
+        """Whether saved groups are this optimizer's rather than another's of the same `saved_layout`."""
+        return True
+
+    def groups(self, model: "torch.nn.Module") -> list[dict[str, Any]]:
+        """The trainable parameters in two groups with all their numbers: matrices; vectors, which do not decay."""
+        numbers = self.model_dump(include=self.own_fields())
+        trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        return [
+            {"params": [parameter for parameter in trainable if parameter.ndim >= 2], **numbers},
+            {"params": [parameter for parameter in trainable if parameter.ndim < 2], **numbers, "weight_decay": 0.0},
+        ]
+
+    def build(self, model: "torch.nn.Module") -> "torch.optim.Optimizer":
+        """The optimizer of torch over the trainable parameters of a model."""
+        return self.new(self.groups(model), fused=True)
+
+    @classmethod
+    def own_fields(cls) -> set[str]:
+        """Names of the settings that the optimizer of torch takes: all but `name` and `clip`."""
+        return set(cls.model_fields) - {"name", "clip"}
+
+    @classmethod
+    def options(cls) -> dict[str, float]:
+        """What `--optimizer NAME:...` can set, with defaults: lr, and each number by name; `betas` is beta1, beta2.
+
+        >>> from zerosum.training.optimizers import settings_class
+        >>> settings_class("adamw").options()
+        {'lr': 0.001, 'beta1': 0.9, 'beta2': 0.999, 'eps': 1e-08, 'weight_decay': 0.01}
+        """
+        return single_numbers(cls().model_dump(include=cls.own_fields()))
+
+    @classmethod
+    def from_options(cls, numbers: Mapping[str, float]) -> "OptimizerSettings":
+        """Settings from numbers named as in `options`. Raises InputError where a number is out of range."""
+        settings: dict[str, Any] = {}
+        for name, default in cls().model_dump(include=cls.own_fields()).items():
+            given = [numbers.get(key, value) for key, value in single_numbers({name: default}).items()]
+            settings[name] = tuple(given) if isinstance(default, tuple) else given[0]
+        try:
+            return cls(**settings)
+        except ValidationError as error:
+            raise InputError(f"{first_problem(error)}. Choose another number.") from error
+
+    @model_validator(mode="after")
+    def _name_is_its_own(self) -> "OptimizerSettings":
+        expected = type(self).model_fields["name"].default
+        if self.name != expected:
+            raise ValueError(f"these are settings of {expected}, not of {self.name}")
+        return self
+
+
+def single_numbers(settings: Mapping[str, Any]) -> dict[str, float]:
+    """Numbers by name, pairs and longer tuples split up.
+
+    >>> single_numbers({"betas": (0.9, 0.95), "eps": 1e-8})
+    {'beta1': 0.9, 'beta2': 0.95, 'eps': 1e-08}
+    """
+    numbers: dict[str, float] = {}
+    for name, value in settings.items():
+        if isinstance(value, tuple | list):
+            numbers |= {f"{name.removesuffix('s')}{place}": number for place, number in enumerate(value, start=1)}
+        else:
+            numbers[name] = value
+    return numbers
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first problem that pydantic names, in one line."""
+    problem = error.errors()[0]
+    place = ".".join(map(str, problem["loc"]))
+    return f"{place}: {problem['msg']}" if place else str(problem["msg"])

@@ -1,0 +1,33 @@
+"""AdamW: Adam with decoupled weight decay. Source: Loshchilov and Hutter 2019, arXiv 1711.05101."""
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from zerosum.training.optimizer_settings import NonNegative
+from zerosum.training.optimizers.adam import AdamSettings, sign_step_note
+
+if TYPE_CHECKING:
+    import torch
+
+
+class AdamWSettings(AdamSettings):
+    """As Adam, but weight_decay shrinks matrices by lr x weight_decay at each step. Defaults are those of torch."""
+
+    first_step_note: ClassVar[str | None] = sign_step_note("AdamW")
+
+    name: str = "adamw"
+    weight_decay: NonNegative = 0.01
+
+    @classmethod
+    def new(cls, groups: list[dict[str, Any]], *, fused: Literal[True] | None = None) -> "torch.optim.Optimizer":
+        """`torch.optim.AdamW`."""
+        from torch.optim import AdamW
+
+        return AdamW(groups, fused=fused)
+
+    @classmethod
+    def was_saved_in(cls, groups: list[dict[str, Any]]) -> bool:
+        """Every saved state that is not marked as Adam's."""
+        return not AdamSettings.was_saved_in(groups)
+
+
+OPTIMIZER = AdamWSettings

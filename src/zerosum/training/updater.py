@@ -1,0 +1,109 @@
+"""The optimizer that takes one update from a checkpoint: saved beside the weights, or chosen by a user.
+
+An `Updater` can be reset to the saved state, so that several updates all start from the checkpoint.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zerosum.errors import InputError
+from zerosum.training.optimizer_choice import Choice
+from zerosum.training.optimizer_settings import OptimizerSettings, single_numbers
+from zerosum.training.saved_states import ParameterStates, bind, read_saved_state
+
+ASSUMED_CLIP = 1.0
+
+
+@dataclass(frozen=True)
+class Updater:
+    """How gradients become an update of a model.
+
+    optimizer: over the model's parameters. state: saved tensors of each parameter. clip: largest norm of the gradient,
+    infinite for none. settings: all numbers of the optimizer, for the record. notes: what users have to know, a
+    sentence each. batch_size: sequences in one update of the run; None: not saved.
+    """
+
+    optimizer: torch.optim.Optimizer
+    state: ParameterStates
+    clip: float
+    settings: dict[str, Any]
+    notes: tuple[str, ...] = ()
+    batch_size: int | None = None
+
+    def restart(self) -> None:
+        """Reset the optimizer to its saved state, whatever steps it has taken since."""
+        self.optimizer.state.clear()
+        for parameter, tensors in self.state.items():
+            self.optimizer.state[parameter] = {key: _copy(key, tensor, parameter) for key, tensor in tensors.items()}
+
+
+def find_updater(path: Path, model: nn.Module, choice: Choice | None = None, clip: float | None = None) -> Updater:
+    """The optimizer that takes a step from a checkpoint.
+
+    path: of the checkpoint. model: loaded from it; its parameters are updated. choice: None means the saved optimizer.
+    clip: largest norm of the gradient, 0 or infinite for none; None: that of the run, and 1.0, with a note, where it
+    was not saved.
+    Raises InputError where no state was saved, it does not fit the model, or its learning rate is 0.
+    """
+    choice = choice or Choice()
+    if clip is not None and not clip >= 0:
+        raise InputError(f"--clip {clip}: give a norm above 0, or 0 for no clipping.")
+    updater = _saved(path, model, choice.saved_lr) if choice.settings is None else _new(model, choice.settings)
+    notes = list(updater.notes)
+    largest_norm = updater.clip if clip is None else (clip or math.inf)
+    if math.isnan(largest_norm):
+        largest_norm = ASSUMED_CLIP
+        notes.append(
+            "how the run clipped gradients is not saved where it can be read safely: largest norm 1.0 assumed. Give "
+            "--clip, 0 for none"
+        )
+    if all(group["lr"] == 0 for group in updater.optimizer.param_groups):
+        raise InputError(
+            f"{path}: the rate of the next step is 0, so it changes nothing: the run's schedule had ended. Give a rate "
+            "with --optimizer saved:lr=RATE."
+        )
+    settings = {**updater.settings, "clip": largest_norm if math.isfinite(largest_norm) else None}
+    return Updater(updater.optimizer, updater.state, largest_norm, settings, tuple(notes), updater.batch_size)
+
+
+def _saved(path: Path, model: nn.Module, lr: float | None) -> Updater:
+    saved = read_saved_state(path, model)
+    kind, optimizer, state = bind(saved, saved.lr if lr is None else lr)
+    n_parameters = sum(len(group["params"]) for group in optimizer.param_groups)
+    notes = []
+    if len(state) < n_parameters and kind.saved_layout.state_keys:
+        notes.append(f"{n_parameters - len(state)} of {n_parameters} parameters have no moments in {saved.file.name}")
+        if not state and kind.first_step_note:
+            notes.append(kind.first_step_note)
+    if lr is not None:
+        notes.append("the rate is the one given, not the saved one")
+    clip = math.nan if saved.clip is None else saved.clip
+    return Updater(optimizer, state, clip, _record(kind, optimizer, saved.file.name), tuple(notes), saved.batch_size)
+
+
+def _new(model: nn.Module, settings: OptimizerSettings) -> Updater:
+    """An optimizer without state. How the run clipped is unknown: `clip` is NaN."""
+    optimizer = settings.build(model)
+    notes = [settings.first_step_note] if settings.first_step_note else []
+    return Updater(optimizer, {}, math.nan, _record(type(settings), optimizer, None), tuple(notes))
+
+
+def _record(kind: type[OptimizerSettings], optimizer: torch.optim.Optimizer, file: str | None) -> dict[str, Any]:
+    """Name, file of the saved state, and all numbers; weight decay is the largest of the groups, that of matrices."""
+    first = optimizer.param_groups[0]
+    numbers = single_numbers({key: first[key] for key in kind.model_fields if key in first})
+    if "weight_decay" in numbers:
+        numbers["weight_decay"] = max(group["weight_decay"] for group in optimizer.param_groups)
+    return {"name": type(optimizer).__name__, "state": file, **numbers}
+
+
+def _copy(key: str, tensor: Tensor, parameter: Tensor) -> Tensor:
+    """A copy in the precision of the parameter and on its device. Adam's count of steps stays on the CPU."""
+    if key == "step":
+        return tensor.detach().to("cpu", torch.float32, copy=True)
+    return tensor.detach().to(parameter.device, parameter.dtype, copy=True)

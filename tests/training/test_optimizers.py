@@ -1,0 +1,162 @@
+"""Every optimizer of the folder: built, trained with, saved, and bound again; and how its settings are written."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from zerosum import InputError
+from zerosum.checkpoints import load_model, open_run
+from zerosum.losses import token_losses
+from zerosum.training import batch, build_optimizer, restore, train
+from zerosum.training.optimizer_choice import Choice, read_settings
+from zerosum.training.optimizers import optimizer_names, settings_class
+from zerosum.training.optimizers.adamw import AdamWSettings
+from zerosum.training.optimizers.sgd import SGDSettings
+from zerosum.training.real_steps import real_steps
+from zerosum.training.recipe import Recipe
+from zerosum.training.updater import find_updater
+
+TORCH = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3), nn.Linear(3, 2))
+
+
+def after_steps(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(3):
+        for parameter in model.parameters():
+            parameter.grad = torch.randn(parameter.shape, generator=generator)
+        optimizer.step()
+    return [parameter.detach().clone() for parameter in model.parameters()]
+
+
+def test_the_file_is_the_name() -> None:
+    assert set(optimizer_names()) >= set(TORCH)
+    for name in optimizer_names():
+        assert settings_class(name)().name == name
+
+
+@pytest.mark.parametrize("name", TORCH)
+def test_defaults_are_those_of_torch(name: str) -> None:
+    defaults = TORCH[name]([nn.Parameter(torch.zeros(1))]).defaults
+    settings = settings_class(name)().model_dump(exclude={"name", "clip"})
+    assert settings == {key: defaults[key] for key in settings}
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("adamw:lr=3e-2,beta1=0.8,weight_decay=0.3", {"lr": 3e-2, "betas": (0.8, 0.999), "fused": True}),
+        ("adam:lr=3e-2,eps=1e-3,weight_decay=0.3", {"lr": 3e-2, "eps": 1e-3, "fused": True}),
+        ("sgd:lr=3e-2,momentum=0.7,weight_decay=0.3", {"lr": 3e-2, "momentum": 0.7}),
+    ],
+)
+def test_built_as_torch_builds_it_and_only_matrices_decay(model: nn.Module, text: str, numbers: dict) -> None:
+    start = [parameter.detach().clone() for parameter in model.parameters()]
+    found = after_steps(model, build_optimizer(text, model))
+    with torch.no_grad():
+        for parameter, value in zip(model.parameters(), start, strict=True):
+            parameter.copy_(value)
+    matrices = [parameter for parameter in model.parameters() if parameter.ndim == 2]
+    vectors = [parameter for parameter in model.parameters() if parameter.ndim == 1]
+    groups = [{"params": matrices, "weight_decay": 0.3}, {"params": vectors, "weight_decay": 0.0}]
+    expected = after_steps(model, TORCH[text.partition(":")[0]](groups, **numbers))
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+    assert not torch.equal(found[0], start[0])
+
+
+def test_name_alone_settings_and_text_build_the_same(model: nn.Module) -> None:
+    for optimizer in ("sgd", "sgd:lr=0.001", SGDSettings()):
+        assert [group["lr"] for group in build_optimizer(optimizer, model).param_groups] == [1e-3, 1e-3]
+    assert read_settings("adamw:lr=0.1,beta2=0.5") == AdamWSettings(lr=0.1, betas=(0.9, 0.5))
+
+
+def test_what_is_not_trained_is_left_out(model: nn.Module) -> None:
+    model[0].requires_grad_(False)
+    assert sum(len(group["params"]) for group in build_optimizer("adamw", model).param_groups) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("lion", "'lion': not known. Choose one of adam, adamw, sgd"),
+        ("adamw:momentum=0.9", "adamw has no 'momentum'. It has lr, beta1, beta2, eps, weight_decay"),
+        ("adamw:beta1=1", "less than 1"),
+        ("adamw:clip=1", "adamw has no 'clip'"),
+        ("sgd:lr=inf", "'lr=inf' is no positive number"),
+        ("saved", "'saved': not known"),
+    ],
+)
+def test_what_no_optimizer_is(model: nn.Module, text: str, words: str) -> None:
+    with pytest.raises(InputError, match=words) as error:
+        build_optimizer(text, model)
+    assert "\n" not in str(error.value)
+
+
+def test_a_choice_names_every_optimizer_that_there_is() -> None:
+    with pytest.raises(InputError) as error:
+        Choice.parse("lion:lr=1")
+    for name in ("saved:lr=RATE", *(f"{name}:lr=RATE" for name in optimizer_names())):
+        assert name in str(error.value)
+
+
+def test_settings_are_checked_when_they_are_made() -> None:
+    with pytest.raises(ValidationError, match="settings of adamw, not of sgd"):
+        AdamWSettings(name="sgd")
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        SGDSettings(beta1=0.9)
+    with pytest.raises(ValidationError, match="less than 1"):
+        AdamWSettings(betas=(0.9, 1.0))
+    with pytest.raises(ValidationError, match=r"optimizer\.lr 0 trains nothing"):
+        Recipe(name="a", steps=1, optimizer=SGDSettings(lr=0))
+
+
+def test_a_recipe_names_its_optimizer(tmp_path: Path) -> None:
+    recipe = Recipe.model_validate({"name": "a", "steps": 1, "optimizer": {"name": "sgd", "momentum": 0.5}})
+    assert recipe.optimizer == SGDSettings(momentum=0.5)
+    recipe.save(tmp_path / "recipe.yaml")
+    assert Recipe.load(tmp_path / "recipe.yaml") == recipe
+    assert recipe.differences(recipe) == []
+    assert recipe.differences(Recipe(name="a", steps=1))[0] == "optimizer.name: sgd, not adamw"
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "words"),
+    [("{name: lion}", "optimizer: Value error, optimizer 'lion': not known"), ("{name: sgd, eps: 1}", "eps: Extra")],
+)
+def test_recipe_of_no_known_optimizer_is_one_line(tmp_path: Path, optimizer: str, words: str) -> None:
+    (tmp_path / "recipe.yaml").write_text(f"name: a\nsteps: 1\noptimizer: {optimizer}\n")
+    with pytest.raises(InputError, match=words) as error:
+        Recipe.load(tmp_path / "recipe.yaml")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["adam:lr=1e-2,weight_decay=0.1", "adamw:lr=1e-2", "sgd:lr=1,momentum=0.9", "sgd:lr=1"]
+)
+def test_every_optimizer_trains_continues_and_is_bound(recipe: Recipe, tmp_path: Path, text: str) -> None:
+    """The step of the bound optimizer is the next step of the run."""
+    recipe = recipe.model_copy(update={"optimizer": read_settings(text)})
+    train(recipe, tmp_path / "run")
+    state = restore(tmp_path / "run" / "checkpoint-4", recipe)
+    assert type(state.plain_optimizer) is TORCH[recipe.optimizer.name]
+
+    checkpoint = next(point for point in open_run(tmp_path / "run").checkpoints if point.step == 4)
+    model = load_model(checkpoint)
+    updater = find_updater(checkpoint.path, model)
+    assert type(updater.optimizer) is TORCH[recipe.optimizer.name]
+    step = next(real_steps(model, updater, batch(recipe, 4)[None], batch(recipe, 99)))
+    longer = recipe.model_copy(update={"steps": 5})
+    train(longer, tmp_path / "longer")
+    after = load_model(open_run(tmp_path / "longer").checkpoints[-1])
+    expected = token_losses(after, batch(recipe, 99))
+    assert abs(step.losses.held_out_after - expected).max() < 2e-6
+    assert math.isclose(updater.settings["lr"], recipe.optimizer.lr)
