@@ -165,7 +165,7 @@ def test_for_people(call, run, columns):  # noqa: F811
         assert word in details, word
     assert max(map(len, [*out.splitlines(), *details.splitlines()])) <= columns
     arguments = ("dissent", run / "checkpoint-1", "--data", run / "ids.npy", "--max-sequences", 3)
-    code, out, _ = call(*arguments, "--details")
+    code, out, _ = call(*arguments)
     assert (code, "at 0.99" in out) == (0, False)
     assert "3 units" in " ".join(out.split())
 

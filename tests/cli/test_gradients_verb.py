@@ -146,14 +146,33 @@ def test_what_was_measured_holds_by_content(call, run, tmp_path, monkeypatch):  
 
 
 def test_for_people(call, run):  # noqa: F811
-    code, out, _ = call("gradients", run, "--data", run / "ids.npy")
+    code, out, _ = call("gradients", run, "--data", run / "ids.npy", columns=80)
     assert code == 0
-    assert "no C_g, C_ug, C_uG" in out
-    assert "model.layers.0" in out
-    code, out, _ = call("gradients", run / "checkpoint-1", "--data", run / "ids.npy", "--after", run / "checkpoint-4")
+    assert "No C_g, C_ug, C_uG" in out
+    assert len(out.splitlines()) <= 24
+    assert max(map(len, out.splitlines())) <= 80
+    code, out, _ = call("gradients", run, "--data", run / "ids.npy", "--details")
     assert code == 0
-    for word in ("D_first_order", "C_ug", "N = 288", "exact", "[0."):
+    for word in ("model.layers.0", "N = 288", "exact"):
         assert word in out, word
+    assert "more:" not in out
+    one = ("gradients", run / "checkpoint-1", "--data", run / "ids.npy", "--after", run / "checkpoint-4")
+    code, out, _ = call(*one, "--verify", 3, columns=80)
+    assert code == 0
+    for word in ("D_first_order", "C_ug", "N\xa0=\xa0288", "exact", "[0.", "3 tokens by one backward pass each"):
+        assert word in out, word
+    assert len(out.splitlines()) <= 24
+
+
+def test_an_answer_of_many_checkpoints_with_intervals_is_one_screen(call, run):  # noqa: F811
+    code, out, _ = call(
+        *("gradients", run, "--data", run / "ids.npy", "--train", run / "train.npy", "--method", "sampled"),
+        *("--sample", 48),
+        columns=80,
+    )
+    assert code == 0
+    assert len(out.splitlines()) <= 24
+    assert max(map(len, out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import xarray as xr
 from called import as_jsonl, call, loss_at, one_document, quick_analyses
+from gradient_records import record
 
 import zerosum.show as reports
+from zerosum.gradients._store import write
+from zerosum.tokens import TokenSequences
 
 __all__ = ["call", "quick_analyses"]
 
@@ -168,29 +171,16 @@ def test_one_bad_run_does_not_stop_the_others(run, call, quick_analyses, undrawn
     assert call("report", run, run, "--out", tmp_path / "out")[0] == 2
 
 
-def gradient_document(step, N=90):
-    """A document as small as one can be."""
-    part = {"numel": 9, "touched": 9, "D_grad": 0.4, "D_grad_interval": None, "C_g": None, "C_g_reason": "no update"}
-    return {
-        **{"source": f"checkpoint-{step}", "step": step, "tokens_seen": None, "N": N, "method": "exact"},
-        **{"n_sampled": N, "D_grad": 0.4 + step / 10, "C_g": None, "C_g_reason": "no update was given"},
-        "intervals": {"D_grad": None, "D_grad_reason": "exact for these N tokens"},
-        "parameters": [{"name": "h.0.up.weight", "kind": "matrix", **part}],
-        "layers": [{"name": "h.0", "kind": "layer", **part}],
-    }
+def gradients_at(step):
+    """A measurement of gradients as small as one can be."""
+    loss = np.ones((10, 9), np.float32)
+    return record(step, layers=1, types=("up",), N=90, update=False, D_grad=0.4 + step / 10, per_token={"loss": loss})
 
 
 def write_gradients(folder, steps=(1, 2)):
+    tokens = TokenSequences(np.ones((10, 10), np.int64), np.arange(10), tuple("abcdefghij"))
     for step in steps:
-        xr.Dataset(
-            {"loss": (("sequence", "position"), np.ones((10, 9), np.float32))},
-            coords={
-                "step": ((), step),
-                "tokens_seen": ((), np.nan),
-                "token": (("sequence", "position"), np.ones((10, 9))),
-            },
-            attrs={"document": gradient_document(step), "how": {}, "data_sha256": "0"},
-        ).to_zarr(folder / f"step-{step}", mode="w", consolidated=False)
+        write(folder, gradients_at(step), tokens, {})
 
 
 def test_gradients_that_were_measured_are_on_the_page_and_in_json(run, call, quick_analyses):
@@ -198,7 +188,7 @@ def test_gradients_that_were_measured_are_on_the_page_and_in_json(run, call, qui
     code, out, err = call("report", run, "--json")
     (told,) = one_document(out)["runs"]
     assert (code, err) == (0, "")
-    assert told["gradients"] == [gradient_document(step) for step in (1, 2)]
+    assert told["gradients"] == [gradients_at(step).to_json() for step in (1, 2)]
     assert "Per-token gradients" not in {one["what"] for one in told["missing"]}
     page = (run / "zerosum" / "report.html").read_text(encoding="utf-8")
     assert "At step 2, 60\xa0% of the gradient cancels between tokens" in page

@@ -58,4 +58,4 @@ def measure(run, store, method, die_at=None, **environment):
         measure_checkpoint(store, one, lambda model=model: model, tokens, update, choice, 0, lambda *_: None)
         for one, model in zip(checkpoints, models, strict=True)
     ]
-    (run / f"measured-{os.getpid()}.json").write_text(json.dumps([len(measured), found]))
+    (run / f"measured-{os.getpid()}.json").write_text(json.dumps([len(measured), [one.to_json() for one in found]]))

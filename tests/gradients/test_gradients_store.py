@@ -1,6 +1,7 @@
 """The store of gradient measurements as xarray shows it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from tiny_models import tiny
 
 import zerosum
 from zerosum.errors import InputError
-from zerosum.gradients import open_gradients
+from zerosum.gradients import Verified, open_gradients, read_gradients
 from zerosum.gradients._store import measured, require_store, write
 from zerosum.tokens import TokenSequences
 
@@ -26,9 +27,9 @@ def sequences(tokens):
 def put(path, step, sequences, *, family="llama", updated=True):
     model = tiny(family)
     found = zerosum.gradient_interference(model, sequences.ids, random_update(model) if updated else None)
-    document = {"source": "x", "step": step, "tokens_seen": None} | found.to_json()
-    write(path, found, sequences, document, HOW)
-    return found, document
+    found = replace(found, source="x", step=step)
+    write(path, found, sequences, HOW)
+    return found, found.to_json()
 
 
 def test_checkpoints_stand_in_order_of_their_steps(tmp_path, sequences):
@@ -54,9 +55,70 @@ def test_one_checkpoint_has_the_same_dimensions(tmp_path, sequences):
 
 def test_what_was_measured_in_another_way_does_not_hold(tmp_path, sequences):
     _, document = put(tmp_path / "s", 4, sequences)
-    assert measured(tmp_path / "s", 4, HOW) == json.loads(json.dumps(document))
+    assert measured(tmp_path / "s", 4, HOW).to_json() == json.loads(json.dumps(document))
     assert measured(tmp_path / "s", 4, {"method": "sampled"}) is None
     assert measured(tmp_path / "s", 5, HOW) is None
+
+
+def test_records_are_read_as_they_were_written(tmp_path, sequences):
+    made = [put(tmp_path / "s", step, sequences, updated=step > 1)[0] for step in (8, 1)][::-1]
+    over = read_gradients(tmp_path / "s", "run")
+    assert (over.name, [one.step for one in over.checkpoints]) == ("run", [1, 8])
+    for one, expected in zip(over.checkpoints, made, strict=True):
+        assert one.to_json() == expected.to_json()
+        assert repr(one.parameters) == repr(expected.parameters)
+        assert one.per_token.keys() == expected.per_token.keys()
+        for name, values in expected.per_token.items():
+            np.testing.assert_allclose(one.per_token[name], values, rtol=1e-6)
+        np.testing.assert_array_equal(one.unit, np.repeat(np.arange(3)[:, None], 12, axis=1))
+    assert [one.step for one in read_gradients(tmp_path / "s", steps=[8]).checkpoints] == [8]
+
+
+@pytest.mark.parametrize("method", ["exact", "sampled", "positionwise"])
+def test_stores_that_hold_documents_still_open(tmp_path, sequences, method):
+    """As they were written before records were stored."""
+    model = tiny("llama").float()
+    update = {name: one.float() for name, one in random_update(model).items()}
+    found = zerosum.gradient_interference(model, sequences.ids, update, method=method, n_sampled=16)
+    found = replace(found, source="x", step=4, verified=Verified(2, 1e-6, 2e-6, float("nan"), 1e-7))
+    write(tmp_path / "s", found, sequences, HOW)
+    file = tmp_path / "s" / "step-4" / "zarr.json"
+    group = json.loads(file.read_text())
+    del group["attributes"]["record"]
+    file.write_text(json.dumps(group | {"attributes": group["attributes"] | {"document": found.to_json()}}))
+    assert open_gradients(tmp_path / "s").attrs["documents"] == [found.to_json()]
+    (one,) = read_gradients(tmp_path / "s").checkpoints
+    assert one.to_json() == found.to_json()
+    assert [part.C_g for part in one.layers] == [part.C_g for part in found.layers]
+    assert one.estimate("D_grad") == found.estimate("D_grad")
+
+
+def test_a_record_that_is_damaged_or_foreign_is_one_line(tmp_path, sequences):
+    put(tmp_path / "s", 4, sequences)
+    file = tmp_path / "s" / "step-4" / "zarr.json"
+    group = json.loads(file.read_text())
+    for attributes, why in (
+        (group["attributes"]["record"] | {"N": "many"}, "N"),
+        ({"a": 1}, "N"),
+        ([], "record"),
+    ):
+        file.write_text(json.dumps(group | {"attributes": group["attributes"] | {"record": attributes}}))
+        with pytest.raises(InputError, match=rf"step-4: damaged.*{why}.*Measure again") as error:
+            read_gradients(tmp_path / "s")
+        assert len(str(error.value).splitlines()) == 1
+        assert measured(tmp_path / "s", 4, HOW) is None
+
+
+def test_a_proxy_is_never_among_the_arrays_of_token_gradients(tmp_path, sequences):
+    put(tmp_path / "s", 1, sequences)
+    model = tiny("llama")
+    found = zerosum.gradient_interference(model, sequences.ids, method="positionwise")
+    write(tmp_path / "s", replace(found, source="x", step=2), sequences, HOW)
+    store = open_gradients(tmp_path / "s")
+    assert np.isnan(store["D_grad"].to_numpy()[1]).all()
+    assert np.isfinite(store["D_grad"].to_numpy()[0]).any()
+    assert store["numel"].to_numpy()[0].tolist() == store["numel"].to_numpy()[1].tolist()
+    assert read_gradients(tmp_path / "s").checkpoints[1].D_grad == found.D_grad
 
 
 def test_stores_that_cannot_be_used_are_one_line(tmp_path, sequences):

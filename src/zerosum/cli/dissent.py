@@ -78,7 +78,7 @@ def _measured(run: "Run", data: Data, seed: int, size: Any, device: str) -> "tup
         measurement = RunMeasurement(run, folder, tokens, seed, size, report)
         jobs = ((checkpoint.name, checkpoint) for checkpoint in measurement.in_turn())
         records, failed = each(jobs, measurement.measure)
-    return sorted((record for _, record in records), key=lambda record: record.step), failed
+    return sorted((record for _, record in records), key=lambda record: record.step or 0), failed
 
 
 def _show(

@@ -34,20 +34,20 @@ class ForceSums:
 
     @classmethod
     def zeros(cls, parameters: Sequence[Parameter], head: Any) -> "ForceSums":
-        """Nothing summed yet. head: the weight, or None."""
-        body = {one.name: _nothing(one.tensor) for one in parameters}
-        return cls(body, None if head is None else _nothing(head))
+        """Zero forces. head: the weight, or None."""
+        body = {parameter.name: _zeros(parameter.tensor) for parameter in parameters}
+        return cls(body, None if head is None else _zeros(head))
 
     def add(self, other: "ForceSums") -> None:
-        """Take in another one, in place, so that no third copy of the sums is held."""
-        pairs = [(self.body[name], its) for name, its in other.body.items()]
+        """Add sums over other tokens, in place, so that no third copy is held."""
+        pairs = [(self.body[name], forces) for name, forces in other.body.items()]
         pairs += [(self.head, other.head)] if self.head is not None and other.head is not None else []
-        for mine, its in pairs:
-            mine.attraction.add_(its.attraction.to(mine.attraction))
-            mine.repulsion.add_(its.repulsion.to(mine.repulsion))
+        for mine, added in pairs:
+            mine.attraction.add_(added.attraction.to(mine.attraction))
+            mine.repulsion.add_(added.repulsion.to(mine.repulsion))
 
 
-def _nothing(like: Any) -> TwoForces:
+def _zeros(like: Any) -> TwoForces:
     device = "cpu" if like.device.type == "mps" else like.device  # which has no float64
     a, r = (torch.zeros(like.shape, dtype=torch.float64, device=device) for _ in "ar")
     return TwoForces(a, r)
@@ -63,8 +63,8 @@ def forces_of(
     hidden = head.hidden(tokens[:, :-1])
     labels = tokens[:, 1:].flatten()
     with torch.no_grad():
-        forces, of_rows, found = _at_the_head(head, hidden.detach().flatten(0, 1), labels, with_rows)
-    per_token = {name: values.cpu().numpy().reshape(tokens[:, 1:].shape) for name, values in found.items()}
+        forces, of_rows, values_of = _at_the_head(head, hidden.detach().flatten(0, 1), labels, with_rows)
+    per_token = {name: values.cpu().numpy().reshape(tokens[:, 1:].shape) for name, values in values_of.items()}
     return ForceSums(_in_the_body(hidden, forces, parameters), of_rows), per_token
 
 
@@ -73,34 +73,34 @@ def _at_the_head(
 ) -> tuple[TwoForces, TwoForces | None, dict[str, Any]]:
     """Forces at the hidden states [n, d], at the rows of the head, and PER_TOKEN of each; some positions at a time."""
     whole = TwoForces(torch.empty_like(hidden), torch.empty_like(hidden))
-    of_rows = _nothing(head.weight) if with_rows else None
-    found: dict[str, list[Any]] = {name: [] for name in PER_TOKEN}
+    of_rows = _zeros(head.weight) if with_rows else None
+    blocks: dict[str, list[Any]] = {name: [] for name in PER_TOKEN}
     size = max(1, LOGITS // head.weight.shape[0])
     for first in range(0, len(hidden), size):
         place = slice(first, first + size)
         logits = head.logits(hidden[place])
-        found["loss"].append(functional.cross_entropy(logits, labels[place], reduction="none").cpu().double())
+        blocks["loss"].append(functional.cross_entropy(logits, labels[place], reduction="none").cpu().double())
         others = competitors(logits, labels[place])
         del logits
         forces = at_hidden_states(others, head.centred, labels[place])
         whole.attraction[place], whole.repulsion[place] = forces.attraction, forces.repulsion
         for name in NUMBERS:
-            found[name].append(getattr(forces, name).cpu())
+            blocks[name].append(getattr(forces, name).cpu())
         if of_rows is not None:
-            more = at_head_rows(others, hidden[place] * head.scale, labels[place])
-            of_rows.attraction.add_(more.attraction)
-            of_rows.repulsion.add_(more.repulsion)
-    return whole, of_rows, {name: torch.cat(parts) for name, parts in found.items()}
+            block = at_head_rows(others, hidden[place] * head.scale, labels[place])
+            of_rows.attraction.add_(block.attraction)
+            of_rows.repulsion.add_(block.repulsion)
+    return whole, of_rows, {name: torch.cat(parts) for name, parts in blocks.items()}
 
 
 def _in_the_body(hidden: Any, forces: TwoForces, parameters: Sequence[Parameter]) -> dict[str, TwoForces]:
-    """What the forces become in each parameter: two ordinary backward passes. A parameter out of reach is left out."""
+    """The forces propagated back to each parameter by two backward passes, those out of reach left out."""
     if not parameters:
         return {}
-    tensors = [one.tensor for one in parameters]
-    found = []
+    tensors = [parameter.tensor for parameter in parameters]
+    gradients = []
     for force, again in ((forces.attraction, True), (forces.repulsion, False)):
         start = force.view_as(hidden)
-        found.append(torch.autograd.grad(hidden, tensors, start, retain_graph=again, allow_unused=True))
-    reached = zip(parameters, *found, strict=True)
-    return {one.name: TwoForces(a, r) for one, a, r in reached if a is not None and r is not None}
+        gradients.append(torch.autograd.grad(hidden, tensors, start, retain_graph=again, allow_unused=True))
+    reached = zip(parameters, *gradients, strict=True)
+    return {parameter.name: TwoForces(a, r) for parameter, a, r in reached if a is not None and r is not None}

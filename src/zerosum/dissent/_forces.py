@@ -60,8 +60,8 @@ class ForceProducts:
     numel: int = 0
 
     def __add__(self, other: "ForceProducts") -> "ForceProducts":
-        mine, its = vars(self), vars(other)
-        return ForceProducts(**{name: mine[name] + its[name] for name in mine})
+        mine, added = vars(self), vars(other)
+        return ForceProducts(**{name: mine[name] + added[name] for name in mine})
 
     @property
     def dissent(self) -> float:

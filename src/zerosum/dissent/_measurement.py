@@ -1,4 +1,4 @@
-"""One measurement of dissent: checks, the passes over each batch, and what is read off their sum.
+"""One measurement of dissent: checks of the input, the passes over each batch, and the record made from their sums.
 
 Letters: S sequences of L = T + 1 tokens.
 """
@@ -59,23 +59,23 @@ def measure(model: Any, tokens: Any, unit: Any, seed: int, tokens_per_batch: Tok
         vocabulary = int(getattr(getattr(model, "config", None), "vocab_size", None) or ids.max() + 1)
         parts = batches(ids, parameters, tokens_per_batch, vocabulary)
         head = _linear_head(model, parts[-1].tokens[:, :-1])
-        in_body, trained = _below(head, parameters), any(one.tensor is head.weight for one in parameters)
+        in_body, trained = _below(head, parameters), any(parameter.tensor is head.weight for parameter in parameters)
         _require_memory(in_body, head.weight if trained else None, head.weight.device)
         sums = ForceSums.zeros(in_body, head.weight if trained else None)
         per_token = {name: np.full(losses.shape, np.nan) for name in PER_TOKEN}
-        for batch, (some, found) in _passes(head, parts, in_body, trained, len(ids), along):
-            sums.add(some)
-            for name, values in found.items():
+        for batch, (batch_sums, values_of) in _passes(head, parts, in_body, trained, len(ids), along):
+            sums.add(batch_sums)
+            for name, values in values_of.items():
                 per_token[name][batch.rows, : values.shape[1]] = values
         _require_same(per_token["loss"], losses)
         per_token["loss"] = losses.astype(np.float64)
-        return _read_off(ids, per_token, sums, in_body, unit, seed, _notes(model, head, in_body))
+        return _record(ids, per_token, sums, in_body, unit, seed, _notes(model, head, in_body))
 
 
 def _below(head: LinearHead, parameters: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
     """The trainable parameters of the body."""
-    ids = {id(one) for one in head.body.parameters()}
-    return tuple(one for one in parameters if id(one.tensor) in ids)
+    ids = {id(tensor) for tensor in head.body.parameters()}
+    return tuple(parameter for parameter in parameters if id(parameter.tensor) in ids)
 
 
 def _passes(
@@ -85,8 +85,8 @@ def _passes(
     done = 0
     along("forces", done, total)
     for part in parts:
-        for batch, found in in_memory(part, lambda few: forces_of(head, few.tokens, parameters, rows)):
-            yield batch, found
+        for batch, forces in in_memory(part, lambda batch: forces_of(head, batch.tokens, parameters, rows)):
+            yield batch, forces
             done += len(batch.rows)
             along("forces", done, total)
 
@@ -101,7 +101,7 @@ def _linear_head(model: Any, ids: Any) -> LinearHead:
 
 
 def _require_memory(parameters: tuple[Parameter, ...], head: Any, device: Any) -> None:
-    needed = OF_BODY * sum(int(one.tensor.numel()) for one in parameters)
+    needed = OF_BODY * sum(int(parameter.tensor.numel()) for parameter in parameters)
     needed += OF_HEAD * (0 if head is None else int(head.numel()))
     free = free_memory(torch.device(device))
     if needed > free:
@@ -111,9 +111,9 @@ def _require_memory(parameters: tuple[Parameter, ...], head: Any, device: Any) -
         )
 
 
-def _require_same(found: Float[np.ndarray, "S T"], losses: Float32[np.ndarray, "S T"]) -> None:
+def _require_same(by_head: Float[np.ndarray, "S T"], losses: Float32[np.ndarray, "S T"]) -> None:
     """Refuse where the head by itself gives other losses than the model."""
-    gap = np.abs(found - losses) / np.maximum(1.0, losses)
+    gap = np.abs(by_head - losses) / np.maximum(1.0, losses)
     worst = float(np.nanmax(gap))
     if worst > SAME_LOSS:
         raise InputError(
@@ -124,22 +124,22 @@ def _require_same(found: Float[np.ndarray, "S T"], losses: Float32[np.ndarray, "
 
 def _notes(model: Any, head: LinearHead, in_body: tuple[Parameter, ...]) -> tuple[str, ...]:
     notes = [
-        f"{one.name} is embedding and head: its path through the body is among the parameters, the other one is the "
-        f"head's{TIED}"
-        for one in in_body
-        if one.tensor is head.weight
+        f"{parameter.name} is embedding and head: its path through the body is among the parameters, the other one is "
+        f"the head's{TIED}"
+        for parameter in in_body
+        if parameter.tensor is head.weight
     ]
     if head.bias is not None:
         notes.append("the head has a bias: it takes part in q, its own two forces are not measured")
     if head.scale != 1:
         notes.append(f"logits are the head's times {head.scale:.6g}, and so are both forces")
-    frozen = sum(not one.requires_grad for one in model.parameters())
+    frozen = sum(not parameter.requires_grad for parameter in model.parameters())
     if frozen:
         notes.append(f"{frozen} frozen parameters are left out")
     return tuple(notes)
 
 
-def _read_off(
+def _record(
     ids: Int64[np.ndarray, "S L"],
     per_token: dict[str, Float[np.ndarray, "S T"]],
     sums: ForceSums,

@@ -38,8 +38,8 @@ def measure_dissent(
         from zerosum.dissent import _measurement as measurement
     except ImportError as missing:
         raise MissingExtra("torch", "lm") from missing
-    found: Dissent = measurement.measure(model, tokens, unit, seed, tokens_per_batch, along or _silent)
-    return found
+    record: Dissent = measurement.measure(model, tokens, unit, seed, tokens_per_batch, along or _silent)
+    return record
 
 
 def _silent(words: str, done: int, of: int) -> None:

@@ -1,4 +1,4 @@
-"""From sums of forces, and the numbers of each token, to what users are told.
+"""Builds the numbers of the record from the sums of forces and the numbers of each token.
 
 Letters: S sequences, T predicted positions, N tokens, Y distinct labels, d width.
 """
@@ -34,13 +34,13 @@ class OfTokens:
     def spread(self, name: str, where: Bool[np.ndarray, "S T"]) -> Spread:
         """One of PER_TOKEN over the tokens at `where`, with an interval of its mean over units."""
         values = self.per_token[name]
-        kept = where & np.isfinite(values)
-        if not kept.any():
+        known = where & np.isfinite(values)
+        if not known.any():
             return Spread(left_out=int(where.sum()), reason="no value")
-        sums = InterferenceSums.of(values, self.unit, kept)
-        found, (low, high) = interval(sums, seed=self.seed), BOUNDS[name]
-        ends = None if found is None else (max(low, found.delta_L[0]), min(high, found.delta_L[1]))
-        return _spread(values[kept], int(where.sum() - kept.sum()), ends, no_interval_reason(sums))
+        sums = InterferenceSums.of(values, self.unit, known)
+        of_mean, (low, high) = interval(sums, seed=self.seed), BOUNDS[name]
+        ends = None if of_mean is None else (max(low, of_mean.delta_L[0]), min(high, of_mean.delta_L[1]))
+        return _spread(values[known], int(where.sum() - known.sum()), ends, no_interval_reason(sums))
 
     def spreads(self, where: Bool[np.ndarray, "S T"], names: Sequence[str] = PER_TOKEN) -> dict[str, Spread]:
         """Several of PER_TOKEN."""
@@ -54,24 +54,25 @@ def _spread(values: Float[np.ndarray, " n"], left_out: int, ends: Any, reason: s
 
 def of_rows(head: TwoForces, labels: Int64[np.ndarray, " Y"]) -> dict[str, Float[np.ndarray, " Y"]]:
     """NUMBERS of the rows of the head that are a label. head: [V, d] each."""
-    found: dict[str, list[Any]] = {name: [] for name in NUMBERS}
+    blocks: dict[str, list[Any]] = {name: [] for name in NUMBERS}
     ids, size = torch.as_tensor(labels, device=head.attraction.device), max(1, BLOCK // head.attraction.shape[1])
     for first in range(0, len(ids), size):
-        few = ids[first : first + size]
-        forces = TwoForces(head.attraction[few], head.repulsion[few])
+        block = ids[first : first + size]
+        forces = TwoForces(head.attraction[block], head.repulsion[block])
         for name in NUMBERS:
-            found[name].append(getattr(forces, name).cpu().numpy())
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+            blocks[name].append(getattr(forces, name).cpu().numpy())
+    return {name: np.concatenate(parts) for name, parts in blocks.items()}
 
 
 def spreads_of_rows(rows: Mapping[str, Float[np.ndarray, " Y"]], where: Bool[np.ndarray, " Y"]) -> dict[str, Spread]:
     """Of the rows at `where`, each row counting once; empty where there are none."""
-    found = {}
+    spreads = {}
     for name, values in rows.items():
-        kept = values[where & np.isfinite(values)]
-        left_out = int(where.sum()) - kept.size
-        found[name] = _spread(kept, left_out, None, ONE_MATRIX) if kept.size else Spread(nan, {}, 0, left_out, None, "")
-    return found
+        known = values[where & np.isfinite(values)]
+        left_out = int(where.sum()) - known.size
+        unknown = Spread(nan, {}, 0, left_out, None, "")
+        spreads[name] = _spread(known, left_out, None, ONE_MATRIX) if known.size else unknown
+    return spreads
 
 
 def by_frequency(
@@ -95,21 +96,22 @@ def of_body(
     """Of all parameters below the head as one vector, of each, and of each layer."""
     each: dict[str, ForceProducts] = {}
     layers: dict[str, ForceProducts] = {}
-    for layer, several in by_layer(parameters).items():
-        found = {one.name: products(sums.body[one.name].attraction, sums.body[one.name].repulsion) for one in several}
-        layers[layer] = sum(found.values(), ForceProducts())
-        each |= {one.name: _beyond_rounding(found[one.name], layers[layer], one) for one in several}
+    for layer, members in by_layer(parameters).items():
+        forces = {member.name: sums.body[member.name] for member in members}
+        of_members = {name: products(two.attraction, two.repulsion) for name, two in forces.items()}
+        layers[layer] = sum(of_members.values(), ForceProducts())
+        each |= {member.name: _beyond_rounding(of_members[member.name], layers[layer], member) for member in members}
     return (
         sum(layers.values(), ForceProducts()),
-        tuple(PartForces(one.name, one.kind, each[one.name]) for one in parameters),
+        tuple(PartForces(parameter.name, parameter.kind, each[parameter.name]) for parameter in parameters),
         tuple(PartForces(name, "layer", forces) for name, forces in layers.items()),
     )
 
 
-def _beyond_rounding(forces: ForceProducts, of_layer: ForceProducts, one: Parameter) -> ForceProducts:
+def _beyond_rounding(forces: ForceProducts, of_layer: ForceProducts, parameter: Parameter) -> ForceProducts:
     """Nothing where both forces are as small beside their layer's, mean square by coordinate, as rounding makes them:
     a key's bias has none, for example, since a softmax ignores it (see `beyond_rounding`)."""
-    least = (ROUNDING * torch.finfo(one.tensor.dtype).eps) ** 2
+    least = (ROUNDING * torch.finfo(parameter.tensor.dtype).eps) ** 2
     is_rounding = _mean_square(forces) <= least * _mean_square(of_layer)
     return ForceProducts(numel=forces.numel) if is_rounding else forces
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from zerosum.gradients._numbers import CoordinateSums, beyond_rounding, coordinate_sums
-from zerosum.gradients._result import Ends, ParameterSet
+from zerosum.gradients._parameter_set import Ends, ParameterSet
 from zerosum.gradients._sampled import SampledMass
 from zerosum.gradients._sampled_opposition import SampledOpposition
 from zerosum.gradients._share import Share

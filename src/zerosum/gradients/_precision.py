@@ -5,13 +5,13 @@ Parameters stay in float32, and so do the sums over tokens.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
 from zerosum.errors import InputError
+from zerosum.gradients._accuracy import DtypeError
 from zerosum.gradients._numbers import opposition
 from zerosum.gradients._oracle import token_gradients
 from zerosum.gradients._sums import GradientSums
@@ -19,20 +19,6 @@ from zerosum.gradients.parameters import in_D_grad, trainable
 
 DTYPES = ("float32", "bfloat16")
 COMPARED = 16  # tokens
-
-
-@dataclass(frozen=True)
-class DtypeError:
-    """What narrow passes change, measured on `tokens` tokens against the same in the parameters' own precision.
-
-    gradients: size of the difference of a token's gradient, relative to the gradient's, the largest of these tokens.
-    norm_l1: largest relative difference of sum_j |g_ij|. D_grad: by how much D_grad over these tokens is changed.
-    """
-
-    tokens: int
-    gradients: float
-    norm_l1: float
-    D_grad: float
 
 
 def require_dtype(model: Any, dtype: str) -> None:

@@ -8,18 +8,23 @@ from math import isnan, nan
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Shaped
 
 from zerosum.gradients._by_set import Sets
+from zerosum.gradients._parameter_set import Ends
 from zerosum.gradients._plan import Plan
-from zerosum.gradients._result import EXACT, Ends, GradientInterference, ParameterSet, Proxy
+from zerosum.gradients._result import EXACT, POSITIONWISE, GradientInterference
 from zerosum.gradients._share import Share
 from zerosum.interference import Interference
 from zerosum.interference import measure as measure_changes
 
 NO_UPDATE = "no update was given"
 NO_MOVE = "the update moves nothing that any token has a gradient in (twice the same weights?)"
-BY_POSITION = "method positionwise forms no token gradient; what it gives is in positionwise"
+NO_C_UG = "the proxy has none"
+PROXY = (
+    "positionwise: D_grad, C_g and everything by parameter and layer are of what each position contributes to the "
+    "gradient of the summed loss, not of the gradients of single tokens"
+)
 UNTOUCHED = "no trainable parameter beside embedding and head has a gradient beyond rounding"
 OF_CHANGES = ("D_first_order", "M_first_order", "D_loss", "M_loss")
 
@@ -36,6 +41,7 @@ def read_off(
     total = sets.total.opposition
     moves = first_order is not None and total.mass > 0
     absolute = first_order.M * first_order.N if first_order else nan
+    reasons, interval_reasons = _reasons(first_order, loss_change, sets, moves)
     found = GradientInterference(
         N=int(np.isfinite(losses).sum()),
         n_sequences=len(whole.rows),
@@ -53,14 +59,17 @@ def read_off(
         first_order=first_order,
         loss_change=loss_change,
         intervals=_intervals(sets, moves, absolute, first_order, loss_change),
-        reasons=_reasons(first_order, loss_change, sets, moves),
+        reasons=reasons,
+        interval_reasons=interval_reasons,
         parameters=sets.parameters,
         layers=sets.layers,
         seconds=plan.seconds,
         notes=tuple(one for one in (plan.note, *whole.notes, _rounding(sets.total.rounding), _thin(sets)) if one),
+        units="sequence" if unit is None else "document",
         per_token=per_token,
+        unit=_units(unit, losses),
     )
-    return _as_proxy(found) if plan.method == "positionwise" else found
+    return _as_proxy(found) if plan.method == POSITIONWISE else found
 
 
 def _rounding(coordinates: int) -> str:
@@ -80,26 +89,22 @@ def _thin(sets: Sets) -> str:
 
 
 def _as_proxy(found: GradientInterference) -> GradientInterference:
-    """The same with all that is read off sum_i |g_ij| under the proxy's own name, and not as token gradients."""
-    sets = map(_without_C_ug, (found.parameters, found.layers))
-    names = ("D_grad", "D_grad_matrices", "C_g", "C_ug")
-    why = found.reasons | dict.fromkeys((*names, *(f"interval {name}" for name in names)), BY_POSITION)
+    """The record of the positionwise proxy, which has no C_ug, and says what it is."""
     return replace(
         found,
         n_sampled=0,
-        D_grad=nan,
-        D_grad_matrices=nan,
-        C_g=nan,
         C_ug=nan,
-        reasons=why,
-        parameters=(),
-        layers=(),
-        proxy=Proxy(found.D_grad, found.D_grad_matrices, found.C_g, *sets),
+        reasons=found.reasons | {"C_ug": NO_C_UG},
+        parameters=tuple(replace(part, C_ug=nan) for part in found.parameters),
+        layers=tuple(replace(part, C_ug=nan) for part in found.layers),
+        notes=(*found.notes, PROXY),
     )
 
 
-def _without_C_ug(sets: tuple[ParameterSet, ...]) -> tuple[ParameterSet, ...]:
-    return tuple(replace(one, C_ug=nan) for one in sets)
+def _units(unit: Any, losses: Float32[np.ndarray, "S T"]) -> Shaped[np.ndarray, "S T"]:
+    """The resampling unit of each token: the given one, or its sequence."""
+    of = np.arange(len(losses))[:, None] if unit is None else unit
+    return np.broadcast_to(of, losses.shape)
 
 
 def _per_token(whole: Share, losses: Float32[np.ndarray, "S T"], updated: bool) -> dict[str, Float[np.ndarray, "S T"]]:
@@ -128,20 +133,20 @@ def _intervals(
 
 def _reasons(
     first_order: Interference | None, loss_change: Interference | None, sets: Sets, moves: bool
-) -> dict[str, str]:
-    """Why a number is NaN, or has no interval ("interval NAME")."""
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Why a number is NaN, and why one has no interval, by name."""
     why = {name: UNTOUCHED for name in ("D_grad", "D_grad_matrices") if isnan(getattr(sets, name))}
     missing = NO_UPDATE if first_order is None else NO_MOVE
     if not moves:
         why |= dict.fromkeys((*OF_CHANGES, "C_g", "C_ug", "C_uG", "null", "null_unit", "excess"), missing)
     in_sample = sets.mass_interval is not None or any(sets.intervals.values())
     exact = EXACT if not in_sample else "the sample gives none here"
-    why |= {f"interval {name}": exact for name in ("D_grad", "D_grad_matrices")}
-    why |= {f"interval {name}": exact if moves else missing for name in ("C_g", "C_ug")}
-    why["interval C_uG"] = EXACT if moves else missing
+    no_interval = dict.fromkeys(("D_grad", "D_grad_matrices"), exact)
+    no_interval |= dict.fromkeys(("C_g", "C_ug"), exact if moves else missing)
+    no_interval["C_uG"] = EXACT if moves else missing
     for name, found in (("first_order", first_order), ("loss", loss_change)):
         reason = missing if found is None else found.interval_reason
         if found is not None and "D" in found.reasons:
             why.setdefault(f"D_{name}", found.reasons["D"])
-        why |= {f"interval {letter}_{name}": reason or "not given" for letter in "DM"}
-    return why
+        no_interval |= {f"{letter}_{name}": reason or "not given" for letter in "DM"}
+    return why, no_interval

@@ -1,66 +1,35 @@
-"""What one measurement of opposition between per-token gradients says: every number with its N and how sure it is."""
+"""What one measurement of opposition between per-token gradients says: every number with its N and how sure it is.
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+This record is what is returned, stored, read back and shown. Needs no torch.
+"""
+
+from dataclasses import asdict, dataclass, field
+from math import isfinite, nan
+from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
-from zerosum.gradients._numbers import CoordinateSums
+from zerosum.estimate import Estimate, number_or_reason, numbers_or_reasons
+from zerosum.gradients._accuracy import DtypeError, Verified
+from zerosum.gradients._parameter_set import Ends, ParameterSet
 from zerosum.interference import Interference
+from zerosum.record import Record
 
-if TYPE_CHECKING:
-    from zerosum.gradients._precision import DtypeError
-
-Ends = tuple[float, float]
+POSITIONWISE = "positionwise"
+OF_GRADIENTS = ("D_grad", "D_grad_matrices")
+OF_UPDATE = ("D_loss", "M_loss", "D_first_order", "M_first_order", "C_g", "C_ug", "C_uG")
+NULLS = ("null", "null_unit", "excess")
+NUMBERS = ("loss", *OF_GRADIENTS, *OF_UPDATE, *NULLS)
+INTERVALS = (*OF_GRADIENTS, *OF_UPDATE)
+IN_NATS = ("loss", "M_loss", "M_first_order")
 EXACT = "exact for these N tokens; another draw of texts would differ"
+BY_POSITION = "method positionwise forms no token gradient; what it gives is in positionwise"
+LEVEL = 0.95
 
 
-@dataclass(frozen=True)
-class ParameterSet:
-    """One parameter or one layer. kind: of a parameter; "layer" of a layer. sums: over its coordinates.
-
-    D_grad: in a sample free of ratio bias; NaN where it is not known, `reason` then says why. interval: its 95 % ends
-    for the draw of a sample. C_ug: sum_i |sum_j p_ij| / sum_ij |p_ij| with j in this set, in a sample read off its
-    tokens; NaN where nothing moves.
-    """
-
-    name: str
-    kind: str
-    sums: CoordinateSums
-    D_grad: float
-    C_ug: float
-    interval: Ends | None = None
-    reason: str | None = None
-
-    @property
-    def C_g(self) -> float:
-        """sum_j |sum_i p_ij| / sum_ij |p_ij|, in [0, 1]; NaN where nothing moves."""
-        return self.sums.opposition.C_g
-
-    @property
-    def C_uG(self) -> float:
-        """|sum_ij p_ij| / sum_j |sum_i p_ij|, in [0, 1]; NaN where nothing moves."""
-        return self.sums.opposition.C_uG
-
-
-@dataclass(frozen=True)
-class Proxy:
-    """What the same formulas give where the contribution of each *position* to the summed loss takes the place of each
-    token's gradient. One backward pass gives it; below the last attention it is something else, and no stand-in.
-
-    parameters, layers: as those of token gradients, but for C_ug, which it has not.
-    """
-
-    D_grad: float
-    D_grad_matrices: float
-    C_g: float
-    parameters: tuple[ParameterSet, ...]
-    layers: tuple[ParameterSet, ...]
-
-
-@dataclass(frozen=True)
-class GradientInterference:
+@dataclass(frozen=True, repr=False, eq=False)
+class GradientInterference(Record):
     """How far the gradients of N token losses oppose each other, and what that does to an update u.
 
     D_grad: mean over coordinates of 1 - |sum_i g_ij| / sum_i |g_ij|, in [0, 1], of all trainable parameters but token
@@ -68,14 +37,23 @@ class GradientInterference:
     C_g = sum_j |sum_i p_ij| / sum_ij |p_ij|, C_ug = sum_i |sum_j p_ij| / sum_ij |p_ij|,
     C_uG = |sum_ij p_ij| / sum_j |sum_i p_ij|, and 1 - D_first_order = C_g C_uG / C_ug. NaN without an update, which
     `reasons` says. first_order, loss_change: interference of the first-order and of the real loss changes, nats.
-    loss: mean before the update, nats per token. per_token: what is known of each token, [S, T], NaN at padding and
-    where it was not measured: loss, loss_change, first_order (nats), norm_l1 = sum_j |g_ij|, norm_l2 (both nats per
-    unit of the parameters) and moved = sum_j |p_ij| (nats).
-    intervals: name -> 95 % ends; of D_grad, D_grad_matrices, C_g and C_ug for the draw of a sample, of the others over
-    sequences. n_sampled: tokens whose gradients were formed; N where all were. proxy: of method "positionwise", which
-    forms no token gradient: then D_grad, C_g and C_ug are NaN. dtype: of the passes that sums over tokens come from;
-    dtype_error: what bfloat16 changes, on a few tokens. seconds: about how long exact sums, or at most how long the
-    general path would take; None where method auto was not asked.
+    loss: mean before the update, nats per token. intervals: name -> 95 % ends; of D_grad, D_grad_matrices, C_g and
+    C_ug for the draw of a sample, of the others over sequences or documents, as `units` says. reasons,
+    interval_reasons: name -> why that number, or that interval, cannot be given; `estimate(name)` has all of it.
+    n_sampled: tokens whose gradients were formed; N where all were.
+
+    method "positionwise" is a proxy: D_grad, D_grad_matrices, C_g, parameters and layers are then of what each
+    *position* contributes to the gradient of the summed loss, not of the gradients of single tokens' losses; C_ug is
+    NaN. Below the last attention layer that is a different quantity; do not use it as an approximation.
+
+    dtype: of the passes that sums over tokens come from; dtype_error: what bfloat16 changes, on a few tokens. seconds:
+    about how long exact sums, or at most how long the general path would take; None where method auto was not asked.
+    source, step, tokens_seen: the checkpoint, where it is one of a run. verified: tokens compared with their own
+    backward pass, where that was asked for.
+
+    per_token: numbers of each token, [S, T], NaN at padding and where it was not measured: loss, loss_change,
+    first_order (nats), norm_l1 = sum_j |g_ij|, norm_l2 (both nats per unit of the parameters) and moved =
+    sum_j |p_ij| (nats). unit: [S, T], the document or sequence of each token that intervals resample.
 
     Source: Mircea et al. 2025, section 4; here of one token's loss each, and a tied matrix counts once.
     """
@@ -97,13 +75,38 @@ class GradientInterference:
     loss_change: Interference | None
     intervals: dict[str, Ends]
     reasons: dict[str, str]
+    interval_reasons: dict[str, str]
     parameters: tuple[ParameterSet, ...]
     layers: tuple[ParameterSet, ...]
     notes: tuple[str, ...]
-    per_token: dict[str, Float[np.ndarray, "S T"]] = field(default_factory=dict, repr=False)
-    proxy: Proxy | None = None
-    dtype_error: "DtypeError | None" = None
+    units: Literal["document", "sequence"] = "sequence"
+    dtype_error: DtypeError | None = None
     seconds: float | None = None
+    source: str = ""
+    step: int | None = None
+    tokens_seen: int | None = None
+    verified: Verified | None = None
+    per_token: dict[str, Float[np.ndarray, "S T"]] = field(default_factory=dict)
+    unit: Shaped[np.ndarray, "S T"] | None = None
+
+    # How pydantic stores it: not-a-number as a word; arrays are stored beside it.
+    __pydantic_config__ = {"arbitrary_types_allowed": True, "ser_json_inf_nan": "strings"}  # noqa: RUF012
+
+    @property
+    def is_proxy(self) -> bool:
+        """Whether D_grad, C_g, parameters and layers are of the positionwise proxy."""
+        return self.method == POSITIONWISE
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether sums are over every token, so that numbers without an interval are exact for these tokens."""
+        return self.n_sampled == self.N or self.is_proxy
+
+    @property
+    def n_units(self) -> int | None:
+        """How many documents or sequences intervals resample; None where there is no such interval."""
+        interval = self.first_order.interval if self.first_order else None
+        return interval.n_units if interval else None
 
     @property
     def changes(self) -> Float[np.ndarray, "S T"] | None:
@@ -113,25 +116,101 @@ class GradientInterference:
     @property
     def D_first_order(self) -> float:
         """Share of all first-order loss movement that cancels between tokens; NaN without an update."""
-        return self.first_order.D if self.first_order else float("nan")
+        return self.first_order.D if self.first_order else nan
 
     @property
     def M_first_order(self) -> float:
         """Mean size of a first-order loss change, nats; NaN without an update."""
-        return self.first_order.M if self.first_order else float("nan")
+        return self.first_order.M if self.first_order else nan
 
     @property
     def D_loss(self) -> float:
         """Share of all real loss movement that cancels between tokens; NaN without an update."""
-        return self.loss_change.D if self.loss_change else float("nan")
+        return self.loss_change.D if self.loss_change else nan
 
     @property
     def M_loss(self) -> float:
         """Mean size of a real loss change, nats; NaN without an update."""
-        return self.loss_change.M if self.loss_change else float("nan")
+        return self.loss_change.M if self.loss_change else nan
+
+    def value(self, name: str) -> float:
+        """One of NUMBERS; null, null_unit and excess are those of D_first_order."""
+        if name in NULLS:
+            return float(getattr(self.first_order, name)) if self.first_order else nan
+        return float(getattr(self, name))
+
+    def estimate(self, name: str) -> Estimate:
+        """One of NUMBERS with its interval, or why it has none."""
+        value, ends = self.value(name), self.intervals.get(name)
+        reasons = self.interval_reasons if isfinite(value) else self.reasons
+        why = "" if ends and isfinite(value) else reasons.get(name, "not given")
+        unit = "nats per token" if name in IN_NATS else ""
+        return Estimate(value, ends if isfinite(value) else None, why, self.N, "tokens", unit, LEVEL)
+
+    def estimate_of(self, part: ParameterSet, name: str) -> Estimate:
+        """D_grad, C_g, C_ug or C_uG of one of its parameters or layers."""
+        value, ends = getattr(part, name), part.interval if name == "D_grad" else None
+        if not isfinite(value):
+            return Estimate(nan, None, part.why_not(name, self.reasons), self.N, "tokens")
+        why = "" if ends else part.reason or self.interval_reasons.get(name, "not given")
+        return Estimate(value, ends, why, self.N, "tokens", level=LEVEL)
 
     def to_json(self) -> dict[str, Any]:
         """The same for scripts: null where there is no number, and `<name>_reason` beside it."""
-        from zerosum.gradients._document import document
+        document: dict[str, Any] = {} if self.step is None else self._checkpoint()
+        for name in ("N", "n_sequences", "n_positions", "method", "n_sampled", "seed", "dtype"):
+            document[name] = getattr(self, name)
+        seconds = nan if self.seconds is None else self.seconds
+        document |= number_or_reason("estimated_seconds", seconds, "method auto was not asked for")
+        document |= numbers_or_reasons({name: self.value(name) for name in NUMBERS}, self.reasons)
+        document["intervals"] = self._intervals()
+        for name in ("first_order", "loss_change"):
+            found: Interference | None = getattr(self, name)
+            changes = None if found is None else _interference(found)
+            document |= {name: changes} if changes else {name: None, f"{name}_reason": self.reasons["C_uG"]}
+        no_interval = self.interval_reasons.get("D_grad", "not given")
+        document["parameters"] = [part.to_json(self.reasons, no_interval) for part in self.parameters]
+        document["layers"] = [part.to_json(self.reasons, no_interval) for part in self.layers]
+        if self.dtype_error:
+            document["dtype_error"] = asdict(self.dtype_error)
+        document = _in_its_place(document) if self.is_proxy else document
+        document["notes"] = list(self.notes)
+        return document | ({"verify": self.verified.to_json()} if self.verified else {})
 
-        return document(self)
+    def _checkpoint(self) -> dict[str, Any]:
+        document = {"source": self.source, "step": self.step, "tokens_seen": self.tokens_seen}
+        if self.tokens_seen is None:
+            document["tokens_seen_reason"] = "neither the run nor a name says"
+        return document | {"units": self.units}
+
+    def _intervals(self) -> dict[str, Any]:
+        document: dict[str, Any] = {}
+        for name in INTERVALS:
+            ends = self.intervals.get(name)
+            document[name] = list(ends) if ends else None
+            if not ends:
+                document[f"{name}_reason"] = self.interval_reasons.get(name, "not given")
+        return document | {"level": LEVEL}
+
+
+def _in_its_place(document: dict[str, Any]) -> dict[str, Any]:
+    """The document of the positionwise proxy: its numbers stand under that name, never as those of token gradients."""
+    moved = (*OF_GRADIENTS, "C_g")
+    keys = [key for name in moved for key in (name, f"{name}_reason") if key in document]
+    proxy = {key: document[key] for key in (*keys, "parameters", "layers")}
+    absent = (*moved, "C_ug")
+    why = {f"{name}_reason": BY_POSITION for name in absent}
+    bare = dict.fromkeys(absent) | why
+    empty: dict[str, Any] = {"parameters": [], "layers": []}
+    return document | bare | {"intervals": document["intervals"] | bare} | empty | {POSITIONWISE: proxy}
+
+
+def _interference(found: Interference) -> dict[str, Any]:
+    names = ("R", "D", "M", "delta_L", "harmful_share", *NULLS)
+    numbers = numbers_or_reasons({name: getattr(found, name) for name in names}, found.reasons)
+    document = {"N": found.N, **numbers}
+    document |= {"null_method": found.null_method, "null_unit_method": found.null_unit_method}
+    if found.interval is None:
+        return document | {"interval": None, "interval_reason": found.interval_reason or "not given"}
+    ends = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(found.interval).items()}
+    return document | {"interval": ends}

@@ -6,13 +6,14 @@ Needs no torch. Letters: C checkpoints, S sequences, T positions, P parameters.
 import json
 import re
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from math import nan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Int32
+from jaxtyping import Float64, Int32
 from zarr.storage import LocalStore
 
 from zerosum.atomic import new_folder, write_text
@@ -26,11 +27,13 @@ from zerosum.checked_store import (
     seal,
 )
 from zerosum.errors import InputError
+from zerosum.gradients._result import GradientInterference
+from zerosum.gradients._stored_record import as_attributes, from_attributes
+from zerosum.gradients.over_training import GradientsOverTraining
 from zerosum.gradients.parameters import layer_of
 from zerosum.tokens import PADDING
 
 if TYPE_CHECKING:
-    from zerosum.gradients._result import GradientInterference
     from zerosum.tokens import TokenSequences
 
 STORE = "gradients.zarr"
@@ -52,6 +55,7 @@ MEANINGS = {
     "token": ("predicted id, -1 at padding", "1"),
     "unit": ("number of the document or sequence that intervals resample, -1 at padding", "1"),
 }
+OF_TOKEN = ("loss", "loss_change", "first_order", "norm_l1", "norm_l2", "moved")
 OF_PARAMETER = ("numel", "touched", "D_grad", "C_g", "C_ug", "C_uG")
 _GROUP = re.compile(r"step-(\d+)", re.ASCII)
 _WHAT = {"what": "per-token gradient opposition by step"}
@@ -73,12 +77,10 @@ def open_gradients(path: str | Path, steps: Collection[int] | None = None) -> xr
     missing or has changed: when the store is opened, or, for per-token numbers, when they are read.
     """
     path = Path(path)
-    groups = [_open(group) for step, group in sorted(_groups(path)) if steps is None or step in steps]
-    if not groups:
-        which = "" if steps is None else f" of steps {', '.join(map(str, sorted(steps)))}"
-        raise InputError(f"{path}: no store of gradient measurements{which}. Give a folder called {STORE}.")
-    first = groups[0]
-    for group in groups[1:]:
+    groups = _opened(path, steps)
+    found = [group.arrays for group in groups]
+    first = found[0]
+    for group in found[1:]:
         for what, same in (
             ("tokens", group.attrs["data_sha256"] == first.attrs["data_sha256"]),
             ("models", np.array_equal(group["parameter"].to_numpy(), first["parameter"].to_numpy())),
@@ -86,42 +88,55 @@ def open_gradients(path: str | Path, steps: Collection[int] | None = None) -> xr
             if not same:
                 both = f"{first['step'].item()} and {group['step'].item()}"
                 raise InputError(f"{path}: steps {both} are of different {what}. Measure each into its own store.")
-    whole = xr.concat(groups, "checkpoint", data_vars="all", coords="minimal", compat="override", join="override")
-    documents = [group.attrs["document"] for group in groups]
+    whole = xr.concat(found, "checkpoint", data_vars="all", coords="minimal", compat="override", join="override")
+    documents = [group.record.to_json() for group in groups]
     whole.attrs = {"documents": documents, "data_sha256": first.attrs["data_sha256"], "unit": "nats"}
-    unchecked = [group["step"].item() for group in groups if "format" not in group.attrs]
+    unchecked = [group["step"].item() for group in found if "format" not in group.attrs]
     remedy = f"Delete the folder of a step in {path} and start the same zerosum gradients command again."
     whole.attrs["problems"] = [no_checksums(remedy, unchecked)] if unchecked else []
     return whole
 
 
+def read_gradients(path: str | Path, name: str = "", steps: Collection[int] | None = None) -> GradientsOverTraining:
+    """A store of gradient measurements as the records of its checkpoints, with the numbers of each token.
+
+    name: of the run; without it that of the folder. steps: of the checkpoints that are wanted; None: all.
+    Raises InputError where `path` is not such a store.
+    """
+    path = Path(path)
+    records = tuple(_with_arrays(group) for group in _opened(path, steps))
+    return GradientsOverTraining(name or path.absolute().name, records)
+
+
 def write(
     path: Path,
-    found: "GradientInterference",
+    record: GradientInterference,
     tokens: "TokenSequences",
-    document: dict[str, Any],
     how: dict[str, Any],
 ) -> None:
     """Put one checkpoint into the store at `path`; an older group of its step is replaced when the new one is whole.
 
-    document: as `zerosum gradients --json` prints it, with `step` and `tokens_seen`. how: the cache key.
+    record: of a checkpoint, with its step. how: the cache key.
     Raises InputError where the store holds checkpoints measured on other tokens.
     """
     require_same_tokens(path, tokens.sha256)
     path.mkdir(parents=True, exist_ok=True)
     if not (path / "zarr.json").is_file():
         write_text(path / "zarr.json", json.dumps(_ROOT))
-    with new_folder(path / f"step-{document['step']}") as part:
-        _dataset(found, tokens, document, how).to_zarr(LocalStore(part), mode="w", consolidated=False)
+    with new_folder(path / f"step-{record.step}") as part:
+        _dataset(record, tokens, how).to_zarr(LocalStore(part), mode="w", consolidated=False)
         seal(part)
 
 
-def measured(path: Path, step: int, how: dict[str, Any]) -> dict[str, Any] | None:
-    """The document of a step, if it was measured under this key and is intact; None where it has to be measured."""
+def measured(path: Path, step: int, how: dict[str, Any]) -> GradientInterference | None:
+    """The record of a step, if it was measured under this key and is intact; None where it has to be measured."""
     group = path / f"step-{step}"
-    attrs = _attrs(group)
-    document = attrs.get("document") if attrs.get("how") == how else None
-    return document if isinstance(document, dict) and is_intact(group, _damaged) else None
+    if _attrs(group).get("how") != how or not is_intact(group, _damaged):
+        return None
+    try:
+        return _with_arrays(_open(group))
+    except InputError:
+        return None
 
 
 def require_store(path: Path) -> None:
@@ -169,13 +184,31 @@ def _damaged(group: Path, what: str) -> InputError:
     )
 
 
-def _open(group: Path) -> xr.Dataset:
+class Group(NamedTuple):
+    """One checkpoint of a store. arrays: with dimension checkpoint, and its parameters by name, kind and layer."""
+
+    record: GradientInterference
+    arrays: xr.Dataset
+
+
+def _opened(path: Path, steps: Collection[int] | None) -> list[Group]:
+    """The checkpoints by step. Raises InputError where there are none."""
+    groups = [_open(group) for step, group in sorted(_groups(path)) if steps is None or step in steps]
+    if not groups:
+        which = "" if steps is None else f" of steps {', '.join(map(str, sorted(steps)))}"
+        raise InputError(f"{path}: no store of gradient measurements{which}. Give a folder called {STORE}.")
+    return groups
+
+
+def _open(group: Path) -> Group:
     try:
         opened = open_checked(CheckedStore(group, _damaged))
         opened["loss"], opened["step"], opened.attrs["data_sha256"]
-        parameters = opened.attrs["document"]["parameters"]
-        names, kinds = ([one[which] for one in parameters] for which in ("name", "kind"))
+        record = from_attributes(opened.attrs)
+        names, kinds = ([getattr(part, which) for part in record.parameters] for which in ("name", "kind"))
         of: dict[str, Any] = {"kind": ("parameter", kinds), "layer": ("parameter", list(map(layer_of, names)))}
+        if opened.sizes.get("parameter", 0) != len(names):  # a positionwise proxy in an old store
+            opened = opened.drop_dims("parameter")
         own = {name: ("checkpoint", [opened[name].item()]) for name in ("step", "tokens_seen")}
         opened = opened.expand_dims("checkpoint").assign_coords({"parameter": names} | of | own)
     except InputError:
@@ -183,33 +216,45 @@ def _open(group: Path) -> xr.Dataset:
     except Exception as error:  # zarr raises whatever a damaged file happens to lead to
         cause = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{group}: damaged ({cause}). Remove this folder and measure again.") from error
-    return opened
+    return Group(record, opened)
 
 
-# Names of parameters stand in the document alone: no type of zarr's holds words in a way that is settled.
-def _dataset(
-    found: "GradientInterference", tokens: "TokenSequences", document: dict[str, Any], how: dict[str, Any]
-) -> xr.Dataset:
+def _with_arrays(group: Group) -> GradientInterference:
+    """The record of a checkpoint with the numbers of each of its tokens."""
+    one = group.arrays.isel(checkpoint=0)
+    per_token = {name: one[name].to_numpy().astype(np.float64) for name in OF_TOKEN if name in one}
+    unit = one["unit"].to_numpy() if "unit" in one.coords else None
+    return replace(group.record, per_token=per_token, unit=unit)
+
+
+# Names of parameters stand in the record alone: no type of zarr's holds words in a way that is settled.
+def _dataset(record: GradientInterference, tokens: "TokenSequences", how: dict[str, Any]) -> xr.Dataset:
     place = ("sequence", "position")
     values: dict[str, Any] = {
-        name: (place, one.astype(np.float32) if name == "loss" else one) for name, one in found.per_token.items()
+        name: (place, one.astype(np.float32) if name == "loss" else one) for name, one in record.per_token.items()
     }
     for name in OF_PARAMETER:
-        numbers = [nan if one[name] is None else float(one[name]) for one in document["parameters"]]
-        values[name] = ("parameter", np.array(numbers))
-    seen = document["tokens_seen"]
+        values[name] = ("parameter", _of_parameters(record, name))
     coordinates = {
-        "step": ((), np.int64(document["step"])),
-        "tokens_seen": ((), nan if seen is None else float(seen)),
+        "step": ((), np.int64(record.step or 0)),
+        "tokens_seen": ((), nan if record.tokens_seen is None else float(record.tokens_seen)),
         "token": (place, tokens.ids[:, 1:].astype(np.int32)),
-        "unit": (place, _units(tokens, document.get("units", "sequence"))),
+        "unit": (place, _units(tokens, record.units)),
     }
-    attrs = {"document": document, "how": how, "data_sha256": tokens.sha256, "unit": "nats", "format": FORMAT}
+    attrs: dict[str, Any] = {"record": as_attributes(record), "how": how, "data_sha256": tokens.sha256}
+    attrs |= {"unit": "nats", "format": FORMAT}
     whole = xr.Dataset(values, coordinates, attrs)
     for name, (meaning, unit) in MEANINGS.items():
         if name in whole:
             whole[name].attrs |= {"long_name": meaning, "units": unit}
     return whole
+
+
+def _of_parameters(record: GradientInterference, name: str) -> Float64[np.ndarray, " P"]:
+    """Numbers of the gradients of tokens: a proxy has none."""
+    values = [getattr(part, name) for part in record.parameters]
+    unknown = record.is_proxy and name != "numel"
+    return np.array([nan if unknown or value is None else float(value) for value in values])
 
 
 def _units(tokens: "TokenSequences", units: str) -> Int32[np.ndarray, "S T"]:

@@ -1,6 +1,5 @@
 """A few tokens of the user's own model by the slow and obvious way, beside what was measured of them."""
 
-from dataclasses import dataclass
 from math import nan
 from typing import Any
 
@@ -8,27 +7,13 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from zerosum.gradients._accuracy import Verified
 from zerosum.gradients._oracle import numbers_of, token_gradients
 from zerosum.gradients._result import GradientInterference
 from zerosum.gradients._update import checked_update, update_between
 from zerosum.gradients.batches import measuring
 
 SIZES = ("norm_l1", "norm_l2", "moved")
-
-
-@dataclass(frozen=True)
-class Verified:
-    """K tokens compared: largest differences of what was measured of each from its own backward pass.
-
-    norm_l1, norm_l2, moved: of sum_j |g_ij|, of the root of sum_j g_ij^2, and of sum_j |p_ij|, relative to it.
-    first_order: of sum_j p_ij, relative to the largest of them. NaN where nothing was measured to compare with.
-    """
-
-    K: int
-    norm_l1: float
-    norm_l2: float
-    moved: float
-    first_order: float
 
 
 def verify(model: Any, tokens: Any, update: Any, found: GradientInterference, *, K: int = 8, seed: int = 0) -> Verified:

@@ -4,22 +4,22 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from zerosum.checkpoints import Checkpoint
 from zerosum.errors import InputError
-from zerosum.gradients._document import numbers
 from zerosum.gradients._measurement import Choice as Choice
 from zerosum.gradients._measurement import measure
+from zerosum.gradients._result import GradientInterference
 from zerosum.gradients._saved_sums import saved_sequences
 from zerosum.gradients._store import measured, require_same_tokens, write
 from zerosum.gradients._store import require_store as require_store
 from zerosum.gradients._update import update_between as update_between
-from zerosum.gradients._verify import Verified, verify
-from zerosum.gradients.source import head, units_of
+from zerosum.gradients._verify import verify
+from zerosum.gradients.source import units_of
 from zerosum.sharing import Job, locked
 from zerosum.tokens import TokenSequences
 
@@ -47,8 +47,8 @@ def measure_checkpoint(
     choice: Choice,
     verified: int,
     along: Along,
-) -> dict[str, Any]:
-    """The document of one checkpoint: `GradientInterference.to_json()` with source, step, tokens_seen and verify.
+) -> GradientInterference:
+    """The record of one checkpoint, with its source, step and tokens_seen, and its tokens verified.
 
     A checkpoint that was measured under the same key before is read from the store. model: loads the checkpoint's
     model; called only where it is needed.
@@ -59,12 +59,11 @@ def measure_checkpoint(
     how = _how(checkpoint, tokens, update, choice, verified)
     job, lock = Job(_folder(store, checkpoint.step, how, choice)), store.with_name(store.name + ".lock")
     with locked(lock):
-        if (document := measured(store, checkpoint.step, how)) is not None:
+        if (record := measured(store, checkpoint.step, how)) is not None:
             _close(job)  # of a process that was killed after it had written the result
-            return document | head(checkpoint)
+            return _of_checkpoint(record, checkpoint)
         job.open()
-    units = units_of(tokens)
-    unit = tokens.document if units == "document" else None
+    unit = tokens.document if units_of(tokens) == "document" else None
     try:
         u = update.make()
         found = measure(model(), tokens.ids, u, replace(choice, unit=unit), along, job)
@@ -73,23 +72,21 @@ def measure_checkpoint(
             _close(job)
         raise
     with locked(lock):
-        if (document := measured(store, checkpoint.step, how)) is not None:
-            return document | head(checkpoint)
+        if (record := measured(store, checkpoint.step, how)) is not None:
+            return _of_checkpoint(record, checkpoint)
         if found is None:
             raise InputError(f"{job.folder}: removed while it was needed. Start the same command again.")
-        document = head(checkpoint) | {"units": units}
-        document |= replace(found, notes=(*found.notes, *update.notes)).to_json()
+        record = replace(_of_checkpoint(found, checkpoint), notes=(*found.notes, *update.notes))
         if verified:
-            document["verify"] = _verified(verify(model(), tokens.ids, u, found, K=verified, seed=choice.seed))
-        write(store, found, tokens, document, how)
+            record = replace(record, verified=verify(model(), tokens.ids, u, found, K=verified, seed=choice.seed))
+        write(store, record, tokens, how)
         _close(job)
-    return document
+    return record
 
 
-def _verified(found: Verified) -> dict[str, Any]:
-    values = asdict(found)
-    K = values.pop("K")
-    return {"K": K} | numbers(values, dict.fromkeys(values, "nothing was measured to compare with"))
+def _of_checkpoint(record: GradientInterference, checkpoint: Checkpoint) -> GradientInterference:
+    """The record with the checkpoint's name of today: results hold by content, wherever the run has been moved."""
+    return replace(record, source=checkpoint.name, step=checkpoint.step, tokens_seen=checkpoint.tokens_seen)
 
 
 def is_busy(store: Path, step: int) -> bool:

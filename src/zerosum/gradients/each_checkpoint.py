@@ -4,11 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from zerosum.checkpoints import Checkpoint
-    from zerosum.tokens import TokenSequences
+from zerosum.checkpoints import Checkpoint
+from zerosum.tokens import TokenSequences
 
 Model = Callable[[], Any]
 """Gives the model of a checkpoint; it is loaded at the first call."""
@@ -18,11 +17,11 @@ Model = Callable[[], Any]
 class SameTokens:
     """read: gives the token sequences for a checkpoint's folder and its model's config. device: where models go."""
 
-    read: "Callable[[Path, Any], TokenSequences]"
+    read: Callable[[Path, Any], TokenSequences]
     device: str = "cpu"
-    tokens: "TokenSequences | None" = field(default=None, init=False)
+    tokens: TokenSequences | None = field(default=None, init=False)
 
-    def of(self, checkpoint: "Checkpoint") -> "tuple[Model, TokenSequences]":
+    def of(self, checkpoint: Checkpoint) -> tuple[Model, TokenSequences]:
         """The model of a checkpoint, to be called where it is needed, and the tokens, read with the first one."""
         from zerosum.checkpoints import load_model
 

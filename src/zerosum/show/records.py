@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from zerosum.deceleration import Analysis, Breaks, Comparison, Fit
 from zerosum.dissent import Dissent, DissentOverTraining
+from zerosum.gradients import GradientInterference, GradientsOverTraining
 from zerosum.show.report import Report, Run
 from zerosum.show.section import present
 from zerosum.show.table import Table, as_frame, on_terminal
@@ -49,6 +50,11 @@ def _(record: Breaks) -> Report:
 @report_on.register
 def _(record: Comparison) -> Report:
     return Report(f"{record.b} minus {record.a}", (), shared=(record,))
+
+
+@report_on.register
+def _(record: GradientInterference) -> Report:
+    return report_on(GradientsOverTraining(record.source or "this model", (record,)))
 
 
 def text(record: Any) -> str:

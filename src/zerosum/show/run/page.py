@@ -7,16 +7,16 @@ from zerosum.show import interference_words as words
 from zerosum.show import numbers as n
 from zerosum.show import old_page as page
 from zerosum.show.drawing import Drawing
-from zerosum.show.gradients.page import section
-from zerosum.show.gradients.words import cancels
 from zerosum.show.logs import tables as log_tables
 from zerosum.show.logs.figures import curves
 from zerosum.show.logs.subject import Logs
 from zerosum.show.logs.words import stories
 from zerosum.show.run import tables
 from zerosum.show.run.figures import FIGURES
+from zerosum.show.run.gradients import gradients
 from zerosum.show.run.heat import LEVELS, Coloured, coloured
 from zerosum.show.run.subject import RunReport
+from zerosum.show.sections.gradients import cancels
 from zerosum.show.words import VERDICTS, the_break
 
 CURVES = "curves"
@@ -55,7 +55,7 @@ def html(report: RunReport, drawings: dict[str, Drawing]) -> str:
         moved=tables.moved(losses.heat) if losses and losses.heat else None,
         swatches=swatches(heat) if heat else [],
         signed=signed,
-        gradients=section(report.gradients, drawings) if report.gradients else None,
+        gradients=gradients(report.gradients, drawings) if report.gradients else None,
     )
 
 

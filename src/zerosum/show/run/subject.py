@@ -4,17 +4,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zerosum.deceleration import Analysis
+from zerosum.gradients import GradientsOverTraining
 from zerosum.interference.labelled import StoreFindings
-from zerosum.show.gradients.subject import GradientsOverTraining
-
-
-@dataclass(frozen=True)
-class Missing:
-    """What the page cannot show. why: in one line. command: what makes it, or nothing."""
-
-    what: str
-    why: str
-    command: str = ""
+from zerosum.missing import Missing as Missing
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from zerosum.atomic import write_text
 from zerosum.interference.labelled import HeatMap
 from zerosum.show.drawing import Drawing, draw, write_figure
 from zerosum.show.drawing.files import inert
-from zerosum.show.gradients.write import write_figures
 from zerosum.show.logs.figures import curves
 from zerosum.show.logs.subject import Logs
 from zerosum.show.names import printable
 from zerosum.show.run.figures import figures_of
+from zerosum.show.run.gradients import write_figures
 from zerosum.show.run.heat import shown_text
 from zerosum.show.run.page import CURVES, html
 from zerosum.show.run.subject import RunReport

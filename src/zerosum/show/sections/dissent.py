@@ -104,15 +104,18 @@ def _without_interval(last: Dissent) -> dict[str, str]:
 
 
 def answer(report: Report) -> Iterator[Table | str]:
-    """A few checkpoints, or the places of a single one."""
+    """A few checkpoints, or the places of a single one; why tokens have no interval."""
     over = shared.measured(report)
     if len(over.checkpoints) == 1:
         yield _places(over.last, small=True)
-        return
-    chosen = shared.spread_over(over, MOST_ROWS)
-    rest = len(over.checkpoints) - len(chosen)
-    more = f"{n.counted(rest, 'checkpoint')} between them not shown. " if rest else ""
-    yield _checkpoints(chosen, f"{more}{MEANING}")
+    else:
+        chosen = shared.spread_over(over, MOST_ROWS)
+        rest = len(over.checkpoints) - len(chosen)
+        more = f"{n.counted(rest, 'checkpoint')} between them not shown. " if rest else ""
+        yield _checkpoints(chosen, f"{more}{MEANING}")
+    tokens = over.last.token["dissent"]
+    if tokens.interval is None:
+        yield f"No interval for means over tokens: {tokens.reason or 'not given'}."
 
 
 def tables(report: Report) -> Iterator[Table]:

@@ -1,57 +1,73 @@
 """Pages on per-token gradients: whole, quiet, and nothing that a user named is anything but text."""
 
 import csv
-import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
-from gradient_documents import HOSTILE, changes, document, documents
+from gradient_records import HOSTILE, changes, record, report, unknown
 from page_elements import Elements
 from test_browser import OUTSIDE, browser
 
-from zerosum.show import RunReport, write_run
-from zerosum.show.gradients.figures import FIGURES
-from zerosum.show.gradients.figures.parts import STRONG
-from zerosum.show.gradients.subject import GradientsOverTraining
-from zerosum.show.gradients.write import write_gradients
+from zerosum.show import RunReport, folder, write_run
+from zerosum.show.section import present
+from zerosum.show.sections.gradient_parts import STRONG
 
 __all__ = ["browser"]
 
 COMMAND = "=cmd|' /C calc'!A0"
+TABLES = {"checkpoints.csv", "parameters.csv", "layers.csv", "halvings.csv", "first-order.csv"}
+LINKS = ("#", "figures/", "data:,", "gradients.json", *TABLES, "checkpoints.tex", "layers.tex", "first-order.tex")
 
 
 @pytest.fixture(scope="module")
 def hostile():
     """Names of parameters, reasons, notes and sources that try to be more than text."""
-    given = documents(
-        steps=(0, 10, 100, 1000), layers=2, types=(HOSTILE, "<img src=x onerror=alert(8)>", "$x$"), prefix=COMMAND
+    types = (HOSTILE, "<img src=x onerror=alert(8)>", "$x$")
+    given = [
+        record(
+            step,
+            **{"layers": 2, "types": types, "prefix": COMMAND, "pair": changes(30, 20, seed=k), "source": HOSTILE},
+            notes=("<script>alert(9)</script> {{ 7*7 }}",),
+        )
+        for k, step in enumerate((0, 10, 100, 1000))
+    ]
+    why = {"D_grad": "<script>alert(10)</script>"}
+    given = [replace(one, interval_reasons=one.interval_reasons | why) for one in given]
+    given[1] = unknown(given[1], "D_grad", why="<script>alert(11)</script>")
+    return report(given, "<script>alert(12)</script>")
+
+
+def write(of, to):
+    provenance = {"<b>k</b>": "</dl><script>alert(13)</script>"}
+    return folder.write(
+        replace(of, provenance=provenance), to, {"gradients.json": {"checkpoints": []}}, "gradients.html"
     )
-    for one in given:
-        one |= {"notes": ["<script>alert(9)</script> {{ 7*7 }}"], "source": HOSTILE}
-        one["intervals"]["D_grad_reason"] = "<script>alert(10)</script>"
-    given[1] |= {"D_grad": None, "D_grad_reason": "<script>alert(11)</script>"}
-    return GradientsOverTraining.of("<script>alert(12)</script>", given, [changes(30, 20, seed=k) for k in range(4)])
 
 
 @pytest.fixture(scope="module")
 def written(hostile, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("gradients")
-    write_gradients(hostile, folder, {"<b>k</b>": "</dl><script>alert(13)</script>"})
-    return folder
+    where = tmp_path_factory.mktemp("gradients")
+    write(hostile, where)
+    return where
 
 
 @pytest.fixture(scope="module")
 def in_run(hostile, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    write_run(RunReport("<script>run</script>", None, None, (), {}, hostile), folder)
-    return folder
+    where = tmp_path_factory.mktemp("run")
+    write_run(RunReport("<script>run</script>", None, None, (), {}, hostile.runs[0].records[0]), where)
+    return where
 
 
 @pytest.fixture(scope="module", params=["written", "in_run"])
 def page(request):
-    folder = request.getfixturevalue(request.param)
-    return folder, Elements(next(folder.glob("*.html")).read_text(encoding="utf-8"))
+    where = request.getfixturevalue(request.param)
+    return where, Elements(next(where.glob("*.html")).read_text(encoding="utf-8"))
+
+
+def stems(of):
+    return [one.stem for one in present(of) if one.figure]
 
 
 def test_names_are_text_and_nothing_is_asked_for(page):
@@ -59,25 +75,27 @@ def test_names_are_text_and_nothing_is_asked_for(page):
     tags = {tag for tag, _ in found.tags}
     assert not {"script", "img", "iframe"} & tags
     assert not [name for _, attributes in found.tags for name in attributes if name.startswith("on")]
-    assert all(value.startswith(("#", "figures/", "data:,")) for value in found.values("href") + found.values("src"))
-    for said in (HOSTILE[-15:], "alert(9)", "{{ 7*7 }}", "alert(10)", "alert(11)", COMMAND):
+    assert all(value.startswith(LINKS) for value in found.values("href") + found.values("src"))
+    for said in (HOSTILE[-15:], "alert(9)", "{{ 7*7 }}", "alert(10)", COMMAND):
         assert said in found.text
 
 
-def test_what_is_linked_is_there_and_has_one_place(page):
-    folder, found = page
+def test_what_is_linked_is_there_and_has_one_place(page, hostile):
+    where, found = page
     linked = {value for value in found.values("href") if value.startswith("figures/")}
-    assert linked == {f"figures/{stem}.{kind}" for stem in FIGURES for kind in ("svg", "pdf", "csv")}
-    assert all((folder / name).is_file() for name in linked)
+    assert linked == {f"figures/{stem}.{kind}" for stem in stems(hostile) for kind in ("svg", "pdf", "csv")} | {
+        name for name in linked if name.endswith("-column.pdf")
+    }
+    assert all((where / name).is_file() for name in linked)
     ids = found.values("id")
     assert len(ids) == len(set(ids))
     assert {value[1:] for value in found.values("href") if value.startswith("#")} <= set(ids)
-    assert not list(folder.rglob("*.part"))
+    assert not list(where.rglob("*.part"))
 
 
 def test_no_cell_of_a_table_is_a_formula(written):
     tables = [*written.glob("*.csv"), *written.glob("figures/*.csv")]
-    assert {file.name for file in written.glob("*.csv")} == {"halvings.csv", "first-order.csv"}
+    assert {file.name for file in written.glob("*.csv")} == TABLES
     cells = [cell for file in tables for row in csv.reader(file.open(encoding="utf-8")) for cell in row]
     assert f"'{COMMAND}.0" in cells
     assert not [cell for cell in cells if cell[:1] in set("=+@\t\r") or (cell[:1] == "-" and not _number(cell))]
@@ -92,16 +110,14 @@ def _number(cell):
 
 
 def test_the_same_numbers_give_the_same_bytes(hostile, written, tmp_path):
-    write_gradients(hostile, tmp_path, {"<b>k</b>": "</dl><script>alert(13)</script>"})
+    write(hostile, tmp_path)
     for file in written.rglob("*.*"):
         assert file.read_bytes() == (tmp_path / file.relative_to(written)).read_bytes(), file.name
 
 
 def test_one_checkpoint_says_which_figures_are_left_out(tmp_path):
-    one = GradientsOverTraining.of("one", json.loads(json.dumps([document(512)])), [changes(30, 20)])
-    text = write_gradients(one, tmp_path, {}).read_text(encoding="utf-8")
-    found = Elements(text)
-    assert "Figures that are left out" in found.text
+    one = report([record(512, pair=changes(30, 20))])
+    found = Elements(write(one, tmp_path).read_text(encoding="utf-8"))
     assert "Which layers lose agreement first: one checkpoint was measured" in found.text
     assert {file.stem for file in (tmp_path / "figures").glob("*.csv")} == {"gradient-first-order", "gradient-parts"}
     assert not (tmp_path / "halvings.csv").exists()
@@ -109,7 +125,7 @@ def test_one_checkpoint_says_which_figures_are_left_out(tmp_path):
 
 
 def test_a_page_needs_no_torch():
-    code = "import zerosum.gradients, zerosum.show.run.write, zerosum.show.gradients.measured"
+    code = "import zerosum.show.folder, zerosum.show.section as s; s.all_sections(); import zerosum.show.run.write"
     listing = subprocess.run(
         [sys.executable, "-c", f"import sys; {code}; print(*sys.modules)"], capture_output=True, text=True, check=True
     )
@@ -119,7 +135,7 @@ def test_a_page_needs_no_torch():
 @pytest.mark.browser
 @pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (1400, "dark"), (360, "light"), (360, "dark")])
 @pytest.mark.parametrize("which", ["written", "in_run"])
-def test_the_page_fits_and_is_quiet(browser, request, which, width, scheme):
+def test_the_page_fits_and_is_quiet(browser, request, hostile, which, width, scheme):
     file = next(request.getfixturevalue(which).glob("*.html"))
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
@@ -135,7 +151,7 @@ def test_the_page_fits_and_is_quiet(browser, request, which, width, scheme):
     shown = page.evaluate("[...document.querySelectorAll('svg')].filter(one => one.getClientRects().length).length")
     contrast = page.evaluate(CONTRAST)
     context.close()
-    assert (trouble, outside, fits, shown) == ([], [], True, len(FIGURES))
+    assert (trouble, outside, fits, shown) == ([], [], True, len(stems(hostile)))
     assert [url for url in asked if not url.startswith("data:")] == [file.as_uri()]
     assert min(contrast) >= 4.5
 

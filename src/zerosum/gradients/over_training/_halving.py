@@ -1,13 +1,15 @@
 """When agreement between token gradients had halved, layer by layer. Letters: t checkpoints."""
 
 import math
-from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
-from zerosum.show.gradients.subject import APART, Line, OneCheckpoint, Part
+from zerosum.gradients._parameter_set import ParameterSet
+from zerosum.gradients._result import GradientInterference
+from zerosum.gradients.over_training._record import Comparable
+from zerosum.gradients.parameters import APART, layer_of
 
 
 @dataclass(frozen=True)
@@ -67,37 +69,29 @@ class LayerAgreement:
     halved: Halving
 
 
-def agreement_by_layer(line: Line) -> tuple[LayerAgreement, ...]:
+def agreement_by_layer(several: Comparable) -> tuple[LayerAgreement, ...]:
     """Layers that hold more than embedding and head, those that lost half of their agreement first before others.
 
-    Where two did at the same step, or neither did, the one nearer the input comes first. None of a single checkpoint.
+    Of layers that halved at the same step, or not at all, the one nearer to the input comes first. Nothing of a single
+    checkpoint.
     """
-    if len(line.checkpoints) < 2:
+    if len(several.checkpoints) < 2:
         return ()
-    steps = np.array([float(one.step) for one in line.checkpoints])
-    layers = [layers_in_D_grad(one) for one in line.checkpoints]
-    found = []
-    for depth, name in enumerate(dict.fromkeys(name for each in layers for name in each)):
-        values = np.array([1 - each[name]["D_grad"].value if name in each else math.nan for each in layers])
+    steps = np.array([float(checkpoint.step or 0) for checkpoint in several.checkpoints])
+    by_checkpoint = [layers_in_D_grad(checkpoint) for checkpoint in several.checkpoints]
+    agreements = []
+    for depth, name in enumerate(dict.fromkeys(name for layers in by_checkpoint for name in layers)):
+        values = np.array([1 - layers[name].D_grad if name in layers else math.nan for layers in by_checkpoint])
         if np.isfinite(values).any():
-            found.append(LayerAgreement(name, depth, steps, values, halving(steps, values)))
-    return tuple(sorted(found, key=lambda one: (one.halved.step if one.halved.within else math.inf, one.depth)))
+            agreements.append(LayerAgreement(name, depth, steps, values, halving(steps, values)))
+    return tuple(
+        sorted(agreements, key=lambda layer: (layer.halved.step if layer.halved.within else math.inf, layer.depth))
+    )
 
 
-def layers_in_D_grad(one: OneCheckpoint) -> dict[str, Part]:
-    """Layer -> what was measured of it, without layers of nothing but embedding and head."""
-    kinds: dict[str, set[str]] = {part.name: set() for part in one.layers}
-    for parameter in one.parameters:
-        kinds.get(home(parameter.name, kinds), set()).add(parameter.kind)
-    return {part.name: part for part in one.layers if not kinds[part.name] or kinds[part.name] - set(APART)}
-
-
-def home(parameter: str, layers: Container[str]) -> str:
-    """The innermost layer that a parameter is in; the parameter itself where there is none.
-
-    >>> home("h.1.mlp.up.weight", {"h.1", "h.1.mlp", "h.10"}), home("scale", {"h.1"})
-    ('h.1.mlp', 'scale')
-    """
-    parts = parameter.split(".")
-    outwards = (".".join(parts[:k]) for k in range(len(parts), 0, -1))
-    return next((name for name in outwards if name in layers), parameter)
+def layers_in_D_grad(checkpoint: GradientInterference) -> dict[str, ParameterSet]:
+    """Layer -> its numbers, without layers of nothing but embedding and head."""
+    kinds: dict[str, set[str]] = {layer.name: set() for layer in checkpoint.layers}
+    for parameter in checkpoint.parameters:
+        kinds.setdefault(layer_of(parameter.name), set()).add(parameter.kind)
+    return {layer.name: layer for layer in checkpoint.layers if not kinds[layer.name] or kinds[layer.name] - set(APART)}

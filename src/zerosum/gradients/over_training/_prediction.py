@@ -10,14 +10,56 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
-from scipy import stats
+from jaxtyping import Float, Int, Shaped
 
-from zerosum.show.gradients.subject import Changes, Number
+from zerosum.errors import InputError
+from zerosum.estimate import Estimate
+from zerosum.gradients._result import GradientInterference
 
 FEWEST_UNITS = 20
 LEVEL = 0.95
+METHOD = "jackknife: each unit left out in turn, Student's t"
+PREDICTED = ("correlation", "slope", "explained", "line_explains", "same_sign")
 LINEAR = 20.0  # largest change over the median one up to which axes stay linear
+
+
+@dataclass(frozen=True, eq=False)
+class TokenChanges:
+    """first_order, loss_change: of the tokens of which both are known, nats.
+
+    unit: which sequence or document, whichever `units` says, each token is from; None: not known.
+    """
+
+    first_order: Float[np.ndarray, " n"]
+    loss_change: Float[np.ndarray, " n"]
+    unit: Shaped[np.ndarray, " n"] | None = None
+    units: str = "sequence"
+
+    @classmethod
+    def of(cls, first_order: Any, loss_change: Any, unit: Any = None, units: str = "sequence") -> "TokenChanges | None":
+        """From arrays of one shape, [n] or [sequence, position], NaN where unknown; None where no token has both.
+
+        unit: of that shape; None: the sequence.
+        """
+        x, y = (np.asarray(values, dtype=np.float64) for values in (first_order, loss_change))
+        if x.shape != y.shape or x.ndim not in (1, 2):
+            raise InputError(
+                f"first_order {x.shape}, loss_change {y.shape}: not one pair for each token. Give arrays of one shape."
+            )
+        known = np.isfinite(x) & np.isfinite(y)
+        if unit is None:
+            of, units = (np.nonzero(known)[0] if x.ndim == 2 else None), "sequence"
+        else:
+            of = np.asarray(unit)[known]
+        return cls(x[known], y[known], of, units) if known.any() else None
+
+
+def changes_of(checkpoint: GradientInterference) -> TokenChanges | None:
+    """Both changes of its tokens; None where no token has both, as without an update."""
+    x, y = (checkpoint.per_token.get(name) for name in ("first_order", "loss_change"))
+    if x is None or y is None:
+        return None
+    return TokenChanges.of(x, y, checkpoint.unit, checkpoint.units)
 
 
 class _Moments(NamedTuple):
@@ -44,29 +86,31 @@ class Prediction:
     """
 
     N: int
-    correlation: Number
-    slope: Number
-    explained: Number
-    line_explains: Number
-    same_sign: Number
+    correlation: Estimate
+    slope: Estimate
+    explained: Estimate
+    line_explains: Estimate
+    same_sign: Estimate
 
 
-def prediction(changes: Changes) -> Prediction:
+def prediction(changes: TokenChanges) -> Prediction:
     """See `Prediction`. Intervals: delete-one-unit jackknife, Student's t, on scales without ends."""
     units = _by_unit(changes)
-    total = _Moments(*(np.asarray(one.sum()) for one in units))
-    values = {name: float(one) for name, one in _values(total).items()}
-    why = _no_interval(changes, len(units.n))
+    total = _Moments(*(np.asarray(moment.sum()) for moment in units))
+    values = {name: float(value) for name, value in _values(total).items()}
+    N, why = len(changes.first_order), _no_interval(changes, len(units.n))
     if why or not all(map(math.isfinite, values.values())):
         why = why or "all changes are equal"
-        found = {name: Number(value, None, why) for name, value in values.items()}
-    else:
-        without = _values(_Moments(*(whole - one for whole, one in zip(total, units, strict=True))))
-        found = {name: _jackknife(name, value, without[name]) for name, value in values.items()}
-    return Prediction(N=len(changes.first_order), **found)
+        return Prediction(N, **{name: _estimate(value, N, None, why) for name, value in values.items()})
+    without = _values(_Moments(*(whole - unit for whole, unit in zip(total, units, strict=True))))
+    return Prediction(N, **{name: _jackknife(name, value, without[name], N) for name, value in values.items()})
 
 
-def _by_unit(changes: Changes) -> _Moments:
+def _estimate(value: float, N: int, ends: tuple[float, float] | None, why: str = "") -> Estimate:
+    return Estimate(value, ends, why, N, "tokens", level=LEVEL, method=METHOD if ends else "")
+
+
+def _by_unit(changes: TokenChanges) -> _Moments:
     """Totals of each unit; of all tokens in one where units are not known. x and y about their means."""
     x, y = changes.first_order, changes.loss_change
     dx, dy = x - x.mean(), y - y.mean()
@@ -86,7 +130,7 @@ def _values(m: _Moments) -> dict[str, Float[np.ndarray, "..."]]:
     return {name: np.where(np.isfinite(one), one, np.nan) for name, one in found.items()}
 
 
-def _no_interval(changes: Changes, n_units: int) -> str:
+def _no_interval(changes: TokenChanges, n_units: int) -> str:
     if changes.unit is None:
         return "which sequence a token is from is not known"
     return f"{n_units} {changes.units}s; an interval needs at least {FEWEST_UNITS}" if n_units < FEWEST_UNITS else ""
@@ -102,17 +146,19 @@ _SCALES: dict[str, tuple[_Map, _Map]] = {
 }
 
 
-def _jackknife(name: str, value: float, without: Float[np.ndarray, " U"]) -> Number:
+def _jackknife(name: str, value: float, without: Float[np.ndarray, " U"], N: int) -> Estimate:
     """A value with its interval, from what it is without each unit."""
+    from scipy.special import stdtrit
+
     there, back = _SCALES[name]
     with np.errstate(divide="ignore", invalid="ignore"):
         centre, others = there(np.asarray(value)), there(without)
     if not (np.isfinite(centre) and np.isfinite(others).all()):
-        return Number(value, None, "at the end of what it can be")
+        return _estimate(value, N, None, "at the end of its range")
     U = len(others)
     error = math.sqrt((U - 1) / U * float(((others - others.mean()) ** 2).sum()))
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, U - 1)) * error
-    return Number(value, (float(back(centre - reach)), float(back(centre + reach))))
+    reach = float(stdtrit(U - 1, (1 + LEVEL) / 2)) * error
+    return _estimate(value, N, (float(back(centre - reach)), float(back(centre + reach))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +171,7 @@ class Bins:
     width: float | None
 
 
-def binned(changes: Changes, bins: int) -> Bins:
+def binned(changes: TokenChanges, bins: int) -> Bins:
     """Square bins, evenly spread on the axis, symmetric about 0, that hold every token."""
     x, y = changes.first_order, changes.loss_change
     size = np.abs(np.concatenate([x, y]))

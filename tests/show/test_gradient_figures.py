@@ -1,57 +1,63 @@
-"""Figures of per-token gradients draw what their tables hold, cut nothing off, and join nothing that may not be."""
+"""Figures of per-token gradients draw what their numbers say, cut nothing off, and join nothing that may not be."""
 
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
+import pandas as pd
 import pytest
-from gradient_documents import HOSTILE, STEPS, TYPES, as_proxy, changes, document, documents
+from gradient_records import HOSTILE, STEPS, TYPES, as_proxy, changes, record, records, report, unknown
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.patches import PathPatch, Rectangle
 
+from zerosum.gradients.over_training import binned, changes_of
 from zerosum.show.drawing import Layout
 from zerosum.show.drawing.style import PAPER, SERIES
-from zerosum.show.gradients.figures import (
-    FIGURES,
-    factors,
-    figures_of,
-    first_order,
-    halvings,
-    opposition,
-    parts,
-    why_absent,
+from zerosum.show.section import left_out, present
+from zerosum.show.sections import (
+    gradient_factors,
+    gradient_first_order,
+    gradient_halvings,
+    gradient_opposition,
+    gradient_parts,
 )
-from zerosum.show.gradients.prediction import binned
-from zerosum.show.gradients.subject import GradientsOverTraining
 
-SEVERAL = ("gradient-opposition", "gradient-factors", "gradient-halvings")
+FIGURES = (gradient_opposition, gradient_factors, gradient_first_order, gradient_parts, gradient_halvings)
 
 
-def over_of(given, seed=0):
-    return GradientsOverTraining.of("run", given, [changes(40, 60, seed=seed + k) for k in range(len(given))])
+def with_changes(given):
+    """The report on these checkpoints, each with changes of its tokens."""
+    pairs = [changes(40, 60, seed=k) for k in range(len(given))]
+    per_token = [dict(zip(("first_order", "loss_change"), pair, strict=True)) for pair in pairs]
+    return report([replace(one, per_token=values) for one, values in zip(given, per_token, strict=True)])
+
+
+def numbers(section, given):
+    return pd.DataFrame(section.numbers(given))
 
 
 @pytest.fixture(scope="module")
-def over():
-    return over_of(documents())
+def plain():
+    return with_changes(records())
 
 
 @pytest.fixture(scope="module")
 def mixed():
     """Token gradients over two N, and a proxy."""
-    given = [*documents(steps=STEPS[:4], N=512), *documents(steps=STEPS[4:])]
-    return over_of([*given, *map(as_proxy, documents(steps=STEPS[5:]))])
+    given = [*records(steps=STEPS[:4], N=512), *records(steps=STEPS[4:])]
+    return with_changes([*given, *map(as_proxy, records(steps=STEPS[5:]))])
 
 
 @pytest.fixture(scope="module")
 def long_names():
     types = tuple(f"{HOSTILE}$x${'long' * 13}{k}" for k in range(8))
-    return over_of(documents(steps=(0, 10, 100, 1000), types=types, prefix="a" * 70 + ".<b>"))
+    return with_changes(records(steps=(0, 10, 100, 1000), types=types, prefix="a" * 70 + ".<b>"))
 
 
 @pytest.fixture(scope="module")
 def deep():
-    return over_of(documents(steps=(1, 10, 100, 1000), layers=48))
+    return with_changes(records(steps=(1, 10, 100, 1000), layers=48))
 
 
 def drawn(fig):
@@ -61,57 +67,57 @@ def drawn(fig):
 
 
 @pytest.mark.parametrize("layout", get_args(Layout))
-@pytest.mark.parametrize("stem", FIGURES)
-@pytest.mark.parametrize("case", ["over", "mixed", "long_names", "deep"])
-def test_nothing_is_cut_off(request, case, stem, layout):
+@pytest.mark.parametrize("section", FIGURES)
+@pytest.mark.parametrize("case", ["plain", "mixed", "long_names", "deep"])
+def test_nothing_is_cut_off(request, case, section, layout):
     given = request.getfixturevalue(case)
-    fig = FIGURES[stem].plot(given, layout)
+    fig = section.plot(given, layout)
     box = fig.get_tightbbox(drawn(fig))  # inches
     width, height = fig.get_size_inches()
     assert min(box.x0, box.y0) >= 0
     assert box.x1 <= width
     assert box.y1 <= height
-    assert len(FIGURES[stem].alt(given)) > 100
+    assert len(section.alt(given)) > 100
 
 
 @pytest.mark.parametrize("layout", get_args(Layout))
-@pytest.mark.parametrize("stem", FIGURES)
+@pytest.mark.parametrize("section", FIGURES)
 @pytest.mark.parametrize("case", ["mixed", "long_names"])
-def test_the_legend_covers_no_panel(request, case, stem, layout):
-    fig = FIGURES[stem].plot(request.getfixturevalue(case), layout)
+def test_the_legend_covers_no_panel(request, case, section, layout):
+    fig = section.plot(request.getfixturevalue(case), layout)
     renderer = drawn(fig)
     (legend,) = fig.legends
     box = legend.get_window_extent(renderer)
     assert not any(box.overlaps(ax.get_tightbbox(renderer)) for ax in fig.axes if ax.get_visible())
 
 
-def test_both_oppositions_are_drawn_as_the_table_has_them(over):
-    table = opposition.table(over)
-    whole, rest = opposition.plot(over).axes
-    for name, (colour, _) in opposition.LOOKS.items():
-        (line,) = (one for one in whole.lines if one.get_color() == colour)
+def test_both_oppositions_are_drawn_as_the_table_has_them(plain):
+    table = numbers(gradient_opposition, plain)
+    whole, rest = gradient_opposition.plot(plain).axes
+    for name, (colour, _) in gradient_opposition.LOOKS.items():
+        (line,) = (one for one in whole.lines if one.get_color() == SERIES[colour])
         assert np.array_equal(line.get_xydata(), table[["step", name]].to_numpy())
-        (line,) = (one for one in rest.lines if one.get_color() == colour)
+        (line,) = (one for one in rest.lines if one.get_color() == SERIES[colour])
         assert line.get_ydata() == pytest.approx(1 - table[name].to_numpy())
     assert (whole.get_xscale(), rest.get_yscale()) == ("symlog", "log")
     assert 0 in whole.get_xticks()
 
 
 def test_intervals_are_bands_and_a_missing_number_is_a_gap():
-    given = documents(steps=(1, 10, 100))
-    given[0]["intervals"]["D_grad"] = [0.3, 0.5]
-    given[1] |= {"D_grad": None, "D_grad_reason": "<b>"}
-    ax = opposition.plot(over_of(given)).axes[0]
+    first, second, third = records(steps=(1, 10, 100))
+    first = replace(first, intervals={"D_grad": (0.3, 0.5)})
+    ax = gradient_opposition.plot(report([first, unknown(second, "D_grad"), third])).axes[0]
     ends = [piece for one in ax.collections if hasattr(one, "get_segments") for piece in one.get_segments()]
     assert [piece.tolist() for piece in ends if len(piece)] == [[[1.0, 0.3], [1.0, 0.5]]]
     (line,) = (one for one in ax.lines if one.get_color() == SERIES[0])
     assert np.isnan(line.get_ydata()).tolist() == [False, True, False]
 
 
-@pytest.mark.parametrize("stem", ["gradient-opposition", "gradient-factors"])
-def test_no_line_joins_different_N_or_a_proxy_with_token_gradients(mixed, stem):
-    fig = FIGURES[stem].plot(mixed)
-    sets = [tuple(float(one.step) for one in line.checkpoints) for line in mixed.lines]
+@pytest.mark.parametrize("section", [gradient_opposition, gradient_factors])
+def test_no_line_joins_different_N_or_a_proxy_with_token_gradients(mixed, section):
+    fig = section.plot(mixed)
+    several = mixed.runs[0].records[0].comparable
+    sets = [tuple(float(one.step) for one in line.checkpoints) for line in several]
     for ax in fig.axes:
         lines = [one for one in ax.lines if one.get_marker() not in ("None", "")]
         assert {tuple(one.get_xdata()) for one in lines} == set(sets)
@@ -124,50 +130,50 @@ def test_no_line_joins_different_N_or_a_proxy_with_token_gradients(mixed, stem):
     assert "are not of single tokens' gradients" in above
 
 
-def test_heights_of_the_factors_add_up_to_what_is_left(over):
-    C, ratio, left = factors.plot(over).axes
+def test_heights_of_the_factors_add_up_to_what_is_left(plain):
+    C, ratio, left = gradient_factors.plot(plain).axes
     values = [ax.lines[0].get_ydata() for ax in (C, ratio, left)]
     assert values[0] * values[1] == pytest.approx(values[2], rel=1e-9)
     assert C.get_ylim() == ratio.get_ylim() == left.get_ylim()
-    table = factors.table(over)
+    table = numbers(gradient_factors, plain)
     assert values[2] == pytest.approx(1 - table.D_first_order.to_numpy())
     assert table.C_uG_over_C_ug.to_numpy() == pytest.approx((table.C_uG / table.C_ug).to_numpy())
 
 
 def test_an_interval_of_C_ug_is_turned_round_in_the_factor():
-    given = documents(steps=(1, 10))
-    given[0]["intervals"]["C_ug"] = [0.05, 0.2]
-    found = factors.ratio(over_of(given).checkpoints[0])
-    assert found.ends == pytest.approx((given[0]["C_uG"] / 0.2, given[0]["C_uG"] / 0.05))
+    given = replace(record(1), intervals={"C_ug": (0.05, 0.2)})
+    assert gradient_factors.ratio(given).interval == pytest.approx((given.C_uG / 0.2, given.C_uG / 0.05))
 
 
 def test_all_that_cancels_leaves_nothing_to_draw():
-    given = documents(steps=(1, 10, 100))
-    given[1]["D_first_order"] = 1.0
-    ax = factors.plot(over_of(given)).axes[2]
+    given = records(steps=(1, 10, 100))
+    given[1] = replace(given[1], first_order=replace(given[1].first_order, D=1.0))
+    ax = gradient_factors.plot(report(given)).axes[2]
     triangles = next(line for line in ax.lines if line.get_marker() == "^")
     assert np.isnan(triangles.get_ydata()).tolist() == [False, True, False]
 
 
-def test_first_middle_and_last_checkpoint_are_shown_with_all_their_tokens(over):
-    table = first_order.table(over)
+def test_first_middle_and_last_checkpoint_are_shown_with_all_their_tokens(plain):
+    table = numbers(gradient_first_order, plain)
     assert table.step.unique().tolist() == [STEPS[0], STEPS[len(STEPS) // 2], STEPS[-1]]
     assert table.groupby("step").tokens.sum().tolist() == [40 * 60 - 1] * 3
-    fig = first_order.plot(over)
+    fig = gradient_first_order.plot(plain)
     assert [ax.get_title("left").splitlines()[0] for ax in fig.axes] == [
         f"step {step:,} (N = 2,399 tokens)" for step in table.step.unique()
     ]
 
 
-def test_each_shade_covers_the_fields_with_its_counts(over):
-    ax = first_order.plot(over).axes[2]
-    bins = binned(over.checkpoints[-1].changes, first_order.BINS["wide"])
-    starts = first_order.levels(max(int(binned(one.changes, 48).count.max()) for one in first_order.shown(over)))
+def test_each_shade_covers_the_fields_with_its_counts(plain):
+    ax = gradient_first_order.plot(plain).axes[2]
+    checkpoints = plain.runs[0].records[0]
+    bins = binned(changes_of(checkpoints.last), gradient_first_order.BINS["wide"])
+    most = max(int(binned(one, 48).count.max()) for _, one in gradient_first_order.shown(checkpoints))
+    starts = gradient_first_order.levels(most)
     middles = (bins.edges[:-1] + bins.edges[1:]) / 2
     places = np.array([(a, b) for a in middles for b in middles])
     paths = [one for one in ax.patches if isinstance(one, PathPatch)]
     for patch in paths:
-        k = first_order.SHADES.index(patch.get_alpha())
+        k = gradient_first_order.SHADES.index(patch.get_alpha())
         stop = starts[k + 1] if k + 1 < len(starts) else np.inf
         inside = np.zeros(len(places), dtype=bool)
         for box in patch.get_path().to_polygons():
@@ -177,8 +183,8 @@ def test_each_shade_covers_the_fields_with_its_counts(over):
     assert len(paths) >= 4
 
 
-def test_axes_of_both_changes_are_alike(over):
-    for ax in first_order.plot(over).axes:
+def test_axes_of_both_changes_are_alike(plain):
+    for ax in gradient_first_order.plot(plain).axes:
         assert ax.get_xlim() == ax.get_ylim() == pytest.approx((-ax.get_xlim()[1], ax.get_xlim()[1]))
         assert ax.get_xscale() == ax.get_yscale() == "asinh"
         assert ax.get_xticks().tolist() == ax.get_yticks().tolist()
@@ -188,13 +194,13 @@ def test_axes_of_both_changes_are_alike(over):
 
 def test_even_changes_have_linear_axes():
     x, y = np.random.default_rng(0).uniform(-1, 1, (2, 400))
-    over = GradientsOverTraining.of("", [document(1)], [(x, y)])
-    assert first_order.plot(over).axes[0].get_xscale() == "linear"
+    given = record(1, pair=(x.reshape(20, 20), y.reshape(20, 20)))
+    assert gradient_first_order.plot(report([given])).axes[0].get_xscale() == "linear"
 
 
-def test_every_field_of_the_map_is_a_row_of_the_table_and_carries_its_number(over):
-    table = parts.table(over)
-    ax, C_g = parts.plot(over).axes
+def test_every_field_of_the_map_is_a_row_of_the_table_and_carries_its_number(plain):
+    table = numbers(gradient_parts, plain)
+    ax, C_g = gradient_parts.plot(plain).axes
     layers, types = list(dict.fromkeys(table.layer)), list(dict.fromkeys(table.type))
     assert layers == [*(f"model.layers.{k}" for k in range(6)), "model.norm"]
     assert types == [*TYPES, "input_layernorm", "weight"]
@@ -205,35 +211,37 @@ def test_every_field_of_the_map_is_a_row_of_the_table_and_carries_its_number(ove
     assert len([one for one in C_g.patches if isinstance(one, Rectangle)]) == len(table)
 
 
-def test_a_stronger_colour_is_more_opposition(over):
-    table = parts.table(over).query("type in @TYPES")
-    ax = parts.plot(over).axes[0]
-    layers, types = [list(dict.fromkeys(parts.table(over)[name])) for name in ("layer", "type")]
+def test_a_stronger_colour_is_more_opposition(plain):
+    whole = numbers(gradient_parts, plain)
+    table = whole.query("type in @TYPES")
+    ax = gradient_parts.plot(plain).axes[0]
+    layers, types = [list(dict.fromkeys(whole[name])) for name in ("layer", "type")]
     alpha = {(one.get_x() + 0.5, one.get_y() + 0.5): one.get_alpha() for one in ax.patches}
     shades = [alpha[types.index(row.type), layers.index(row.layer)] for row in table.itertuples()]
     assert np.array_equal(np.argsort(shades), np.argsort(table.D_grad.to_numpy()))
-    assert (min(shades), max(shades)) == pytest.approx((parts.FAINT, parts.STRONG))
+    assert (min(shades), max(shades)) == pytest.approx((gradient_parts.FAINT, gradient_parts.STRONG))
     assert {to_hex(one.get_facecolor()) for one in ax.patches} == {SERIES[0]}
 
 
 def test_an_unknown_field_is_a_dash_and_numbers_give_way_where_there_is_no_room(deep):
-    given = document(16)
-    given["parameters"][1] |= {"D_grad": None, "D_grad_reason": "no token has a gradient here"}
-    ax = parts.plot(over_of([given])).axes[0]
+    given = record(16)
+    untouched = replace(given.parameters[1], D_grad=float("nan"))
+    given = replace(given, parameters=(given.parameters[0], untouched, *given.parameters[2:]))
+    ax = gradient_parts.plot(report([given])).axes[0]
     assert [text.get_position() for text in ax.texts if text.get_text() == "—"] == [(0, 0)]
-    crowded = over_of([document(16, types=tuple(f"t{k}" for k in range(20)))])
-    assert not parts.plot(crowded, "narrow").axes[0].texts
-    many = over_of([document(16, types=tuple(f"t{k}" for k in range(30)), layers=2)])
-    fig = parts.plot(many)
+    crowded = report([record(16, types=tuple(f"t{k}" for k in range(20)))])
+    assert not gradient_parts.plot(crowded, "narrow").axes[0].texts
+    many = report([record(16, types=tuple(f"t{k}" for k in range(30)), layers=2)])
+    fig = gradient_parts.plot(many)
     assert "further layers or smaller types" in fig.get_suptitle()
-    assert len(parts.table(many)) == 2 * 31 + 1
-    assert len(fig.axes[0].get_xticks()) == parts.COLUMNS
-    assert len(parts.plot(deep).axes[0].texts) == len(parts.table(deep))
+    assert len(numbers(gradient_parts, many)) == 2 * 31 + 1
+    assert len(fig.axes[0].get_xticks()) == gradient_parts.COLUMNS
+    assert len(gradient_parts.plot(deep).axes[0].texts) == len(numbers(gradient_parts, deep))
 
 
-def test_marks_stand_where_agreement_halved_in_order(over):
-    table = halvings.table(over).drop_duplicates("layer")
-    lines, order = halvings.plot(over).axes
+def test_marks_stand_where_agreement_halved_in_order(plain):
+    table = numbers(gradient_halvings, plain).drop_duplicates("layer")
+    lines, order = gradient_halvings.plot(plain).axes
     marks = [line.get_xydata()[0].tolist() for line in order.lines]
     within = table.dropna(subset="halved_at_step")
     assert marks[: len(within)] == [[step, y] for y, step in enumerate(within.halved_at_step)]
@@ -246,51 +254,30 @@ def test_marks_stand_where_agreement_halved_in_order(over):
 
 
 def test_checkpoints_of_another_N_are_left_out_and_named(mixed):
-    fig = halvings.plot(mixed)
+    fig = gradient_halvings.plot(mixed)
     assert "Left out" in fig.get_suptitle()
     assert "N = 20,000" in fig.get_suptitle()
-    assert set(halvings.table(mixed).step) == set(map(float, STEPS[4:]))
-
-
-def test_one_checkpoint_has_the_figures_that_are_not_about_several():
-    one = over_of([document(512)])
-    assert list(figures_of(one)) == ["gradient-first-order", "gradient-parts"]
-    assert set(why_absent(one)) == set(SEVERAL)
-    assert all("one checkpoint was measured" in why for why in why_absent(one).values())
-
-
-def test_figures_without_their_numbers_say_why():
-    bare = GradientsOverTraining.of("", documents(steps=(1, 2), update=False))
-    assert why_absent(bare) == {
-        "gradient-factors": "no update was given",
-        "gradient-first-order": "no update was given",
-    }
-    nothing = [one | {"D_grad": None, "D_grad_matrices": None, "D_grad_reason": "<i>"} for one in documents((1, 2))]
-    for one in nothing:
-        one |= {"parameters": [], "layers": []}
-    assert set(why_absent(GradientsOverTraining.of("", nothing))) == {
-        *("gradient-opposition", "gradient-first-order", "gradient-parts", "gradient-halvings")
-    }
-    other_N = GradientsOverTraining.of("", [document(1), document(2, N=512)])
-    assert "no two checkpoints" in why_absent(other_N)["gradient-halvings"]
+    assert set(numbers(gradient_halvings, mixed).step) == set(map(float, STEPS[4:]))
 
 
 def test_a_run_of_proxies_alone_says_so_wherever_it_is_shown():
-    over = over_of([as_proxy(one) for one in documents(steps=(1, 10, 100))])
-    assert [one["D_grad"].value for one in over.checkpoints] == [one["D_grad"] for one in documents((1, 10, 100))]
-    shown = figures_of(over)
-    assert set(shown) == {"gradient-opposition", "gradient-first-order", "gradient-parts", "gradient-halvings"}
-    for stem in ("gradient-opposition", "gradient-parts", "gradient-halvings"):
-        assert "positionwise proxy" in shown[stem].plot(over).get_suptitle(), stem
-    assert "forms no token gradient" in why_absent(over)["gradient-factors"]
+    given = [as_proxy(one) for one in records(steps=(1, 10, 100))]
+    several = with_changes(given)
+    drawn_values = numbers(gradient_opposition, several).D_grad.tolist()
+    assert drawn_values == [one.D_grad for one in records((1, 10, 100))]
+    shown = [one.stem for one in present(several) if one.figure]
+    assert shown == [f"gradient-{one}" for one in ("opposition", "first-order", "parts", "halvings")]
+    for section in (gradient_opposition, gradient_parts, gradient_halvings):
+        assert "positionwise proxy" in section.plot(several).get_suptitle(), section.TITLE
+    assert "forms no token gradient" in dict(left_out(several))[gradient_factors.TITLE]
 
 
 def test_long_names_keep_the_end_that_tells_them_apart(long_names):
-    labels = [label.get_text() for label in halvings.plot(long_names, "narrow").axes[1].get_yticklabels()]
+    labels = [label.get_text() for label in gradient_halvings.plot(long_names, "narrow").axes[1].get_yticklabels()]
     assert len(set(labels)) == len(labels)
     assert all(len(label) <= 16 for label in labels)
 
 
 def test_the_chance_line_is_the_mean_of_random_signs():
     signs = np.random.default_rng(0).choice([-1.0, 1.0], (4_000, 512))
-    assert opposition.chance(512) == pytest.approx(1 - np.abs(signs.sum(axis=1)).mean() / 512, abs=0.001)
+    assert gradient_opposition.chance(512) == pytest.approx(1 - np.abs(signs.sum(axis=1)).mean() / 512, abs=0.001)

@@ -1,0 +1,49 @@
+"""A copy of the source into which a test drops files, and its command line."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import zerosum
+
+TOYS = Path(__file__).parent / "toys"
+
+
+class House:
+    """A copy of `src`. Files dropped into it are all that a feature costs."""
+
+    def __init__(self, folder: Path):
+        self.src = folder / "src"
+        self.folder = folder
+        package = Path(zerosum.__file__).parent
+        shutil.copytree(package, self.src / "zerosum", ignore=shutil.ignore_patterns("__pycache__"))
+
+    def add(self, toy: str, place: str) -> None:
+        """Put a file of `toys/` at a place in the package; a new one, never a change of one that is there."""
+        target = self.src / "zerosum" / place
+        assert not target.exists(), f"{place} is there already: adding means a new file"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(TOYS / toy, target)
+
+    def run(self, *arguments: object, code: int = 0) -> str:
+        """Call the command line of the copy; return what it printed on stdout."""
+        environment = os.environ | {"PYTHONPATH": str(self.src), "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [sys.executable, "-m", "zerosum", *map(str, arguments)],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def house(tmp_path):
+    return House(tmp_path)

@@ -1,0 +1,28 @@
+"""What costs one file: drop it into a copy of the source, and command line, JSON and page have it."""
+
+import json
+
+LAW = [(step, 30 * step**-0.25 * (1 + (step / 800) ** 5) ** 0.04) for step in range(1, 4000, 7)]
+
+
+def test_a_log_format_is_one_file(house, tmp_path):
+    log = tmp_path / "toy.log"
+    log.write_text("hello\n" + "".join(f"<<{step}>> nats={loss:.6f}\n" for step, loss in LAW))
+    house.run("curves", log, "--json", code=2)
+    house.add("log_format.py", "curves/formats/toy_log.py")
+    (curve,) = json.loads(house.run("curves", log, "--json"))["curves"]
+    assert (curve["format"], curve["n_points"]) == ("toy log", len(LAW))
+    assert json.loads(house.run("fit", log, "--json"))["curves"][0]["format"] == "toy log"
+
+
+def test_a_section_is_one_file(house, tmp_path):
+    log, out = tmp_path / "run.csv", tmp_path / "out"
+    log.write_text("step,loss\n" + "".join(f"{step},{loss}\n" for step, loss in LAW))
+    house.add("section.py", "show/sections/medians.py")
+    assert "losses above their median" in house.run("fit", log, "--out", out, "--details")
+    page = (out / "report.html").read_text()
+    assert 'id="medians"' in page
+    assert "285 losses above their median" in page
+    assert (out / "medians.csv").read_text() == "run,above_median\nrun,285\n"
+    assert (out / "medians.tex").is_file()
+    assert {file.suffix for file in (out / "figures").glob("medians.*")} == {".svg", ".pdf", ".csv"}
