@@ -45,7 +45,7 @@ def log_records(path: Path, damage: Damage) -> Iterator[bytes]:
 
 
 def _chunks(block: bytes, last: bool, damage: Damage, name: str) -> Iterator[tuple[int, bytes]]:
-    """Chunks of one block; ends at the first damaged one. `kind` 0 marks the damage, which ends the record being joined."""
+    """Chunks of one block up to the first damaged one, which has `kind` 0 and ends the record being joined."""
     at = 0
     while at + CHUNK.size <= len(block):
         checksum, length, kind = CHUNK.unpack_from(block, at)
