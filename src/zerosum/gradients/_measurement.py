@@ -32,7 +32,7 @@ from zerosum.gradients.batches import (
     require_finite,
     require_parameters,
 )
-from zerosum.gradients.layerwise._recorder import Unsupported
+from zerosum.gradients.layerwise._pieces import Unsupported
 from zerosum.gradients.parameters import Parameter, names_its_ends
 from zerosum.losses import token_losses
 
@@ -156,7 +156,7 @@ def prepare(
 
 
 def notes_on(model: Any, update: Any) -> tuple[str, ...]:
-    """What to know of a model that is measured, and of an update that is given as another model."""
+    """Notes on the model, and on an update that is given as another model."""
     frozen = {name: one for name, one in model.named_parameters() if not one.requires_grad}
     notes = [f"frozen parameters left out: {len(frozen)}"] if frozen else []
     if isinstance(update, torch.nn.Module):
@@ -194,7 +194,7 @@ def _in_memory(share: Callable[[int], Share], parts: list[Batch], done: Callable
 
 
 def _share(model: Any, ready: Prepared, way: Way, k: int) -> Share:
-    """Everything that is measured of one batch."""
+    """The partial result of one batch."""
     part = ready.parts[k]
     try:
         with narrow(model, way.dtype):
@@ -250,7 +250,7 @@ def _unknown(ready: Prepared, part: Batch) -> dict[str, Float[np.ndarray, "s T"]
 
 
 def _losses_after(model: Any, ready: Prepared, part: Batch, size: TokensPerBatch) -> Float32[np.ndarray, "s T"]:
-    """What the losses really are when the update is added."""
+    """The real losses of one batch after the update."""
     ids = ready.ids[part.rows]
     with moved(model, ready.update or {}):
         after = token_losses(model, ids, tokens_per_batch=size)

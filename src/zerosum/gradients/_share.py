@@ -1,4 +1,4 @@
-"""What was measured of some sequences. Shares of different sequences of one model add up to the whole.
+"""Partial result over some sequences of a model; partial results add up.
 
 Letters: S sequences of all, s of a share, T predicted positions, i token, j coordinate; p_ij = g_ij u_j.
 """
@@ -34,9 +34,9 @@ class Share:
     notes: list[str] = field(default_factory=list)
 
     def add(self, other: "Share") -> "Share":
-        """Take in another share, in place, so that no third copy of the sums is held."""
-        for mine, its in ((self.net, other.net), (self.mass, other.mass)):
-            for name, value in its.items():
+        """Add another partial result in place, so that no third copy of the sums is held."""
+        for mine, theirs in ((self.net, other.net), (self.mass, other.mass)):
+            for name, value in theirs.items():
                 mine[name] += value.to(mine[name])
         self.rows = np.concatenate([self.rows, other.rows])
         self.per_token = {
@@ -50,7 +50,7 @@ class Share:
         return self
 
     def in_place(self, name: str, sequences: int) -> Float[np.ndarray, "S T"]:
-        """Numbers of each token where its sequence stands among all; NaN where they are not known."""
+        """Numbers of each token, at the row of its sequence among all; NaN where they are not known."""
         values = self.per_token[name]
         whole = np.full((sequences, values.shape[1]), np.nan)
         whole[self.rows] = values

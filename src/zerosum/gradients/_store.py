@@ -100,7 +100,7 @@ def write(
     tokens: "TokenSequences",
     how: dict[str, Any],
 ) -> None:
-    """Put one checkpoint into the store at `path`; what was there of its step is replaced when this is whole.
+    """Write one checkpoint into the store at `path`; an older one of its step is replaced once this one is complete.
 
     record: of a checkpoint, with its step. how: what decides it.
     Raises InputError where the store holds checkpoints measured on other tokens.
@@ -205,7 +205,7 @@ def _with_arrays(group: Group) -> GradientInterference:
     return replace(group.record, per_token=per_token, unit=unit)
 
 
-# Names of parameters stand in the record alone: no type of zarr's holds words in a way that is settled.
+# Names of parameters are in the record alone: zarr has no settled type for strings.
 def _dataset(record: GradientInterference, tokens: "TokenSequences", how: dict[str, Any]) -> xr.Dataset:
     place = ("sequence", "position")
     values: dict[str, Any] = {

@@ -28,9 +28,9 @@ Along = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Update:
-    """make: gives u by parameter name, None for no update; called where it is needed. record: what decides it.
+    """make: gives u by parameter name, None for no update; called where it is needed. record: what it depends on.
 
-    notes: what to know about it.
+    notes: sentences for the result.
     """
 
     make: Callable[[], Mapping[str, Any] | None] = lambda: None
@@ -105,7 +105,7 @@ def _parts(store: Path) -> Path:
 
 
 def _folder(store: Path, step: int, how: dict[str, Any], choice: Choice) -> Path:
-    """Where parts of this very measurement are kept; those of other batches are no parts of it."""
+    """Folder of the partial results of exactly this measurement, with these batches."""
     text = json.dumps(how | {"tokens_per_batch": choice.tokens_per_batch}, sort_keys=True)
     return _parts(store) / f"step-{step}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
@@ -113,7 +113,7 @@ def _folder(store: Path, step: int, how: dict[str, Any], choice: Choice) -> Path
 def _how(
     checkpoint: Checkpoint, tokens: TokenSequences, update: Update, choice: Choice, verified: int
 ) -> dict[str, Any]:
-    """What decides the numbers of a checkpoint, to know results that still hold."""
+    """Cache key: everything the numbers of a checkpoint depend on."""
     found = {"method": choice.method, "n_sampled": choice.n_sampled, "seed": choice.seed, "dtype": choice.dtype}
     found |= {"budget": choice.budget} if choice.method == "auto" else {}
     found |= {"verify": verified, "update": update.record, "data_sha256": tokens.sha256, "units": units_of(tokens)}
