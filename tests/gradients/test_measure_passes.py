@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from test_first_order import random_update
+from test_measure import written_out
 from tiny_models import VOCABULARY, tiny
 
 import zerosum
