@@ -20,12 +20,12 @@ from torch.nn import functional
 from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients._sums import GradientSums
 from zerosum.gradients.head import hidden_in, logits_of
-from zerosum.gradients.layerwise._accumulators import Accumulator, Both, MassAccumulator, NetAccumulator
+from zerosum.gradients.layerwise._accumulators import Both, MassAccumulator, NetAccumulator
 from zerosum.gradients.layerwise._head import HeadPass
 from zerosum.gradients.layerwise._head import separate_head as separate_head
 from zerosum.gradients.layerwise._layers import recording
 from zerosum.gradients.layerwise._per_token import Tally
-from zerosum.gradients.layerwise._pieces import Unsupported
+from zerosum.gradients.layerwise._pieces import Accumulator, Unsupported
 from zerosum.gradients.layerwise._position_accumulator import PositionAccumulator
 from zerosum.gradients.layerwise._recorder import Recorder
 from zerosum.gradients.layerwise._tail import Cut, Tail, find_tail
