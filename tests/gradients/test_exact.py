@@ -9,7 +9,7 @@ from torch.nn import functional
 from zerosum.gradients._exact import exact_sums, separate_head
 from zerosum.gradients._general import general_sums
 from zerosum.gradients._oracle import oracle_sums
-from zerosum.gradients.layerwise._recorder import Unsupported
+from zerosum.gradients.layerwise._pieces import Unsupported
 
 FAMILIES = ("llama", "olmo2", "qwen3", "gpt2", "gpt-neox")
 

@@ -53,7 +53,7 @@ def test_a_damaged_checkpoint_is_measured_anew(tmp_path, sequences, file):  # no
     assert measured(tmp_path / "s", 1, HOW) is not None
     assert measured(tmp_path / "s", 2, HOW) is None
     _, document = put(tmp_path / "s", 2, sequences)
-    assert measured(tmp_path / "s", 2, HOW) == json.loads(json.dumps(document))
+    assert measured(tmp_path / "s", 2, HOW).to_json() == json.loads(json.dumps(document))
     assert read(tmp_path / "s").equals(whole)
 
 
@@ -67,7 +67,7 @@ def test_format_1_opens_with_a_note_and_the_same_numbers(tmp_path, sequences):  
     assert new.attrs["problems"] == []
     (problem,) = old.attrs["problems"]
     assert (problem["code"], problem["steps"]) == ("no-checksums", [1, 2])
-    assert measured(tmp_path / "old", 1, HOW) == json.loads(json.dumps(documents[1]))
+    assert measured(tmp_path / "old", 1, HOW).to_json() == json.loads(json.dumps(documents[1]))
     put(tmp_path / "old", 2, sequences)
     assert open_gradients(tmp_path / "old").attrs["problems"][0]["steps"] == [1]
     assert np.isfinite(old["loss"]).any()

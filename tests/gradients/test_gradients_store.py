@@ -24,6 +24,15 @@ def sequences(tokens):
     return TokenSequences(ids, np.arange(len(ids)), ("a", "b", "c"))
 
 
+def edit(path, step, change):
+    """Change the attributes of a checkpoint by hand, and take away the checksums, as in a store of format 1."""
+    file = path / f"step-{step}" / "zarr.json"
+    (path / f"step-{step}" / "loss" / "SHA256SUMS").unlink(missing_ok=True)
+    group = json.loads(file.read_text())
+    attributes = {name: value for name, value in group["attributes"].items() if name != "format"}
+    file.write_text(json.dumps(group | {"attributes": change(attributes)}))
+
+
 def put(path, step, sequences, *, family="llama", updated=True):
     model = tiny(family)
     found = zerosum.gradient_interference(model, sequences.ids, random_update(model) if updated else None)
@@ -82,10 +91,8 @@ def test_stores_that_hold_documents_still_open(tmp_path, sequences, method):
     found = zerosum.gradient_interference(model, sequences.ids, update, method=method, n_sampled=16)
     found = replace(found, source="x", step=4, verified=Verified(2, 1e-6, 2e-6, float("nan"), 1e-7))
     write(tmp_path / "s", found, sequences, HOW)
-    file = tmp_path / "s" / "step-4" / "zarr.json"
-    group = json.loads(file.read_text())
-    del group["attributes"]["record"]
-    file.write_text(json.dumps(group | {"attributes": group["attributes"] | {"document": found.to_json()}}))
+    older = {"document": found.to_json()}
+    edit(tmp_path / "s", 4, lambda attributes: {k: v for k, v in attributes.items() if k != "record"} | older)
     assert open_gradients(tmp_path / "s").attrs["documents"] == [found.to_json()]
     (one,) = read_gradients(tmp_path / "s").checkpoints
     assert one.to_json() == found.to_json()
@@ -95,14 +102,13 @@ def test_stores_that_hold_documents_still_open(tmp_path, sequences, method):
 
 def test_a_record_that_is_damaged_or_foreign_is_one_line(tmp_path, sequences):
     put(tmp_path / "s", 4, sequences)
-    file = tmp_path / "s" / "step-4" / "zarr.json"
-    group = json.loads(file.read_text())
-    for attributes, why in (
+    group = json.loads((tmp_path / "s" / "step-4" / "zarr.json").read_text())
+    for stored, why in (
         (group["attributes"]["record"] | {"N": "many"}, "N"),
         ({"a": 1}, "N"),
         ([], "record"),
     ):
-        file.write_text(json.dumps(group | {"attributes": group["attributes"] | {"record": attributes}}))
+        edit(tmp_path / "s", 4, lambda attributes, stored=stored: attributes | {"record": stored})
         with pytest.raises(InputError, match=rf"step-4: damaged.*{why}.*Measure again") as error:
             read_gradients(tmp_path / "s")
         assert len(str(error.value).splitlines()) == 1

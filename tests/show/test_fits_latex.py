@@ -6,13 +6,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from simulated_logs import HOSTILE, analyses_of, logs_of, renamed
+from simulated_logs import HOSTILE, analyses_of, curve_of, logs_of, renamed, report_of
 
-from zerosum.deceleration import Comparison
+from zerosum.deceleration import Analysis, Comparison, fit
 from zerosum.show import latex
 from zerosum.show.report import Report
 from zerosum.show.sections import differences, fits
-from zerosum.show.table import as_latex
+from zerosum.show.table import PlusMinus, as_latex
 
 
 def fits_tex(report: Report) -> str:
@@ -74,6 +74,17 @@ def test_numbers_are_rounded_to_their_interval(hostile: Report) -> None:
     fit = analyses_of(hostile)[0].fit
     low, high = fit.intervals["t_d"]  # type: ignore[misc]
     assert f"${fit.t_d:.0f}$ {{\\scriptsize[${low:.0f}$, ${high:.0f}$]}}" in fits_tex(hostile)
+
+
+def test_standard_errors_stand_after_the_sign_where_the_procedure_gives_them() -> None:
+    curve = curve_of("a")
+    published = fit(curve, procedure="paper")
+    text = parameters_tex(report_of([Analysis(published, (), ())]))
+    row = next(line for line in text.splitlines() if line.startswith("a &"))
+    assert published.errors
+    assert row.count(r"{\scriptsize$\pm$") == 5
+    d1 = PlusMinus(published.params.d1, published.params.d1 * published.errors["log_d1"])
+    assert rf"${d1.value:.{d1.places}f}$ {{\scriptsize$\pm$ ${d1.below}$}}" in row
 
 
 def test_terms_can_be_added_up_as_they_are_written() -> None:

@@ -9,6 +9,7 @@ from gradient_records import EXACT, STEPS, as_proxy, changes, over, record, reco
 from zerosum.estimate import Estimate
 from zerosum.gradients import GradientInterference
 from zerosum.gradients.over_training import TokenChanges, prediction
+from zerosum.show import terminal
 from zerosum.show.report import Report, Run
 from zerosum.show.section import left_out, present
 from zerosum.show.sections import (
@@ -197,3 +198,12 @@ def test_a_record_prints_its_answer_in_a_dozen_lines(whole):
     assert len(whole.table()) == len(STEPS)
     assert whole.plot().axes
     assert whole.last.plot().axes
+
+
+def test_details_repeat_nothing_of_the_answer(whole, capsys):
+    terminal.show(report(whole), details=True)
+    text = " ".join(capsys.readouterr().out.split())
+    for sentence in (gradients.cancels(whole.last), gradient_opposition.change_in_D(whole)):
+        assert text.count(" ".join(sentence.split())) == 1
+    assert gradient_factors.TITLE in text
+    assert "for scripts" not in text

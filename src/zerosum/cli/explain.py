@@ -46,7 +46,7 @@ def _page(code: str) -> "Page":
 
 
 def _alike(asked: list[str], words: list[str]) -> bool:
-    """Whether a word that says something is written alike in both."""
+    """Whether both have a word in common that is spelled alike."""
     from difflib import get_close_matches
 
     return any(get_close_matches(word, [*words, "".join(words)], cutoff=0.75) for word in asked if len(word) > 2)

@@ -21,7 +21,7 @@ Details = Annotated[bool, typer.Option("--details", help="Show all tables and re
 
 
 class OnResume(StrEnum):
-    """Which of the steps trained twice stays."""
+    """Which row is kept of a step that was trained twice."""
 
     LAST = "last"
     FIRST = "first"
@@ -29,7 +29,7 @@ class OnResume(StrEnum):
 
 
 class ProcedureChoice(StrEnum):
-    """How points are made of a curve."""
+    """How the points to fit are made of a curve."""
 
     ROBUST = "robust"
     PAPER = "paper"

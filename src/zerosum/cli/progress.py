@@ -17,7 +17,7 @@ Show = Callable[[str, int, int, str], None]
 def progress() -> Iterator[Show]:
     """Yield `show(label, total, done, note)`, to be called as each labelled piece of work goes on.
 
-    A label seen for the first time begins a bar; `done` of `total` fills it, `note` is a few words beside it.
+    A label seen for the first time begins a bar; `done` of `total` fills it, `note` is shown beside it.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -47,7 +47,7 @@ def progress() -> Iterator[Show]:
 
 @contextmanager
 def following(sources: Sequence[str], doing: str) -> Iterator[Iterable[str]]:
-    """Yield the sources to work on; on a terminal, and there alone, a bar says which of them it is, and then goes."""
+    """Yield the sources to work on. On a terminal a bar names the source in work, and disappears at the end."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -72,7 +72,7 @@ def following(sources: Sequence[str], doing: str) -> Iterator[Iterable[str]]:
 
 @contextmanager
 def busy(doing: str) -> Iterator[None]:
-    """On a terminal, and there alone, say what takes seconds while it does."""
+    """On a terminal, show what is being done while it takes seconds."""
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)

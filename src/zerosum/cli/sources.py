@@ -35,7 +35,7 @@ EXIT_CODES = (
 
 @dataclass(frozen=True)
 class Failure:
-    """A source that could not be used, as it was given, and why in one line. bug: the fault is ours, not its own."""
+    """A source that could not be used, as it was given, and why in one line. bug: the fault is ours."""
 
     source: str
     message: str
@@ -47,7 +47,7 @@ def each(
 ) -> tuple[list[tuple[str, Done]], list[Failure]]:
     """Do `work` on everything given, (source, what to work on), and go on where one of them cannot be used.
 
-    An error that nobody foresaw is a bug: its traceback is printed, and the other sources are still worked on.
+    An unexpected error is a bug: its traceback is printed, and the work on the other sources goes on.
     """
     done: list[tuple[str, Done]] = []
     failed: list[Failure] = []
@@ -98,9 +98,9 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def finish(failed: list[Failure], of: int) -> None:
-    """Say on stderr what failed, one line each, and leave with exit code 2, or 1 where a bug of ours was among it.
+    """Print what failed on stderr, one line each, and exit with code 2, or 1 where a bug of ours was among it.
 
-    of: how many sources there were, where it is worth saying how many of them failed. Does nothing where all went well.
+    of: how many sources there were; 0 prints no count of failures. Does nothing where all went well.
     """
     if not failed:
         return

@@ -1,6 +1,6 @@
-"""Loss curves that others wrote -> `LossCurve`. Knows file formats; knows nothing of fits or models.
+"""Reads loss logs of many formats into a `LossCurve`. Knows file formats; knows nothing of fits or models.
 
-A format is one file in `formats/`; column names live in `columns.py`, what is done to untidy rows in `cleaning.py`.
+A format is one file in `formats/`; column names live in `columns.py`, the cleaning of untidy rows in `cleaning.py`.
 """
 
 from zerosum.curves._curve import LossCurve

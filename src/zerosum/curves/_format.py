@@ -1,4 +1,4 @@
-"""What a file format has to offer to be read."""
+"""The interface of a file format: how a reader is recognised and called."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,9 +20,10 @@ Runs = Callable[[Sequence[Path]], list[tuple[Path, ...]]]
 
 @dataclass(frozen=True)
 class Columns:
-    """What a reader found. axes: "step", "loss", ... -> [n] numbers, NaN where missing, in the order written.
+    """The columns that a reader took from a source.
 
-    names: axis -> the source's own column name. notes: one sentence for each thing the reader had to work around.
+    axes: "step", "loss", ... -> [n] numbers, NaN where missing, in the order written.
+    names: axis -> the source's own column name. notes: one for each thing the reader had to work around.
     format: as what the file was read. title: what the source itself calls the run, where it does.
     """
 

@@ -1,4 +1,4 @@
-"""What a reader changed or wants known: a sentence for people, with a code for programs."""
+"""Notes of a reader on what it changed: a sentence for people, with a code for programs."""
 
 from typing import Literal
 
@@ -49,7 +49,7 @@ class Note(str):
 
 
 def left_out(axis: str, why: str) -> Note:
-    """That tokens or the learning rate are not in the curve.
+    """The note that tokens or the learning rate were left out of a curve.
 
     >>> left_out("tokens", "missing in 3 of 9 rows")
     'tokens left out: missing in 3 of 9 rows'

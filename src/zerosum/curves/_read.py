@@ -137,7 +137,7 @@ def _format_of(path: Path, head: bytes) -> Format:
 
 
 def _name_of(path: Path) -> str:
-    """The file's name, unless every run's log is called so: then its folder's."""
+    """The name of a run: that of its log file, or of its folder where the file has a generic name."""
     path = path.resolve()
     if path.is_dir():
         return path.name or str(path)

@@ -1,4 +1,4 @@
-"""A curve counted in training tokens in the place of optimizer steps, so that batch sizes do not matter."""
+"""Counts a curve in training tokens instead of optimizer steps, so that batch sizes do not matter."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ def tokens_per_step(curve: LossCurve) -> float:
 
 
 def by_tokens(curve: LossCurve) -> LossCurve:
-    """The curve with its tokens in the place of its steps, in units of what a late step takes.
+    """The curve with tokens instead of steps, in units of the tokens of a late step.
 
     Where every step takes the same this changes nothing; after a batch-size warm-up early steps are shorter than one.
     Raises InputError for a log without tokens, or one in which they do not grow.

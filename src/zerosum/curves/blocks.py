@@ -16,7 +16,7 @@ FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 
 
 def log_records(path: Path, damage: Damage) -> Iterator[bytes]:
-    """Yield each whole record, in order; what is wrong with the others is kept in `damage`.
+    """Yield each whole record, in order; damage in the others is recorded in `damage`.
 
     A record that does not fit is cut into chunks; none begins in the last six bytes of a block. After a damaged chunk
     reading goes on with the next block, as LevelDB does. Source: leveldb/doc/log_format.md.
@@ -45,7 +45,7 @@ def log_records(path: Path, damage: Damage) -> Iterator[bytes]:
 
 
 def _chunks(block: bytes, last: bool, damage: Damage, name: str) -> Iterator[tuple[int, bytes]]:
-    """Chunks of one block; ends at the first damaged one. `kind` 0 says so, for the record that was being joined."""
+    """Chunks of one block up to the first damaged one, which has `kind` 0 and ends the record being joined."""
     at = 0
     while at + CHUNK.size <= len(block):
         checksum, length, kind = CHUNK.unpack_from(block, at)

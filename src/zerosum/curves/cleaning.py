@@ -1,4 +1,4 @@
-"""Untidy rows -> a `LossCurve`. Every change gets a note, with counts."""
+"""Makes a `LossCurve` of untidy rows. Every change gets a note, with counts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,14 +22,14 @@ ROWS_PER_PIECE = 20  # a log that goes back more often than every 20 rows is uns
 
 @dataclass
 class _Rows:
-    """The rows that are left, by axis, and what was done to them so far."""
+    """The remaining rows, by axis, with notes on the changes so far."""
 
     axes: dict[str, Float[np.ndarray, " n"]]
     notes: list[str]
     dropped: dict[str, int] = field(default_factory=dict)
 
     def keep(self, mask: Bool[np.ndarray, " n"], cause: str, sentence: Callable[[int], str]) -> None:
-        """Drop the rows outside `mask`; count them by cause, and say `sentence(how many)` where there are any."""
+        """Drop the rows outside `mask`; count them by cause, and add the note `sentence(count)` where there are any."""
         dropped = int((~mask).sum())
         if dropped:
             self.axes = {axis: values[mask] for axis, values in self.axes.items()}

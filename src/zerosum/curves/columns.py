@@ -1,4 +1,4 @@
-"""Which column is the step, the loss, the tokens, the learning rate. One table of names, no guessing."""
+"""Finds the columns of step, loss, tokens and learning rate. One table of names, no guessing."""
 
 import re
 import shlex
@@ -79,7 +79,7 @@ NEEDED = ("step", "loss")
 
 
 class Chooser:
-    """Picks the columns of one source, as `choose_columns` does, and keeps in `notes` what a user should know of it."""
+    """Picks the columns of one source as `choose_columns` does, and keeps notes on the choice."""
 
     def __init__(self, source: str, overrides: Mapping[str, str | None]):
         self.source, self.overrides = source, overrides
@@ -109,9 +109,11 @@ class Chooser:
                 )
             )
         for axis in ALIASES:
-            found = [] if axis in chosen else _matching(axis, names)
-            if found:
-                self.notes.append(left_out(axis, f"it could be any of {_listed(found)}; choose one with {axis}=NAME"))
+            candidates = [] if axis in chosen else _matching(axis, names)
+            if candidates:
+                self.notes.append(
+                    left_out(axis, f"it could be any of {_listed(candidates)}; choose one with {axis}=NAME")
+                )
         return chosen
 
 
@@ -127,17 +129,18 @@ def choose_columns(names: Sequence[str], source: str, overrides: Mapping[str, st
     chosen = {}
     for axis in ALIASES:
         wanted = overrides.get(axis)
-        found = [_named(wanted, names, source, axis)] if wanted is not None else _matching(axis, names)
-        if len(found) > 1 and axis in NEEDED:
+        candidates = [_named(wanted, names, source, axis)] if wanted is not None else _matching(axis, names)
+        if len(candidates) > 1 and axis in NEEDED:
             raise InputError(
-                f"{source}: the {axis} could be any of {_listed(found)}. Choose one with {axis}=NAME (--{axis} NAME)."
+                f"{source}: the {axis} could be any of {_listed(candidates)}. "
+                f"Choose one with {axis}=NAME (--{axis} NAME)."
             )
-        if not found and axis in NEEDED:
+        if not candidates and axis in NEEDED:
             raise InputError(
                 f"{source}: no column is known as the {axis}; there are {_listed(names)}. {_remedy(axis, names)}"
             )
-        if len(found) == 1:
-            chosen[axis] = found[0]
+        if len(candidates) == 1:
+            chosen[axis] = candidates[0]
     return chosen
 
 
@@ -150,14 +153,14 @@ def _remedy(axis: str, names: Sequence[str]) -> str:
 
 def _named(wanted: str, names: Sequence[str], source: str, axis: str) -> str:
     exact = [name for name in names if name == wanted]
-    found = exact or [name for name in names if name.strip() == wanted.strip()]
-    if not found:
+    matches = exact or [name for name in names if name.strip() == wanted.strip()]
+    if not matches:
         raise InputError(
             f"{source}: no column {_short(wanted)} for the {axis}; there are {_listed(names)}. Choose one."
         )
-    if len(found) > 1:
-        raise InputError(f"{source}: {len(found)} columns are called {_short(wanted)}. Rename all but one of them.")
-    return found[0]
+    if len(matches) > 1:
+        raise InputError(f"{source}: {len(matches)} columns are called {_short(wanted)}. Rename all but one of them.")
+    return matches[0]
 
 
 def _matching(axis: str, names: Sequence[str]) -> list[str]:
@@ -169,7 +172,7 @@ def _matching(axis: str, names: Sequence[str]) -> list[str]:
 
 
 def _plain(name: str) -> str:
-    """One spelling of a name: lower case, `/` between its parts, `_` between its words.
+    """A name in its normal spelling: lower case, `/` between its parts, `_` between its words.
 
     W&B's CSV export says "run name - train/loss", with __MIN and __MAX columns beside it that match no alias.
 

@@ -27,6 +27,6 @@ def crc32c(data: bytes) -> int:
 
 
 def masked_crc32c(data: bytes) -> int:
-    """The CRC as event files store it: rotated and shifted, so that a CRC of data with CRCs in it is no trap."""
+    """The CRC as event files store it: rotated and shifted, because a CRC of data that holds CRCs is unreliable."""
     crc = crc32c(data)
     return ((crc >> 15 | crc << 17) + 0xA282_EAD8) & 0xFFFF_FFFF

@@ -1,4 +1,4 @@
-"""Which files of a folder are the loss log. Nothing outside the folder is looked at, whatever links it holds."""
+"""Finds the loss log in a folder. Links that lead out of the folder are not followed."""
 
 import shlex
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ OUR_LOG = "metrics.jsonl"  # what our training writes into a run directory
 
 @dataclass(frozen=True)
 class Log:
-    """A loss log on disk. files: of one run, in order. format: None where only the content can tell."""
+    """A loss log on disk. files: of one run, in order. format: None where it has to be recognised by the content."""
 
     files: tuple[Path, ...]
     format: Format | None
@@ -35,20 +35,20 @@ def find_log(folder: Path, formats: Sequence[Format]) -> Log:
 
     Raises InputError where there is none, or where there are several runs: it lists them.
     """
-    found = [(form, runs) for form in formats if (runs := form.runs(_inside(folder, form.places)))]
-    found = [(form, [run for run in runs if run]) for form, runs in found]
-    found = [(form, runs) for form, runs in found if runs]
-    if not found:
+    candidates = [(form, runs) for form in formats if (runs := form.runs(_inside(folder, form.places)))]
+    candidates = [(form, [run for run in runs if run]) for form, runs in candidates]
+    candidates = [(form, runs) for form, runs in candidates if runs]
+    if not candidates:
         return _only_file(folder, formats)
-    found.sort(key=lambda each: min(len(file.relative_to(folder).parts) for run in each[1] for file in run))
-    form, runs = found[0]
+    candidates.sort(key=lambda each: min(len(file.relative_to(folder).parts) for run in each[1] for file in run))
+    form, runs = candidates[0]
     if len(runs) > 1:
-        one = runs[0][0] if len(runs[0]) == 1 else runs[0][0].parent
+        example = runs[0][0] if len(runs[0]) == 1 else runs[0][0].parent
         raise InputError(
             f"{folder}: {len(runs)} runs in it ({_listed([_place(run, folder) for run in runs])}). "
-            f"Name one of them: zerosum fit {shlex.quote(str(one))}"
+            f"Name one of them: zerosum fit {shlex.quote(str(example))}"
         )
-    beside = [_place(run, folder) for _, others in found[1:] for run in others if run != runs[0]]
+    beside = [_place(run, folder) for _, others in candidates[1:] for run in others if run != runs[0]]
     notes = (Note("other-logs", f"also in the folder and not read: {_listed(beside)}"),) if beside else ()
     return Log(runs[0], form if len(runs[0]) > 1 else None, notes)
 

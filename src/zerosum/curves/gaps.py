@@ -32,20 +32,20 @@ def find_gaps(step: Float[np.ndarray, " n"]) -> list[tuple[float, float]]:
     before = np.median(windows[np.where(early, 0, at - WINDOW)], axis=1)
     after = np.median(windows[np.where(late, 0, at + 1)], axis=1)
     around = np.select([early, late], [after, before], np.maximum(before, after))
-    found = at[distance[at] > np.where(early | late, AT_AN_END, FACTOR) * around]
-    return [(float(step[k]), float(step[k + 1])) for k in found]
+    gaps = at[distance[at] > np.where(early | late, AT_AN_END, FACTOR) * around]
+    return [(float(step[k]), float(step[k + 1])) for k in gaps]
 
 
 def describe_gaps(step: Float[np.ndarray, " n"]) -> list[Note]:
     """One sentence about all gaps, or none; and one about a last row that stands alone behind one."""
-    found = find_gaps(step)
-    if not found:
+    gaps = find_gaps(step)
+    if not gaps:
         return []
-    where = ", ".join(f"{_step(before)} to {_step(after)}" for before, after in found[:3])
-    where += ", ..." if len(found) > 3 else ""
-    text = f"{len(found)} gap{'s' * (len(found) > 1)} in the steps ({where}): nothing was filled in"
+    where = ", ".join(f"{_step(before)} to {_step(after)}" for before, after in gaps[:3])
+    where += ", ..." if len(gaps) > 3 else ""
+    text = f"{len(gaps)} gap{'s' * (len(gaps) > 1)} in the steps ({where}): nothing was filled in"
     notes = [Note("gap", text)]
-    if found[-1][1] == step[-1]:
+    if gaps[-1][1] == step[-1]:
         notes.append(
             Note(
                 "gap",

@@ -1,4 +1,4 @@
-"""A JSON file, whole, or one line that says what is wrong with it."""
+"""Reads a whole JSON file, or raises a one-line error."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ def load_object(path: Path) -> dict[str, Any]:
 
 
 def load(path: Path) -> Any:
-    """What is in a JSON file. Raises InputError where it is cut off or no JSON."""
+    """The content of a JSON file. Raises InputError where it is cut off or no JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8-sig", errors="replace"))
     except json.JSONDecodeError as error:

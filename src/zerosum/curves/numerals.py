@@ -31,9 +31,9 @@ _OTHER = {".": ",", ",": "."}
 
 @dataclass
 class Numerals:
-    """Reads the columns of one source: losses and rates first, since they show which mark stands before decimals.
+    """Reads the columns of one source: losses and rates first, since they show the decimal mark.
 
-    label: for messages. notes: gets a sentence for each thing that a user should know. comma: whether decimals may
+    label: for messages. notes: receives a note for each thing that a user should know. comma: whether decimals may
     stand after a comma, as where the columns are separated by something else. decimal: the mark, where it is known.
     """
 
@@ -58,20 +58,20 @@ class Numerals:
         return numbers
 
     def _decimal_mark(self, axis: str, name: str, written: list[str]) -> str:
-        """Which of . and , stands before the decimals of a column."""
+        """The decimal mark of a column, "." or ","."""
         whole = "\n".join(written)
         texts = [_without_blanks(text) for text in written] if set(whole) & _BLANK else written
         marks = {mark for mark in _WRITTEN if mark in whole}
         fits = [mark for mark, pattern in _WRITTEN.items() if all(map(pattern.fullmatch, texts))] if marks else []
         if len(fits) == 2:
-            fits = self._told_apart(axis, marks)
+            fits = self._mark_of_groups(axis, marks)
             if not fits:
                 self._refuse_two_readings(name, written, texts)
         if fits == [","] and "," in marks and not self.comma:
             return "."
         return fits[0] if fits else "."
 
-    def _told_apart(self, axis: str, marks: set[str]) -> list[str]:
+    def _mark_of_groups(self, axis: str, marks: set[str]) -> list[str]:
         """The decimal mark of a column in which all marks stand before exactly three digits; [] where not known."""
         if len(marks) == 2:
             return []

@@ -14,7 +14,7 @@ CHECKSUM = struct.Struct("<I")
 
 @dataclass
 class Damage:
-    """What could not be read. notes: one sentence for each kind, with counts."""
+    """Parts of a file that could not be read. notes: one for each kind, with counts."""
 
     bad_records: int = 0
     notes: list[Note] = field(default_factory=list)
@@ -29,7 +29,7 @@ def begins_with_record(head: bytes) -> bool:
 
 
 def records(path: Path, damage: Damage) -> Iterator[bytes]:
-    """Yield the data of each whole record, in order; what is wrong with the others is kept in `damage`.
+    """Yield the data of each whole record, in order; damage in the others is recorded in `damage`.
 
     After a damaged length nothing can be found again, and reading ends there.
     """

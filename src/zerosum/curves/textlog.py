@@ -1,4 +1,4 @@
-"""Text logs: what a training script printed, one line for each logged step, among whatever else it printed."""
+"""Text logs: the lines that a training script prints, one for each logged step, among other output."""
 
 import re
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 @dataclass(frozen=True)
 class TextLog:
-    """The lines of one script.
+    """The format of the lines that one script prints.
 
     name: for messages and `LossCurve.format`. rows: regular expressions of lines, with named groups; each group is a
     column. called: group -> column name, where a group's name cannot be the column's. tokens: expression with the group
-    `tokens`, the tokens of one step, printed once. notes: what every user of such a log should know.
+    `tokens`, the tokens of one step, printed once. notes: for every curve read from such a log.
     The first group is the step. Use `NUMBER` for values, anchor the expressions so that no other script's lines fit,
     and bound what may stand between the groups, so that a hostile line takes no longer than others.
     """
@@ -39,29 +39,29 @@ class TextLog:
 
     def format(self) -> Format:
         """The reader of such logs."""
-        found = tuple(re.compile(row, re.MULTILINE) for row in self.rows)
+        patterns = tuple(re.compile(row, re.MULTILINE) for row in self.rows)
 
         def matches(head: bytes, name: str) -> bool:
             text = decoded(head)
-            return text is not None and any(row.search(text) for row in found)
+            return text is not None and any(row.search(text) for row in patterns)
 
         def read(paths: tuple[Path, ...], choose: Choose) -> Columns:
-            return self._read(paths[0], found, choose)
+            return self._read(paths[0], patterns, choose)
 
         return Format(self.name, (), matches, read, self.rank, anywhere=True)
 
-    def _read(self, path: Path, found: tuple[re.Pattern[str], ...], choose: Choose) -> Columns:
+    def _read(self, path: Path, patterns: tuple[re.Pattern[str], ...], choose: Choose) -> Columns:
         text = decoded(path.read_bytes())
-        hits = sorted((hit for row in found for hit in row.finditer(text or "")), key=re.Match.start)
-        if text is None or not hits:
+        matches = sorted((match for row in patterns for match in row.finditer(text or "")), key=re.Match.start)
+        if text is None or not matches:
             raise InputError(f"{path}: no complete line of a {self.name}. Check the file.")
         called = dict(self.called)
         rows: list[dict[str, Any]] = [
-            {called.get(key, key): value for key, value in hit.groupdict().items() if value} for hit in hits
+            {called.get(key, key): value for key, value in match.groupdict().items() if value} for match in matches
         ]
         notes = list(self.notes)
         per_step, note = _tokens_per_step(self.tokens, text)
-        counter = next(iter(found[0].groupindex))
+        counter = next(iter(patterns[0].groupindex))
         for row in rows if per_step else ():
             row["tokens"] = as_number(row[called.get(counter, counter)]) * per_step
         chosen = choose(list(dict.fromkeys(key for row in rows for key in row)))
@@ -69,7 +69,7 @@ class TextLog:
             notes.append(note)
         rows = [row for row in rows if chosen["loss"] in row]  # lines of another kind are not rows without a loss
         axes = {axis: np.array([as_number(row.get(name)) for row in rows]) for axis, name in chosen.items()}
-        if _is_cut_off(text, hits[-1].start(), found):
+        if _is_cut_off(text, matches[-1].start(), patterns):
             notes.append(Note("cut-off", "the last line is cut off and was dropped"))
         return Columns(axes, chosen, tuple(notes), self.name)
 
@@ -85,10 +85,10 @@ def _tokens_per_step(pattern: str | None, text: str) -> tuple[int, Note | None]:
     return 0, left_out("tokens", f"the log names {len(counts)} different numbers of tokens per step")
 
 
-def _is_cut_off(text: str, last_hit: int, found: tuple[re.Pattern[str], ...]) -> bool:
+def _is_cut_off(text: str, last_match: int, patterns: tuple[re.Pattern[str], ...]) -> bool:
     start = text.rfind("\n") + 1
     unfinished = text[start:]
-    return bool(unfinished) and last_hit < start and any(row.search(unfinished + "\n") for row in found)
+    return bool(unfinished) and last_match < start and any(row.search(unfinished + "\n") for row in patterns)
 
 
 def decoded(data: bytes) -> str | None:

@@ -16,7 +16,7 @@ _PERPLEXITY = re.compile(r"(?<![a-z])(ppl|perplexity)(?![a-z])")
 def in_nats(
     loss: Float[np.ndarray, " n"], column: str, bytes_per_token: float | None, source: str
 ) -> tuple[Float[np.ndarray, " n"], tuple[Note, ...]]:
-    """Loss in nats per token, and what to say of the conversion.
+    """Loss in nats per token, and a note on the conversion.
 
     loss = bits per byte x bytes per token x ln 2. Raises InputError where the column's name says bits per byte and
     nobody told the bytes per token, or says perplexity.

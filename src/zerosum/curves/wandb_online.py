@@ -58,9 +58,9 @@ def _api() -> Any:
 
 
 def _names(run: Any) -> list[str]:
-    """Logged names, where the server tells them; without them every column has to be fetched."""
-    told = getattr(run, "history_keys", None)
-    keys = told.get("keys") if isinstance(told, dict) else None
+    """Logged names, where the server gives them; without them every column has to be fetched."""
+    logged = getattr(run, "history_keys", None)
+    keys = logged.get("keys") if isinstance(logged, dict) else None
     return list(dict.fromkeys(["_step", *keys])) if isinstance(keys, dict) and keys else []
 
 
@@ -72,6 +72,6 @@ def _scanned(run: Any, chosen: dict[str, str] | None) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for axis in ("loss", "tokens", "lr"):
         if axis in chosen:
-            found: Iterable[Any] = scan(keys=list(dict.fromkeys([chosen["step"], chosen[axis]])))
-            rows.extend(flat(dict(row)) for row in found)
+            scanned: Iterable[Any] = scan(keys=list(dict.fromkeys([chosen["step"], chosen[axis]])))
+            rows.extend(flat(dict(row)) for row in scanned)
     return rows

@@ -1,4 +1,4 @@
-"""`analyse`: everything that is said about one curve: fit, other laws beside it, forecasts, and their back-test."""
+"""`analyse`: the whole analysis of one curve: fit, other laws, forecasts, and their back-test."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Analysis(Record):
         return next((law.criterion for law in self.fit.models if law.name == ONE_BREAK), float("nan"))
 
     def to_json(self) -> dict[str, Any]:
-        """The document of the fit with `forecasts` and `backtest` in it."""
+        """The document of the fit with `forecasts` and `backtest`, and `breaks` where they were asked for."""
         document = self.fit.to_json() | {
             "forecasts": [ahead.to_json() for ahead in self.forecasts],
             "backtest": [row.to_json() for row in self.backtest],

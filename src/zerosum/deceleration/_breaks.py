@@ -81,8 +81,8 @@ class Breaks(Record):
 
     def predict(self, step: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Loss in nats at each step. NaN where the step is not above 0."""
-        c = [one.r_d - one.r_before for one in self.breaks]
-        pairs = [value for one in self.breaks for value in (np.log(one.t_d), np.log(one.f))]
+        c = [bend.r_d - bend.r_before for bend in self.breaks]
+        pairs = [value for bend in self.breaks for value in (np.log(bend.t_d), np.log(bend.f))]
         theta = np.array([self.log_b, self.breaks[0].r_before, *c, *pairs])
         return np.asarray(np.exp(log_loss(theta, np.log(np.where(step > 0, step, np.nan)))))
 
@@ -117,20 +117,20 @@ def fit_breaks(
         raise InputError(f"n {n!r}: not a number of breaks that can be told apart. Give 1 to {MOST_BREAKS}.")
     given = prepare(curve, procedure, cutoff, phase)
     points, weight = given.points, given.points.after(given.cutoff)
-    kept = weight > 0
-    x, y = points.x[kept], points.y[kept]
-    block = points.blocks(weight, jackknife.BLOCKS)[kept]
+    used = weight > 0
+    x, y = points.x[used], points.y[used]
+    block = points.blocks(weight, jackknife.BLOCKS)[used]
     ones = np.ones(len(x))
-    found = solve_breaks(x, y, np.stack([ones, *jackknife.leave_out(ones, block)]), n)
-    best, *refits = found.theta
-    fitted, all_fitted = np.isfinite(found.rss[0]), np.isfinite(found.rss).all()
+    solutions = solve_breaks(x, y, np.stack([ones, *jackknife.leave_out(ones, block)]), n)
+    best, *refits = solutions.theta
+    fitted, all_fitted = np.isfinite(solutions.rss[0]), np.isfinite(solutions.rss).all()
     residual = log_loss(best, x) - y if fitted else np.full(len(x), np.nan)
-    first = float(points.first_step[kept][0]) if kept.any() else float("nan")
+    first = float(points.first_step[used][0]) if used.any() else float("nan")
     return Breaks(
         curve=curve,
         procedure=given.how.name,
-        breaks=_breaks(found, checked_level(level), widening(residual, points.log_bin[kept])),
-        log_b=float(found.log_b[0]),
+        breaks=_breaks(solutions, checked_level(level), widening(residual, points.log_bin[used])),
+        log_b=float(solutions.log_b[0]),
         rsle=float(np.sqrt(np.mean(residual**2))) if fitted else float("nan"),
         criterion=left_out_error(log_loss, refits, x, y, block) if all_fitted else float("nan"),
         n_points=int((given.fitted.step >= first).sum()),
@@ -142,18 +142,22 @@ def fit_breaks(
     )
 
 
-def _breaks(found: BreakSolutions, level: float, widen: float) -> tuple[Break, ...]:
+def _breaks(solutions: BreakSolutions, level: float, widen: float) -> tuple[Break, ...]:
     """Every break of the first solution, with intervals from the others."""
-    log_L = found.log_loss_at_breaks
+    log_L = solutions.log_loss_at_breaks
     breaks = []
-    for k in range(found.log_t.shape[1]):
+    for k in range(solutions.log_t.shape[1]):
         with np.errstate(over="ignore", under="ignore"):
-            t_d, L_d, f = (float(np.exp(value[0, k])) for value in (found.log_t, log_L, found.log_f))
-        plain = Break(t_d, L_d, float(found.rates[0, k]), float(found.rates[0, k + 1]), f, {}, {})
-        why = _not_comparable(found, k) or _runs_into_another(found, k)
+            t_d, L_d, f = (float(np.exp(value[0, k])) for value in (solutions.log_t, log_L, solutions.log_f))
+        plain = Break(t_d, L_d, float(solutions.rates[0, k]), float(solutions.rates[0, k + 1]), f, {}, {})
+        why = _not_comparable(solutions, k) or _runs_into_another(solutions, k)
         intervals: dict[str, Interval | None] = dict.fromkeys(("t_d", "L_d", "r_d"))
         if not why:
-            for name, values in (("t_d", found.log_t[:, k]), ("L_d", log_L[:, k]), ("r_d", found.rates[:, k + 1])):
+            for name, values in (
+                ("t_d", solutions.log_t[:, k]),
+                ("L_d", log_L[:, k]),
+                ("r_d", solutions.rates[:, k + 1]),
+            ):
                 low, high = jackknife.jackknife_interval(float(values[0]), values[1:], level, widen)
                 with np.errstate(over="ignore"):
                     intervals[name] = (low, high) if name == "r_d" else (float(np.exp(low)), float(np.exp(high)))
@@ -163,23 +167,23 @@ def _breaks(found: BreakSolutions, level: float, widen: float) -> tuple[Break, .
     return tuple(breaks)
 
 
-def _not_comparable(found: BreakSolutions, k: int) -> str:
-    """Why the fits with a stretch left out say nothing about the k-th break of the whole; empty if they do."""
-    if not np.isfinite(found.rss).all():
+def _not_comparable(solutions: BreakSolutions, k: int) -> str:
+    """Why the refits give no interval for the k-th break; empty if they do."""
+    if not np.isfinite(solutions.rss).all():
         return TOO_FEW
-    of = len(found.rss) - 1
-    for row, (edges, log_t) in enumerate(zip(found.at_edge, found.log_t, strict=True)):
+    of = len(solutions.rss) - 1
+    for row, (edges, log_t) in enumerate(zip(solutions.at_edge, solutions.log_t, strict=True)):
         where = f"with stretch {row} of {of} left out the break" if row else "the break"
         if edges[k]:
             return f"{where} lies at the edge of the fitted range"
-        if np.abs(log_t - found.log_t[0, k]).argmin() != k or np.abs(log_t[k] - found.log_t[0]).argmin() != k:
+        if np.abs(log_t - solutions.log_t[0, k]).argmin() != k or np.abs(log_t[k] - solutions.log_t[0]).argmin() != k:
             return f"{where} is not found again"
     return ""
 
 
-def _runs_into_another(found: BreakSolutions, k: int) -> str:
+def _runs_into_another(solutions: BreakSolutions, k: int) -> str:
     """Two bends that overlap are one bend of another shape: the rate between them is never reached."""
-    log_t, width = found.log_t[0], np.exp(found.log_f[0])
+    log_t, width = solutions.log_t[0], np.exp(solutions.log_f[0])
     for other in (k - 1, k + 1):
         if 0 <= other < len(log_t) and abs(log_t[other] - log_t[k]) < width[other] + width[k]:
             return f"its bend runs into that at step {np.exp(log_t[other]):.0f}: the rates are not told apart"

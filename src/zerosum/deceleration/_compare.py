@@ -119,8 +119,8 @@ def compare(a: Fit, b: Fit, *, axis: Axis = "steps", level: float = 0.95) -> Com
     """
     if not 0 < level < 1:
         raise InputError(f"level {level!r}: not between 0 and 1. Give the coverage of the intervals, e.g. 0.95.")
-    scale_a, scale_b = (_tokens_per_step(one) if axis == "tokens" else 1.0 for one in (a, b))
-    why = next((f"{one.curve.name}: {why}" for one in (a, b) if (why := _no_break(one))), "")
+    scale_a, scale_b = (_tokens_per_step(fit) if axis == "tokens" else 1.0 for fit in (a, b))
+    why = next((f"{fit.curve.name}: {why}" for fit in (a, b) if (why := _no_break(fit))), "")
     terms = () if why else _terms(a, b, np.log(scale_a), np.log(scale_b), level)
     seen = _range(a, scale_a), _range(b, scale_b)
     at = part_from(*seen)
@@ -140,24 +140,24 @@ def compare(a: Fit, b: Fit, *, axis: Axis = "steps", level: float = 0.95) -> Com
     )
 
 
-def _no_break(found: Fit) -> str:
-    if found.verdict in ("decelerates", "accelerates") and isfinite(found.L_T_hat):
+def _no_break(fit: Fit) -> str:
+    if fit.has_break and isfinite(fit.L_T_hat):
         return ""
-    return next((reason.message for reason in found.reasons), "there is no fit")
+    return next((reason.message for reason in fit.reasons), "there is no fit")
 
 
 def _terms(a: Fit, b: Fit, shift_a: float, shift_b: float, level: float) -> tuple[Term, ...]:
     line_a, line_b = _line(a, shift_a), _line(b, shift_b)
-    why = next((f"{one.curve.name}: {one.interval_reasons['t_d']}" for one in (a, b) if not one.intervals["t_d"]), "")
+    why = next((f"{fit.curve.name}: {fit.interval_reasons['t_d']}" for fit in (a, b) if not fit.intervals["t_d"]), "")
     why = why or ("" if a.refits and b.refits else "no refits were kept")
     errors = {} if why else _errors(a, b, shift_a, shift_b)
     t = float(stdtrit(BLOCKS - 1, (1 + level) / 2))
-    found = []
+    terms = []
     for name, nats in _all_terms(a, b, line_a, line_b).items():
         half = 0.0 if why else t * errors[name]
         interval = None if why else (float(nats) - half, float(nats) + half)
-        found.append(Term(name, float(nats), interval, why))
-    return tuple(found)
+        terms.append(Term(name, float(nats), interval, why))
+    return tuple(terms)
 
 
 def _errors(a: Fit, b: Fit, shift_a: float, shift_b: float) -> dict[str, float]:
@@ -172,7 +172,7 @@ def _errors(a: Fit, b: Fit, shift_a: float, shift_b: float) -> dict[str, float]:
 
 
 def _same_range(a: Fit, b: Fit, shift_a: float, shift_b: float) -> bool:
-    ends_a, ends_b = (np.log([one.first_step, one.last_step]) + shift for one, shift in ((a, shift_a), (b, shift_b)))
+    ends_a, ends_b = (np.log([fit.first_step, fit.last_step]) + shift for fit, shift in ((a, shift_a), (b, shift_b)))
     return bool(np.abs(ends_a - ends_b).max() < SAME_RANGE)
 
 
@@ -182,24 +182,26 @@ def _all_terms(a: Fit, b: Fit, line_a: Line, line_b: Line) -> dict[str, np.ndarr
     return terms
 
 
-def _line(found: Fit, shift: float) -> Line:
+def _line(fit: Fit, shift: float) -> Line:
     return Line(*(np.asarray(value) for value in (
-        np.log(found.L_d), np.log(found.t_d) + shift, found.r_d, np.log(found.last_step) + shift)))  # fmt: skip
+        np.log(fit.L_d), np.log(fit.t_d) + shift, fit.r_d, np.log(fit.last_step) + shift)))  # fmt: skip
 
 
-def _refits(found: Fit, shift: float) -> Line:
-    s = found.refits
-    if s is None:
-        raise InputError(f"{found.curve.name}: the fit keeps no refits. Fit it again.")
-    return Line(s.log_L_d, s.log_t_d + shift, s.r_d, np.full(len(s.r_d), np.log(found.last_step) + shift))
+def _refits(fit: Fit, shift: float) -> Line:
+    refits = fit.refits
+    if refits is None:
+        raise InputError(f"{fit.curve.name}: the fit keeps no refits. Fit it again.")
+    return Line(
+        refits.log_L_d, refits.log_t_d + shift, refits.r_d, np.full(len(refits.r_d), np.log(fit.last_step) + shift)
+    )
 
 
-def _tokens_per_step(found: Fit) -> float:
-    curve: LossCurve = found.curve
+def _tokens_per_step(fit: Fit) -> float:
+    curve: LossCurve = fit.curve
     if curve.tokens is None:
         raise InputError(f"{curve.name}: no tokens in this log. Name their column, or compare by steps.")
     unit = tokens_per_step(curve)
-    late = curve.step >= max(0.1 * found.last_step, found.first_step)
+    late = curve.step >= max(0.1 * fit.last_step, fit.first_step)
     ratio = curve.tokens[late] / np.maximum(curve.step[late], 1e-300)
     if not unit > 0 or np.abs(ratio / unit - 1).max(initial=0.0) > STEADY:
         raise InputError(
@@ -209,18 +211,18 @@ def _tokens_per_step(found: Fit) -> float:
     return unit
 
 
-def _range(found: Fit, scale: float) -> LogCurve:
+def _range(fit: Fit, scale: float) -> LogCurve:
     """Log position and log loss of the fitted rows."""
-    curve = up_to(found.curve, found.last_step)
-    rows = (curve.step >= found.first_step) & (curve.step > 0)
+    curve = up_to(fit.curve, fit.last_step)
+    rows = (curve.step >= fit.first_step) & (curve.step > 0)
     return LogCurve(np.log(curve.step[rows] * scale), np.log(curve.loss[rows]))
 
 
 def _batches(a: Fit, b: Fit) -> Batches | None:
     """Tokens seen at the same step, and of a late step, where they differ all along or after a batch-size warm-up."""
     last = min(a.last_step, b.last_step)
-    seen_a, seen_b = (_tokens_at(last, one.curve) for one in (a, b))
-    late_a, late_b = (tokens_per_step(one.curve) for one in (a, b))
+    seen_a, seen_b = (_tokens_at(last, fit.curve) for fit in (a, b))
+    late_a, late_b = (tokens_per_step(fit.curve) for fit in (a, b))
     if any(max(both) > SAME_BATCH * min(both) for both in ((seen_a, seen_b), (late_a, late_b))):
         return Batches(last, seen_a, seen_b, late_a, late_b)
     return None

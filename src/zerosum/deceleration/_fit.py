@@ -41,19 +41,19 @@ def fit(
     Raises InputError for an unknown procedure or phase, or for a cut-off or level out of range.
     """
     given = prepare(curve, procedure, cutoff, phase)
-    found = _search(given)
-    one_break = _assemble(given, found, checked_level(level))
+    search = _search(given)
+    one_break = _assemble(given, search, checked_level(level))
     if not models:
         return one_break
-    rows = compare_points(*found.fitted_points())
+    rows = compare_points(*search.fitted_points())
     return _beside(replace(one_break, models=rows), preferred(rows))
 
 
-def _beside(found: Fit, about: tuple[Reason, ...]) -> Fit:
-    """With what the other laws say about it. Only a break can be wrong by them."""
-    if found.verdict in ("decelerates", "accelerates") and any(one.level == "blocking" for one in about):
-        return replace(found, verdict="cannot-tell", reasons=about + found.reasons)
-    return replace(found, reasons=found.reasons + tuple(replace(one, level="note") for one in about))
+def _beside(fitted: Fit, by_models: tuple[Reason, ...]) -> Fit:
+    """The fit with the reasons that the other laws give. They can only speak against a break."""
+    if fitted.has_break and any(reason.level == "blocking" for reason in by_models):
+        return replace(fitted, verdict="cannot-tell", reasons=by_models + fitted.reasons)
+    return replace(fitted, reasons=fitted.reasons + tuple(replace(reason, level="note") for reason in by_models))
 
 
 def compare_models(
@@ -84,9 +84,9 @@ class _Search:
 
     def fitted_points(self) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"], Int[np.ndarray, " k"]]:
         """x, y and block of the points that were fitted."""
-        kept = self.weight > 0
+        used = self.weight > 0
         block = self.points.blocks(self.weight, jackknife.BLOCKS)
-        return self.points.x[kept], self.points.y[kept], block[kept]
+        return self.points.x[used], self.points.y[used], block[used]
 
 
 def _search(given: Prepared) -> _Search:
@@ -123,24 +123,24 @@ def nearby_cutoffs(cutoff: float, last_step: float) -> list[float]:
 
 
 def _table(
-    cutoffs: Sequence[float | int], weights: Sequence[Float[np.ndarray, " n"]], found: Solutions
+    cutoffs: Sequence[float | int], weights: Sequence[Float[np.ndarray, " n"]], solutions: Solutions
 ) -> tuple[CutoffRow, ...]:
     with np.errstate(over="ignore", under="ignore"):
-        L_d, t_d = np.exp(found.log_L_d), np.exp(found.log_t_d)
+        L_d, t_d = np.exp(solutions.log_L_d), np.exp(solutions.log_t_d)
     bins = [int((weight > 0).sum()) for weight in weights]
     return tuple(
         CutoffRow(float(c), float(L), float(t), float(r), n)
-        for c, L, t, r, n in zip(cutoffs, L_d, t_d, found.r_d, bins, strict=True)
+        for c, L, t, r, n in zip(cutoffs, L_d, t_d, solutions.r_d, bins, strict=True)
     )
 
 
-def _assemble(given: Prepared, found: _Search, level: float) -> Fit:
-    x, y, _ = found.fitted_points()
-    estimate = given.how.estimate(found.points, found.weight, found.best.law(0))
+def _assemble(given: Prepared, search: _Search, level: float) -> Fit:
+    x, y, _ = search.fitted_points()
+    estimate = given.how.estimate(search.points, search.weight, search.best.law(0))
     law = estimate.params
-    widen = widening(found.best.law(0).log_loss(np.exp(x)) - y, found.points.log_bin[found.weight > 0])
-    intervals, interval_reasons = jackknife.intervals(found.best, found.refits, level, widen)
-    evidence = _evidence(given, found, law, intervals["t_d"], widen)
+    widen = widening(search.best.law(0).log_loss(np.exp(x)) - y, search.points.log_bin[search.weight > 0])
+    intervals, interval_reasons = jackknife.intervals(search.best, search.refits, level, widen)
+    evidence = _evidence(given, search, law, intervals["t_d"], widen)
     word, reasons = verdict(evidence)
     if word == "no-break":
         placeless = dict.fromkeys(("L_d", "t_d"), "there is no break to place: " + reasons[0].message)
@@ -160,58 +160,58 @@ def _assemble(given: Prepared, found: _Search, level: float) -> Fit:
         n_bins=evidence.n_bins,
         first_step=evidence.first_step,
         last_step=given.last_step,
-        cutoff=found.cutoff,
+        cutoff=search.cutoff,
         intervals=intervals,
         interval_level=level,
         interval_method=jackknife.METHOD,
         interval_reasons=interval_reasons,
         verdict=word,
         reasons=reasons + estimate.notes,
-        cutoffs=found.table,
-        power_law_error=found.gain,
-        refits=found.refits,
+        cutoffs=search.table,
+        power_law_error=search.gain,
+        refits=search.refits,
         widen=widen,
     )
 
 
-def _hidden(found: _Search) -> CutoffRow | None:
+def _hidden(search: _Search) -> CutoffRow | None:
     """The largest of some lower cut-offs that clearly shows a deceleration which ends before the fitted range."""
-    points = found.points
+    points = search.points
     for share in (0.5, 0.25, 0.1, 0.0):
-        lower = float(np.floor(share * found.cutoff))
+        lower = float(np.floor(share * search.cutoff))
         weight = points.after(lower)
         first = points.first_step[weight > 0][0]
-        if lower == found.cutoff or first > found.cutoff:
+        if lower == search.cutoff or first > search.cutoff:
             return None
         block = points.blocks(weight, jackknife.BLOCKS)
         every = solve(points.x, points.y, np.stack([weight, *jackknife.leave_out(weight, block)]))
         row = _table([lower], [weight], every.rows(slice(0, 1)))[0]
         gain = jackknife.power_law_error(points.x, points.y, weight, block, every.rows(slice(1, None)))
         slows = every.r_d[0] < every.r_before[0]
-        if gain >= NEEDED_GAIN and slows and ROOM_BEFORE * first <= row.t_d <= ROOM_BEFORE * found.cutoff:
+        if gain >= NEEDED_GAIN and slows and ROOM_BEFORE * first <= row.t_d <= ROOM_BEFORE * search.cutoff:
             return row
     return None
 
 
-def _evidence(given: Prepared, found: _Search, law: BNSL, t_d_interval: Interval | None, widen: float) -> Evidence:
-    kept = found.weight > 0
-    x, y, _ = found.fitted_points()
-    first = float(found.points.first_step[kept][0]) if kept.any() else float("nan")
+def _evidence(given: Prepared, search: _Search, law: BNSL, t_d_interval: Interval | None, widen: float) -> Evidence:
+    used = search.weight > 0
+    x, y, _ = search.fitted_points()
+    first = float(search.points.first_step[used][0]) if used.any() else float("nan")
     return Evidence(
         n_points=int((given.fitted.step >= first).sum()),
-        n_bins=int(kept.sum()),
+        n_bins=int(used.sum()),
         start=float(given.fitted.step[0]),
         first_step=first,
         last_step=given.last_step,
-        cutoff=found.cutoff,
+        cutoff=search.cutoff,
         params=law,
-        best=found.best,
-        gain=found.gain,
-        cutoffs=found.table,
+        best=search.best,
+        gain=search.gain,
+        cutoffs=search.table,
         x=x,
         y=y,
         t_d_interval=t_d_interval,
         widen=widen,
-        hidden=_hidden(found) if found.gain <= NO_GAIN else None,
+        hidden=_hidden(search) if search.gain <= NO_GAIN else None,
         seen=replace(given.seen, spikes=spikes(given.fitted, law, first)),
     )

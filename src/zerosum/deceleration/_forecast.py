@@ -1,4 +1,4 @@
-"""`forecast`: the loss at a later step, by three methods; `backtest`: what they would have said earlier in the run."""
+"""`forecast`: the loss at a later step, by three methods; `backtest`: the same forecasts made earlier in the run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -55,7 +55,7 @@ class Forecast:
 
 @dataclass(frozen=True)
 class BacktestRow:
-    """What a method said about the loss at the last fitted step, from the first `fraction` of the steps.
+    """A forecast of the loss at the last fitted step from the first `fraction` of the steps, and the loss that came.
 
     forecast: for that step. reached: the loss that came, nats. error: forecast over reached, minus 1; below 0 is
     optimistic. held: whether the interval holds `reached`; None without an interval.
@@ -108,14 +108,14 @@ def forecast(
     return forecast_of(fit(curve, procedure=procedure, cutoff=cutoff, level=level, phase=phase), T)
 
 
-def forecast_of(found: Fit, T: Number) -> tuple[Forecast, ...]:
-    """The forecasts of a fit that is there already."""
+def forecast_of(fitted: Fit, T: Number) -> tuple[Forecast, ...]:
+    """The forecasts of a given fit."""
     if not (isfinite(T) and T > 0):
         raise InputError(f"T {T!r}: not a step. Give a positive number of steps.")
-    law = _power_law if found.verdict == "no-break" else _one_break
-    ahead = law(found, float(T)), _floor(found, float(T)), _stays(found, float(T))
-    flag = _schedule_over(found) if found.last_step < T else ""
-    return tuple(replace(one, reason="; ".join(filter(None, (one.reason, flag)))) for one in ahead)
+    law = _power_law if fitted.verdict == "no-break" else _one_break
+    ahead = law(fitted, float(T)), _floor(fitted, float(T)), _stays(fitted, float(T))
+    flag = _schedule_over(fitted) if fitted.last_step < T else ""
+    return tuple(replace(forecast, reason="; ".join(filter(None, (forecast.reason, flag)))) for forecast in ahead)
 
 
 def backtest(
@@ -127,92 +127,97 @@ def backtest(
     level: float = 0.95,
     phase: Phase | None = None,
 ) -> tuple[BacktestRow, ...]:
-    """Forecasts of the last fitted step from the first part of the fitted range, beside what came.
+    """Forecasts of the last fitted step from the first part of the fitted range, beside the loss that came.
 
     fractions: of the last fitted step, between 0 and 1. The others: as for `fit`.
     """
     return backtest_of(fit(curve, procedure=procedure, cutoff=cutoff, level=level, phase=phase), fractions)
 
 
-def backtest_of(found: Fit, fractions: Sequence[float] = FRACTIONS) -> tuple[BacktestRow, ...]:
-    """The back-test of a fit that is there already; each part is fitted with the same procedure and cut-off."""
+def backtest_of(fitted: Fit, fractions: Sequence[float] = FRACTIONS) -> tuple[BacktestRow, ...]:
+    """The back-test of a given fit; each part is fitted with the same procedure and cut-off."""
     wrong = [fraction for fraction in fractions if not 0 < fraction < 1]
     if wrong:
         raise InputError(f"fraction {wrong[0]!r}: not between 0 and 1. Give parts of the run, e.g. 0.25.")
     rows = []
     for fraction in fractions:
-        end = fraction * found.last_step
-        if end < found.curve.step[0] or end <= 0:
+        end = fraction * fitted.last_step
+        if end < fitted.curve.step[0] or end <= 0:
             continue
-        part = up_to(found.curve, end)
-        early = fit(part, procedure=found.procedure, cutoff=found.cutoff, level=found.interval_level, phase="whole")
-        rows += [BacktestRow(fraction, early.last_step, one, found.L_T) for one in forecast_of(early, found.last_step)]
+        part = up_to(fitted.curve, end)
+        part_fit = fit(
+            part, procedure=fitted.procedure, cutoff=fitted.cutoff, level=fitted.interval_level, phase="whole"
+        )
+        rows += [
+            BacktestRow(fraction, part_fit.last_step, forecast, fitted.L_T)
+            for forecast in forecast_of(part_fit, fitted.last_step)
+        ]
     return tuple(rows)
 
 
-def _one_break(found: Fit, T: float) -> Forecast:
-    blocking = next((reason.message for reason in found.reasons if reason.level == "blocking"), "")
-    loss = float(found.predict(T))
+def _one_break(fitted: Fit, T: float) -> Forecast:
+    blocking = next((reason.message for reason in fitted.reasons if reason.level == "blocking"), "")
+    loss = float(fitted.predict(T))
     if blocking or not isfinite(loss):
         return Forecast("one-break", T, nan, None, blocking or "the law cannot be fitted")
-    if found.refits is None or found.intervals["r_d"] is None:
-        why = found.interval_reasons.get("r_d", "no refits were kept")
+    if fitted.refits is None or fitted.intervals["r_d"] is None:
+        why = fitted.interval_reasons.get("r_d", "no refits were kept")
         return Forecast("one-break", T, loss, None, why)
-    refits = one_break_refits(found.refits, float(np.log(T)))
-    return _with_interval("one-break", T, float(np.log(loss)), refits, found)
+    refits = one_break_refits(fitted.refits, float(np.log(T)))
+    return _with_interval("one-break", T, float(np.log(loss)), refits, fitted)
 
 
-def _power_law(found: Fit, T: float) -> Forecast:
-    x, y, block = _fitted(found)
-    return _with_interval("power-law", T, *power_law(x, y, block, float(np.log(T))), found)
+def _power_law(fitted: Fit, T: float) -> Forecast:
+    x, y, block = _fitted(fitted)
+    return _with_interval("power-law", T, *power_law(x, y, block, float(np.log(T))), fitted)
 
 
-def _fitted(found: Fit) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+def _fitted(fitted: Fit) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
     """x, y and block of the points that were fitted."""
-    points = PROCEDURES[found.procedure].points(up_to(found.curve, found.last_step))
-    weight = points.after(found.cutoff)
-    kept = weight > 0
-    return points.x[kept], points.y[kept], points.blocks(weight, BLOCKS)[kept]
+    points = PROCEDURES[fitted.procedure].points(up_to(fitted.curve, fitted.last_step))
+    weight = points.after(fitted.cutoff)
+    used = weight > 0
+    return points.x[used], points.y[used], points.blocks(weight, BLOCKS)[used]
 
 
-def _schedule_over(found: Fit) -> str:
-    """Why a fit through a decay of the learning rate says little of later steps; empty where it is none."""
-    curve = found.curve
-    if curve.lr is None or found.last_step < curve.step[-1]:
+def _schedule_over(fitted: Fit) -> str:
+    """Why a fit through a decay of the learning rate says little about later steps; empty where there is no decay."""
+    curve = fitted.curve
+    if curve.lr is None or fitted.last_step < curve.step[-1]:
         return ""
     left = float(curve.lr[-1] / curve.lr.max()) if curve.lr.max() > 0 else 1.0
     if left > DECAYED:
         return ""
     return (
-        f"the learning rate had decayed to {left:.2g} of its peak by step {found.last_step:g}: the schedule is over, "
+        f"the learning rate had decayed to {left:.2g} of its peak by step {fitted.last_step:g}: the schedule is over, "
         "and a longer run, which decays later, follows another curve"
     )
 
 
-def _floor(found: Fit, T: float) -> Forecast:
+def _floor(fitted: Fit, T: float) -> Forecast:
     method = "floor-last-decade"
-    if found.last_step / 10 > T:
+    if fitted.last_step / 10 > T:
         return Forecast(method, T, nan, None, f"step {T:g} lies before the last decade")
-    x, y, _ = _fitted(found)
+    x, y, _ = _fitted(fitted)
     rate, _ = last_decade_rate(x, y)
     if rate <= 0:
         return Forecast(method, T, nan, None, "the loss does not fall over the last decade of steps")
     values = floor_of_last_decade(x, y, float(np.log(T)))
     if values is None:
         return Forecast(method, T, nan, None, "fewer than 12 points lie in the last decade of steps")
-    return _with_interval(method, T, *values, found)
+    return _with_interval(method, T, *values, fitted)
 
 
-def _with_interval(method: str, T: float, log_loss: float, refits: np.ndarray, found: Fit) -> Forecast:
+def _with_interval(method: str, T: float, log_loss: float, refits: np.ndarray, fitted: Fit) -> Forecast:
     plain = Forecast(method, T, float(np.exp(log_loss)), None, "the interval has no finite end")
-    interval = loss_interval(log_loss, refits, found.interval_level, found.widen)
+    interval = loss_interval(log_loss, refits, fitted.interval_level, fitted.widen)
     return replace(plain, interval=interval, reason="") if np.isfinite(interval).all() else plain
 
 
-def _stays(found: Fit, T: float) -> Forecast:
-    if found.last_step > T:
-        return Forecast("stays", T, nan, None, f"step {T:g} lies before the last fitted step {found.last_step:g}")
-    x, y, _ = _fitted(found)
+def _stays(fitted: Fit, T: float) -> Forecast:
+    if fitted.last_step > T:
+        return Forecast("stays", T, nan, None, f"step {T:g} lies before the last fitted step {fitted.last_step:g}")
+    x, y, _ = _fitted(fitted)
     falls = not last_decade_rate(x, y)[0] <= 0
     what = "a bound rather than an estimate" if falls else "no bound, as the loss does not fall any more"
-    return Forecast("stays", T, found.L_T, None, f"the last loss as it is: {what}")
+    return Forecast("stays", T, fitted.L_T, None, f"the last loss as it is: {what}")

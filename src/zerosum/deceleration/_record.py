@@ -1,4 +1,4 @@
-"""What a fit says: the numbers, how sure they are, and whether they may be believed."""
+"""The record of a fit: numbers with intervals, verdict and reasons."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -61,7 +61,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class CutoffRow:
-    """What the fit gives when steps up to `cutoff` are dropped: n_bins points are left; NaN where these are too few."""
+    """The fit when steps up to `cutoff` are dropped. n_bins: points left; numbers are NaN where these are too few."""
 
     cutoff: float
     L_d: float

@@ -1,4 +1,4 @@
-"""The difference of two final losses, split exactly into what differs in L_d, t_d, r_d and T. Pure arrays.
+"""Splits the difference of two final losses exactly into terms of L_d, t_d, r_d and T. Pure arrays.
 
 log L_hat = log L_d - r_d y with y = log(T / t_d). Of a product, each change counts times the mean of the other factor:
 d(r_d y) = d(r_d) mean(y) + mean(r_d) d(y), which is exact for finite changes.

@@ -1,4 +1,4 @@
-"""From which point on two runs differ: where their losses part for good, by more than noise.
+"""Finds from which point on the losses of two runs differ for good, by more than noise.
 
 Letters: b log bins that both curves have.
 """
@@ -51,7 +51,7 @@ def _windows(values: Float[np.ndarray, " n"], size: int) -> Float[np.ndarray, "w
 
 
 def _window_of(place: Int[np.ndarray, " k"], size: int, n: int) -> Int[np.ndarray, " k"]:
-    """The window around each place; at the ends the last whole one: a value counted twice is a noise too small."""
+    """The window around each place; at the ends the last whole window, since repeated values would understate noise."""
     return np.asarray(np.clip(place - size // 2, 0, n - size))
 
 

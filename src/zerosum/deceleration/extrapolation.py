@@ -23,7 +23,7 @@ def power_law(
     x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], block: Int[np.ndarray, " n"], at: float
 ) -> tuple[float, Float[np.ndarray, " k"]]:
     """Log loss at log step `at` by a straight line, and by its refits. block: [n] as `Points.blocks` numbers them."""
-    lines = [np.polyfit(x[kept], y[kept], 1) for kept in leave_out(np.ones(len(x)), block) > 0]
+    lines = [np.polyfit(x[rest], y[rest], 1) for rest in leave_out(np.ones(len(x)), block) > 0]
     return float(np.polyval(np.polyfit(x, y, 1), at)), np.array([float(np.polyval(line, at)) for line in lines])
 
 

@@ -53,27 +53,27 @@ def power_law_starts(x: Points, y: Points, shifts: tuple[float, ...]) -> list[Th
 
     shifts: of -inf is none, and leaves log t0 out of theta.
     """
-    found = []
+    starts = []
     for log_E in log_floors(y):
         rest, weight = _above(y, float(log_E))
         for shift in shifts:
             late = np.logaddexp(x, shift)
             slope, level = np.polyfit(late, rest, 1, w=weight)
             theta = np.array([level, -slope, log_E, shift])[: 3 if shift == -np.inf else 4]
-            found.append((float(((shifted_power_law(theta, x) - y) ** 2).sum()), theta))
-    return [theta for _, theta in sorted(found, key=lambda pair: pair[0])[:3]]
+            starts.append((float(((shifted_power_law(theta, x) - y) ** 2).sum()), theta))
+    return [theta for _, theta in sorted(starts, key=lambda pair: pair[0])[:3]]
 
 
 def broken_starts(x: Points, y: Points) -> list[Theta]:
     """The one-break law of log(L - E) for each floor, the best three first."""
-    found = []
+    starts = []
     for log_E in log_floors(y):
         rest, weight = _above(y, float(log_E))
         s = solve(x, rest, weight[None] ** 2)
         if np.isfinite(s.rss[0]):
             theta = np.array([s.log_L_d[0], s.r_before[0], s.r_d[0], s.log_t_d[0], s.log_f[0], log_E])
-            found.append((float(((broken_above_floor(theta, x) - y) ** 2).sum()), theta))
-    return [theta for _, theta in sorted(found, key=lambda pair: pair[0])[:3]]
+            starts.append((float(((broken_above_floor(theta, x) - y) ** 2).sum()), theta))
+    return [theta for _, theta in sorted(starts, key=lambda pair: pair[0])[:3]]
 
 
 def broken_bounds(x: Points, y: Points) -> Bounds:
@@ -124,18 +124,18 @@ def _searched(
     weights: Weights,
 ) -> Thetas:
     """The best end of a bounded search from each start for the first row; the others start where that one ends."""
-    found: list[Theta] = []
-    for kept in weights > 0:
-        at, seen = x[kept], y[kept]
+    thetas: list[Theta] = []
+    for used in weights > 0:
+        at, seen = x[used], y[used]
         low, high = bounds(at, seen)
 
         def residual(theta: Theta, at: Points = at, seen: Points = seen) -> Points:
             return np.asarray(log_loss(theta, at) - seen)
 
-        inside = [np.clip(start, low + 1e-9, high - 1e-9) for start in found[:1] or starts(at, seen)]
+        inside = [np.clip(start, low + 1e-9, high - 1e-9) for start in thetas[:1] or starts(at, seen)]
         ends = [least_squares(residual, start, bounds=(low, high), x_scale="jac", max_nfev=200) for start in inside]
-        found.append(np.asarray(min(ends, key=lambda end: end.cost).x))
-    return np.array(found)
+        thetas.append(np.asarray(min(ends, key=lambda end: end.cost).x))
+    return np.array(thetas)
 
 
 def _above(y: Points, log_E: float) -> tuple[Points, Points]:

@@ -1,4 +1,4 @@
-"""What is left of the fit of n breaks when its linear part is solved: a function of where and how wide they are.
+"""Reduced objective of the fit of n breaks: its linear part solved, places and widths of the breaks remain.
 
 As `reduced.py`, for any number of hinges; slower for one.
 Letters: M searches side by side, n points, K hinges, q = 2 K parameters (log t_1, log f_1, log t_2, ...).
@@ -66,6 +66,6 @@ def _hinges(
 
 
 def _freed(p: Problem, v: Float[np.ndarray, "M k n"]) -> Float[np.ndarray, "M k n"]:
-    """What level and slope leave of each of k columns."""
+    """Each of k columns with level and slope projected out."""
     rest: Float[np.ndarray, "M k n"] = v - (v @ p.Q) @ p.Q.transpose(0, 2, 1)
     return rest

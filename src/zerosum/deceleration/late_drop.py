@@ -1,4 +1,4 @@
-"""A sharp late drop of the loss: a cooldown, or a step-down of the learning rate, that no column tells of.
+"""Finds a sharp late drop of the loss: a cooldown or a step-down of a learning rate that was not logged.
 
 Only steps after a third of the run are looked at. A break there could not be measured anyway (see
 `verdict.ROOM_AFTER`), so that nothing is lost when the fit stops where the drop starts.

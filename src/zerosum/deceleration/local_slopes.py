@@ -1,4 +1,4 @@
-"""Log-log slopes of stretches of a curve: what can be seen of its bends without any law.
+"""Log-log slopes of stretches of a curve: its bends without any law.
 
 Letters: n points, k stretches.
 """
@@ -22,8 +22,8 @@ def stretch_rates(
     """
     which = np.minimum(((x - x[0]) / max(x[-1] - x[0], 1e-12) * STRETCHES).astype(np.int64), STRETCHES - 1)
     parts = [np.flatnonzero(which == k) for k in range(STRETCHES)]
-    found = [rate_of(x[part], y[part]) for part in parts if len(part) >= FEWEST and np.ptp(x[part]) > 0]
-    return np.array([rate for rate, _ in found]), np.array([error for _, error in found])
+    rates = [rate_of(x[part], y[part]) for part in parts if len(part) >= FEWEST and np.ptp(x[part]) > 0]
+    return np.array([rate for rate, _ in rates]), np.array([error for _, error in rates])
 
 
 def rate_of(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Laws beside the one break, fitted to the same points, so that nobody takes a break for granted.
+"""Other laws than the one break, fitted to the same points, as a check on the break.
 
 A floor describes some real curves better than a break does. To add a law: one entry in `MODELS`.
 Letters: n points, p parameters, B weightings of the points (0 leaves a point out).
@@ -43,7 +43,7 @@ def _line(theta: Theta, x: Points) -> Points:
 
 
 def _fit_line(x: Points, y: Points, weights: Weights) -> Thetas:
-    lines = [np.polyfit(x[kept], y[kept], 1) for kept in weights > 0]
+    lines = [np.polyfit(x[rows], y[rows], 1) for rows in weights > 0]
     return np.array([[level, -slope] for slope, level in lines])
 
 
@@ -110,7 +110,7 @@ def left_out_error(
 
 
 def preferred(rows: tuple[ModelRow, ...]) -> tuple[Reason, ...]:
-    """Where another law predicts left-out stretches clearly better than the one break does; blocking where far."""
+    """The reason that another law predicts left-out stretches clearly better; blocking where it does so by far."""
     ours = next((row.criterion for row in rows if row.name == ONE_BREAK), float("nan"))
     best = min(rows, key=lambda row: row.criterion if np.isfinite(row.criterion) else np.inf)
     if not best.criterion * CLEARLY < ours:

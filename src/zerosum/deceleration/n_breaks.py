@@ -78,29 +78,29 @@ def solve_breaks(
     """
     B = len(weights)
     enough = enough_points(x, weights, 3 * K + 4)
-    found = tuple(np.full(shape, np.nan) for shape in ((B,), (B, K + 1), (B, K), (B, K), (B,)))
+    parameters = tuple(np.full(shape, np.nan) for shape in ((B,), (B, K + 1), (B, K), (B, K), (B,)))
     at_edge = np.zeros((B, K), dtype=bool)
     if enough.any():
         problem = problem_of(x, y, weights[enough])
-        one = solve(x, y, weights[enough])
-        theta = np.stack([one.log_t_d, one.log_f], axis=-1)
+        single = solve(x, y, weights[enough])
+        theta = np.stack([single.log_t_d, single.log_f], axis=-1)
         before = np.zeros((len(theta), 0))
         for _ in range(1, K):
             before, theta = theta, _with_one_more(problem, theta, before)
-        theta = np.stack([one[one[:, 0].argsort(kind="stable")] for one in theta.reshape(len(theta), K, 2)])
+        theta = np.stack([pairs[pairs[:, 0].argsort(kind="stable")] for pairs in theta.reshape(len(theta), K, 2)])
         theta = theta.reshape(len(theta), 2 * K)
-        for whole, part in zip(found, _parameters(problem, y, theta), strict=True):
+        for whole, part in zip(parameters, _parameters(problem, y, theta), strict=True):
             whole[enough] = part
         at = theta[:, 0::2]
         at_edge[enough] = (at <= problem.low[:, :1] + 1e-6) | (at >= problem.high[:, :1] - 1e-6)
-    log_b, rates, log_t, log_f, rss = found
+    log_b, rates, log_t, log_f, rss = parameters
     return BreakSolutions(log_b, rates, log_t, log_f, rss, at_edge)
 
 
 def _with_one_more(
     p: Problem, theta: Float[np.ndarray, "B q"], before: Float[np.ndarray, "B q_before"]
 ) -> Float[np.ndarray, "B q_after"]:
-    """The best fit with a break more. theta, before: the best with as many, and one fewer. The order
+    """The best fit with one more break. theta, before: the best with the present number, and with one fewer. The order
     of the hinges is that in which they were found: each has something of its own beside those before it (`ALIKE`).
 
     As it starts, among others, from `theta` and the best place for one more, it is never worse.
@@ -108,8 +108,8 @@ def _with_one_more(
     row, starts = [], []
     for b in range(len(theta)):
         grid = _Grid(p.rows(np.array([b])))
-        kept = [np.delete(theta[b], [k, k + 1]) for k in range(0, theta.shape[1], 2)]
-        bases = [before[b], *kept] if len(kept) > 1 else [before[b]]
+        without_one = [np.delete(theta[b], [k, k + 1]) for k in range(0, theta.shape[1], 2)]
+        bases = [before[b], *without_one] if len(without_one) > 1 else [before[b]]
         tried = [np.append(theta[b], cell) for cell in grid.best_cells(theta[b])]
         tried += [np.append(base, pair) for base in bases for pair in grid.best_pairs(base)]
         row += [b] * len(tried)
@@ -158,7 +158,7 @@ class _Grid:
         return np.concatenate([self.cells[wide_i * PLACES + i], self.cells[wide_j * PLACES + j]], axis=1)
 
     def _beside(self, base: Float[np.ndarray, " q"]) -> tuple[Float[np.ndarray, "c n"], Bool[np.ndarray, " c"]]:
-        """What is each hinge's own beside line and base, as unit vectors; and whether that is enough."""
+        """The part of each hinge outside line and base, as unit vectors; and whether it is large enough to use."""
         rest = self.free
         if len(base):
             Q = np.linalg.qr(self._freed_of_line(base.reshape(-1, 2)).T)[0]
@@ -177,8 +177,8 @@ def _peaks(gain: Float[np.ndarray, "..."], most: int = STARTS) -> np.ndarray:
     """Flat indices of the highest local maxima, the highest first."""
     padded = np.pad(gain, 1, constant_values=-np.inf)
     around = np.lib.stride_tricks.sliding_window_view(padded, (3,) * gain.ndim).reshape(*gain.shape, -1)
-    found = np.flatnonzero((gain >= around.max(axis=-1)) & (gain >= 0))
-    return found[(-gain.ravel()[found]).argsort(kind="stable")][:most]
+    peaks = np.flatnonzero((gain >= around.max(axis=-1)) & (gain >= 0))
+    return peaks[(-gain.ravel()[peaks]).argsort(kind="stable")][:most]
 
 
 def _parameters(p: Problem, y: Float[np.ndarray, " n"], theta: Float[np.ndarray, "B q"]) -> tuple[np.ndarray, ...]:

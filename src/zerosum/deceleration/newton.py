@@ -25,7 +25,7 @@ def minimise(
     low: Float[np.ndarray, "M q"],
     high: Float[np.ndarray, "M q"],
 ) -> tuple[Float[np.ndarray, "M q"], Float[np.ndarray, " M"]]:
-    """Damped Newton steps from each point until it stands still: where it ends, and the value there.
+    """Damped Newton steps from each point until it stops moving; returns the end points and the values there.
 
     objective: (which of the searches, their points) -> values, gradients, Hessians. No step raises a value; a point
     whose value is not finite is not gone to.

@@ -1,4 +1,4 @@
-"""What a curve says about its run beside the losses: rate changes, gaps, resumptions, spikes; and its stable phase."""
+"""Facts about the run in a curve: changes of the learning rate, gaps, resumptions, spikes; and the stable phase."""
 
 from dataclasses import dataclass, replace
 
@@ -19,7 +19,7 @@ WIDE_GAP = 1.3  # last step over first; a narrower gap is shorter than most bend
 class Observed:
     """changes: of the learning rate. stopped: the fit stops where the first of them ends the stable phase.
 
-    gaps: (last step before, first step after), those wide enough to hide a bend. resumed: what the reader did about
+    gaps: (last step before, first step after), those wide enough to hide a bend. resumed: notes of the reader on
     steps trained twice. spikes: first step of each. rate_logged: whether there is a learning rate to look at.
     not_positive: losses that the reader dropped because they are not above 0; of: how many losses there were.
     """
@@ -40,7 +40,7 @@ class Observed:
 
 
 def observe(curve: LossCurve, *, stop: bool) -> tuple[LossCurve, Observed]:
-    """The part of the curve to fit, and what was seen in all of it.
+    """The part of the curve to fit, and the facts about the whole of it.
 
     stop: whether to leave out what comes after the stable phase of the learning rate.
     """
@@ -57,9 +57,9 @@ def observe(curve: LossCurve, *, stop: bool) -> tuple[LossCurve, Observed]:
 
 def up_to(curve: LossCurve, step: float) -> LossCurve:
     """The rows of a curve up to and including a step."""
-    kept = curve.step <= step
-    tokens, lr = (None if axis is None else axis[kept] for axis in (curve.tokens, curve.lr))
-    return replace(curve, step=curve.step[kept], loss=curve.loss[kept], tokens=tokens, lr=lr)
+    rows = curve.step <= step
+    tokens, lr = (None if axis is None else axis[rows] for axis in (curve.tokens, curve.lr))
+    return replace(curve, step=curve.step[rows], loss=curve.loss[rows], tokens=tokens, lr=lr)
 
 
 def spikes(curve: LossCurve, law: BNSL, first_step: float) -> tuple[float, ...]:

@@ -16,7 +16,7 @@ from zerosum.deceleration._record import Reason
 from zerosum.deceleration.bnsl import BNSL, hinge
 from zerosum.deceleration.observed import Observed
 from zerosum.deceleration.points import Points, thinned_points
-from zerosum.deceleration.procedures import Estimate, Procedure, smoothing_notes
+from zerosum.deceleration.procedures import FittedLaw, Procedure, smoothing_notes
 
 CUTOFF = 100.0
 START_STEP, START_WIDTH = 6_000.0, 0.3
@@ -29,15 +29,15 @@ def default_cutoff(curve: LossCurve, seen: Observed) -> float:
     return CUTOFF
 
 
-def estimate(points: Points, weight: Float[np.ndarray, " n"], best: BNSL) -> Estimate:
+def estimate(points: Points, weight: Float[np.ndarray, " n"], best: BNSL) -> FittedLaw:
     """The published estimate: t_d is cut to whole steps, and L_d is read off at that step.
 
     best: the global optimum, used where the published way does not reach it.
     """
-    kept = weight > 0
-    x, y = points.x[kept], points.y[kept]
+    used = weight > 0
+    x, y = points.x[used], points.y[used]
     if not (np.isfinite(best.b) and best.b > 0):
-        return Estimate(best, float("nan"))
+        return FittedLaw(best, float("nan"))
     theta, covariance = _published(x, y)
     notes = [
         Reason("covariance-errors", "note", "standard errors assume independent residuals; intervals do not"),
@@ -54,7 +54,7 @@ def estimate(points: Points, weight: Float[np.ndarray, " n"], best: BNSL) -> Est
         errors = dict(zip(PARAMETERS, np.sqrt(np.diag(covariance)).tolist(), strict=True))
     # A break inside the first step has no whole step to be cut to.
     t_d = float(np.floor(law.d1)) if law.d1 >= 1 else law.d1
-    return Estimate(law, t_d, errors, tuple(notes))
+    return FittedLaw(law, t_d, errors, tuple(notes))
 
 
 def one_error_around(params: BNSL, errors: dict[str, float]) -> tuple[float, float]:

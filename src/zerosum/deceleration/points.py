@@ -31,10 +31,10 @@ class Points:
 
     def blocks(self, weight: Float[np.ndarray, " n"], k: int) -> Int[np.ndarray, " n"]:
         """Number the weighted points 0 .. k-1 in contiguous blocks of (nearly) as many log bins; -1 outside."""
-        kept = weight > 0
-        order = np.unique(self.log_bin[kept], return_inverse=True)[1]
+        used = weight > 0
+        order = np.unique(self.log_bin[used], return_inverse=True)[1]
         block = np.full(len(self.x), -1)
-        block[kept] = order * k // (order.max() + 1) if kept.any() else -1
+        block[used] = order * k // (order.max() + 1) if used.any() else -1
         return block
 
 

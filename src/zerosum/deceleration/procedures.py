@@ -1,4 +1,4 @@
-"""What a fitting procedure has to say: which points, from which step on, and how the best law becomes an estimate."""
+"""The interface of a fitting procedure: its points, its cut-off, and the numbers it reads off the best law."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from zerosum.deceleration.points import Points
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """The law a procedure settles on, and the numbers it reads off it.
+class FittedLaw:
+    """The law that a procedure gives, and the numbers it reads off it.
 
     t_d: steps. errors: standard errors by parameter, where the procedure gives any. notes: what to know about them.
     """
@@ -36,17 +36,17 @@ class Procedure:
     """name: what the caller asks for. points: curve -> points.
     default_cutoff: (curve, what it says of its run) -> steps.
 
-    estimate: (points, weights, the least-squares optimum of these points) -> `Estimate`.
+    estimate: (points, weights, the least-squares optimum of these points) -> `FittedLaw`.
     phase: what is fitted of a run whose learning rate falls in the end, "stable" (up to there) or "whole".
     """
 
     name: ProcedureName
     points: Callable[[LossCurve], Points]
     default_cutoff: Callable[[LossCurve, Observed], float]
-    estimate: Callable[[Points, Float[np.ndarray, " n"], BNSL], Estimate]
+    estimate: Callable[[Points, Float[np.ndarray, " n"], BNSL], FittedLaw]
     phase: Phase
 
 
 def smoothing_notes(points: Points) -> tuple[Reason, ...]:
-    """What was special about the source of the points, as reasons."""
+    """Reasons for what was special about the source of the points."""
     return tuple(Reason("already-smoothed", "note", note) for note in points.notes)

@@ -1,4 +1,4 @@
-"""Changes of the learning rate, read from the column that says it. Where there is none see `late_drop.py`.
+"""Changes of the learning rate, read from its column. Without such a column see `late_drop.py`.
 
 A law fitted across such a change describes the schedule, not the model: cooldown makes the loss fall faster.
 """
@@ -49,13 +49,13 @@ def logged_changes(step: Float[np.ndarray, " n"], lr: Float[np.ndarray, " n"]) -
     if peak <= 0:
         return ()
     top = int((lr >= FULL * peak).argmax())
-    found: list[RateChange] = []
+    changes: list[RateChange] = []
     if lr[0] < LOW * peak:
-        found.append(RateChange("warm-up", float(step[0]), float(step[_rises_until(lr, top)]), 1.0))
+        changes.append(RateChange("warm-up", float(step[0]), float(step[_rises_until(lr, top)]), 1.0))
     below = _lasting(np.less(lr, FULL * peak)) & (np.arange(len(lr)) > top)
     if below.any():
-        found.append(_fall(step, lr / peak, int(below.argmax())))
-    return tuple(found)
+        changes.append(_fall(step, lr / peak, int(below.argmax())))
+    return tuple(changes)
 
 
 def _rises_until(lr: Float[np.ndarray, " n"], top: int) -> int:

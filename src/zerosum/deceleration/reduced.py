@@ -1,4 +1,4 @@
-"""What is left of the one-break fit when its linear part is solved: a function of two parameters.
+"""Reduced objective of the one-break fit: its linear part solved, two parameters remain.
 
 Letters: n points, M searches side by side, k = 2 directions (log t_d, log f).
 """
@@ -49,7 +49,7 @@ def hinge_and_slope(
 def reduced_objective(
     p: Problem, point: Float[np.ndarray, "M 2"]
 ) -> tuple[Float[np.ndarray, " M"], Float[np.ndarray, "M 2"], Float[np.ndarray, "M 2 2"]]:
-    """What is left to minimise when the linear part is solved: -(h.y)^2 / (h.h), its gradient and its Hessian.
+    """The reduced objective -(h.y)^2 / (h.h), its gradient and its Hessian.
 
     h is the hinge freed of constant and slope (as y is); the residual sum of squares is y.y plus this.
     """

@@ -7,7 +7,7 @@ from zerosum.curves import LossCurve
 from zerosum.deceleration.bnsl import BNSL
 from zerosum.deceleration.observed import Observed
 from zerosum.deceleration.points import Points, binned_points
-from zerosum.deceleration.procedures import Estimate, Procedure, smoothing_notes
+from zerosum.deceleration.procedures import FittedLaw, Procedure, smoothing_notes
 
 MOST_DROPPED = 100.0  # steps; what the published fits drop, of runs of 190,000 steps and more
 SHARE_DROPPED = 0.01  # of a shorter run, so that two decades are left to fit whatever the length
@@ -22,8 +22,8 @@ def default_cutoff(curve: LossCurve, seen: Observed) -> float:
     return float(max(min(MOST_DROPPED, np.floor(SHARE_DROPPED * curve.step[-1])), seen.warm_up_end))
 
 
-def _estimate(points: Points, weight: Float[np.ndarray, " n"], best: BNSL) -> Estimate:
-    return Estimate(best, best.t_d, notes=smoothing_notes(points))
+def _estimate(points: Points, weight: Float[np.ndarray, " n"], best: BNSL) -> FittedLaw:
+    return FittedLaw(best, best.t_d, notes=smoothing_notes(points))
 
 
 PROCEDURE = Procedure("robust", binned_points, default_cutoff, _estimate, "stable")

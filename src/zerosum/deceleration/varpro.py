@@ -61,7 +61,7 @@ def solve(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], weights: Float
     x: [n] log steps, not falling. y: [n] log losses. weights: [B, n], 0 leaves a point out.
     """
     enough = enough_points(x, weights, MIN_POINTS)
-    found = np.full((len(weights), 6), np.nan)
+    parameters = np.full((len(weights), 6), np.nan)
     edges = np.zeros((len(weights), 2), dtype=np.int64)
     if enough.any():
         problem = problem_of(x, y, weights[enough])
@@ -72,21 +72,21 @@ def solve(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], weights: Float
         )
         order = np.lexsort((goal, row))
         best = order[np.diff(row[order], prepend=-1) > 0]
-        found[enough] = _parameters(problem, y, point[best])
+        parameters[enough] = _parameters(problem, y, point[best])
         edges[enough] = _edges(problem, point[best])
-    log_L_d, r_before, r_d, log_t_d, log_f, rss = found.T
+    log_L_d, r_before, r_d, log_t_d, log_f, rss = parameters.T
     return Solutions(log_L_d, r_before, r_d, log_t_d, log_f, rss, edges[:, 0] != 0, edges[:, 1])
 
 
 def enough_points(x: Float[np.ndarray, " n"], weights: Float[np.ndarray, "B n"], fewest: int) -> Bool[np.ndarray, " B"]:
-    """Whether so many are left of each weighting; points at one step count once: a break needs different steps."""
+    """Whether each weighting leaves at least `fewest` points; points at the same step count once."""
     fresh = np.diff(x, prepend=-np.inf) > 0
     enough: Bool[np.ndarray, " B"] = ((weights > 0) & fresh).sum(axis=1) >= fewest
     return enough
 
 
 def problem_of(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], weights: Float[np.ndarray, "B n"]) -> Problem:
-    """The searches of each row of weights: what is left when level and slope are solved, and the bounds."""
+    """The reduced problem of each row of weights, with bounds."""
     sw = np.sqrt(weights)
     total = weights.sum(axis=1, keepdims=True)
     slope = sw * (x - weights @ x[:, None] / total)
@@ -145,7 +145,7 @@ def _parameters(p: Problem, y: Float[np.ndarray, " n"], point: Float[np.ndarray,
 
 
 def line_left(p: Problem, rest: Float[np.ndarray, "B n"]) -> tuple[Float[np.ndarray, " B"], Float[np.ndarray, " B"]]:
-    """Level at log step 0, and slope, of the straight line through what the hinges leave of the log losses."""
+    """Level at log step 0, and slope, of the straight line through the log losses minus the hinges."""
     on_q = np.einsum("bnk,bn->bk", p.Q, p.sw * rest)
     level, slope = on_q[:, 0] / np.linalg.norm(p.sw, axis=1), on_q[:, 1] / (p.Q[..., 1] * p.sw * p.x).sum(axis=1)
     centre = (p.sw**2 * p.x).sum(axis=1) / (p.sw**2).sum(axis=1)

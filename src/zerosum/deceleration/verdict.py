@@ -29,9 +29,9 @@ T_D_MOVES, T_D_LOST = 1.5, 3.0  # factor by which t_d moves with the cut-off: no
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that the verdict may look at. start: first step of the log itself; first_step, last_step: fitted range.
+    """Everything that the verdict depends on. start: first step of the log itself; first_step, last_step: fitted range.
 
-    seen: what the curve says of its run. best: the fit, one row. gain: see `jackknife.power_law_error`.
+    seen: facts about the run. best: the fit, one row. gain: see `jackknife.power_law_error`.
     x, y: log step and log loss of the fitted points. t_d_interval: steps. widen: see `Fit`.
     hidden: the fit with a lower cut-off that shows a break where this one has none.
     """
@@ -73,14 +73,14 @@ def verdict(e: Evidence) -> tuple[VerdictWord, tuple[Reason, ...]]:
         return word, (reason, *notes)
     about_run = tuple(curve_reasons(e.seen, e.first_step, e.params.t_d, faster=e.params.c1 > 0))
     about_break = [reason for check in BREAK_CHECKS for reason in check(e)]
-    found = sorted([*about_break, *about_run], key=lambda reason: reason.level)
-    if any(reason.level == "blocking" for reason in found):
-        return "cannot-tell", tuple(reason for reason in found if reason.code != "break-not-located")
-    return ("decelerates" if e.params.c1 < 0 else "accelerates"), tuple(found)
+    reasons = sorted([*about_break, *about_run], key=lambda reason: reason.level)
+    if any(reason.level == "blocking" for reason in reasons):
+        return "cannot-tell", tuple(reason for reason in reasons if reason.code != "break-not-located")
+    return ("decelerates" if e.params.c1 < 0 else "accelerates"), tuple(reasons)
 
 
 def _without_break(e: Evidence) -> tuple[VerdictWord, Reason]:
-    """No break, or too little to tell: what was not found in a short range may still be outside of it."""
+    """No break, or cannot tell: a break may lie outside a short range."""
     times = f"left-out stretches are predicted with {e.gain:.2f} times the one-break law's error by a plain power law"
     if e.gain > NO_GAIN:
         need = f"{NEEDED_GAIN:g} or more would show a break, {NO_GAIN:g} or less none. Train longer or log more often"
@@ -120,7 +120,7 @@ def _starts_too_late(e: Evidence) -> Iterator[Reason]:
 
 
 def _starts_after_break(e: Evidence) -> Iterator[Reason]:
-    """Where the search is stopped by the first points of the log itself, so that no cut-off could be lowered."""
+    """The fit puts the break at the first points of the log itself, so that a lower cut-off would not help."""
     if e.best.t_at_edge[0] and e.start > e.cutoff and e.params.t_d**2 < e.first_step * e.last_step:
         text = (
             f"the log starts at step {e.start:g}, and the fit puts the break as early as it may (step "
@@ -162,7 +162,7 @@ def _width_at_bound(e: Evidence) -> Iterator[Reason]:
 
 
 def _unstable_cutoff(e: Evidence) -> Iterator[Reason]:
-    """Only cut-offs that leave room in front of the break are held against the fit, and only near ones block it."""
+    """Only cut-offs that leave room before the break count against the fit, and only near ones block it."""
     judged = [row for row in e.cutoffs if e.cutoff < row.cutoff <= e.params.t_d / ROOM_BEFORE and np.isfinite(row.t_d)]
     moves = [(max(row.t_d / e.params.t_d, e.params.t_d / row.t_d), row) for row in judged]
     lost = [move for move in moves if move[0] > T_D_LOST and move[1].cutoff <= 2 * e.cutoff]

@@ -17,7 +17,7 @@ from zerosum.gradients._parameter_set import Ends, ParameterSet
 from zerosum.gradients._sampled import SampledMass
 from zerosum.gradients._sampled_opposition import SampledOpposition
 from zerosum.gradients._share import Share
-from zerosum.gradients.parameters import APART, Parameter, by_layer, in_D_grad
+from zerosum.gradients.parameters import NOT_IN_D_GRAD, Parameter, by_layer, in_D_grad
 
 NOT_KEPT = "a sample keeps no sums of embedding and head"
 Spread = Callable[[Sequence[Parameter]], tuple[float, Ends | None]]
@@ -96,14 +96,14 @@ def sampled_sets(sample: SampledMass, net: Mapping[str, Any], parameters: Sequen
         return reduce(add, of).D_grad(sample.share)
 
     within = within_sets(sample.signed, parameters, sample.weight)
-    sets = _sets(each, within, parameters, D_grad, lambda some: NOT_KEPT if _apart(some) else None)
+    sets = _sets(each, within, parameters, D_grad, lambda some: NOT_KEPT if _outside_D_grad(some) else None)
     moves = bool(u) and sample.total_moved() > 0
     ends = sample.moved_interval() if moves else None
     return replace(sets, mass_interval=ends, thin=sum(one.n_thin for one in opposed.values()))
 
 
-def _apart(some: Sequence[Parameter]) -> bool:
-    return all(one.kind in APART for one in some)
+def _outside_D_grad(some: Sequence[Parameter]) -> bool:
+    return all(one.kind in NOT_IN_D_GRAD for one in some)
 
 
 def _sampled_sums(

@@ -1,7 +1,8 @@
 """Sums over all tokens without storing a single per-token gradient: exact, for models made of known layers.
 
 One forward pass for each block of positions; then one backward pass for each position, in which every sequence of the
-batch has one token, adds up |g|. The head is apart. sum_i g takes a single backward pass of all tokens together.
+batch has one token, adds up |g|. The head is measured by itself. sum_i g takes a single backward pass of all tokens
+together.
 
 Letters: S sequences of L = T + 1 tokens, V vocabulary, d width, k position.
 """
@@ -19,13 +20,14 @@ from torch.nn import functional
 from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients._sums import GradientSums
 from zerosum.gradients.head import hidden_in, logits_of
-from zerosum.gradients.layerwise._adders import Adder, Both, MassAdder, NetAdder
+from zerosum.gradients.layerwise._accumulators import Both, MassAccumulator, NetAccumulator
 from zerosum.gradients.layerwise._head import HeadPass
 from zerosum.gradients.layerwise._head import separate_head as separate_head
 from zerosum.gradients.layerwise._layers import recording
 from zerosum.gradients.layerwise._per_token import Tally
-from zerosum.gradients.layerwise._position_adder import PositionAdder
-from zerosum.gradients.layerwise._recorder import Recorder, Unsupported
+from zerosum.gradients.layerwise._pieces import Accumulator, Unsupported
+from zerosum.gradients.layerwise._position_accumulator import PositionAccumulator
+from zerosum.gradients.layerwise._recorder import Recorder
 from zerosum.gradients.layerwise._tail import Cut, Tail, find_tail
 from zerosum.gradients.parameters import ROUNDING, trainable
 
@@ -38,9 +40,9 @@ EPS = torch.finfo(torch.float32).eps  # parts of many models are in float32, wha
 
 @dataclass(frozen=True)
 class Layout:
-    """What has been found out about a model, once for all its batches. head: where it is apart, else None.
+    """Facts about the model, detected once. head: the output layer, if it is a separate Linear, else None.
 
-    tail: where its gradients take one pass for all tokens; None: in the head alone.
+    tail: the part behind the last attention, whose gradients take one pass for all tokens; None: the head alone.
     """
 
     head: Any
@@ -97,14 +99,14 @@ def passes(
     tally: Tally | None = None,
     tail: Tail | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """net and mass over the tokens at `positions` of each sequence, float64. tally: hears of each of them."""
+    """net and mass over the tokens at `positions` of each sequence, float64. tally: receives the gradient of each."""
     parameters = trainable(model)
-    run = _Run(Recorder(parameters, len(tokens)), NetAdder(parameters), MassAdder(parameters, tally))
+    run = _Run(Recorder(parameters, len(tokens)), NetAccumulator(parameters), MassAccumulator(parameters, tally))
     with recording(model, run.recorder, leave_out=head), nullcontext() if tail is None else tail.cut() as cut:
         if head is None:
             run.whole(model, tokens, positions, block)
         else:
-            run.apart(model.base_model, head, tokens, positions, block, cut)
+            run.with_separate_head(model.base_model, head, tokens, positions, block, cut)
     return consistent(run.net.net, run.mass.mass)
 
 
@@ -134,10 +136,12 @@ class _Run:
     """
 
     recorder: Recorder
-    net: NetAdder
-    mass: MassAdder
+    net: NetAccumulator
+    mass: MassAccumulator
 
-    def apart(self, body: Any, head: Any, tokens: Any, positions: Sequence[int], block: int, cut: Cut | None) -> None:
+    def with_separate_head(
+        self, body: Any, head: Any, tokens: Any, positions: Sequence[int], block: int, cut: Cut | None
+    ) -> None:
         at_head: HeadPass | None = None
         starts: list[Any] = []
         for part in _blocks(positions, block):
@@ -160,7 +164,7 @@ class _Run:
         if self.mass.tally is not None:
             self.mass.tally.of_tokens(slice(0, hidden.shape[1]))
         self.recorder.of_all_tokens()
-        self.recorder.to = Both(self.net, PositionAdder.into(self.mass, hidden.shape[1]))
+        self.recorder.accumulator = Both(self.net, PositionAccumulator.into(self.mass, hidden.shape[1]))
         found = torch.autograd.grad(hidden, cut.ends, start, retain_graph=True)
         self.recorder.finish_pass()
         return list(found)
@@ -197,8 +201,8 @@ class _Run:
         self.recorder.of_one_token([k] * self.recorder.sequences)
         self._backward(output, start, Both(self.net, self.mass) if self._token_by_token else self.mass)
 
-    def _backward(self, output: Any, start: Any, to: Adder) -> None:
-        self.recorder.to = to
+    def _backward(self, output: Any, start: Any, to: Accumulator) -> None:
+        self.recorder.accumulator = to
         torch.autograd.backward(output, start, retain_graph=True)
         self.recorder.finish_pass()
 

@@ -33,7 +33,7 @@ from zerosum.gradients.batches import (
     require_finite,
     require_parameters,
 )
-from zerosum.gradients.layerwise._recorder import Unsupported
+from zerosum.gradients.layerwise._pieces import Unsupported
 from zerosum.gradients.parameters import Parameter, names_its_ends
 from zerosum.losses import token_losses
 from zerosum.sharing import Job, work_through
@@ -157,7 +157,7 @@ def prepare(
 
 
 def notes_on(model: Any, update: Any) -> tuple[str, ...]:
-    """What to know of a model that is measured, and of an update that is given as another model."""
+    """Notes on the model, and on an update that is given as another model."""
     frozen = {name: one for name, one in model.named_parameters() if not one.requires_grad}
     notes = [f"frozen parameters left out: {len(frozen)}"] if frozen else []
     if isinstance(update, torch.nn.Module):
@@ -210,7 +210,7 @@ def _shared(
 
 
 def _share(model: Any, ready: Prepared, way: Way, k: int) -> Share:
-    """Everything that is measured of one batch."""
+    """The partial result of one batch."""
     part = ready.parts[k]
     try:
         with narrow(model, way.dtype):
@@ -266,7 +266,7 @@ def _unknown(ready: Prepared, part: Batch) -> dict[str, Float[np.ndarray, "s T"]
 
 
 def _losses_after(model: Any, ready: Prepared, part: Batch, size: TokensPerBatch) -> Float32[np.ndarray, "s T"]:
-    """What the losses really are when the update is added."""
+    """The real losses of one batch after the update."""
     ids = ready.ids[part.rows]
     with moved(model, ready.update or {}):
         after = token_losses(model, ids, tokens_per_batch=size)

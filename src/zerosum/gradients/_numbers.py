@@ -48,8 +48,8 @@ class CoordinateSums:
     signed: float = 0.0
 
     def __add__(self, other: "CoordinateSums") -> "CoordinateSums":
-        mine, its = vars(self), vars(other)
-        return CoordinateSums(**{name: mine[name] + its[name] for name in mine})
+        mine, theirs = vars(self), vars(other)
+        return CoordinateSums(**{name: mine[name] + theirs[name] for name in mine})
 
     @property
     def opposition(self) -> Opposition:

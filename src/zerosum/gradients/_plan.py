@@ -1,4 +1,4 @@
-"""Which way the sums are made: what was asked for, what the model allows, and how long it would take."""
+"""Chooses the method: from what was asked for, what the model allows, and how long it would take."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from zerosum.gradients._exact import Layout, exact_seconds, layout_of
 from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients._sample import FEWEST, stretches
 from zerosum.gradients.batches import Batch, require_seed
-from zerosum.gradients.layerwise._recorder import Unsupported
+from zerosum.gradients.layerwise._pieces import Unsupported
 from zerosum.gradients.parameters import Parameter
 from zerosum.losses.batch_size import free_memory, is_out_of_memory
 
@@ -35,7 +35,7 @@ class Plan:
 
     @property
     def label(self) -> str:
-        """While it is going on."""
+        """What progress bars say while the measurement runs."""
         words = self.note or self.method
         return words if self.seconds is None or self.method == "sampled" else f"{words}, about {in_words(self.seconds)}"
 
@@ -46,7 +46,7 @@ def layout_or_why(model: Any, tokens: Any, causal: bool | None = None) -> tuple[
         return layout_of(model, tokens, causal), ""
     except Unsupported as why:
         return None, f"the layer rules do not know {why}"
-    except Exception as error:  # layers called in ways that nobody thought of fail as they like
+    except Exception as error:  # a layer called in an unexpected way may raise anything
         if is_out_of_memory(error):
             raise
         return None, f"the layer rules fail on this model ({type(error).__name__})"
@@ -112,7 +112,7 @@ def _without_rules(model: Any, part: Batch, method: str, why: str, n_tokens: int
 
 
 def sample_sizes(parts: Sequence[Batch], n_sampled: int) -> list[int]:
-    """Tokens that each batch gives: its share, rounded up."""
+    """Sample size of each batch: its share of the tokens, rounded up."""
     n_tokens = sum(part.n_tokens for part in parts)
     return [-(-n_sampled * part.n_tokens // n_tokens) for part in parts]
 

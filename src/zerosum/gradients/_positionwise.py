@@ -1,6 +1,6 @@
 """A proxy that one ordinary backward pass gives: what each *position* contributes to the gradient of the summed loss.
 
-It is not the gradient of one token's loss: below the last attention, a position contributes to the losses of all
+It is not the gradient of one token's loss: below the last attention layer, a position contributes to the losses of all
 tokens after it, and a token's gradient comes from all positions before it. Only the sums over everything agree, and
 the gradients of what is behind the last attention.
 
@@ -15,9 +15,9 @@ from torch.nn import functional
 from zerosum.gradients._exact import consistent
 from zerosum.gradients._sums import GradientSums
 from zerosum.gradients.head import logits_of
-from zerosum.gradients.layerwise._adders import Both, MassAdder, NetAdder
+from zerosum.gradients.layerwise._accumulators import Both, MassAccumulator, NetAccumulator
 from zerosum.gradients.layerwise._layers import recording
-from zerosum.gradients.layerwise._position_adder import PositionAdder
+from zerosum.gradients.layerwise._position_accumulator import PositionAccumulator
 from zerosum.gradients.layerwise._recorder import Recorder
 from zerosum.gradients.parameters import trainable
 
@@ -32,9 +32,9 @@ def positionwise_sums(model: Any, tokens: Any) -> GradientSums:
     Raises Unsupported where the model has a layer that no rule is known for.
     """
     parameters, (S, T) = trainable(model), (tokens.shape[0], tokens.shape[1] - 1)
-    recorder, net = Recorder(parameters, S), NetAdder(parameters)
-    mass = PositionAdder.into(MassAdder(parameters), T)
-    recorder.to = Both(net, mass)
+    recorder, net = Recorder(parameters, S), NetAccumulator(parameters)
+    mass = PositionAccumulator.into(MassAccumulator(parameters), T)
+    recorder.accumulator = Both(net, mass)
     with recording(model, recorder):
         recorder.begin(T)
         recorder.of_all_tokens()

@@ -1,4 +1,4 @@
-"""Forward passes in bfloat16 (torch's autocast: products narrow, norms and sums wide), and what that costs.
+"""Forward passes in bfloat16 (torch's autocast: products in bfloat16, norms and sums in float32), and their error.
 
 Parameters stay in float32, and so do the sums over tokens.
 """

@@ -1,4 +1,4 @@
-"""From the sums of all tokens to what users are told.
+"""Builds the result record from the accumulated sums.
 
 Letters: S sequences, T predicted positions.
 """

@@ -1,4 +1,4 @@
-"""Which tokens a sample takes, and what each of them stands for.
+"""Which tokens a sample takes, and how many tokens each of them represents.
 
 Letters: S sequences, T positions, N = S T tokens, m strata of positions in each sequence, n = m S sampled tokens.
 """
@@ -14,7 +14,7 @@ FEWEST = 2 * GROUPS  # tokens that an interval needs, or weights that follow an 
 
 @dataclass(frozen=True)
 class Sample:
-    """position: [m, S] the sampled position of each sequence in each stratum. weight: [m, S] tokens it stands for.
+    """position: [m, S] the sampled position of each sequence in each stratum. weight: [m, S] tokens it represents.
 
     group: [m, S] its part of the jackknife, 0 to GROUPS - 1. N: tokens in all.
     """

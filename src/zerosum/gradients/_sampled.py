@@ -21,12 +21,12 @@ from zerosum.gradients._exact import Layout, layout_of
 from zerosum.gradients._sample import GROUPS, Sample, calibrated, draw
 from zerosum.gradients._sampled_opposition import Interval, SampledOpposition, sampled_opposition
 from zerosum.gradients.head import hidden_in
-from zerosum.gradients.layerwise._adders import MassAdder
+from zerosum.gradients.layerwise._accumulators import MassAccumulator
 from zerosum.gradients.layerwise._head import HeadPass
 from zerosum.gradients.layerwise._layers import recording
 from zerosum.gradients.layerwise._per_token import Tally
 from zerosum.gradients.layerwise._recorder import Recorder
-from zerosum.gradients.parameters import APART, Parameter, trainable
+from zerosum.gradients.parameters import NOT_IN_D_GRAD, Parameter, trainable
 
 LOGITS = 1 << 24  # numbers in memory at once
 
@@ -35,10 +35,10 @@ LOGITS = 1 << 24  # numbers in memory at once
 class SampledMass:
     """parts: K times name -> weighted sums of |g_ij|, which add up to the estimate of sum_i |g_ij| over all N tokens.
 
-    group_weight: [K] tokens each part stands for. moved, signed: name -> [n] sum_j |p_ij| and sum_j p_ij of each
+    group_weight: [K] tokens each part represents. moved, signed: name -> [n] sum_j |p_ij| and sum_j p_ij of each
     sampled token in that parameter, nats. l1, l2_squared: [n] sum_j |g_ij| and sum_j g_ij^2 over every parameter.
-    row, at: [n] its sequence, counted in the batch it was drawn from (who merges batches sets them apart), and its
-    position. weight: [n] tokens it stands for. surprise: [n] the auxiliary variable. N: tokens in all.
+    row, at: [n] its sequence, counted in the batch it was drawn from (merging batches renumbers them), and its
+    position. weight: [n] tokens it represents. surprise: [n] the auxiliary variable. N: tokens in all.
     """
 
     parts: list[dict[str, Any]]
@@ -86,7 +86,7 @@ class SampledMass:
         """Interval of `total_moved()` over all parameters, on log scale, for the draw of the sample alone."""
         total = self.total_moved()
         residual = _residual(sum(self.moved.values(), np.zeros(len(self.weight))), self.surprise)
-        unseen = np.maximum(self.weight * (self.weight - 1), 0)  # 0 of a token that stands for itself alone
+        unseen = np.maximum(self.weight * (self.weight - 1), 0)  # 0 for a token that represents only itself
         if not unseen.any():
             return total, total
         n = unseen.sum() ** 2 / (unseen @ unseen)  # as many tokens of equal weights would leave as much unseen
@@ -112,7 +112,7 @@ class SampledMass:
 
     @property
     def share(self) -> float:
-        """Of all tokens, those in the sample; less where they stand for different numbers of tokens."""
+        """Of all tokens, those in the sample; less where they represent different numbers of tokens."""
         return float(min(1.0, self.weight.sum() / (self.weight @ self.weight)))
 
 
@@ -143,7 +143,7 @@ def sampled_mass(
     parameters, m = trainable(model), len(sample.position)
     adder = SampleAdder(parameters, sample, Tally(parameters, (len(tokens), m), update))
     recorder = Recorder(parameters, len(tokens))
-    recorder.to = adder
+    recorder.accumulator = adder
     with recording(model, recorder, leave_out=layout.head):
         for stratum in range(m):
             adder.begin_stratum(stratum)
@@ -216,7 +216,7 @@ def _pass(model: Any, head: Any, tokens: Any, at: list[int], recorder: Recorder,
     recorder.head = {}
 
 
-class SampleAdder(MassAdder):
+class SampleAdder(MassAccumulator):
     """Weighted sums of |g_ij| by group, of the parameters that D_grad is of, and the numbers of each token."""
 
     tally: Tally
@@ -224,7 +224,7 @@ class SampleAdder(MassAdder):
     def __init__(self, parameters: Sequence[Parameter], sample: Sample, tally: Tally) -> None:
         super().__init__(parameters, tally)
         self.mass = {}
-        kept = [one for one in parameters if one.kind not in APART]
+        kept = [one for one in parameters if one.kind not in NOT_IN_D_GRAD]
         self.parts = [{one.name: torch.zeros_like(one.tensor.detach()) for one in kept} for _ in range(GROUPS)]
         self._sample = sample
 

@@ -39,8 +39,8 @@ class SampledOpposition:
         return self.n_known + self.n_thin
 
     def __add__(self, other: "SampledOpposition") -> "SampledOpposition":
-        mine, its = vars(self), vars(other)
-        return SampledOpposition(**{name: mine[name] + its[name] for name in mine})
+        mine, theirs = vars(self), vars(other)
+        return SampledOpposition(**{name: mine[name] + theirs[name] for name in mine})
 
     def D_grad(self, sampled: float, level: float = 0.95) -> tuple[float, Interval]:
         """Mean over the coordinates, and its interval; NaN where there is none. sampled: share of tokens in the sample.

@@ -227,7 +227,7 @@ def _with_arrays(group: Group) -> GradientInterference:
     return replace(group.record, per_token=per_token, unit=unit)
 
 
-# Names of parameters stand in the record alone: no type of zarr's holds words in a way that is settled.
+# Names of parameters are in the record alone: zarr has no settled type for strings.
 def _dataset(record: GradientInterference, tokens: "TokenSequences", how: dict[str, Any]) -> xr.Dataset:
     place = ("sequence", "position")
     values: dict[str, Any] = {

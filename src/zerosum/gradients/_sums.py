@@ -39,7 +39,7 @@ class GradientSums:
 
     def add(self, other: "GradientSums") -> None:
         """Add sums over other tokens in place, so that no third copy of the model is held."""
-        for mine, its in ((self.net, other.net), (self.mass, other.mass)):
-            for name, value in its.items():
+        for mine, theirs in ((self.net, other.net), (self.mass, other.mass)):
+            for name, value in theirs.items():
                 mine[name] += value
         self.n_tokens += other.n_tokens

@@ -1,4 +1,4 @@
-"""A few tokens of the user's own model by the slow and obvious way, beside what was measured of them."""
+"""Compares a few tokens of the user's own model with one backward pass each, the slow and obvious way."""
 
 from math import nan
 from typing import Any

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 Kind = Literal["embedding", "head", "matrix", "norm", "bias"]
 ROUNDING = 64  # times the precision: gradients that small beside their layer's mean are rounding
-APART = ("embedding", "head")  # kinds that D_grad leaves out
+NOT_IN_D_GRAD = ("embedding", "head")  # kinds that D_grad leaves out
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The checkpoints of one run measured into its store, one after the other, beside other processes that do the same."""
+"""Measures the checkpoints of one run into its store, one after the other; several processes can share the work."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

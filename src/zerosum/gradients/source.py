@@ -1,4 +1,4 @@
-"""What documents say of where their numbers are from: the checkpoint, and the units that intervals resample."""
+"""Provenance of numbers: the checkpoint, and the units that intervals resample."""
 
 from typing import TYPE_CHECKING, Any, Literal
 

@@ -1,4 +1,4 @@
-"""The run directory, known here and nowhere else: where its log is, where what was measured of it lies, what is missing.
+"""The run directory, known here and nowhere else: where its log and its measurements lie, and what is missing.
 
 Loads no torch.
 """

@@ -30,8 +30,8 @@ def show(report: Report, details: bool = False) -> None:
     """Print the answer of every section that has something to say; with details, all sentences and tables too."""
     console = screen()
     for section in present(report):
-        answer = list(section.answer(report))
-        _print(console, [section.headline(report), *answer])
+        answer = [section.headline(report), *section.answer(report)]
+        _print(console, answer)
         if details:
             _details(console, section, report, answer)
     for one in report.missing:
@@ -47,7 +47,7 @@ def say(*shown: Shown) -> None:
 
 def _details(console: "Console", section: Section, report: Report, answer: Sequence[Shown]) -> None:
     """What the answer has left out. answer: what stands on the first screen already."""
-    sentences = list(section.sentences(report))
+    sentences = [sentence for sentence in section.sentences(report) if sentence not in answer]
     shown = {(table.name, table.caption) for table in answer if isinstance(table, Table)}
     tables = [table for table in section.tables(report) if (table.name, table.caption) not in shown]
     tables = [table for table in tables if table.shown_on("terminal")[0]]

@@ -1,4 +1,4 @@
-"""One file for each file format. A module here that defines `FORMAT` is a reader; nothing else has to know of it."""
+"""One file for each file format. A module here that defines `FORMAT` is a reader; it is found by itself."""
 
 from functools import cache
 from importlib import import_module

@@ -26,7 +26,7 @@ DELIMITERS = ("\t", ";", "|", ",")  # of equally many the first: a comma may als
 
 @dataclass(frozen=True)
 class Layout:
-    """How the table is written. skip: lines before the first row. header: None where the first row holds numbers."""
+    """Layout of a table in a text file. skip: lines before the first row. header: None without one."""
 
     encoding: str
     delimiter: str
@@ -40,7 +40,7 @@ def _matches(head: bytes, name: str) -> bool:
 
 
 def layout_of(head: bytes) -> Layout | None:
-    """How the table that begins so is written; None where it is no table."""
+    """The layout of the table that begins with these bytes; None where it is no table."""
     encoding = _encoding(head)
     if encoding == "utf-8-sig" and b"\0" in head:
         return None
@@ -68,7 +68,7 @@ def _encoding(head: bytes) -> str:
 
 
 def _first_row(lines: list[str]) -> int | None:
-    """The first line that is no comment, and not the `sep=;` that tells Excel the delimiter."""
+    """Index of the first line that is neither a comment nor the `sep=;` that Excel writes."""
     skipped = re.compile(r"\s*(?:#.*|sep=.)?\s*", re.IGNORECASE)
     return next((k for k, line in enumerate(lines) if not skipped.fullmatch(line)), None)
 
@@ -112,7 +112,7 @@ def read_table(paths: tuple[Path, ...], choose: Choose) -> Columns:
 
 
 def _found(head: bytes) -> str:
-    """What a file that is no table begins with."""
+    """A description of how a file that is no table begins, for the error message."""
     lines = head.decode(_encoding(head), errors="replace").splitlines()
     first = _first_row(lines)
     if first is None:
@@ -126,7 +126,7 @@ def _found(head: bytes) -> str:
 
 
 def _last_row_is_cut_off(path: Path, step: Float[np.ndarray, " n"]) -> bool:
-    """A last line without an end and with a smaller step: more likely cut off inside it than a run that resumed."""
+    """Whether the last line has no end and a smaller step: it was more likely cut off than written by a resumed run."""
     with path.open("rb") as handle:
         handle.seek(-1, os.SEEK_END)
         ended = handle.read(1) in b"\r\n\0"

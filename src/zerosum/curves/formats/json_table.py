@@ -27,8 +27,10 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
         chosen = choose(list(lists))
         lengths = {name: len(lists[name]) for name in chosen.values()}
         if len(set(lengths.values())) > 1:
-            told = ", ".join(f"{name[:60]!r} {k}" for name, k in lengths.items())
-            raise InputError(f"{path}: columns of different lengths ({told}). Which value belongs to which step?")
+            lengths_found = ", ".join(f"{name[:60]!r} {k}" for name, k in lengths.items())
+            raise InputError(
+                f"{path}: columns of different lengths ({lengths_found}). Which value belongs to which step?"
+            )
         rows = [
             dict(zip(lengths, values, strict=True)) for values in zip(*(lists[name] for name in lengths), strict=True)
         ]

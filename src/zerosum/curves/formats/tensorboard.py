@@ -75,13 +75,13 @@ def _by_step(points: Points, steps: Sequence[int]) -> Float[np.ndarray, " n"]:
     for step, value in points:
         at[step].append(value)
     seen: dict[int, int] = defaultdict(int)
-    found = np.full(len(steps), np.nan)
+    joined = np.full(len(steps), np.nan)
     for row, step in enumerate(steps):
         values = at.get(step)
         if values:
-            found[row] = values[min(seen[step], len(values) - 1)]
+            joined[row] = values[min(seen[step], len(values) - 1)]
             seen[step] += 1
-    return found
+    return joined
 
 
 def _add_scalars(event: bytes, tags: dict[str, Points]) -> None:

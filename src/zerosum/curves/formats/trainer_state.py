@@ -54,7 +54,7 @@ def _newest_last(files: Sequence[Path]) -> list[tuple[Path, ...]]:
 
 
 def _steps_done(path: Path) -> float:
-    """A checkpoint's folder says it; the state beside them, which `save_state` writes, has to be opened."""
+    """Steps trained: in a checkpoint's name; the state that `save_state` writes beside them has to be opened."""
     numbered = re.fullmatch(r"checkpoint-(\d{1,15})", path.parent.name)
     if numbered:
         return float(numbered[1])

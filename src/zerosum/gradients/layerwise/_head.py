@@ -1,4 +1,4 @@
-"""The head apart: its gradients have rank one, so that products of whole batches add up |g| without forming any.
+"""The head by itself: its gradients have rank one, so products of whole batches give sum |g| without forming them.
 
 Letters: S sequences of L tokens, n tokens of each at a time, V vocabulary, d width; q = softmax of the logits.
 """
@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 from zerosum.gradients.head import NotLinear, linear_head
-from zerosum.gradients.layerwise._adders import MassAdder, NetAdder
-from zerosum.gradients.layerwise._recorder import HeadGradients, Recorder
+from zerosum.gradients.layerwise._accumulators import MassAccumulator, NetAccumulator
+from zerosum.gradients.layerwise._pieces import HeadGradients
+from zerosum.gradients.layerwise._recorder import Recorder
 
 LOGITS = 1 << 22  # numbers of logits at a time, 16 MiB
 
@@ -44,7 +45,9 @@ class HeadPass:
         self._normaliser = torch.zeros_like(self.hidden[:, :, 0])
         self._room: Any = None
 
-    def run(self, positions: Sequence[int], recorder: Recorder, mass: MassAdder, net: NetAdder | None = None) -> None:
+    def run(
+        self, positions: Sequence[int], recorder: Recorder, mass: MassAccumulator, net: NetAccumulator | None = None
+    ) -> None:
         """Of the tokens at `positions` of each sequence."""
         size = max(1, LOGITS // (len(self.hidden) * self.head.weight.shape[0]))
         for first in range(0, len(positions), size):
@@ -54,11 +57,11 @@ class HeadPass:
                 mass.tally.of_tokens(part)
             self._run((slice(None), part), recorder, mass, net)
 
-    def run_at(self, which: Any, recorder: Recorder, mass: MassAdder) -> None:
+    def run_at(self, which: Any, recorder: Recorder, mass: MassAccumulator) -> None:
         """Of the tokens at an index of [S, n]."""
         self._run(which, recorder, mass, None)
 
-    def _run(self, which: Any, recorder: Recorder, mass: MassAdder, net: NetAdder | None) -> None:
+    def _run(self, which: Any, recorder: Recorder, mass: MassAccumulator, net: NetAccumulator | None) -> None:
         rows, labels = self.hidden[which], self._tokens[:, 1:][which][..., None]
         weight, bias = self.head.weight, self.head.bias
         by_logits = self._by_logits(rows, labels, which)

@@ -1,4 +1,4 @@
-"""How each kind of layer tells the recorder its gradients. A layer that is not known is `Unsupported`.
+"""How each kind of layer gives its gradient pieces to the recorder. An unknown layer raises `Unsupported`.
 
 Each rule is a torch function with the layer's own forward pass; its backward pass hands over what it sees, and works
 on one row of each sequence where no other has a gradient: in the layers after the last attention. A kind of Linear or
@@ -17,7 +17,8 @@ from torch import nn
 from torch.nn import functional
 
 from zerosum.gradients.layerwise._norms import norm_forward
-from zerosum.gradients.layerwise._recorder import Recorder, Unsupported
+from zerosum.gradients.layerwise._pieces import Unsupported
+from zerosum.gradients.layerwise._recorder import Recorder
 
 Forward = Callable[..., Any]
 BASES = (nn.Linear, nn.Embedding)
@@ -26,7 +27,7 @@ OWN = tuple(one.forward for one in BASES)
 
 @contextmanager
 def recording(model: Any, recorder: Recorder, leave_out: Any = None) -> Iterator[None]:
-    """Every layer with parameters, but for the module `leave_out`, tells `recorder` its gradients inside the block.
+    """Inside the block every layer with parameters, except `leave_out`, gives its gradient pieces to `recorder`.
 
     Raises Unsupported for a layer that no rule is known for.
     """
@@ -150,7 +151,7 @@ class _Embedding(torch.autograd.Function):
 
 
 def first_places(ids: Any) -> Any:
-    """Where each id stands for the first time in its row. ids: [S, n]. Returns [S, n].
+    """The first place of each id in its row. ids: [S, n]. Returns [S, n].
 
     >>> first_places(torch.tensor([[7, 3, 7, 3, 5]])).tolist()
     [[0, 1, 0, 1, 4]]

@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from zerosum.gradients.layerwise._recorder import Recorder, Unsupported
+from zerosum.gradients.layerwise._pieces import Unsupported
+from zerosum.gradients.layerwise._recorder import Recorder
 
 Forward = Callable[..., Any]
 CLOSE = 100  # times the precision, relative to the largest number

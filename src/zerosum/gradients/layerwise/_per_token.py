@@ -1,4 +1,4 @@
-"""Numbers of each token: how large its gradient is, and what an update has to do with it.
+"""Numbers of each token: the size of its gradient, and the effect of an update on it.
 
 Letters: S sequences, T positions (of a sample: m strata), i token, j coordinate, n tokens of each sequence at a time,
 o and i outputs and inputs of a matrix; g_ij gradient of one token's loss, u_j update, p_ij = g_ij u_j.

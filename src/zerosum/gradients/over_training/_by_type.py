@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from zerosum.estimate import Estimate
 from zerosum.gradients._parameter_set import ParameterSet
 from zerosum.gradients._result import GradientInterference
-from zerosum.gradients.parameters import APART, layer_of
+from zerosum.gradients.parameters import NOT_IN_D_GRAD, layer_of
 
 _NUMBER = re.compile(r"(?<=\.)\d+(?=\.)", re.ASCII)
 
@@ -34,7 +34,7 @@ def cells(checkpoint: GradientInterference) -> tuple[Cell, ...]:
     """Every parameter but embedding and head, in the model's order."""
     groups: dict[tuple[str, str], list[ParameterSet]] = {}
     for parameter in checkpoint.parameters:
-        if parameter.kind not in APART:
+        if parameter.kind not in NOT_IN_D_GRAD:
             layer = layer_of(parameter.name)
             groups.setdefault((layer, type_of(parameter.name, layer)), []).append(parameter)
     return tuple(_cell(checkpoint, layer, type_, parameters) for (layer, type_), parameters in groups.items())

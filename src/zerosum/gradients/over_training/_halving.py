@@ -9,7 +9,7 @@ from jaxtyping import Float
 from zerosum.gradients._parameter_set import ParameterSet
 from zerosum.gradients._result import GradientInterference
 from zerosum.gradients.over_training._record import Comparable
-from zerosum.gradients.parameters import APART, layer_of
+from zerosum.gradients.parameters import NOT_IN_D_GRAD, layer_of
 
 
 @dataclass(frozen=True)
@@ -94,4 +94,8 @@ def layers_in_D_grad(checkpoint: GradientInterference) -> dict[str, ParameterSet
     kinds: dict[str, set[str]] = {layer.name: set() for layer in checkpoint.layers}
     for parameter in checkpoint.parameters:
         kinds.setdefault(layer_of(parameter.name), set()).add(parameter.kind)
-    return {layer.name: layer for layer in checkpoint.layers if not kinds[layer.name] or kinds[layer.name] - set(APART)}
+    return {
+        layer.name: layer
+        for layer in checkpoint.layers
+        if not kinds[layer.name] or kinds[layer.name] - set(NOT_IN_D_GRAD)
+    }

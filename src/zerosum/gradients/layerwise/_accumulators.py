@@ -1,18 +1,17 @@
-"""Who adds up the parts of gradients that a backward pass shows: into sum_i g_ij, or into sum_i |g_ij|.
+"""Accumulators for the gradient pieces seen in a backward pass: sum_i g_ij, or sum_i |g_ij|.
 
 Per-token gradients of whole matrices exist one at a time, in a buffer that stays in the processor's cache.
 
 Letters: S sequences, n rows of each (positions), o and i outputs and inputs of a matrix; i token, j coordinate.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 
 from zerosum.gradients.layerwise._per_token import Tally
-from zerosum.gradients.layerwise._recorder import Dense, Part, Product, Rows
+from zerosum.gradients.layerwise._pieces import Accumulator, Dense, Piece, Product, Rows
 from zerosum.gradients.parameters import Parameter
 
 SMALL = 1 << 17  # numbers: gradients of all sequences together that still fit in the cache, half a megabyte
@@ -20,27 +19,7 @@ TILE = 1 << 18  # numbers of a matrix that are formed at a time, a megabyte
 TALLIED = 1 << 17  # the same where updates have to fit in the cache, too
 
 
-class Adder(ABC):
-    """Hears of every part once."""
-
-    @abstractmethod
-    def product(self, name: str, part: Product) -> None:
-        """Of a matrix."""
-
-    @abstractmethod
-    def rows(self, name: str, part: Rows, beside: Any) -> None:
-        """Of an embedding. beside: [S, n, d] what a head has in these rows of the same matrix; None: it has no part."""
-
-    @abstractmethod
-    def dense(self, name: str, part: Dense) -> None:
-        """Of a vector."""
-
-    @abstractmethod
-    def together(self, name: str, parts: Sequence[Part]) -> None:
-        """Of a parameter that is used more than once: the parts of all uses."""
-
-
-class NetAdder(Adder):
+class NetAccumulator(Accumulator):
     """net: name -> sum_i g_ij, in the model's precision."""
 
     def __init__(self, parameters: Sequence[Parameter]) -> None:
@@ -63,7 +42,7 @@ class NetAdder(Adder):
     def dense(self, name: str, part: Dense) -> None:
         self.net[name] += part.values.sum((0, 1), dtype=self.net[name].dtype)
 
-    def together(self, name: str, parts: Sequence[Part]) -> None:
+    def together(self, name: str, parts: Sequence[Piece]) -> None:
         for part in parts:
             if isinstance(part, Product):
                 self.product(name, part)
@@ -73,31 +52,31 @@ class NetAdder(Adder):
                 self.dense(name, part)
 
 
-class Both(Adder):
-    """Tells two adders."""
+class Both(Accumulator):
+    """Passes each piece on to two accumulators."""
 
-    def __init__(self, one: Adder, other: Adder) -> None:
-        self._adders = (one, other)
+    def __init__(self, one: Accumulator, other: Accumulator) -> None:
+        self._accumulators = (one, other)
 
     def product(self, name: str, part: Product) -> None:
-        for one in self._adders:
+        for one in self._accumulators:
             one.product(name, part)
 
     def rows(self, name: str, part: Rows, beside: Any) -> None:
-        for one in self._adders:
+        for one in self._accumulators:
             one.rows(name, part, beside)
 
     def dense(self, name: str, part: Dense) -> None:
-        for one in self._adders:
+        for one in self._accumulators:
             one.dense(name, part)
 
-    def together(self, name: str, parts: Sequence[Part]) -> None:
-        for one in self._adders:
+    def together(self, name: str, parts: Sequence[Piece]) -> None:
+        for one in self._accumulators:
             one.together(name, parts)
 
 
-class MassAdder(Adder):
-    """mass: name -> sum_i |g_ij|, in the model's precision. tally: hears of every token's gradient, too."""
+class MassAccumulator(Accumulator):
+    """mass: name -> sum_i |g_ij|, in the model's precision. tally: receives every token's gradient, too."""
 
     def __init__(self, parameters: Sequence[Parameter], tally: Tally | None = None) -> None:
         self.tally = tally
@@ -130,7 +109,7 @@ class MassAdder(Adder):
         self._add_whole(name, gradients.flatten(0, 1).abs())
 
     def rows(self, name: str, part: Rows, beside: Any) -> None:
-        """The head's |g| is there already: its rows add |head + rows| - |head|."""
+        """Where a head is the same matrix its |g| is already in the sums; the rows then add |head + rows| - |head|."""
         values = part.by_id()
         if self.tally is not None:
             self.tally.rows(name, part.ids, values, beside)
@@ -140,11 +119,11 @@ class MassAdder(Adder):
     def dense(self, name: str, part: Dense) -> None:
         self.whole(name, part.values.sum(1, keepdim=True, dtype=self.dtypes[name]))
 
-    def together(self, name: str, parts: Sequence[Part]) -> None:
+    def together(self, name: str, parts: Sequence[Piece]) -> None:
         whole, sequences = slice(0, self.shapes[name][0]), len(parts[0].like)
         self._add_formed(name, whole, (self._sum(name, parts, s) for s in range(sequences)), sequences)
 
-    def _sum(self, name: str, parts: Sequence[Part], s: int) -> Any:
+    def _sum(self, name: str, parts: Sequence[Piece], s: int) -> Any:
         """The gradient of sequence s's token from the parts of all uses."""
         wide = self.dtypes[name]
         total = parts[0].like.new_zeros(self.shapes[name], dtype=wide)
@@ -178,7 +157,7 @@ class MassAdder(Adder):
         return [(self.mass[name][tile], 1.0)] * sequences
 
     def add_rank_one(self, name: str, rows: Any, columns: Any) -> None:
-        """rows: [tokens, o]. columns: [tokens, i]. Both absolute; nothing but the sums hears of them."""
+        """rows: [tokens, o]. columns: [tokens, i]. Both absolute; they go into the sums alone, not into the tally."""
         self.mass[name].addmm_(rows.T, columns)
 
     def _add_whole(self, name: str, sizes: Any) -> None:

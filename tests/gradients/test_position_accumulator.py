@@ -78,7 +78,7 @@ def test_every_family_has_the_written_out_contributions(family, tied, tokens):
         assert float((found.net[name] - exact.net[name]).abs().max()) <= 1e-6 * float(exact.mass[name].max()), name
 
 
-def test_layers_used_twice_without_a_head_apart(tokens):
+def test_layers_used_twice_without_a_separate_head(tokens):
     model = odd()
     found = positionwise_sums(model, tokens)
     for name, expected in written_out(model, tokens).items():

@@ -1,4 +1,4 @@
-"""Adds up what each position contributes to the gradient of a summed loss, as the layers see it.
+"""An accumulator for what each position contributes to the gradient of a summed loss.
 
 Letters: S sequences, n positions, o and i outputs and inputs of a matrix.
 """
@@ -8,18 +8,18 @@ from typing import Any
 
 import torch
 
-from zerosum.gradients.layerwise._adders import MassAdder
-from zerosum.gradients.layerwise._recorder import Dense, Part, Product, Rows, Unsupported
+from zerosum.gradients.layerwise._accumulators import MassAccumulator
+from zerosum.gradients.layerwise._pieces import Dense, Piece, Product, Rows, Unsupported
 
 
-class PositionAdder(MassAdder):
+class PositionAccumulator(MassAccumulator):
     """mass: name -> sum over positions of |contribution|. positions: n."""
 
     positions = 0
 
     @classmethod
-    def into(cls, other: MassAdder, positions: int) -> "PositionAdder":
-        """Adds to the sums of another adder, and tells its tally."""
+    def into(cls, other: MassAccumulator, positions: int) -> "PositionAccumulator":
+        """An accumulator that adds to the sums of another one, and uses its tally."""
         made = cls([], other.tally)
         made.mass, made.shapes, made.dtypes, made.positions = other.mass, other.shapes, other.dtypes, positions
         return made
@@ -40,14 +40,14 @@ class PositionAdder(MassAdder):
         sizes = part.values.abs() if beside is None else (beside + part.values).abs() - beside.abs()
         self._add_rows(name, part.ids, sizes)
 
-    def together(self, name: str, parts: Sequence[Part]) -> None:
+    def together(self, name: str, parts: Sequence[Piece]) -> None:
         for s in range(len(parts[0].like)):
             for t in range(self.positions):
                 super().together(name, [_at(part, s, t, self.positions) for part in parts])
 
 
-def _at(part: Part, s: int, t: int, positions: int) -> Part:
-    """What is of one position of one sequence."""
+def _at(part: Piece, s: int, t: int, positions: int) -> Piece:
+    """The part of a piece that comes from one position of one sequence."""
 
     def of(x: Any) -> Any:
         return x[s : s + 1].unflatten(1, (positions, -1))[:, t]
