@@ -28,6 +28,7 @@ from zerosum.interference.labelled._measure import (
 from zerosum.interference.labelled._moved import Moved, most_moved
 from zerosum.interference.labelled._one_step import Changes, OneStep, measure_changes, one_steps
 from zerosum.interference.labelled._persistence import Persistence, WorseOften, persistence, worse_often
+from zerosum.interference.labelled._problems import StoreProblem
 from zerosum.interference.labelled._store import StoreInterference, measure_store
 from zerosum.interference.labelled._text import TokenText
 from zerosum.interference.labelled.groupings import Labels, grouping_names
@@ -49,6 +50,7 @@ __all__ = [
     "Persistence",
     "StoreFindings",
     "StoreInterference",
+    "StoreProblem",
     "TokenChange",
     "TokenText",
     "Units",

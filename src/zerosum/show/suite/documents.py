@@ -1,15 +1,12 @@
 """The same summary for scripts: full precision, plain Python numbers, null with a reason where there is no number."""
 
-import dataclasses
 import math
 from typing import Any
 
 import numpy as np
 
-from zerosum.interference import Interference, Interval
+from zerosum.interference import Interference
 from zerosum.show.suite.summary import AcrossSeeds, CutoffFit, Estimate, RunSummary, SuiteSummary
-
-_MEASURED = ("R", "D", "M", "delta_L", "harmful_share")
 
 
 def to_json(summary: SuiteSummary) -> dict[str, Any]:
@@ -82,20 +79,7 @@ def _cutoff(row: CutoffFit) -> dict[str, Any]:
 
 def interference(found: Interference) -> dict[str, Any]:
     """One measurement: numbers, N, nulls and how they were made, interval or why there is none."""
-    names = (*_MEASURED, "null", "null_unit", "excess")
-    return {
-        "N": found.N,
-        **with_reasons({name: getattr(found, name) for name in names}, found.reasons),
-        "null_method": found.null_method,
-        "null_unit_method": found.null_unit_method,
-        **_interval(found.interval, found.interval_reason),
-    }
-
-
-def _interval(ends: Interval | None, reason: str | None) -> dict[str, Any]:
-    if ends is None:
-        return {"interval": None, "interval_reason": reason or "not given"}
-    return {"interval": plain(dataclasses.asdict(ends))}
+    return found.to_json()
 
 
 def estimate_json(name: str, found: Estimate) -> dict[str, Any]:

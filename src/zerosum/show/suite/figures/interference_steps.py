@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from zerosum.interference import Interference
 from zerosum.show.drawing.axes import log_axis, note_above, panels, say_empty
-from zerosum.show.drawing.interference_series import columns, null_handles, series
+from zerosum.show.drawing.interference_series import interference_columns, null_handles, series
 from zerosum.show.drawing.legend import entry, legend_below, run_handles
 from zerosum.show.drawing.style import Layout, RunStyle, run_styles, style
 from zerosum.show.names import printable
@@ -140,5 +140,5 @@ def table(summary: SuiteSummary) -> pd.DataFrame:
         for change in CHANGES:
             for start, end, found in changed(run, change):
                 head = {"run": run.name, "seed": run.seed, "change": change.key, "split": change.split}
-                rows.append(head | {"from_step": start, "to_step": end} | columns(found))
+                rows.append(head | {"from_step": start, "to_step": end} | interference_columns(found))
     return pd.DataFrame(rows)
