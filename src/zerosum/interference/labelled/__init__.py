@@ -17,7 +17,7 @@ from zerosum.interference.labelled._change import (
 )
 from zerosum.interference.labelled._findings import GroupsOverTime, LeftOut, StoreFindings, findings_of
 from zerosum.interference.labelled._heat import DocumentChange, HeatMap, TokenChange, heat_map
-from zerosum.interference.labelled._mean_losses import CheckpointLoss, mean_losses
+from zerosum.interference.labelled._mean_losses import CheckpointLoss, StoreLosses, mean_losses
 from zerosum.interference.labelled._measure import (
     MeasuredGroups,
     NoiseFloor,
@@ -50,6 +50,7 @@ __all__ = [
     "Persistence",
     "StoreFindings",
     "StoreInterference",
+    "StoreLosses",
     "StoreProblem",
     "TokenChange",
     "TokenText",
