@@ -5,7 +5,6 @@ from typing import Any
 
 from zerosum.interference.labelled import StoreFindings
 from zerosum.show import RunReport
-from zerosum.show.suite.documents import plain
 
 
 def document(source: str, told: RunReport, page: Path) -> dict[str, Any]:
@@ -17,8 +16,8 @@ def document(source: str, told: RunReport, page: Path) -> dict[str, Any]:
     if told.analysis is None:
         made["curve_reason"] = next(one.why for one in missing if one.what == "The loss curve")
     if told.losses is None:
-        return made | {"pairs": [], "documents": [], "provenance": plain(told.provenance)}
-    return made | _losses(source, told.losses) | {"provenance": plain(told.provenance)}
+        return made | {"pairs": [], "documents": [], "provenance": told.provenance}
+    return made | _losses(source, told.losses) | {"provenance": told.provenance}
 
 
 def _losses(source: str, losses: StoreFindings) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from typing import Any
 from zerosum.estimate import Estimate
 from zerosum.interference import over_repeats
 from zerosum.interference.labelled import Changes
-from zerosum.show.suite.documents import interference, plain
 
 SPLITS = ("batch", "heldout")
 RANGE = {
@@ -68,10 +67,10 @@ class StepReport:
             {
                 "batch": number,
                 "split": split,
-                "grad_norm": plain(one.grad_norm),
-                "loss_before": plain(one.changes[split].loss),
+                "grad_norm": one.grad_norm if math.isfinite(one.grad_norm) else None,
+                "loss_before": one.changes[split].loss if math.isfinite(one.changes[split].loss) else None,
                 "units": one.changes[split].units,
-                **interference(one.changes[split].measured),
+                **one.changes[split].measured.to_json(),
             }
             for number, one in enumerate(self.batches)
             for split in SPLITS
@@ -79,7 +78,7 @@ class StepReport:
         return {
             "source": self.source,
             "step": self.step,
-            "optimizer": plain(self.settings),
+            "optimizer": dict(self.settings),
             "notes": list(self.notes),
             "batch_size": len(self.batches[0].sequences),
             "sequence_length": self.sequence_length,

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         SERIES,
         Layout,
         RunStyle,
+        looks_of,
         run_styles,
         style,
     )
@@ -49,7 +50,7 @@ _FILES = {
     "multiples": ["FEW_PANELS", "MOST_PANELS", "multiples", "name_axes", "shown", "ticks", "titles"],
     "style": [
         *("GRID", "INK", "LINES", "MARKERS", "MUTED", "PAPER", "RANGE", "ROLES", "SERIES"),
-        *("Layout", "RunStyle", "run_styles", "style"),
+        *("Layout", "RunStyle", "looks_of", "run_styles", "style"),
     ],
 }
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_FILES)
@@ -83,6 +84,7 @@ __all__ = [
     "log_axis",
     "log_thinned",
     "log_ticks",
+    "looks_of",
     "multiples",
     "name_axes",
     "note_above",
