@@ -1,4 +1,4 @@
-"""Real steps summed up: known updates, means over batches, and JSON."""
+"""Real optimizer steps from a checkpoint: known updates, means over batches, and JSON."""
 
 import json
 import math
@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from zerosum.interference.labelled import measure_changes
-from zerosum.show.steps import BatchReport, StepReport
+from zerosum.interference.labelled import BatchStep, CheckpointSteps, measure_changes
 
 
-def report(n_batches, tokens=300):
-    """Changes that are drawn, 30 sequences of 10 tokens for each batch and for the held-out text."""
+def steps_record(n_batches, tokens=300):
+    """Simulated changes, 30 sequences of 10 tokens for each batch and for the held-out text."""
     rng = np.random.default_rng(0)
     batches = []
     for _ in range(n_batches):
@@ -20,8 +19,8 @@ def report(n_batches, tokens=300):
         for split, drift in (("batch", -0.1), ("heldout", -0.02)):
             before = rng.normal(3, 1, (tokens // 10, 10))
             changes[split] = measure_changes(before, before + rng.normal(drift, 0.1, before.shape))
-        batches.append(BatchReport((0, 1, 2), 0.7, changes))
-    return StepReport("run/checkpoint-3", 3, {"name": "AdamW", "lr": 1e-3}, ("a note",), 10, tuple(batches))
+        batches.append(BatchStep((0, 1, 2), 0.7, changes))
+    return CheckpointSteps("run/checkpoint-3", 3, {"name": "AdamW", "lr": 1e-3}, ("a note",), 10, tuple(batches))
 
 
 @pytest.mark.parametrize("case", ["early", "late"])
@@ -69,7 +68,7 @@ def test_documents_are_the_units_where_there_are_enough():
 
 
 def test_means_over_batches_are_those_of_students_t():
-    found = report(5)
+    found = steps_record(5)
     for name in ("R", "D", "M", "delta_L", "excess"):
         values = [getattr(one.changes["heldout"].measured, name) for one in found.batches]
         mean = found.mean(name, "heldout")
@@ -81,14 +80,14 @@ def test_means_over_batches_are_those_of_students_t():
 
 
 def test_an_interval_stays_where_the_number_can_be():
-    found = report(2, tokens=30)
+    found = steps_record(2, tokens=30)
     low, high = found.mean("D", "heldout").interval
     assert 0 <= low < high <= 1
     assert found.mean("M", "batch").interval[0] >= 0
 
 
 def test_json_has_every_batch_and_the_means():
-    document = report(3).to_json()
+    document = steps_record(3).to_json()
     json.dumps(document, allow_nan=False)
     assert [(one["batch"], one["split"]) for one in document["batches"]] == [
         (k, split) for k in range(3) for split in ("batch", "heldout")
@@ -109,15 +108,23 @@ def test_json_has_every_batch_and_the_means():
     assert document["batch_size"] == 3
 
 
+def test_of_a_single_batch_an_estimate_has_the_interval_over_its_units():
+    steps = steps_record(1)
+    measured = steps.batches[0].changes["batch"].measured
+    estimate = steps.estimate("D", "batch")
+    assert (estimate.value, estimate.interval, estimate.N) == (measured.D, measured.interval.D, 300)
+    assert steps_record(3).estimate("D", "batch") == steps_record(3).mean("D", "batch")
+
+
 def test_one_batch_gives_no_interval_over_batches():
-    mean = report(1).to_json()["over_batches"][0]
+    mean = steps_record(1).to_json()["over_batches"][0]
     assert mean["D_interval"] is None
     assert "needs 2" in mean["D_interval_reason"]
 
 
 def test_a_step_that_changes_nothing_has_reasons():
     same = measure_changes(np.ones((25, 4)), np.ones((25, 4)))
-    one = StepReport("a", 1, {}, (), 4, (BatchReport((0,), 0.0, {"batch": same, "heldout": same}),))
+    one = CheckpointSteps("a", 1, {}, (), 4, (BatchStep((0,), 0.0, {"batch": same, "heldout": same}),))
     document = one.to_json()
     assert document["batches"][0]["D"] is None
     assert "zero" in document["batches"][0]["D_reason"]
