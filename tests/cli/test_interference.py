@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 
@@ -100,40 +101,48 @@ def test_pairs_units_and_seed_are_those_asked_for(call, store):
     assert again["pairs"][0]["interval"]["R"] != document["pairs"][0]["interval"]["R"]
 
 
-def test_the_words_say_what_the_numbers_say(call, store):
+def test_the_answer_fits_one_screen(call, store):
     pair = document_of(call, store)["pairs"][-1]
-    code, out, err = call("interference", store, columns=80)
+    for by in ((), ("--by", "position"), ("--by", "document"), ("--by", "initial-loss")):
+        code, out, err = call("interference", store, *by, columns=80)
+        assert (code, err) == (0, "")
+        assert len(out.splitlines()) <= 24
+        assert max(map(len, out.splitlines())) <= 80
+        text = words_of(out)
+        assert f"{100 * pair['harmful_share']:.0f}\xa0% of the movement makes tokens worse" in out.replace("\n", " ")
+        assert "tokens got worse in at least 2 of 2 successive pairs" in text
+        assert "more: --details" in text
+    row = next(line for line in out.splitlines() if line.strip().startswith("2 to 4"))
+    low, high = pair["interval"]["D"]
+    for shown in (f"{pair['D']:.3f} [{low:.3f}, {high:.3f}]", f"{pair['null_unit']:.3f}", str(pair["N"])):
+        assert shown.replace(" ", "\xa0") in row.replace(" ", "\xa0")
+
+
+def test_details_say_what_the_numbers_say(call, store):
+    pair = document_of(call, store)["pairs"][-1]
+    code, out, err = call("interference", store, "--details", columns=80)
     text = words_of(out)
     assert (code, err) == (0, "")
-    assert f"{100 * pair['harmful_share']:.0f}\xa0%" in out
     assert "of all movement made tokens worse (D/2, as the mean loss fell)" in text
-    assert "no step within 5 % of twice 4, 9" in text
-    assert "no floor known: numerical noise was not measured" in text
-    assert "1 position without a loss" in text
-    assert "tokens got worse in at least 2 of 2 successive pairs" in text
+    assert "No step within 5 % of twice 4, 9" in text
+    assert "Noise floor unknown: numerical noise was not measured" in text
+    assert "up to 1 position without a loss" in text
     lines = out.splitlines()
-    first = next(k for k, line in enumerate(lines) if line.strip().startswith("2 to"))
-    row, below = lines[first : first + 2]  # two lines for each pair
-    assert below.strip().startswith("4 ")
-    for shown in (f"{pair['D']:.3f}", f"{pair['null']:.3f}", f"−{-pair['excess']:.3f}"):
+    row = next(line for line in reversed(lines) if line.strip().startswith("2 to 4"))
+    for shown in (f"{pair['D']:.3f}", f"{pair['null']:.3f}", f"−{-pair['excess']:.3f}", str(pair["N"])):
         assert shown in row
-    for shown in (f"{pair['null_unit']:.3f}", f"{100 * pair['harmful_share']:.0f}\xa0%", str(pair["N"])):
-        assert shown in below
-    assert f"{lines[first + 2]} ".isspace()
-    low, high = pair["interval"]["D"]
-    assert f"[{low:.2f}, {high:.2f}]" in below or f"[{low:.3f}, {high:.3f}]" in below
+    assert f"{pair['null_unit']:.3f}" in lines[lines.index(row) + 1]
 
 
 @pytest.mark.parametrize("columns", [80, 140])
 @pytest.mark.parametrize("by", ["position", "document", "initial-loss"])
 def test_nothing_is_wider_than_the_terminal(call, store, columns, by):
-    code, out, _ = call("interference", store, "--by", by, columns=columns)
+    code, out, _ = call("interference", store, "--by", by, "--details", columns=columns)
     assert code == 0
     assert max(map(len, out.splitlines())) <= columns
     assert "chance" in out
     assert "…" not in out
-    cells = {line.strip().split("  ")[0] for line in out.splitlines()}
-    assert cells >= {"1 to 2", "2 to 4"}  # of the table over time, whose first column is the first to give way
+    assert re.search("1 → 2 +2 → 4", out)  # the table over time, whose first column is the first to give way
     assert ("Regression to the mean" in words_of(out)) == (by == "initial-loss")
 
 
@@ -142,7 +151,7 @@ def test_rising_losses_and_losses_that_do_not_move(call, tmp_path):
     rising["loss"][2:] += 3 * np.arange(3)[:, None, None]
     rising["loss"][1] = rising["loss"][0].values
     store = write(rising, tmp_path / "losses.zarr")
-    text = words_of(call("interference", store)[1])
+    text = words_of(call("interference", store, "--details")[1])
     assert "1 − D/2, as the mean loss rose" in text
     code, out, _ = call("interference", store, "--pairs", "0:1", "--by", "position", "--json")
     pair = one_document(out)["pairs"][0]
@@ -175,7 +184,7 @@ def test_a_tokenizer_of_another_model_or_none_is_one_line(call, store, run, tmp_
 def test_tables_are_the_json_in_columns(call, store, tmp_path):
     code, out, _ = call("interference", store, "--by", "position", "--out", tmp_path / "tables", "--json")
     document = one_document(out)
-    tables = {path.stem: list(csv.DictReader(path.open())) for path in (tmp_path / "tables").iterdir()}
+    tables = {path.stem: list(csv.DictReader(path.open())) for path in (tmp_path / "tables").glob("*.csv")}
     assert code == 0
     assert set(tables) == {"pairs", "groups", "persistence", "moved"}
     assert len(tables["groups"]) == 2 * 3
@@ -255,7 +264,7 @@ def test_a_damaged_store_is_said(call, tmp_path):
 def test_hostile_names_are_only_text(call, tmp_path):
     hostile = losses().assign_attrs(documents=[HOSTILE_NAME] * 20, tokenizer_path=HOSTILE_NAME, noise_floor="\x1b[2J")
     store = write(hostile, tmp_path / "losses.zarr")
-    code, out, _ = call("interference", store, "--by", "document")
+    code, out, _ = call("interference", store, "--by", "document", "--details")
     assert code == 0
     assert not set("\x1b\x9b\u202e") & set(out)
     assert "[bold red]" in out
@@ -266,20 +275,22 @@ def test_noise_and_problems_of_the_store_are_said(call, tmp_path):
     quiet = write(losses().assign_attrs(noise_floor=1e-6), tmp_path / "quiet.zarr")
     pair = document_of(call, quiet)["pairs"][0]
     assert (pair["noise_floor"], pair["noise_floor_D"]) == (1e-6, 1e-6 / pair["M"])
-    text = words_of(call("interference", quiet)[1])
-    assert "noise measured in another batch, the same tokens differ by 1e-06 nats on average" in text
-    assert "Not all of this D" not in text
+    text = words_of(call("interference", quiet, "--details")[1])
+    assert "Noise floor: measured in another batch, the same tokens differ by 1e-06 nats on average" in text
+    assert "numerical noise." not in text
     said = {
         "noise_floor": 0.3,
         "dtype": "bfloat16",
         "problems": [{"code": "x", "steps": [4], "message": "its loss is implausible"}],
     }
     loud = write(losses().assign_attrs(said), tmp_path / "loud.zarr")
-    text = words_of(call("interference", loud)[1])
-    assert "Not all of this D is the model's" in text
+    assert "Problem: step 4: its loss is implausible." in words_of(call("interference", loud)[1])
+    text = words_of(call("interference", loud, "--details")[1])
+    assert "Part of this D may be numerical noise." in text
     assert "in another batch or in float32 instead of bfloat16, whichever differs more" in text
     assert "step 4: its loss is implausible" in text
-    assert document_of(call, loud)["stores"][0]["problems"] == ["step 4: its loss is implausible"]
+    document = document_of(call, loud)["stores"][0]
+    assert (document["problems"], document["problem_codes"]) == (["step 4: its loss is implausible"], ["x"])
 
 
 def test_pairs_that_touch_a_problem_are_marked_and_in_no_sentence(call, tmp_path):
@@ -287,13 +298,13 @@ def test_pairs_that_touch_a_problem_are_marked_and_in_no_sentence(call, tmp_path
     rising["loss"][4] = rising["loss"][3].values
     same = {"code": "identical-weights", "steps": [8, 16], "message": "steps 8, 16 hold the same weights"}
     store = write(rising.assign_attrs(problems=[same]), tmp_path / "same.zarr")
-    _, out, _ = call("interference", store, "--by", "position", columns=140)
+    _, out, _ = call("interference", store, "--by", "position", "--details", columns=140)
     text = words_of(out)
     assert "4 to 8 *" in text
     assert "8 to 16 *" in text
-    assert "says Steps 2 to 4: " in text
+    assert text.startswith("Steps 2 to 4: D")
     assert "From the first pair (steps 1 to 2) to the last (steps 2 to 4)" in text
-    assert "left aside steps 4 to 8, 8 to 16 (marked *): a checkpoint there is not what its name says" in text
+    assert "Steps 4 to 8, 8 to 16 (marked *) touch a checkpoint with a problem (identical-weights)" in text
     assert "By position, steps 2 to 4" in text
     assert text.count("steps 8, 16 hold the same weights") == 1
     assert "of 2 successive pairs" in text
@@ -302,8 +313,22 @@ def test_pairs_that_touch_a_problem_are_marked_and_in_no_sentence(call, tmp_path
     assert [pair.get("problem") for pair in document["pairs"]] == [None, None, "identical-weights", "identical-weights"]
     assert [len(pair["persistence"]) for pair in document["pairs"]] == [1, 0, 0, 0]
     text = words_of(call("interference", store, "--pairs", "8:16")[1])
-    assert "says every pair touches a checkpoint that is not what its name says (identical-weights)" in text
+    assert "Every pair touches a checkpoint with a problem (identical-weights)" in text
     assert "no loss changed" not in text
+
+
+def test_a_name_that_is_a_formula_is_escaped_in_every_table(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ["=HYPERLINK(1)", *(f"+{k}" for k in range(19))]
+    write(losses().assign_attrs(documents=names), tmp_path / "=HYPERLINK(2)")
+    assert call("interference", "=HYPERLINK(2)", "--by", "document", "--out", "tables")[0] == 0
+    for path in (tmp_path / "tables").glob("*.csv"):
+        rows = list(csv.DictReader(path.open()))
+        assert {row["source"] for row in rows} == {"'=HYPERLINK(2)"}
+        assert not [text for row in rows for text in row.values() if text.startswith(("=", "@"))], path
+    groups = [row["name"] for row in csv.DictReader((tmp_path / "tables" / "groups.csv").open())]
+    assert "'=HYPERLINK(1)" in groups
+    assert "'+3" in groups
 
 
 def test_the_verb_loads_no_torch(store):

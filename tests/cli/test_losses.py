@@ -89,8 +89,13 @@ def test_store_and_document(call, run, texts):  # noqa: F811
 def test_for_people_and_again(call, run, texts):  # noqa: F811
     code, out, said = call("losses", run, "--data", texts)
     assert code == 0, said
-    for words in ("mean loss", "noise floor", "documents joined", "problem", "steps 20, 40 hold the same weights"):
+    assert len(out.splitlines()) <= 24
+    for words in ("mean loss", "noise floor", "Problem: steps 20, 40 hold the same weights", "losses.zarr"):
         assert words in out
+    code, detailed, _ = call("losses", run, "--data", texts, "--details")
+    assert code == 0
+    for words in ("documents joined", "Intervals: ", "Noise floor: mean |difference|"):
+        assert words in detailed
     again = call("losses", run, "--data", texts)
     assert again[:2] == (0, out)
 

@@ -80,7 +80,7 @@ def test_json_agrees_with_the_same_step_taken_by_hand(call, folder):  # noqa: F8
         assert one["loss_before"] == pytest.approx(losses.mean(), abs=1e-5)
 
 
-def test_what_was_assumed_is_said(call, folder):  # noqa: F811
+def test_assumptions_are_stated(call, folder):  # noqa: F811
     code, out, _ = step(call, folder)
     assert code == 0
     words = " ".join(out.split())
@@ -90,7 +90,7 @@ def test_what_was_assumed_is_said(call, folder):  # noqa: F811
     assert "gives 3 of 8 batches" in words
     assert "Means over 3 batches" in words
     assert "read each row against its own chance" in words
-    assert "training batch" in words
+    assert "Training batch" in words
     assert "held-out" in words
 
 
@@ -102,7 +102,20 @@ def test_a_single_batch_and_a_narrow_terminal(call, folder):  # noqa: F811
     assert "no clipping" in words
     assert "sign of its gradient" in words
     assert "intervals over sequences of the one batch" in words or "over documents of the one batch" in words
-    assert "Each batch" not in words
+    code, out, _ = step(call, folder, "--batches", 1, *ADAMW, "--details", checkpoint="bare-7@7")
+    assert "Each batch" in out
+
+
+def test_out_writes_a_page_with_its_files(call, folder, tmp_path):  # noqa: F811
+    code, out, err = step(call, folder, "--batches", 2, "--out", tmp_path / "out", "--json")
+    assert (code, err) == (0, "")
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written >= {"steps.html", "steps.json", "step_means.csv", "step_means.tex", "figures"}
+    assert one_document((tmp_path / "out" / "steps.json").read_text()) == one_document(out)
+    (tmp_path / "file").write_text("")
+    code, out, err = step(call, folder, "--batches", 2, "--out", tmp_path / "file")
+    assert (code, out) == (2, "")
+    assert len(err.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize(

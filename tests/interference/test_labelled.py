@@ -140,10 +140,12 @@ def test_noise_of_mean_zero_gives_no_more_D_than_the_floor_says(scale):
 def test_what_the_store_says_is_wrong_is_passed_on():
     said = {"complete": False, "problems": [{"code": "a", "steps": [1, 2], "message": "identical weights"}, "odd"]}
     found = measure_store(small_store().assign_attrs(said))
-    assert found.problems[0].startswith("not everything is measured")
-    assert found.problems[1:] == ("steps 1, 2: identical weights",)
+    assert [(problem.code, problem.steps) for problem in found.problems] == [("incomplete", ()), ("a", (1, 2))]
+    assert found.problems[0].sentence.startswith("not everything is measured")
+    assert found.problems[1].sentence == "steps 1, 2: identical weights"
     itself = [{"code": "a", "steps": [1, 2], "message": "steps 1, 2 hold the same weights"}]
-    assert measure_store(small_store().assign_attrs(problems=itself)).problems == ("steps 1, 2 hold the same weights",)
+    (problem,) = measure_store(small_store().assign_attrs(problems=itself)).problems
+    assert problem.sentence == "steps 1, 2 hold the same weights"
     assert {pair.problem for pair in found.pairs} == {None}  # of no code that says that a checkpoint is not itself
     assert measure_store(small_store()).problems == ()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zerosum.interference import InterferenceSums, destructive_interference, expected_abs_sum, gaussian_abs_sum, measure
-from zerosum.interference._null import TOLERATED_ERROR, WORST_GAUSSIAN_ERROR
+from zerosum.interference._null import TOLERATED_ERROR, WORST_GAUSSIAN_ERROR, SignDraws, abs_sum_over
 
 
 def brute_force(a):
@@ -72,3 +72,14 @@ def test_cancelling_between_sequences_shows_in_excess():
     assert found.D == 1.0
     assert found.null_unit == pytest.approx(1 - np.sqrt(2 / np.pi) / 10, abs=0.002)
     assert found.excess == pytest.approx(1 - found.null_unit)
+
+
+@pytest.mark.parametrize("size", [13, 40, 255, 256, 300])
+def test_signs_drawn_once_are_those_of_a_new_generator(size):
+    """Every group of a page is measured with the same signs; the numbers are as if each drew its own."""
+    rng = np.random.default_rng(7)
+    first, second = rng.gamma(0.3, 1, size), rng.gamma(0.3, 1, 20)
+    fresh, kept = np.random.default_rng(3), SignDraws(3)
+    for terms in (first, second):
+        assert abs_sum_over(terms, kept) == expected_abs_sum(terms, fresh)
+    assert "Monte Carlo" in expected_abs_sum(first, fresh)[1]

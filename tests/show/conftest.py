@@ -5,9 +5,9 @@ import pytest
 import simulated_logs
 from synthetic_suite import curve_of, renamed, suite
 
-from zerosum.deceleration import fit
-from zerosum.show import RunSummary, SuiteSummary, folder, write_report
-from zerosum.show.report import Report
+from zerosum.deceleration import Analysis, fit
+from zerosum.show import folder
+from zerosum.show.report import Report, Run
 
 HOSTILE = (
     "<script>alert('x')</script>",
@@ -17,21 +17,21 @@ HOSTILE = (
 
 
 @pytest.fixture(scope="session")
-def three_sizes() -> SuiteSummary:
+def three_sizes() -> Report:
     return suite()
 
 
 @pytest.fixture(scope="session")
-def hostile(three_sizes: SuiteSummary) -> SuiteSummary:
-    renamed_runs = renamed(three_sizes, *HOSTILE)
+def hostile(three_sizes: Report) -> Report:
+    provenance = {"<b>k</b>": "</dl><script>alert(2)</script>"}
     return dataclasses.replace(
-        renamed_runs, title="<img src=x onerror=alert(1)>", provenance={"<b>k</b>": "</dl><script>alert(2)</script>"}
+        renamed(three_sizes, *HOSTILE), title="<img src=x onerror=alert(1)>", provenance=provenance
     )
 
 
 @pytest.fixture(scope="session")
-def hostile_page(hostile: SuiteSummary, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(hostile, tmp_path_factory.mktemp("hostile"))
+def hostile_page(hostile: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return folder.write(hostile, tmp_path_factory.mktemp("hostile"), {"summary.json": {"runs": []}})
 
 
 @pytest.fixture(scope="session")
@@ -48,10 +48,11 @@ def hostile_logs_page(hostile_logs: Report, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
-def short_run(three_sizes: SuiteSummary) -> RunSummary:
+def short_run(three_sizes: Report) -> Run:
     """A run that ended after 40 steps: its fit cannot tell."""
     curve = curve_of("short", 2.6, 170.0, 0.17, 0)
     curve = dataclasses.replace(curve, step=curve.step[:40], loss=curve.loss[:40])
-    run = dataclasses.replace(three_sizes.runs[0], name="short", steps=40, curve=curve, fit=fit(curve, cutoff=20))
-    assert run.fit.verdict == "cannot-tell"
-    return run
+    analysis = Analysis(fit(curve, cutoff=20), (), ())
+    assert analysis.fit.verdict == "cannot-tell"
+    facts, _, findings = three_sizes.runs[0].records
+    return Run("short", (dataclasses.replace(facts, steps=40), analysis, findings), 0)

@@ -1,18 +1,18 @@
-"""The page is inert, self-contained and whole, whatever runs are called."""
+"""The page on several runs is inert, self-contained and whole, whatever runs are called."""
 
 import dataclasses
 import json
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from page_elements import Elements
 
-from zerosum.show import SuiteSummary, to_json, write_report
-from zerosum.show.old_page import flat
-from zerosum.show.suite import write as writing
-from zerosum.show.suite.figures import FIGURES
-from zerosum.show.suite.page import html
+from zerosum.show import folder
+from zerosum.show.page import flat, html
+from zerosum.show.report import Report
+from zerosum.show.section import Section, present
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_names_and_provenance_are_text(parsed: Elements) -> None:
 
 def test_nothing_is_asked_for_elsewhere(parsed: Elements, hostile_page: Path) -> None:
     for link in parsed.values("href") + parsed.values("src"):
-        assert re.match(r"#|figures/[a-z-]+\.(svg|pdf|csv)$|summary\.json$|data:,$", link), link
+        assert re.match(r"#|(figures/)?[a-z-]+\.(svg|pdf|csv|tex|json)$|data:,$", link), link
     style = re.findall(r"<style>(.*?)</style>", hostile_page.read_text(encoding="utf-8"), re.DOTALL)
     assert len(style) == 1
     assert not re.search(r"@import|@font-face|url\(", style[0])
@@ -46,16 +46,17 @@ def test_ids_are_unique_and_every_reference_finds_its_own(parsed: Elements, host
     assert set(references) <= set(ids)
 
 
-def test_every_link_to_a_file_finds_it(parsed: Elements, hostile_page: Path) -> None:
-    files = {link for link in parsed.values("href") if link.startswith(("figures/", "summary"))}
-    assert len(files) == 13
+def test_every_link_to_a_file_finds_it(parsed: Elements, hostile_page: Path, hostile: Report) -> None:
+    files = {link for link in parsed.values("href") if not link.startswith(("#", "data:"))}
+    assert {"summary.json", "runs.csv", "figures/one-step.svg", "figures/d-m-plane.pdf"} <= files
+    assert files == {name for name in folder.names(hostile, ["summary.json"]) if name != "report.html"}
     assert all((hostile_page.parent / link).is_file() for link in files)
 
 
-def test_figures_have_a_text_alternative_and_tables_have_headings(parsed: Elements) -> None:
+def test_figures_have_a_text_alternative_and_tables_have_headings(parsed: Elements, hostile: Report) -> None:
     figures = [attributes for tag, attributes in parsed.tags if tag == "svg"]
-    assert len(figures) == 8
-    assert all(len(attributes["aria-label"] or "") > 100 for attributes in figures)
+    assert len(figures) == 2 * sum(section.figure is not None for section in present(hostile))
+    assert all(len(attributes["aria-label"] or "") > 60 for attributes in figures)
     headings = [attributes["scope"] for tag, attributes in parsed.tags if tag == "th"]
     assert set(headings) == {"row", "col"}
 
@@ -67,50 +68,52 @@ def test_colours_of_inlined_figures_follow_the_scheme(hostile_page: Path) -> Non
         assert not fixed, "a colour that no scheme can change"
 
 
-def test_every_size_is_in_the_table_with_N_and_intervals(three_sizes: SuiteSummary) -> None:
-    page = html(three_sizes, {})
-    for run in three_sizes.runs:
-        low, high = run.double[-1].interference.interval.D  # type: ignore[union-attr]
-        assert f"[{low:.3f},\xa0{high:.3f}]" in page
-        assert f"{run.n_params:,}" in page
-    assert "1,024 → 2,048, N = 4,096" in page
-    assert "16 units; an interval needs at least 20" in page
-    assert "No intervals over seeds: one seed" in page
+def only_tables(monkeypatch: pytest.MonkeyPatch, report: Report) -> None:
+    """Leave figures out, which take seconds and are not what is asked."""
+    bare = tuple(dataclasses.replace(section, figure=None) for section in present(report))
+    monkeypatch.setattr("zerosum.show.section.all_sections", lambda: bare)
 
 
 def test_files_of_others_stay_and_old_reports_are_replaced(
-    three_sizes: SuiteSummary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    three_sizes: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "FIGURES", {"cutoffs": FIGURES["cutoffs"]})  # one is enough here, and faster
+    only_tables(monkeypatch, three_sizes)
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "mine.txt").write_text("mine")
     (tmp_path / "report.html").write_text("old")
-    page = write_report(three_sizes, tmp_path)
+    page = folder.write(three_sizes, tmp_path, {"summary.json": {"title": "名前"}})
     assert page == tmp_path / "report.html"
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert (tmp_path / "figures" / "mine.txt").read_text() == "mine"
-    assert json.loads((tmp_path / "summary.json").read_text(encoding="utf-8")) == to_json(three_sizes)
+    assert json.loads((tmp_path / "summary.json").read_text(encoding="utf-8")) == {"title": "名前"}
     assert not list(tmp_path.rglob("*.part"))
 
 
 def test_a_report_that_fails_leaves_the_old_one(
-    three_sizes: SuiteSummary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    three_sizes: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> str:
         raise RuntimeError("no page today")
 
+    only_tables(monkeypatch, three_sizes)
     (tmp_path / "report.html").write_text("old")
-    monkeypatch.setattr(writing, "html", broken)
-    monkeypatch.setattr(writing, "FIGURES", {})
+    monkeypatch.setattr(folder, "html", broken)
     with pytest.raises(RuntimeError, match="no page today"):
-        write_report(three_sizes, tmp_path)
+        folder.write(three_sizes, tmp_path, {})
     assert (tmp_path / "report.html").read_text() == "old"
 
 
-def test_a_suite_without_runs_has_a_page(three_sizes: SuiteSummary) -> None:
-    bare = dataclasses.replace(three_sizes.runs[0], cutoffs=(), double=(), one_step=())
-    page = html(dataclasses.replace(three_sizes, runs=(bare,), provenance={}), {})
-    assert "nothing can be said about zero-sum learning" in page
+def test_a_report_without_runs_has_a_page() -> None:
+    page = html(Report("nothing", ()), {}, [])
+    assert "<h1>nothing</h1>" in page
+    assert "Nothing was recorded." in page
+
+
+def test_a_section_is_found_by_what_its_file_has() -> None:
+    module = ModuleType("zerosum.show.sections.a_new_one")
+    vars(module).update(TITLE="New", PLACE=3, absent=lambda _: None)
+    section = Section.of(module)
+    assert (section.stem, section.figure, list(section.sentences(Report("", ())))) == ("a-new-one", None, [])
 
 
 def test_nested_provenance_becomes_rows() -> None:

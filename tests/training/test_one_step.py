@@ -7,8 +7,9 @@ import torch
 
 from zerosum.checkpoints import load_model, open_run
 from zerosum.losses import token_losses
-from zerosum.training import batch, held_out_tokens, one_step_losses, train
+from zerosum.training import SavedSteps, batch, held_out_tokens, one_step, one_step_losses, train
 from zerosum.training.recipe import Recipe
+from zerosum.training.state import restore
 
 
 def test_losses_around_the_step_are_those_of_the_run(recipe: Recipe, tmp_path: Path) -> None:
@@ -39,3 +40,24 @@ def test_the_step_after_the_last_checkpoint_is_the_one_a_longer_run_takes(recipe
     held_out = held_out_tokens(6, 8, recipe.data).ids
     after = one_step_losses(recipe, last, held_out).held_out_after
     np.testing.assert_array_equal(after, token_losses(load_model(next_one), held_out))
+
+
+def test_each_checkpoint_is_read_once_and_its_model_is_put_back(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+    monkeypatch.setattr(one_step, "restore", lambda path, recipe: read.append(path) or restore(path, recipe))
+    train(recipe, tmp_path)
+    held_out = held_out_tokens(6, 8, recipe.data).ids
+    steps = SavedSteps(recipe)
+    checkpoints = open_run(tmp_path).checkpoints[:3]
+    for checkpoint in checkpoints:
+        model = steps.load(checkpoint)
+        own = token_losses(model, held_out)
+        np.testing.assert_array_equal(own, token_losses(load_model(checkpoint), held_out))
+        around = steps.losses(checkpoint, held_out)
+        np.testing.assert_array_equal(own, token_losses(model, held_out))
+        alone = one_step_losses(recipe, checkpoint, held_out)
+        np.testing.assert_array_equal(around.held_out_after, alone.held_out_after)
+        read.pop()  # by the call above
+    assert read == [checkpoint.path for checkpoint in checkpoints]

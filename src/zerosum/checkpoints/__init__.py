@@ -3,9 +3,9 @@
 To support another kind of checkpoint, add a file to `kinds/`; for another naming scheme, add a line to `names.py`.
 """
 
-from zerosum.checkpoints._find import find_checkpoints, open_run
+from zerosum.checkpoints._find import find_checkpoints, only_checkpoint, open_run
 from zerosum.checkpoints._load import load_model
 from zerosum.checkpoints._run import Checkpoint, Run
 from zerosum.checkpoints.problems import Problem
 
-__all__ = ["Checkpoint", "Problem", "Run", "find_checkpoints", "load_model", "open_run"]
+__all__ = ["Checkpoint", "Problem", "Run", "find_checkpoints", "load_model", "only_checkpoint", "open_run"]

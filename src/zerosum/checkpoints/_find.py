@@ -53,6 +53,16 @@ def find_checkpoints(sources: Sequence[str | Path], *, revisions: str | None = N
     return Run(_run_path(sources, entries), tuple(entry.checkpoint for entry in entries))
 
 
+def only_checkpoint(source: str | Path) -> Checkpoint:
+    """The checkpoint that a source means. Raises InputError where it is a run of several, or none."""
+    checkpoints = open_run(source).checkpoints
+    if len(checkpoints) > 1:
+        names = [Path(checkpoint.name).name for checkpoint in checkpoints]
+        listed = ", ".join(names if len(names) < 4 else [*names[:3], "..."])
+        raise InputError(f"{source}: {len(checkpoints)} checkpoints ({listed}). Give one of them.")
+    return checkpoints[0]
+
+
 def _checkpoints_of_source(source: str, revisions: str | None) -> Iterator[_FoundCheckpoint]:
     path, (before, _, after) = Path(source), source.rpartition("@")
     if os.path.exists(path):  # noqa: PTH110 - Path.exists raises for names that no file can have

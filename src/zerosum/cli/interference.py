@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import zerosum
-from zerosum.cli.options import expand_option_groups
+from zerosum.cli.options import Details, expand_option_groups
 from zerosum.cli.output import make_folder
 from zerosum.cli.progress import following
 from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
 from zerosum.errors import InputError
+from zerosum.show.names import printable
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from zerosum.interference.labelled import StoreInterference
+    from zerosum.show.report import Report
+
+    Measurements = Sequence[tuple[str, StoreInterference]]
 
 GROUPINGS = [
     info.name.replace("_", "-")  # the files themselves: to import them would make --help wait for numpy
@@ -85,6 +89,7 @@ def interference(
     out: Annotated[
         Path | None, typer.Option(help="Folder for tables: pairs.csv, groups.csv, persistence.csv, moved.csv.")
     ] = None,
+    details: Details = False,
     as_json: AsJson = False,
 ) -> None:
     """Say how much of all movement of single tokens' losses cancels between checkpoints, and who pays for whom.
@@ -106,31 +111,55 @@ def interference(
             first[source] = store
         return found
 
-    found, failed = each([(source, source) for source in sources], measured)
+    measurements, failed = each([(source, source) for source in sources], measured)
     n_failed = len(failed)
-    failed += [Failure(source, f"{source}: {why}") for source, one in found for _, why in one.failed]
+    failed += [Failure(source, f"{source}: {why}") for source, found in measurements for _, why in found.failed]
     if out is not None:
-        from zerosum.cli.interference_tables import write_tables
-
-        write_tables(out, found)
+        _write(measurements, out)
     if as_json:
-        from zerosum.cli.interference_tables import pair_documents, store_document
-
-        stores = [store_document(source, one) for source, one in found]
-        documents = [pair for source, one in found for pair in pair_documents(source, one)]
-        print_json("pairs", documents, failed, stores=stores)
+        pairs = [{"source": source, **pair} for source, found in measurements for pair in found.pairs_to_json()]
+        stores = [{"source": source, **found.to_json()} for source, found in measurements]
+        print_json("pairs", pairs, failed, stores=stores)
     else:
-        from zerosum.cli.interference_words import show
-
-        show(found)
+        _show(measurements, details)
     finish(failed, len(sources) if len(failed) == n_failed else 1)
+
+
+def _report(measurements: "Measurements") -> "Report":
+    from zerosum.interference.labelled import StoreFindings
+    from zerosum.show.report import Report, Run
+
+    runs = (Run(source, (StoreFindings.of(found),)) for source, found in measurements if found.pairs)
+    return Report("zerosum interference", tuple(runs))
+
+
+def _write(measurements: "Measurements", folder: Path) -> None:
+    """Only tables: figures are on the page of `zerosum report`."""
+    from zerosum.show.folder import write_tables
+
+    try:
+        write_tables(_report(measurements), folder)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror or error}). Choose another --out.") from None
+
+
+def _show(measurements: "Measurements", details: bool) -> None:
+    """Each store by itself: D of different tokens is not compared."""
+    from zerosum.show.terminal import screen, show
+
+    for source, found in measurements:
+        if not found.pairs:
+            continue
+        if len(measurements) > 1:
+            screen().print(printable(source), style="bold", soft_wrap=True)
+        show(_report([(source, found)]), details)
 
 
 def _require_same_tokens(source: str, store: "xr.Dataset", first: "dict[str, xr.Dataset]") -> None:
     from zerosum.interference.labelled import same_tokens
 
-    for other, its in first.items():
-        if not same_tokens(its, store):
+    for other, other_store in first.items():
+        if not same_tokens(other_store, store):
             raise InputError(
                 f"{source}: made with other tokens than {other}, and D of different tokens is not comparable. "
                 "Measure both on the same data, or look at each by itself."

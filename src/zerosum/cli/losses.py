@@ -8,8 +8,8 @@ import typer
 
 from zerosum.cli.data_options import Data
 from zerosum.cli.model_options import MAIN, Device, TokensPerBatch, batch_tokens, dtype_named, usable_device
-from zerosum.cli.options import expand_option_groups
-from zerosum.cli.sources import AsJson, each, finish, print_json
+from zerosum.cli.options import Details, expand_option_groups
+from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
 from zerosum.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def losses(
         ),
     ] = "float32",
     device: Device = "auto",
+    details: Details = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure the cross-entropy of every token at every checkpoint, in nats, into a labelled store.
@@ -65,14 +66,28 @@ def losses(
     done, unmeasured = each(jobs, measured)
     failed += unmeasured
     if MAIN:
-        from zerosum.cli.losses_summary import document, show
-
-        if as_json:
-            print_json("runs", [document(source, *one) for source, one in done], failed)
-        else:
-            for source, one in done:
-                show(source, *one)
+        _show(done, failed, details, as_json)
     finish(failed, len(failed) + len(done))
+
+
+def _show(
+    measured: "Sequence[tuple[str, tuple[Path, xr.Dataset]]]", failed: "Sequence[Failure]", details: bool, as_json: bool
+) -> None:
+    from zerosum.checkpoints.problems import gaps
+    from zerosum.interference.labelled import StoreLosses
+    from zerosum.show.report import Report, Run
+    from zerosum.show.terminal import say, show
+
+    losses = [
+        (source, path, StoreLosses.of(store, gaps(store["step"].values.tolist()))) for source, (path, store) in measured
+    ]
+    if as_json:
+        documents = [{"source": source, "store": str(path), **record.to_json()} for source, path, record in losses]
+        return print_json("runs", documents, list(failed))
+    for source, path, record in losses:
+        show(Report(source, (Run(source, (record,)),)), details)
+        say(f"store: {path}")
+    return None
 
 
 def _run(sources: Sequence[str], revisions: str | None) -> "Run":

@@ -224,7 +224,7 @@ def _show(source: str, told: "RunReport", page: Path, several: bool) -> None:
     from zerosum.show.run.page import opening
 
     rows = [("found", sentence) for sentence in opening(told)]
-    rows += [("problem", text) for text in (told.losses.found.problems if told.losses else ())]
+    rows += [("problem", problem.sentence) for problem in (told.losses.found.problems if told.losses else ())]
     rows += [("not there", _missing_line(one)) for one in told.all_missing]
     console = screen()
     if several:

@@ -82,11 +82,12 @@ def as_document(name: str, documents: list[dict[str, Any]], failed: list[Failure
 def print_json(
     name: str, documents: list[dict[str, Any]], failed: list[Failure], page: Path | None = None, **more: Any
 ) -> None:
-    """Print `as_document` on stdout, in ASCII so that no terminal or locale matters.
+    """Print `as_document` on stdout. page: the report that was written, as the entry "report"."""
+    print_document(as_document(name, documents, failed, **more) | ({} if page is None else {"report": str(page)}))
 
-    page: the report that was written, as the entry "report".
-    """
-    document = as_document(name, documents, failed, **more) | ({} if page is None else {"report": str(page)})
+
+def print_document(document: dict[str, Any]) -> None:
+    """Print one JSON document on stdout, in ASCII so that no terminal or locale matters."""
     text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
     print(re.sub("[^ -~\n]", _escaped, text))
 

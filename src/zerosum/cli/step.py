@@ -1,27 +1,24 @@
 """`zerosum step`: what one real optimizer step does to each token of its batch and of held-out text."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zerosum.cli.data_options import Data
 from zerosum.cli.model_options import Device, TokensPerBatch, batch_tokens, usable_device
-from zerosum.cli.options import expand_option_groups
-from zerosum.cli.progress import following
+from zerosum.cli.options import Details, expand_option_groups
+from zerosum.cli.output import made_with, make_folder, say_written
+from zerosum.cli.progress import busy, following
 from zerosum.cli.sources import AsJson, each, finish, print_json
-from zerosum.errors import InputError
 from zerosum.training.optimizers import optimizer_names
 
 if TYPE_CHECKING:
-    from zerosum.checkpoints import Checkpoint
-    from zerosum.show.steps import StepReport
-    from zerosum.training.updater import Updater
-
-BATCHES = 8  # as far as the training data goes
-BATCH_SIZE = 32  # sequences, where the run does not say
-MOST_TRAIN = 16_384  # sequences of training text that batches are drawn from
+    from zerosum.interference.labelled import CheckpointSteps
+    from zerosum.show.report import Report
+    from zerosum.training.checkpoint_steps import Read
 
 
 @expand_option_groups
@@ -56,14 +53,19 @@ def step(
     ] = None,
     batches: Annotated[
         int | None,
-        typer.Option(min=1, metavar="K", help=f"Steps, each from the checkpoint. Without it up to {BATCHES}."),
+        typer.Option(min=1, metavar="K", help="Steps, each from the checkpoint. Without it up to 8."),
     ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, metavar="S", help="Training sequences of a step. Without it the run's, or 32.")
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for a page, steps.json, tables as CSV and LaTeX, and a figure."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the batches, the bootstrap and the Monte Carlo nulls.")] = 0,
     device: Device = "auto",
     tokens_per_batch: TokensPerBatch = "auto",
+    details: Details = False,
     as_json: AsJson = False,
 ) -> None:
     """Take real optimizer steps from a checkpoint, in float32, and say how much of all loss movement cancels.
@@ -72,89 +74,54 @@ def step(
     every token are measured before and after, on the batch itself and on held-out text.
     """
 
-    choice = (optimizer, clip, seed, usable_device(device), batch_tokens(tokens_per_batch))
+    from zerosum.training.checkpoint_steps import MOST_TRAIN, StepOptions, measure_steps
 
-    def measured(source: str) -> "StepReport":
-        return _measure(
-            source, replace(text, data=train, max_sequences=MOST_TRAIN), text, (batches, batch_size), *choice
-        )
+    size, place = batch_tokens(tokens_per_batch), usable_device(device)
+    options = StepOptions(optimizer, clip, batches, batch_size, seed, place, size)
+    train_text = replace(text, data=train, max_sequences=MOST_TRAIN)
 
+    def measured(source: str) -> "CheckpointSteps":
+        return measure_steps(source, _reader(train_text), _reader(text), options, _steps_shown)
+
+    if out is not None:
+        make_folder(out)
     found, failed = each([(checkpoint, checkpoint)], measured)
-    reports = [one for _, one in found]
+    records = [record for _, record in found]
+    pages: list[tuple[str, Path]] = []
+    if records and out is not None:
+        pages, unwritten = each([(str(out), out)], lambda folder: _written(records[0], folder))
+        failed = [*failed, *unwritten]
     if as_json:
-        print_json("steps", [one.to_json() for one in reports], failed)
-    elif reports:
-        from zerosum.cli.step_words import show
+        print_json("steps", [record.to_json() for record in records], failed)
+    elif records:
+        from zerosum.show import terminal
 
-        show(reports[0])
+        terminal.show(_report(records[0]), details)
+        say_written(pages[0][1] if pages else None)
     finish(failed, 1)
 
 
-def _measure(
-    source: str,
-    train_text: Data,
-    text: Data,
-    wanted: tuple[int | None, int | None],
-    optimizer: str,
-    clip: float | None,
-    seed: int,
-    device: str,
-    tokens_per_batch: Any,
-) -> "StepReport":
-    from zerosum.checkpoints import load_model
-    from zerosum.interference.labelled import measure_changes
-    from zerosum.show.steps import BatchReport, StepReport
-    from zerosum.training.optimizer_choice import Choice
-    from zerosum.training.real_steps import draw_batches, left_out, real_steps
-    from zerosum.training.updater import find_updater
+def _reader(data: Data) -> "Read":
+    return lambda folder, config: data.read(folder, config)[0]
 
-    choice, one = Choice.parse(optimizer), _only(source)
-    model = load_model(one, device=device)
-    updater = find_updater(one.path, model, choice, clip)
-    (train, _), (held_out, _) = (data.read(one.path, model.config) for data in (train_text, text))
-    size, number, notes = _sizes(len(train.ids), wanted, updater)
-    drawn = draw_batches(len(train.ids), size, number, seed)
-    reports = []
+
+def _steps_shown(number: int) -> Iterator[str]:
+    """Once for each batch; on a terminal a bar says which one it is."""
     with following([f"batch {k} of {number}" for k in range(1, number + 1)], "taking steps") as names:
-        steps = real_steps(model, updater, train.ids[drawn], held_out.ids, tokens_per_batch=tokens_per_batch)
-        for rows, _, taken in zip(drawn, names, steps, strict=True):
-            losses = taken.losses
-            changes = {
-                "batch": measure_changes(losses.batch_before, losses.batch_after, train.document[rows], seed=seed),
-                "heldout": measure_changes(taken.held_out_before, losses.held_out_after, held_out.document, seed=seed),
-            }
-            reports.append(BatchReport(tuple(rows.tolist()), taken.grad_norm, changes))
-    said = (*updater.notes, *notes, *left_out(model))
-    return StepReport(source, one.step, updater.settings, said, train.ids.shape[1] - 1, tuple(reports))
+        yield from names
 
 
-def _only(source: str) -> "Checkpoint":
-    """The one checkpoint that is meant."""
-    from zerosum.checkpoints import open_run
+def _report(steps: "CheckpointSteps") -> "Report":
+    from zerosum.show.report import Report, Run
 
-    found = open_run(source).checkpoints
-    if len(found) > 1:
-        names = [Path(one.name).name for one in found]
-        listed = ", ".join(names if len(names) < 4 else [*names[:3], "..."])
-        raise InputError(f"{source}: {len(found)} checkpoints ({listed}). Give one of them.")
-    return found[0]
+    name = Path(steps.source).absolute().name
+    return Report(name, (Run(name, (steps,)),), provenance=made_with())
 
 
-def _sizes(available: int, wanted: tuple[int | None, int | None], updater: "Updater") -> tuple[int, int, list[str]]:
-    """Sequences of a batch, number of batches, and what was assumed about them."""
-    notes = []
-    batches, size = wanted
-    if size is None:
-        size = updater.batch_size or BATCH_SIZE
-        if updater.batch_size is None:
-            notes.append(
-                f"the run's batch size is not saved: {size} sequences assumed. R, D and M of a step depend on it; give "
-                "--batch-size"
-            )
-    if available == MOST_TRAIN:
-        notes.append(f"batches are drawn from the first {MOST_TRAIN:,} training sequences")
-    if batches is None:
-        batches = max(1, min(BATCHES, available // size))
-        if batches < BATCHES:
-            notes.append(f"the training data gives {batches} of {BATCHES} batches")
-    return size, batches, notes
+def _written(steps: "CheckpointSteps", out: Path) -> Path:
+    from zerosum.show import folder
+    from zerosum.training.run_folder import writing
+
+    documents = {"steps.json": {"steps": [steps.to_json()], "errors": []}}
+    with writing(out), busy("writing tables and figures"):
+        return folder.write(_report(steps), out, documents, "steps.html")

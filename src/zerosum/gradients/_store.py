@@ -204,7 +204,7 @@ def _open(group: Path) -> Group:
     try:
         opened = open_checked(CheckedStore(group, _damaged))
         opened["loss"], opened["step"], opened.attrs["data_sha256"]
-        record = from_attributes(opened.attrs)
+        record = _record(group, opened)
         names, kinds = ([getattr(part, which) for part in record.parameters] for which in ("name", "kind"))
         of: dict[str, Any] = {"kind": ("parameter", kinds), "layer": ("parameter", list(map(layer_of, names)))}
         if opened.sizes.get("parameter", 0) != len(names):  # a positionwise proxy in an old store
@@ -217,6 +217,13 @@ def _open(group: Path) -> Group:
         cause = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{group}: damaged ({cause}). Remove this folder and measure again.") from error
     return Group(record, opened)
+
+
+def _record(group: Path, opened: xr.Dataset) -> GradientInterference:
+    try:
+        return from_attributes(opened.attrs)
+    except InputError as error:
+        raise InputError(f"{group}: damaged ({error}). Remove this folder and measure again.") from error
 
 
 def _with_arrays(group: Group) -> GradientInterference:

@@ -7,7 +7,7 @@ from zerosum.interference._agreement import Agreement, sign_agreement
 from zerosum.interference._array import as_float64, destructive_interference, net_ratio
 from zerosum.interference._groups import Group, GroupSplit, split, sums_by_group
 from zerosum.interference._interval import fold, interval, no_interval_reason
-from zerosum.interference._measure import difference_in_D, measure, summarize
+from zerosum.interference._measure import ChangeInD, change_in_D, difference_in_D, measure, summarize
 from zerosum.interference._null import expected_abs_sum, gaussian_abs_sum
 from zerosum.interference._over_repeats import over_repeats
 from zerosum.interference._pairs import chosen_pairs, consecutive_pairs, doubling_pairs
@@ -16,12 +16,14 @@ from zerosum.interference._sums import InterferenceSums
 
 __all__ = [
     "Agreement",
+    "ChangeInD",
     "Group",
     "GroupSplit",
     "Interference",
     "InterferenceSums",
     "Interval",
     "as_float64",
+    "change_in_D",
     "chosen_pairs",
     "consecutive_pairs",
     "destructive_interference",

@@ -10,13 +10,15 @@ import numpy as np
 from jaxtyping import Float
 
 from zerosum.errors import InputError
+from zerosum.estimate import Estimate, numbers_or_reasons
 from zerosum.interference._array import as_float64
 from zerosum.interference._bootstrap import DRAWS, FEWEST_UNITS, Linearised, bootstrap_t, ratio
 from zerosum.interference._interval import too_few_units
+from zerosum.record import Record
 
 
-@dataclass(frozen=True)
-class Agreement:
+@dataclass(frozen=True, repr=False)
+class Agreement(Record):
     """Movement-weighted share of tokens whose two changes have the same sign, against independent signs.
 
     agreement: `sum m [sign x = sign y] / sum m` with weights `m = sqrt(|x y|)`, in [0, 1].
@@ -33,6 +35,21 @@ class Agreement:
     n_units: int
     intervals: dict[str, tuple[float, float]]
     interval_reason: str | None
+
+    def estimate(self, name: str) -> Estimate:
+        """agreement, expected or excess with its interval over units; expected has none."""
+        ends = self.intervals.get(name)
+        reason = "" if ends else (self.interval_reason or "none is given for it")
+        return Estimate(getattr(self, name), ends, reason=reason, N=self.N, of="tokens")
+
+    def to_json(self) -> dict[str, Any]:
+        """The three numbers, N and the intervals, or why there are none."""
+        numbers = {name: getattr(self, name) for name in ("agreement", "expected", "excess")}
+        document = {**numbers_or_reasons(numbers, self.interval_reason or ""), "N": self.N}
+        if self.interval_reason:
+            return document | {"interval": None, "interval_reason": self.interval_reason}
+        ends = {name: list(pair) for name, pair in self.intervals.items()}
+        return document | {"interval": ends | {"n_units": self.n_units}}
 
 
 def sign_agreement(

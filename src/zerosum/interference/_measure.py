@@ -1,7 +1,7 @@
 """From changes or their sums to one complete record."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -10,7 +10,7 @@ from zerosum.errors import InputError
 from zerosum.interference._array import as_float64
 from zerosum.interference._bootstrap import DRAWS
 from zerosum.interference._interval import interval, no_interval_reason
-from zerosum.interference._null import expected_abs_sum, gaussian_abs_sum
+from zerosum.interference._null import SignDraws, abs_sum_over, gaussian_abs_sum
 from zerosum.interference._record import Interference
 from zerosum.interference._sums import InterferenceSums
 
@@ -56,9 +56,9 @@ def summarize(
         null_method = unit_method = "undefined"
         why = dict.fromkeys(("R", "D", "harmful_share", "null", "null_unit", "excess"), "every change is zero")
     else:
-        rng = np.random.default_rng(seed)
-        by_token, null_method = gaussian_abs_sum(mass, square) if x is None else expected_abs_sum(x, rng)
-        by_unit, unit_method = expected_abs_sum(sums.net, rng) if sums.net.any() else (0.0, "exact: every unit nets 0")
+        signs = SignDraws(seed)
+        by_token, null_method = gaussian_abs_sum(mass, square) if x is None else abs_sum_over(x, signs)
+        by_unit, unit_method = abs_sum_over(sums.net, signs) if sums.net.any() else (0.0, "exact: every unit nets 0")
         null, null_unit = 1.0 - by_token / mass, 1.0 - by_unit / mass
     return Interference(
         R=sums.R,
@@ -76,6 +76,23 @@ def summarize(
         interval_reason=no_interval_reason(sums),
         reasons=why,
     )
+
+
+ChangeInD = Literal["rose", "fell", "overlap", "different-N", "no-interval"]
+
+
+def change_in_D(a: Interference, b: Interference) -> ChangeInD:
+    """How D changed from a to b: "rose" or "fell" where the intervals do not overlap, else why nothing is claimed.
+
+    different-N: D grows with N by chance alone, so that the two cannot be compared.
+    """
+    if a.N != b.N:
+        return "different-N"
+    if a.interval is None or b.interval is None:
+        return "no-interval"
+    if a.interval.D[1] < b.interval.D[0]:
+        return "rose"
+    return "fell" if b.interval.D[1] < a.interval.D[0] else "overlap"
 
 
 def difference_in_D(a: Interference, b: Interference) -> float:

@@ -4,6 +4,8 @@ Two nulls are always reported. `null` flips the sign of each token; `null_unit` 
 change, which keeps the cancelling inside units. Both are `1 - E|sum_k s_k a_k| / sum|x|` with independent signs s_k.
 """
 
+from collections.abc import Callable
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -30,12 +32,21 @@ def gaussian_abs_sum(mass: float, square: float) -> tuple[float, str]:
     return float(GAUSSIAN * np.sqrt(square)), f"Gaussian approximation, off by at most {error:.1g}"
 
 
+Draw = tuple[Float[np.ndarray, "B k"], Float[np.ndarray, " B"]]
+"""Signs of k terms, and a normal for the sum of all smaller terms, for each of B draws."""
+
+
 def expected_abs_sum(terms: Float[np.ndarray, " k"], rng: np.random.Generator) -> tuple[float, str]:
     """E|sum_k s_k a_k| over independent random signs, and how it was computed.
 
     terms: [k] signed or unsigned sizes. Every sign pattern for up to 12 terms; the Gaussian form where its error on
     the scale of D is proven below 0.005; otherwise Monte Carlo over the 256 largest terms, the rest as a Gaussian.
     """
+    return abs_sum_over(terms, lambda k: _draw(rng, k))
+
+
+def abs_sum_over(terms: Float[np.ndarray, " k"], draw: Callable[[int], Draw]) -> tuple[float, str]:
+    """As `expected_abs_sum`. draw: gives the random signs of k terms where they are needed."""
     sizes = np.sort(np.abs(terms[terms != 0]))[::-1]
     if sizes.size == 0:
         return float("nan"), "undefined: every term is zero"
@@ -46,6 +57,45 @@ def expected_abs_sum(terms: Float[np.ndarray, " k"], rng: np.random.Generator) -
     if WORST_GAUSSIAN_ERROR / np.sqrt(effective_terms(mass, square)) <= TOLERATED_ERROR:
         return gaussian_abs_sum(mass, square)
     large, rest = sizes[:DOMINANT_TERMS], sizes[DOMINANT_TERMS:]
-    signs = rng.integers(0, 2, (DRAWS, large.size), dtype=np.int8) * np.float32(2) - np.float32(1)
-    sums = signs @ large.astype(np.float32) + rng.standard_normal(DRAWS) * np.linalg.norm(rest)
+    signs, normals = draw(large.size)
+    sums = signs @ large.astype(np.float32) + normals * np.linalg.norm(rest)
     return float(np.abs(sums).mean()), f"Monte Carlo, {DRAWS:,} draws of signs"
+
+
+def _draw(rng: np.random.Generator, k: int) -> Draw:
+    signs = rng.integers(0, 2, (DRAWS, k), dtype=np.int8) * np.float32(2) - np.float32(1)
+    return signs, rng.standard_normal(DRAWS)
+
+
+class SignDraws:
+    """The draws of a new generator with this seed, to be called with k in turn; the first one is kept for later use.
+
+    A page measures hundreds of groups with one seed, and most of the time would go into drawing the same signs again.
+    """
+
+    def __init__(self, seed: int):
+        self._seed = seed
+        self._earlier: tuple[int, ...] = ()
+
+    def __call__(self, k: int) -> Draw:
+        """Signs of k terms, at most `DOMINANT_TERMS`, and normals."""
+        earlier, self._earlier = self._earlier, (*self._earlier, k)
+        if not earlier:
+            return _first_draw(self._seed, k)
+        rng = np.random.default_rng(self._seed)
+        for size in earlier:
+            _draw(rng, size)
+        return _draw(rng, k)
+
+
+def _first_draw(seed: int, k: int) -> Draw:
+    """Fewer than `DOMINANT_TERMS` terms take the beginning of the same stream of signs; they have no smaller terms."""
+    signs, normals = _longest_first_draw(seed)
+    if k == DOMINANT_TERMS:
+        return signs, normals
+    return signs.ravel()[: DRAWS * k].reshape(DRAWS, k), np.zeros(DRAWS)
+
+
+@lru_cache(maxsize=2)  # 16 MB each
+def _longest_first_draw(seed: int) -> Draw:
+    return _draw(np.random.default_rng(seed), DOMINANT_TERMS)

@@ -1,9 +1,20 @@
-"""The run directory, known here and nowhere else: where its log and its measurements lie, and what is missing.
+"""The run directory, known here and nowhere else: its log, what was measured of it and where, what is missing.
 
 Loads no torch.
 """
 
 from zerosum.runs._directory import RunDirectory, losses_of, open_losses
+from zerosum.runs._facts import RunFacts
+from zerosum.runs._read import MeasuredRun, Wanted, read_run
 from zerosum.runs._tokenizer import token_text
 
-__all__ = ["RunDirectory", "losses_of", "open_losses", "token_text"]
+__all__ = [
+    "MeasuredRun",
+    "RunDirectory",
+    "RunFacts",
+    "Wanted",
+    "losses_of",
+    "open_losses",
+    "read_run",
+    "token_text",
+]

@@ -1,12 +1,15 @@
 """Where everything of a run lies."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import xarray as xr
 
+from zerosum.atomic import write_text
 from zerosum.curves import LossCurve, read_curve
 from zerosum.curves.folders import run_log
+from zerosum.deceleration import Analysis
 from zerosum.gradients import STORE as GRADIENTS
 from zerosum.losses import STORE as LOSSES
 from zerosum.losses import open_store
@@ -58,6 +61,11 @@ class RunDirectory:
     def curve(self) -> LossCurve:
         """The training loss of every logged step. Raises InputError where no log is found."""
         return read_curve(self.log)
+
+    def write_fit(self, analysis: Analysis) -> None:
+        """Write `fit`: what `zerosum fit --json` says of the run's loss curve."""
+        self.measured.mkdir(parents=True, exist_ok=True)
+        write_text(self.fit, json.dumps(analysis.to_json(), indent=2, allow_nan=False) + "\n")
 
     @classmethod
     def of_losses(cls, store: Path) -> "RunDirectory | None":

@@ -43,6 +43,12 @@ def names(report: Report, documents: Iterable[str], page: str = "report.html") -
     return [*links, *(name for table in tables for name, *_ in _renderings(table)), *documents, page]
 
 
+def write_tables(report: Report, folder: Path) -> None:
+    """Write only the tables of the sections, as CSV and LaTeX, into a folder that is there."""
+    for table in (table for section in present(report) for table in section.tables(report)):
+        _table(table, folder)
+
+
 def _figure(section: Section, report: Report, folder: Path) -> Drawing:
     drawing = draw_for_print(section.figure, report)
     named = (("", "svg", drawing.wide), ("", "pdf", drawing.pdf), ("-column", "pdf", drawing.column))

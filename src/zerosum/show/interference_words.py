@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from zerosum.show.names import printable
 from zerosum.show.numbers import D, M, count, decimals, number, percent, text
-from zerosum.show.suite.zero_sum import apart
 
 if TYPE_CHECKING:
     from zerosum.interference import Interference
@@ -45,6 +44,17 @@ def first_to_last(found: "StoreInterference") -> str:
     change = apart(first.measured, last.measured)
     sure = f"D {change}, with intervals that do not overlap" if change in ("rose", "fell") else change
     return f"From the first pair (steps {steps(first)}) to the last (steps {steps(last)}): {sure}."
+
+
+def apart(a: "Interference", b: "Interference") -> str:
+    """How D changed from a to b: "rose" or "fell" where intervals do not overlap, else why it cannot be said."""
+    if a.N != b.N:
+        return "the two were measured on different N, and D of different N cannot be compared"
+    if a.interval is None or b.interval is None:
+        return f"without intervals it cannot be said whether D changed ({a.interval_reason or b.interval_reason})"
+    if a.interval.D[1] < b.interval.D[0]:
+        return "rose"
+    return "fell" if b.interval.D[1] < a.interval.D[0] else "the intervals overlap, so no change of D is claimed"
 
 
 def harm(pair: "PairInterference") -> str:

@@ -1,12 +1,21 @@
 """What a record says when it is printed, tabled or plotted by itself: the sections of a report on it alone."""
 
 import io
+from dataclasses import fields
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
 from zerosum.deceleration import Analysis, Breaks, Comparison, Fit
 from zerosum.dissent import Dissent, DissentOverTraining
 from zerosum.gradients import GradientInterference, GradientsOverTraining
+from zerosum.interference.labelled import (
+    PairInterference,
+    Persistence,
+    StoreFindings,
+    StoreInterference,
+    WorseOften,
+)
+from zerosum.show.names import printable
 from zerosum.show.report import Report, Run
 from zerosum.show.section import present
 from zerosum.show.table import Table, as_frame, on_terminal
@@ -57,6 +66,26 @@ def _(record: GradientInterference) -> Report:
     return report_on(GradientsOverTraining(record.source or "this model", (record,)))
 
 
+@report_on.register
+def _(record: StoreInterference) -> Report:
+    return report_on(StoreFindings.of(record))
+
+
+@report_on.register
+def _(record: PairInterference) -> Report:
+    return report_on(StoreInterference((record,), (), (), (), {}, (), None))
+
+
+@report_on.register
+def _(record: Persistence) -> Report:
+    return report_on(StoreInterference((), (), (), (), {}, (record,), None))
+
+
+@report_on.register
+def _(record: WorseOften) -> Report:
+    return report_on(StoreInterference((), (), (), (), {}, (), record))
+
+
 def text(record: Any) -> str:
     """The answer in at most a dozen lines."""
     from rich.console import Console
@@ -67,7 +96,13 @@ def text(record: Any) -> str:
         for shown in (section.headline(report), *section.answer(report)):
             console.print(on_terminal(shown, WIDTH) if isinstance(shown, Table) else wrapped(shown, WIDTH))
     lines = [line.rstrip() for line in out.getvalue().splitlines() if line.strip()]
+    lines = lines or [_line(field.name, getattr(record, field.name)) for field in fields(record)]
     return "\n".join(lines if len(lines) <= LINES else [*lines[: LINES - 1], "…  .table() has all"])
+
+
+def _line(name: str, value: Any) -> str:
+    """A field of a record without a section of its own."""
+    return printable(f"{name:<18} {' '.join(str(value).split())}", WIDTH)
 
 
 def table(record: Any) -> "pd.DataFrame":

@@ -8,7 +8,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -94,6 +94,19 @@ class Table:
         """The columns that a medium shows, and their values row by row."""
         kept = [k for k, column in enumerate(self.columns) if medium in column.on]
         return [self.columns[k] for k in kept], [[row[k] for k in kept] for row in self.rows]
+
+    def with_csv(self, rows: Sequence[Mapping[str, "Value"]]) -> "Table":
+        """The same table with other columns in CSV: one mapping for each row, column name -> value.
+
+        Columns come in order of first appearance; a row without one of them has an empty field there.
+        """
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        people = tuple(replace(column, on=tuple(m for m in column.on if m != "csv")) for column in self.columns)
+        cells = [tuple(row.get(name) for name in names) for row in rows]
+        own = self.rows or ((),) * len(rows)
+        joined = tuple((*row, *more) for row, more in zip(own, cells, strict=True))
+        columns = (*people, *(Column(name, on=("csv",)) for name in names))
+        return replace(self, columns=columns, rows=joined)
 
 
 def cell(value: Value, form: n.Form = n.PLAIN) -> Text:

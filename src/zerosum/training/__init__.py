@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zerosum.training.batches import batch
     from zerosum.training.callback import AfterStep, BeforeStep, Callback, TrainingContext
     from zerosum.training.loop import train
-    from zerosum.training.one_step import one_step_losses
+    from zerosum.training.one_step import SavedSteps, one_step_losses
     from zerosum.training.optimizer_choice import build_optimizer
     from zerosum.training.processes import side_by_side
     from zerosum.training.recipe import Recipe
@@ -35,6 +35,7 @@ _MODULE_OF = {
     "batch": "batches",
     "build_optimizer": "optimizer_choice",
     "held_out_tokens": "text",
+    "SavedSteps": "one_step",
     "one_step_losses": "one_step",
     "optimizer_step": "step",
     "read_text": "text",
@@ -48,6 +49,7 @@ __all__ = [
     "BeforeStep",
     "Callback",
     "Recipe",
+    "SavedSteps",
     "StepResult",
     "TrainingContext",
     "TrainingState",

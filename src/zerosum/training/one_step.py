@@ -4,14 +4,17 @@ The batch is a function of recipe and step, and the checkpoint holds the optimiz
 the run bit for bit; from the last checkpoint it is the step that the run would have taken next.
 """
 
+from dataclasses import dataclass, field
+
 import numpy as np
 from jaxtyping import Int
+from torch import nn
 
 from zerosum.checkpoints import Checkpoint
 from zerosum.losses import StepLosses, token_losses
 from zerosum.training.batches import batch
 from zerosum.training.recipe import Recipe
-from zerosum.training.state import new_accelerator, preserved_generators, restore
+from zerosum.training.state import TrainingState, new_accelerator, preserved_generators, restore
 from zerosum.training.step import optimizer_step
 
 
@@ -21,13 +24,40 @@ def one_step_losses(recipe: Recipe, checkpoint: Checkpoint, held_out: Int[np.nda
     held_out: S sequences of L = T + 1 token ids, which predict T tokens. The checkpoint is only read, and torch's
     random generators are restored.
     """
-    with preserved_generators(new_accelerator(recipe).device):
-        state = restore(checkpoint.path, recipe)
-        tokens = batch(recipe, state.step)
-        before = token_losses(state.plain_model, tokens)
-        optimizer_step(state, tokens)
-        return StepLosses(
-            batch_before=before,
-            batch_after=token_losses(state.plain_model, tokens),
-            held_out_after=token_losses(state.plain_model, held_out),
-        )
+    return SavedSteps(recipe).losses(checkpoint, held_out)
+
+
+@dataclass
+class SavedSteps:
+    """The checkpoints of a run, each read once: for its own losses, and then for those around its next step."""
+
+    recipe: Recipe
+    _restored: tuple[Checkpoint, TrainingState] | None = field(default=None, init=False)
+
+    def load(self, checkpoint: Checkpoint) -> nn.Module:
+        """The model of a checkpoint; it stays as it is when `losses` takes a step from it."""
+        return self._state(checkpoint).plain_model
+
+    def losses(self, checkpoint: Checkpoint, held_out: Int[np.ndarray, "S L"]) -> StepLosses:
+        """See `one_step_losses`."""
+        state, self._restored = self._state(checkpoint), None
+        model = state.plain_model
+        weights = {name: value.clone() for name, value in model.state_dict().items()}
+        with preserved_generators(new_accelerator(self.recipe).device):
+            tokens = batch(self.recipe, state.step)
+            before = token_losses(model, tokens)
+            optimizer_step(state, tokens)
+            found = StepLosses(
+                batch_before=before,
+                batch_after=token_losses(model, tokens),
+                held_out_after=token_losses(model, held_out),
+            )
+        model.load_state_dict(weights)
+        return found
+
+    def _state(self, checkpoint: Checkpoint) -> TrainingState:
+        if self._restored is None or self._restored[0] != checkpoint:
+            self._restored = None  # one at a time in memory
+            with preserved_generators(new_accelerator(self.recipe).device):
+                self._restored = checkpoint, restore(checkpoint.path, self.recipe)
+        return self._restored[1]

@@ -15,9 +15,10 @@ from zerosum.interference.labelled._change import (
     tokens_of,
     units_of,
 )
+from zerosum.interference.labelled._checkpoint_steps import SPLITS, BatchStep, CheckpointSteps
 from zerosum.interference.labelled._findings import GroupsOverTime, LeftOut, StoreFindings, findings_of
 from zerosum.interference.labelled._heat import DocumentChange, HeatMap, TokenChange, heat_map
-from zerosum.interference.labelled._mean_losses import CheckpointLoss, mean_losses
+from zerosum.interference.labelled._mean_losses import CheckpointLoss, StoreLosses, mean_losses
 from zerosum.interference.labelled._measure import (
     MeasuredGroups,
     NoiseFloor,
@@ -26,16 +27,20 @@ from zerosum.interference.labelled._measure import (
     measure_pair,
 )
 from zerosum.interference.labelled._moved import Moved, most_moved
-from zerosum.interference.labelled._one_step import Changes, OneStep, measure_changes, one_steps
+from zerosum.interference.labelled._one_step import Changes, OneStep, Split, measure_changes, one_steps
 from zerosum.interference.labelled._persistence import Persistence, WorseOften, persistence, worse_often
+from zerosum.interference.labelled._problems import StoreProblem
 from zerosum.interference.labelled._store import StoreInterference, measure_store
 from zerosum.interference.labelled._text import TokenText
 from zerosum.interference.labelled.groupings import Labels, grouping_names
 
 __all__ = [
+    "SPLITS",
+    "BatchStep",
     "Change",
     "Changes",
     "CheckpointLoss",
+    "CheckpointSteps",
     "DocumentChange",
     "GroupsOverTime",
     "HeatMap",
@@ -47,8 +52,11 @@ __all__ = [
     "OneStep",
     "PairInterference",
     "Persistence",
+    "Split",
     "StoreFindings",
     "StoreInterference",
+    "StoreLosses",
+    "StoreProblem",
     "TokenChange",
     "TokenText",
     "Units",

@@ -9,12 +9,13 @@ from zerosum.interference._pairs import Pair
 from zerosum.interference.labelled._change import Store, UnitName, change_between, coordinate, tokens_of, units_of
 from zerosum.interference.labelled._heat import HeatMap, heat_map
 from zerosum.interference.labelled._mean_losses import CheckpointLoss, mean_losses
-from zerosum.interference.labelled._measure import MeasuredGroups, PairInterference, measure_groups
+from zerosum.interference.labelled._measure import FACTORS, MeasuredGroups, PairInterference, measure_groups
 from zerosum.interference.labelled._moved import most_moved
 from zerosum.interference.labelled._one_step import OneStep, one_steps
 from zerosum.interference.labelled._store import StoreInterference, measure_store
 from zerosum.interference.labelled._text import TokenText
 from zerosum.interference.labelled.groupings import grouping_names
+from zerosum.record import Record
 
 Along = Callable[[Sequence[Pair]], Iterable[Pair]]
 RECORDED = ("model", "tokenizer", "tokenizer_sha256", "data_sha256", "dtype", "unit", "tokens", "versions")
@@ -45,8 +46,8 @@ class GroupsOverTime:
         return self.splits[-1]
 
 
-@dataclass(frozen=True)
-class StoreFindings:
+@dataclass(frozen=True, repr=False)
+class StoreFindings(Record):
     """What a store of per-token losses says.
 
     found: every pair of checkpoints. groups: each grouping that the store knows enough for. heat: the documents that
@@ -62,10 +63,28 @@ class StoreFindings:
     facts: tuple[tuple[str, str], ...] = ()
     left_out: tuple[LeftOut, ...] = ()
 
+    @classmethod
+    def of(cls, found: StoreInterference) -> "StoreFindings":
+        """The pairs alone, with the grouping that `measure_store` was asked for."""
+        splits = tuple((pair, pair.groups) for pair in found.sound if pair.groups)
+        return cls(found, groups=(GroupsOverTime(splits[0][1].by, splits),) if splits else ())
+
     @property
     def last(self) -> PairInterference:
         """The last pair of checkpoints, of those without a problem if there are any."""
         return self.found.last
+
+    def pairs_to_json(self) -> list[dict[str, Any]]:
+        """As `StoreInterference.pairs_to_json`, with the splits by every grouping."""
+        documents = self.found.pairs_to_json()
+        for pair, document in zip(self.found.pairs, documents, strict=True):
+            for name in ("by", "groups", *FACTORS):
+                document.pop(name, None)
+                document.pop(f"{name}_reason", None)
+            document.pop("by_note", None)
+            splits = (groups for split in self.groups for of, groups in split.splits if of.steps == pair.steps)
+            document["splits"] = [groups.to_json() for groups in splits]
+        return documents
 
 
 def findings_of(

@@ -6,10 +6,12 @@ Letters: S sequences, T predicted positions, n tokens of one document, in readin
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from zerosum.estimate import number_or_reason
 from zerosum.interference.labelled._change import Change
 from zerosum.interference.labelled._moved import Moved
 from zerosum.interference.labelled._text import TokenText
@@ -68,6 +70,27 @@ class HeatMap:
     documents: tuple[DocumentChange, ...]
     decoded: bool
     moved: tuple[Moved, ...]
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """One document for each document shown, with the change of each of its tokens."""
+        why = "nothing is predicted here, or a loss is missing"
+        return [
+            {
+                "from_step": self.from_step,
+                "to_step": self.to_step,
+                "name": document.name,
+                "net": document.net,
+                "N": document.N,
+                "note": document.note,
+                "tokens": [
+                    {"sequence": token.sequence, "position": token.position, "token": token.id}
+                    | number_or_reason("change", token.change, why)
+                    for part in document.parts
+                    for token in part
+                ],
+            }
+            for document in self.documents
+        ]
 
 
 @dataclass(frozen=True, eq=False)

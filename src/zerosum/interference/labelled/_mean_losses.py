@@ -1,15 +1,22 @@
-"""Mean loss of every checkpoint of a store, with its interval."""
+"""The losses of a store themselves: mean loss of every checkpoint with its interval, and what was measured."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from zerosum.estimate import Estimate
+from zerosum.estimate import Estimate, number_or_reason
 from zerosum.interference._interval import interval, no_interval_reason
+from zerosum.interference._pairs import Pair
 from zerosum.interference._sums import InterferenceSums
 from zerosum.interference.labelled._change import Store, Units, coordinate, steps_of, units_of
+from zerosum.interference.labelled._problems import StoreProblem, problems_of
+from zerosum.record import Record
+
+RECORDED = ("model", "dtype", "tokenizer", "tokens", "data_sha256", "noise_floor", "problems", "complete", "versions")
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,72 @@ class CheckpointLoss:
     tokens_seen: float
     loss: Estimate
     noise_floor: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """One row; a reason beside each number that is null."""
+        loss, seen = self.loss, self.tokens_seen
+        row: dict[str, Any] = {
+            "step": self.step,
+            "tokens_seen": int(seen) if math.isfinite(seen) else None,
+            "mean_loss": loss.value if loss.known else None,
+            "interval": list(loss.interval) if loss.interval else None,
+            "N": loss.N,
+            "noise_floor": self.noise_floor,
+        }
+        row |= {"level": loss.level, "method": loss.method} if loss.interval else {"interval_reason": loss.reason}
+        reasons = {
+            "tokens_seen": "neither the run nor a name says",
+            "mean_loss": loss.reason,
+            "noise_floor": "it gives no numbers",
+        }
+        return row | {f"{name}_reason": reason for name, reason in reasons.items() if row[name] is None}
+
+
+@dataclass(frozen=True, repr=False)
+class StoreLosses(Record):
+    """What a store of per-token losses holds, as the measurer recorded it.
+
+    n_predicted: tokens with a prediction. recorded: attributes of the store, see `RECORDED`. gaps: pairs of steps
+    between which checkpoints seem to be missing.
+    """
+
+    checkpoints: tuple[CheckpointLoss, ...]
+    n_predicted: int
+    n_sequences: int
+    n_documents: int
+    domains: tuple[str, ...] | None
+    recorded: Mapping[str, Any]
+    problems: tuple[StoreProblem, ...] = ()
+    gaps: tuple[Pair, ...] = ()
+
+    @classmethod
+    def of(cls, store: Store, gaps: tuple[Pair, ...] = ()) -> "StoreLosses":
+        """From a store that `zerosum.losses.measure_losses` made. gaps: of its checkpoints."""
+        attrs, token = store.attrs, coordinate(store, "token")
+        domains = attrs.get("domains")
+        return cls(
+            checkpoints=mean_losses(store),
+            n_predicted=0 if token is None else int((token >= 0).sum()),
+            n_sequences=store.sizes["sequence"],
+            n_documents=len(attrs.get("documents") or ()),
+            domains=None if domains is None else tuple(domains),
+            recorded={name: attrs.get(name) for name in RECORDED},
+            problems=tuple(problems_of(store)),
+            gaps=gaps,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """What was measured, with which model and data, and every checkpoint."""
+        floor = self.recorded["noise_floor"]
+        return {
+            "n_sequences": self.n_sequences,
+            "n_documents": self.n_documents,
+            "domains": None if self.domains is None else list(self.domains),
+            **self.recorded,
+            **({} if floor is not None else number_or_reason("noise_floor", math.nan, "no checkpoint gives numbers")),
+            "gaps": [list(pair) for pair in self.gaps],
+            "checkpoints": [checkpoint.to_json() for checkpoint in self.checkpoints],
+        }
 
 
 def mean_losses(store: Store, *, seed: int = 0) -> tuple[CheckpointLoss, ...]:

@@ -4,14 +4,17 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from zerosum.estimate import number_or_reason, numbers_or_reasons
 from zerosum.interference._groups import GroupSplit, split, sums_by_group
 from zerosum.interference._measure import summarize
+from zerosum.interference._pairs import Pair
 from zerosum.interference._record import Interference
 from zerosum.interference._sums import InterferenceSums
 from zerosum.interference.labelled._change import Change, UnitName, Units, steps_of
-from zerosum.interference.labelled._problems import suspicious_steps
+from zerosum.interference.labelled._problems import excluded_steps
 from zerosum.interference.labelled._text import TokenText
 from zerosum.interference.labelled.groupings import label
+from zerosum.record import Record
 
 GROUP_DRAWS = 500  # of each group's interval: enough for its coverage, and there are many groups
 
@@ -50,8 +53,11 @@ def _size(value: Any) -> float:
     return float(value) if known else float("nan")
 
 
-@dataclass(frozen=True)
-class MeasuredGroups:
+FACTORS = ("C_between", "C_within", "C_between_null")
+
+
+@dataclass(frozen=True, repr=False)
+class MeasuredGroups(Record):
     """A split by one grouping. note: what the groups are. measured: of each group, in the order of `split.groups`."""
 
     by: str
@@ -59,9 +65,25 @@ class MeasuredGroups:
     split: GroupSplit
     measured: tuple[Interference, ...]
 
+    def to_json(self) -> dict[str, Any]:
+        """The factors of the split, and each group with its numbers."""
+        groups = [
+            {
+                "name": group.name,
+                "w": group.w,
+                **number_or_reason("net_share", group.net_share, "the net change is zero"),
+                **measured.to_json(),
+            }
+            for group, measured in zip(self.split.groups, self.measured, strict=True)
+        ]
+        factors = {name: getattr(self.split, name) for name in FACTORS}
+        return {"by": self.by, "by_note": self.note, "groups": groups} | numbers_or_reasons(
+            factors, "every group nets to zero"
+        )
 
-@dataclass(frozen=True)
-class PairInterference:
+
+@dataclass(frozen=True, repr=False)
+class PairInterference(Record):
     """Interference of the loss changes between two steps.
 
     units: what intervals and the second null resample. one_sided: of the positions left out, those that have a loss at
@@ -77,6 +99,34 @@ class PairInterference:
     noise_floor: NoiseFloor
     groups: MeasuredGroups | None
     problem: str | None = None
+
+    @property
+    def steps(self) -> Pair:
+        """Both steps, the earlier first."""
+        return self.from_step, self.to_step
+
+    def to_json(self) -> dict[str, Any]:
+        """Steps, numbers, noise floor and groups, or why there are none."""
+        noise = self.noise_floor
+        floors = {"noise_floor": noise.M, "noise_floor_D": noise.D}
+        return {
+            "from_step": self.from_step,
+            "to_step": self.to_step,
+            **self.measured.to_json(),
+            **({"problem": self.problem} if self.problem else {}),
+            "units": self.units,
+            "left_out": self.measured.left_out,
+            "one_sided": self.one_sided,
+            **numbers_or_reasons(floors, noise.reason or ""),
+            **(self.groups.to_json() if self.groups else self._no_groups()),
+        }
+
+    def _no_groups(self) -> dict[str, Any]:
+        moved = self.measured.M > 0
+        reason = "no groups were asked for: name some with --by" if moved else "no loss changed, so no group moved"
+        return {"by": None, "by_reason": reason, "groups": []} | numbers_or_reasons(
+            dict.fromkeys(FACTORS, math.nan), reason
+        )
 
 
 def measure_pair(
@@ -94,7 +144,7 @@ def measure_pair(
     the bootstrap and the Monte Carlo null.
     """
     x, unit = change.flat, change.of(units.id)
-    wrong = suspicious_steps(change.store)
+    wrong = excluded_steps(change.store)
     whole = summarize(InterferenceSums.of(x, unit), x, level=level, seed=seed)
     measured = replace(whole, left_out=change.left_out)
     return PairInterference(

@@ -4,8 +4,8 @@ Letters: N predictions that have a loss at both checkpoints, G ids or documents.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -43,6 +43,10 @@ class Moved:
     def mean(self) -> float:
         """Mean change of loss of each prediction, in nats: the sum is largest for what is frequent."""
         return self.net / self.N
+
+    def to_json(self) -> dict[str, Any]:
+        """Without what belongs to another kind: a document has no position."""
+        return {name: value for name, value in (asdict(self) | {"mean": self.mean}).items() if value is not None}
 
 
 def most_moved(change: Change, text: TokenText | None = None, top: int = 5) -> tuple[Moved, ...]:

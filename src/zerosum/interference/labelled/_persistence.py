@@ -4,20 +4,23 @@ Letters: K pairs, each beginning where or after the one before it ends; U resamp
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from zerosum.estimate import Estimate
 from zerosum.interference._agreement import Agreement, sign_agreement
 from zerosum.interference._bootstrap import DRAWS, FEWEST_UNITS, bootstrap_t, ratio
 from zerosum.interference._interval import too_few_units
 from zerosum.interference._pairs import Pair
 from zerosum.interference.labelled._change import Store, Units, change_between
+from zerosum.record import Record
 
 
-@dataclass(frozen=True)
-class Persistence:
+@dataclass(frozen=True, repr=False)
+class Persistence(Record):
     """Agreement of signs between two pairs of checkpoints.
 
     shares_checkpoint: the second pair begins where the first ends, so that whatever fluctuates in that checkpoint alone
@@ -28,6 +31,15 @@ class Persistence:
     second: Pair
     shares_checkpoint: bool
     found: Agreement
+
+    def to_json(self) -> dict[str, Any]:
+        """The later pair, and the agreement of the earlier one with it."""
+        return {
+            "from_step": self.second[0],
+            "to_step": self.second[1],
+            "shares_checkpoint": self.shares_checkpoint,
+            **self.found.to_json(),
+        }
 
 
 def persistence(
@@ -50,8 +62,8 @@ def _followers(first: Pair, pairs: Sequence[Pair]) -> list[Pair]:
     return list(dict.fromkeys([*later[:1], *apart[:1]]))
 
 
-@dataclass(frozen=True)
-class WorseOften:
+@dataclass(frozen=True, repr=False)
+class WorseOften(Record):
     """How many tokens got worse in more than half of K successive pairs.
 
     pairs: K. at_least: the smallest number of pairs that is more than half. share: of tokens worse in so many pairs.
@@ -70,6 +82,21 @@ class WorseOften:
     times_expected: tuple[float, ...]
     interval: tuple[float, float] | None
     interval_reason: str | None
+
+    @property
+    def estimate(self) -> Estimate:
+        """The share with its interval over units."""
+        return Estimate(self.share, self.interval, reason=self.interval_reason or "", N=self.N, of="tokens")
+
+    def to_json(self) -> dict[str, Any]:
+        """All numbers; the reason for a missing interval where there is none."""
+        document: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        document |= {"pairs": [list(pair) for pair in self.pairs]}
+        document |= {name: list(document[name]) for name in ("times", "times_expected")}
+        if self.interval is not None:
+            document["interval"] = list(self.interval)
+            del document["interval_reason"]
+        return document
 
 
 def worse_often(

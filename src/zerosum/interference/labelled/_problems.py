@@ -1,38 +1,47 @@
 """What a store says is wrong with its checkpoints: `problems` in its attrs, a list of {code, steps, message}."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from zerosum.interference.labelled._change import Store
 
-NOT_THEMSELVES = ("identical-weights", "implausible-loss")  # codes of checkpoints that are not what their name says
+EXCLUDED_CODES = ("identical-weights", "implausible-loss")
+"""Codes of checkpoints whose losses are not those of their step: they are in no summary."""
 
 
-def suspicious_steps(store: Store) -> dict[int, str]:
-    """Step -> code, of the checkpoints whose losses are not those of their step: they belong in no summary."""
-    found: dict[int, str] = {}
-    for code, steps, _ in _listed(store):
-        if code in NOT_THEMSELVES:
-            found |= {step: code for step in steps if step not in found}
-    return found
+@dataclass(frozen=True)
+class StoreProblem:
+    """code: of the cause, "incomplete" where the measurement was not finished. sentence: untrusted text for people."""
+
+    code: str
+    steps: tuple[int, ...]
+    sentence: str
 
 
-def sentences(store: Store) -> Iterator[str]:
-    """Sentences of whoever measured: suspicious checkpoints, pieces that are missing."""
+def excluded_steps(store: Store) -> dict[int, str]:
+    """Step -> code, of the checkpoints that are in no summary."""
+    excluded: dict[int, str] = {}
+    for problem in problems_of(store):
+        if problem.code in EXCLUDED_CODES:
+            excluded |= {step: problem.code for step in problem.steps if step not in excluded}
+    return excluded
+
+
+def problems_of(store: Store) -> Iterator[StoreProblem]:
+    """What is missing in the store, and what whoever measured it noted; entries of another form are passed over."""
     if store.attrs.get("complete") is False:
-        yield "not everything is measured yet: start the measurement again, and it continues"
-    for _, steps, message in _listed(store):
-        yield message if message.startswith("step") or not steps else f"{_named(steps)}: {message}"
+        yield StoreProblem(
+            "incomplete", (), "not everything is measured yet: start the measurement again, and it continues"
+        )
+    notes = store.attrs.get("problems")
+    for note in notes if isinstance(notes, list | tuple) else ():
+        if isinstance(note, dict) and isinstance(note.get("message"), str):
+            steps = note.get("steps")
+            known = tuple(step for step in steps if isinstance(step, int)) if isinstance(steps, list | tuple) else ()
+            message: str = note["message"]
+            named = message.startswith("step") or not known
+            yield StoreProblem(str(note.get("code", "")), known, message if named else f"{_listed(known)}: {message}")
 
 
-def _named(steps: Sequence[int]) -> str:
+def _listed(steps: tuple[int, ...]) -> str:
     return f"step{'s' * (len(steps) > 1)} {', '.join(map(str, steps))}"
-
-
-def _listed(store: Store) -> Iterator[tuple[str, list[int], str]]:
-    """Code, steps, message; what is no such entry is passed over."""
-    said = store.attrs.get("problems")
-    for one in said if isinstance(said, list | tuple) else ():
-        if isinstance(one, dict) and isinstance(one.get("message"), str):
-            steps = one.get("steps")
-            known = [step for step in steps if isinstance(step, int)] if isinstance(steps, list | tuple) else []
-            yield str(one.get("code", "")), known, one["message"]

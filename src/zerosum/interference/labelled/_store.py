@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from zerosum.errors import InputError
 from zerosum.interference._pairs import Pair, chosen_pairs
@@ -9,12 +10,13 @@ from zerosum.interference.labelled._change import Store, UnitName, change_betwee
 from zerosum.interference.labelled._measure import PairInterference, measure_pair
 from zerosum.interference.labelled._moved import Moved, most_moved
 from zerosum.interference.labelled._persistence import Persistence, WorseOften, persistence, worse_often
-from zerosum.interference.labelled._problems import sentences
+from zerosum.interference.labelled._problems import StoreProblem, problems_of
 from zerosum.interference.labelled._text import TokenText
+from zerosum.record import Record
 
 
-@dataclass(frozen=True)
-class StoreInterference:
+@dataclass(frozen=True, repr=False)
+class StoreInterference(Record):
     """What the pairs of one store say.
 
     unpaired: steps without a partner near their double, where doublings were asked for. failed: pairs that could not be
@@ -26,7 +28,7 @@ class StoreInterference:
     pairs: tuple[PairInterference, ...]
     unpaired: tuple[int, ...]
     failed: tuple[tuple[Pair, str], ...]
-    problems: tuple[str, ...]
+    problems: tuple[StoreProblem, ...]
     moved: dict[Pair, tuple[Moved, ...]]
     persistence: tuple[Persistence, ...]
     worse_often: WorseOften | None
@@ -40,6 +42,29 @@ class StoreInterference:
     def last(self) -> PairInterference:
         """The last sound pair; where none is sound the last of all."""
         return (self.sound or self.pairs)[-1]
+
+    def pairs_to_json(self) -> list[dict[str, Any]]:
+        """One document for each pair: numbers, groups, who moved most, and agreement of signs with later pairs."""
+        return [
+            {
+                **pair.to_json(),
+                "moved": [row.to_json() for row in self.moved.get(pair.steps, ())],
+                "persistence": [row.to_json() for row in self.persistence if row.first == pair.steps],
+            }
+            for pair in self.pairs
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """What belongs to no single pair: steps without a partner, problems, and tokens that keep paying."""
+        document: dict[str, Any] = {
+            "unpaired": list(self.unpaired),
+            "problems": [problem.sentence for problem in self.problems],
+            "problem_codes": [problem.code for problem in self.problems],
+        }
+        if self.worse_often is None:
+            why = "fewer than two successive pairs of the same tokens without a problem"
+            return document | {"worse_often": None, "worse_often_reason": why}
+        return document | {"worse_often": self.worse_often.to_json()}
 
 
 def measure_store(
@@ -79,7 +104,7 @@ def measure_store(
         pairs=tuple(found.values()),
         unpaired=tuple(unpaired),
         failed=tuple(failed),
-        problems=tuple(sentences(store)),
+        problems=tuple(problems_of(store)),
         moved=moved,
         persistence=tuple(persistence(store, sound, resampled, level=level, seed=seed)),
         worse_often=worse_often(store, sound, resampled, level=level, seed=seed),

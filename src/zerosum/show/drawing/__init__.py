@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from zerosum.show.drawing.axes import log_axis, log_thinned, log_ticks, note_above, panels, plain, say_empty
     from zerosum.show.drawing.files import Drawing, draw, draw_for_print, inline_svg, write_figure
     from zerosum.show.drawing.fit_on_curve import drawn_rows, fit_handles, fit_on_curve, law_line, verdict_inset
-    from zerosum.show.drawing.interference_series import null_handles, series
+    from zerosum.show.drawing.interference_series import interference_columns, null_handles, series
     from zerosum.show.drawing.legend import entry, legend_below, run_handles
     from zerosum.show.drawing.module import FigureModule
     from zerosum.show.drawing.multiples import (
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         SERIES,
         Layout,
         RunStyle,
+        looks_of,
         run_styles,
         style,
     )
@@ -43,13 +44,13 @@ _FILES = {
     "axes": ["log_axis", "log_thinned", "log_ticks", "note_above", "panels", "plain", "say_empty"],
     "files": ["Drawing", "draw", "draw_for_print", "inline_svg", "write_figure"],
     "fit_on_curve": ["drawn_rows", "fit_handles", "fit_on_curve", "law_line", "verdict_inset"],
-    "interference_series": ["null_handles", "series"],
+    "interference_series": ["interference_columns", "null_handles", "series"],
     "legend": ["entry", "legend_below", "run_handles"],
     "module": ["FigureModule"],
     "multiples": ["FEW_PANELS", "MOST_PANELS", "multiples", "name_axes", "shown", "ticks", "titles"],
     "style": [
         *("GRID", "INK", "LINES", "MARKERS", "MUTED", "PAPER", "RANGE", "ROLES", "SERIES"),
-        *("Layout", "RunStyle", "run_styles", "style"),
+        *("Layout", "RunStyle", "looks_of", "run_styles", "style"),
     ],
 }
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_FILES)
@@ -77,11 +78,13 @@ __all__ = [
     "fit_handles",
     "fit_on_curve",
     "inline_svg",
+    "interference_columns",
     "law_line",
     "legend_below",
     "log_axis",
     "log_thinned",
     "log_ticks",
+    "looks_of",
     "multiples",
     "name_axes",
     "note_above",

@@ -10,14 +10,15 @@ from typing import TypeVar
 
 import pandas as pd
 from markupsafe import Markup
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from zerosum.atomic import new_file, write_text
 from zerosum.show.drawing.module import FigureModule
-from zerosum.show.drawing.style import ROLES, Layout, style
+from zerosum.show.drawing.style import ROLES, style
 
 S = TypeVar("S")
-PAGES: tuple[Layout, ...] = ("wide", "print")
+SVG_DPI = 72
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
 
@@ -33,19 +34,28 @@ class Drawing:
 
 def draw(module: FigureModule[S], subject: S) -> Drawing:
     """Draw a figure once for all the places it goes to; the PDF is the wide one."""
-    fig = module.plot(subject, "wide")
-    wide = _saved(fig, "svg")
-    fig.set_layout_engine("none")  # the layout is found; finding it again takes as long as drawing
-    return Drawing(wide, _saved(module.plot(subject, "narrow"), "svg"), _saved(fig, "pdf"))
+    wide, narrow = (_laid_out(module.plot(subject, layout)) for layout in ("wide", "narrow"))
+    return Drawing(_saved(wide, "svg"), _saved(narrow, "svg"), _saved(wide, "pdf"))
 
 
 def draw_for_print(module: FigureModule[S], subject: S) -> Drawing:
     """As `draw`, with PDFs that fit both columns and one column of a journal."""
-    narrow = module.plot(subject, "narrow")
-    svg = _saved(narrow, "svg")
-    narrow.set_layout_engine("none")
-    wide, page = (module.plot(subject, layout) for layout in PAGES)
-    return Drawing(_saved(wide, "svg"), svg, _saved(page, "pdf"), _saved(narrow, "pdf"))
+    wide, narrow, page = (_laid_out(module.plot(subject, layout)) for layout in ("wide", "narrow", "print"))
+    return Drawing(_saved(wide, "svg"), _saved(narrow, "svg"), _saved(page, "pdf"), _saved(narrow, "pdf"))
+
+
+def _laid_out(fig: Figure) -> Figure:
+    """The figure with its panels placed, once and for good: savefig would place them again for each file.
+
+    While a figure has a layout engine, savefig draws it twice, the first time to no end but the layout.
+    """
+    FigureCanvasSVG(fig)
+    fig.set_dpi(SVG_DPI)  # texts are measured as they will be drawn
+    with style():
+        if engine := fig.get_layout_engine():
+            engine.execute(fig)
+        fig.set_layout_engine(None)
+    return fig
 
 
 def _saved(fig: Figure, kind: str) -> bytes:

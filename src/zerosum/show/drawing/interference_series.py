@@ -10,6 +10,7 @@ from zerosum.interference import Interference
 from zerosum.show.drawing.legend import entry
 from zerosum.show.drawing.style import MUTED, RunStyle
 
+MEASURED = ("R", "D", "M", "delta_L", "harmful_share")
 TOKEN_NULL, UNIT_NULL = (0, (1, 1.5)), (0, (6, 2))
 
 
@@ -37,16 +38,16 @@ def null_handles(unit: str) -> list[Line2D]:
     ]
 
 
-def columns(found: Interference) -> dict[str, object]:
-    """One measurement as a row of a table: numbers, N, nulls, and ends of the intervals."""
-    row: dict[str, object] = {name: getattr(found, name) for name in ("R", "D", "M", "delta_L", "harmful_share")}
-    row |= {
-        name: getattr(found, name) for name in ("N", "null", "null_method", "null_unit", "null_unit_method", "excess")
-    }
-    for name in ("R", "D", "M", "delta_L", "harmful_share"):
-        low, high = getattr(found.interval, name) if found.interval else (np.nan, np.nan)
+def interference_columns(measured: Interference) -> dict[str, float | int | str | None]:
+    """One measurement as columns of a figure's table: numbers, N, nulls, and ends of the intervals."""
+    row: dict[str, float | int | str | None] = {name: getattr(measured, name) for name in MEASURED}
+    nulls = ("N", "null", "null_method", "null_unit", "null_unit_method", "excess")
+    row |= {name: getattr(measured, name) for name in nulls}
+    interval = measured.interval
+    for name in MEASURED:
+        low, high = getattr(interval, name) if interval else (np.nan, np.nan)
         row |= {f"{name}_low": low, f"{name}_high": high}
-    row["level"] = found.interval.level if found.interval else np.nan
-    row["n_units"] = found.interval.n_units if found.interval else np.nan
-    row["interval_method"] = found.interval.method if found.interval else f"none: {found.interval_reason}"
+    row["level"] = interval.level if interval else np.nan
+    row["n_units"] = interval.n_units if interval else np.nan
+    row["interval_method"] = interval.method if interval else f"none: {measured.interval_reason}"
     return row

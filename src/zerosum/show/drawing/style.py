@@ -13,6 +13,7 @@ from typing import Any, Literal
 import matplotlib as mpl
 
 from zerosum.show.names import printable
+from zerosum.show.report import Report
 
 Layout = Literal["wide", "narrow", "print"]
 """wide: panels side by side, for desktops. narrow: one column, for phones. print: the width of a page; all with text
@@ -107,3 +108,8 @@ def run_styles(names: Sequence[str]) -> list[RunStyle]:
         styles.append(RunStyle(colour, marker, line, label, 1.0 if first else 0.45))
         seen.add(name)
     return styles
+
+
+def looks_of(report: Report) -> dict[str, RunStyle]:
+    """How each run of a report is drawn, by its label: the same in all figures of the report."""
+    return dict(zip(report.labels, run_styles(report.sizes), strict=True))

@@ -39,7 +39,7 @@ def html(report: RunReport, drawings: dict[str, Drawing]) -> str:
         opening=list(opening(report)),
         missing=report.all_missing,
         heat=heat,
-        problems=losses.found.problems if losses else (),
+        problems=[problem.sentence for problem in losses.found.problems] if losses else (),
         curve=page.on_page(CURVES, curves, logs, drawings[CURVES]) if logs and CURVES in drawings else None,
         story=stories(logs)[0] if logs else None,
         fits=log_tables.fits(logs) if logs else None,

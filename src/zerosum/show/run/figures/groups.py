@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter
 from zerosum.interference import Group, Interference
 from zerosum.interference.labelled import MeasuredGroups, StoreFindings
 from zerosum.show.drawing.axes import panels
-from zerosum.show.drawing.interference_series import columns
+from zerosum.show.drawing.interference_series import interference_columns
 from zerosum.show.drawing.legend import entry, legend_below
 from zerosum.show.drawing.style import INK, MUTED, PAPER, SERIES, Layout, style
 from zerosum.show.interference_words import steps, who_pays
@@ -90,7 +90,7 @@ def table(losses: StoreFindings) -> pd.DataFrame:
             "by": one.by, "from_step": pair.from_step, "to_step": pair.to_step, "group": printable(group.name),
             "w": group.w, "w_R": group.w * group.R if group.w > 0 else 0.0, "net_share": group.net_share,
         }
-        | columns(found)
+        | interference_columns(found)
         for one in losses.groups
         for pair, groups in one.splits
         for group, found in zip(groups.split.groups, groups.measured, strict=True)

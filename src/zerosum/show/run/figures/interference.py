@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from zerosum.interference.labelled import StoreFindings
 from zerosum.show.drawing.axes import log_axis, note_above, panels
-from zerosum.show.drawing.interference_series import columns, null_handles, series
+from zerosum.show.drawing.interference_series import interference_columns, null_handles, series
 from zerosum.show.drawing.legend import entry, legend_below
 from zerosum.show.drawing.style import MUTED, Layout, RunStyle, run_styles, style
 from zerosum.show.interference_words import against_chance, harm
@@ -74,7 +74,7 @@ def table(losses: StoreFindings) -> pd.DataFrame:
     """One row for each pair with N, nulls, intervals and the noise floor."""
     return pd.DataFrame([
         {"from_step": pair.from_step, "to_step": pair.to_step}
-        | columns(pair.measured)
+        | interference_columns(pair.measured)
         | {
             "problem": pair.problem, "unit": pair.units, "left_out": pair.measured.left_out,
             "noise_floor": pair.noise_floor.M, "noise_floor_D": pair.noise_floor.D,
