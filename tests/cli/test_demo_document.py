@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from zerosum.cli.demo_runs import document
+from zerosum.cli._demo_runs import document
 from zerosum.comparison import OneSeed, across_seeds
 from zerosum.curves import LossCurve
 from zerosum.deceleration import Analysis, fit
@@ -125,7 +125,7 @@ def test_odd_characters_are_escaped_as_by_every_verb(analysis, capsys):
 
 
 def test_the_folder_of_a_run_never_leads_out_of_the_demo(tmp_path):
-    from zerosum.cli.demo_runs import run_folder
+    from zerosum.cli._demo_runs import run_folder
 
     recipe = SimpleNamespace(name="../../etc <b>", seed=3)
     assert run_folder(tmp_path, recipe) == tmp_path / "-etc-b--seed3"

@@ -1,25 +1,22 @@
-"""The command line: one file per verb. Exit codes: 0 done, 2 the input or the call is wrong, 1 a bug of ours."""
+"""The command line: one file per verb. Exit codes: 0 done, 2 the input or the call is wrong, 1 a bug of ours.
+
+A file here with a GROUP is a verb: its function of the same name is the command, and help lists it in that group. A
+file whose name begins with an underscore belongs to a verb, which imports it when it runs.
+"""
 
 import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
 
 import typer
 
 import zerosum
-from zerosum.cli.compare import compare
-from zerosum.cli.curves import curves
-from zerosum.cli.demo import demo
-from zerosum.cli.dissent import dissent
-from zerosum.cli.explain import explain
-from zerosum.cli.fit import fit
-from zerosum.cli.gradients import gradients
-from zerosum.cli.interference import interference
-from zerosum.cli.losses import losses
-from zerosum.cli.report import report
-from zerosum.cli.sources import EXIT_CODES
-from zerosum.cli.step import step
 from zerosum.errors import InputError
 
 INTERRUPTED = 130
+GROUPS = ("read", "measure", "train", "compare")
 
 app = typer.Typer(
     name="zerosum",
@@ -28,17 +25,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command(epilog=EXIT_CODES)(curves)
-app.command(epilog=EXIT_CODES)(fit)
-app.command(epilog=EXIT_CODES)(compare)
-app.command()(explain)
-app.command()(losses)
-app.command()(interference)
-app.command()(gradients)
-app.command()(dissent)
-app.command()(step)
-app.command()(report)
-app.command()(demo)
+
+
+def _verbs() -> Iterator[tuple[str, ModuleType]]:
+    """Name and file of every verb, group by group."""
+    names = [info.name for info in iter_modules(__path__) if not info.name.startswith("_")]
+    modules = {name: import_module(f"{__name__}.{name}") for name in names}
+    verbs = [(name, module) for name, module in modules.items() if hasattr(module, "GROUP")]
+    yield from sorted(verbs, key=lambda verb: GROUPS.index(verb[1].GROUP))
+
+
+for _name, _file in _verbs():
+    app.command(rich_help_panel=_file.GROUP, epilog=getattr(_file, "EPILOG", None))(getattr(_file, _name))
 
 
 def _print_version(wanted: bool) -> None:

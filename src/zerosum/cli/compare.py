@@ -10,7 +10,7 @@ import typer
 from zerosum.cli.options import Details, Fitting, Reading, expand_option_groups
 from zerosum.cli.output import Out, curves_report, make_folder, read_from, say_written, write_report
 from zerosum.cli.progress import following
-from zerosum.cli.sources import AsJson, Failure, as_document, each, finish, print_json
+from zerosum.cli.sources import EXIT_CODES, AsJson, Failure, as_document, each, finish, print_json
 from zerosum.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,6 +63,10 @@ class Pair:
         notes = [] if batches is None else [batches_note(batches, self.a.label, self.b.label)]
         sources = {"a_source": self.a.source, "b_source": self.b.source}
         return {**sources, **self.comparison.to_json(), "notes": notes}
+
+
+GROUP = "compare"
+EPILOG = EXIT_CODES
 
 
 @expand_option_groups

@@ -9,13 +9,16 @@ import typer
 
 from zerosum.cli.options import Reading, expand_option_groups
 from zerosum.cli.output import make_folder, same_file
-from zerosum.cli.sources import AsJson, Sources, each, finish, print_json
+from zerosum.cli.sources import EXIT_CODES, AsJson, Sources, each, finish, print_json
 from zerosum.errors import InputError
 
 if TYPE_CHECKING:
     from zerosum.curves import LossCurve
 
 LONGEST_NAME = 80  # characters of a file's name, so that any file system takes it
+
+GROUP = "read"
+EPILOG = EXIT_CODES
 
 
 @expand_option_groups

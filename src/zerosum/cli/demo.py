@@ -23,6 +23,8 @@ _NEEDS = ("torch", "transformers", "tokenizers", "safetensors", "accelerate")
 _MARKER = "demo.json"
 _BYTES_PER_PARAMETER = 12  # float32 weights and AdamW's two moments
 
+GROUP = "train"
+
 
 def demo(
     out: Annotated[
@@ -58,7 +60,7 @@ def demo(
 
 
 def _run(folder: Path, seed: int, seeds: int, quick: bool, details: bool, as_json: bool) -> None:
-    from zerosum.cli.demo_runs import document, train_and_measure_all
+    from zerosum.cli._demo_runs import document, train_and_measure_all
     from zerosum.recipes import demo_suite
     from zerosum.show import folder as files
     from zerosum.show import terminal
@@ -127,7 +129,7 @@ def _require_disk(folder: Path, seed: int, seeds: int, quick: bool) -> None:
 
 def _begun(folder: Path, recipe: "Recipe", seed: int, seeds: int) -> int:
     """How many runs of this size, of the wanted seeds, have a folder."""
-    from zerosum.cli.demo_runs import slug
+    from zerosum.cli._demo_runs import slug
 
     runs = (re.fullmatch(r".*-seed([0-9]+)", path.name) for path in folder.glob(f"{slug(recipe)}-seed*"))
     return sum(1 for run in runs if run and seed <= int(run[1]) < seed + seeds)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from zerosum.checkpoints import Run
     from zerosum.dissent import Dissent, DissentOverTraining
 
+GROUP = "measure"
+
 
 @expand_option_groups
 def dissent(

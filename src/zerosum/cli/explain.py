@@ -16,6 +16,8 @@ Codes = Annotated[
     typer.Argument(metavar="[CODE]...", help="Reasons as `zerosum fit` gives them; none: a list.", show_default=False),
 ]
 
+GROUP = "read"
+
 
 def explain(codes: Codes = None, as_json: AsJson = False) -> None:
     """Explain the reasons that come with a verdict: what each means, how it is measured, and the remedy."""

@@ -7,9 +7,12 @@ import typer
 from zerosum.cli.options import Details, Fitting, Reading, expand_option_groups
 from zerosum.cli.output import Out, curves_report, make_folder, read_from, say_written, write_report
 from zerosum.cli.progress import following
-from zerosum.cli.sources import AsJson, Sources, as_document, each, finish, print_json
+from zerosum.cli.sources import EXIT_CODES, AsJson, Sources, as_document, each, finish, print_json
 
 MOST_BREAKS = 5
+
+GROUP = "read"
+EPILOG = EXIT_CODES
 
 
 @expand_option_groups

@@ -35,6 +35,9 @@ class MethodChoice(StrEnum):
     POSITIONWISE = "positionwise"
 
 
+GROUP = "measure"
+
+
 @expand_option_groups
 def gradients(
     checkpoint: Annotated[

@@ -77,6 +77,9 @@ class Comparing:
         )
 
 
+GROUP = "measure"
+
+
 @expand_option_groups
 def interference(
     sources: Annotated[

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from zerosum.checkpoints import Checkpoint, Run
 
+GROUP = "measure"
+
 
 @expand_option_groups
 def losses(

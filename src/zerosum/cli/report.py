@@ -39,6 +39,9 @@ class Asked:
         return self.pairs != "doubling" or self.between is not None or self.tokenizer is not None
 
 
+GROUP = "measure"
+
+
 def report(
     runs: Annotated[
         list[str],
@@ -215,7 +218,7 @@ def _line(error: InputError) -> str:
 
 
 def _document(source: str, told: "RunReport", page: Path) -> dict[str, Any]:
-    from zerosum.cli.report_json import document
+    from zerosum.cli._report_json import document
 
     return document(source, told, page) | gradients_document(told)
 

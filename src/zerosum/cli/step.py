@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from zerosum.show.report import Report
     from zerosum.training.checkpoint_steps import Read
 
+GROUP = "measure"
+
 
 @expand_option_groups
 def step(
