@@ -1,4 +1,4 @@
-"""What is to exist once in the source: the row of fits. More of the kind belongs here."""
+"""What is to exist once in the source: the row of fits, the measurer of a store. More of the kind belongs here."""
 
 import ast
 from collections.abc import Iterator
@@ -34,3 +34,15 @@ def test_the_row_of_fits_is_written_once() -> None:
     rows = [place for file in files for place, texts in functions_and_tables(file) if texts >= ROW]
     places = {place.partition(":")[0] for place in rows} - OLD
     assert places == {"show/sections/fits.py"}
+
+
+def test_the_measurer_of_a_store_exists_once() -> None:
+    """Only `measure_store` measures pairs of checkpoints, and no room above takes changes of tokens by itself."""
+    calls = {"measure_pair": set[str](), "change_between": set[str](), "summarize": set[str]()}
+    for file in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in calls:
+                calls[node.func.id].add(file.relative_to(SOURCE).as_posix())
+    assert calls["measure_pair"] == {"interference/labelled/_store.py"}
+    for function in ("change_between", "summarize"):
+        assert not [place for place in calls[function] if place.startswith(("show/", "cli/", "runs/"))], function

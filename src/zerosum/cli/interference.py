@@ -33,7 +33,7 @@ GROUPINGS = [
 
 
 class UnitChoice(StrEnum):
-    """What is resampled for intervals."""
+    """Resampling unit of intervals."""
 
     DOCUMENT = "document"
     SEQUENCE = "sequence"
@@ -41,7 +41,7 @@ class UnitChoice(StrEnum):
 
 @dataclass(frozen=True)
 class Comparing:
-    """What is compared in every store of one call, and how; see `zerosum.interference.labelled.measure_store`."""
+    """Options of the comparison, for every store of one call; see `zerosum.interference.labelled.measure_store`."""
 
     pairs: Annotated[
         str, typer.Option(metavar="PAIRS", help="Steps to compare: doubling, consecutive, or as 100:200,200:1000.")
@@ -109,19 +109,19 @@ def interference(
 
         path, store = open_losses(source)
         _require_same_tokens(source, store, first)
-        found = comparing.measure(path, store)
+        result = comparing.measure(path, store)
         if not first:
             first[source] = store
-        return found
+        return result
 
     measurements, failed = each([(source, source) for source in sources], measured)
     n_failed = len(failed)
-    failed += [Failure(source, f"{source}: {why}") for source, found in measurements for _, why in found.failed]
+    failed += [Failure(source, f"{source}: {why}") for source, result in measurements for _, why in result.failed]
     if out is not None:
         _write(measurements, out)
     if as_json:
-        pairs = [{"source": source, **pair} for source, found in measurements for pair in found.pairs_to_json()]
-        stores = [{"source": source, **found.to_json()} for source, found in measurements]
+        pairs = [{"source": source, **pair} for source, result in measurements for pair in result.pairs_to_json()]
+        stores = [{"source": source, **result.to_json()} for source, result in measurements]
         print_json("pairs", pairs, failed, stores=stores)
     else:
         _show(measurements, details)
@@ -132,7 +132,7 @@ def _report(measurements: "Measurements") -> "Report":
     from zerosum.interference.labelled import StoreFindings
     from zerosum.show.report import Report, Run
 
-    runs = (Run(source, (StoreFindings.of(found),)) for source, found in measurements if found.pairs)
+    runs = (Run(source, (StoreFindings.of(result),)) for source, result in measurements if result.pairs)
     return Report("zerosum interference", tuple(runs))
 
 
@@ -150,12 +150,12 @@ def _show(measurements: "Measurements", details: bool) -> None:
     """Each store by itself: D of different tokens is not compared."""
     from zerosum.show.terminal import screen, show
 
-    for source, found in measurements:
-        if not found.pairs:
+    for source, result in measurements:
+        if not result.pairs:
             continue
         if len(measurements) > 1:
             screen().print(printable(source), style="bold", soft_wrap=True)
-        show(_report([(source, found)]), details)
+        show(_report([(source, result)]), details)
 
 
 def _require_same_tokens(source: str, store: "xr.Dataset", first: "dict[str, xr.Dataset]") -> None:

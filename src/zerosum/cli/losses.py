@@ -42,7 +42,7 @@ def losses(
         str,
         typer.Option(
             metavar="[float32|bfloat16|float16]",
-            help="bfloat16 is faster on a GPU; its noise floor says what it costs.",
+            help="bfloat16 is faster on a GPU; the noise floor shows how much precision it costs.",
         ),
     ] = "float32",
     device: Device = "auto",
@@ -120,7 +120,7 @@ def _measured(
     path = store or RunDirectory(run.path).losses
     label = f"{run.path.resolve().name}: token losses"
     with writing(path), progress() as show:
-        found = measure_losses(
+        measured = measure_losses(
             path,
             run.checkpoints,
             tokens,
@@ -132,4 +132,4 @@ def _measured(
             tokenizer=tokenizer,
             on_piece=lambda done, total, step: show(label, total, done, f"step {step}") if MAIN else None,
         )
-    return path, found
+    return path, measured

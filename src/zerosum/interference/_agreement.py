@@ -55,15 +55,15 @@ class Agreement(Record):
 def sign_agreement(
     x: Any, y: Any, unit: Any = None, where: Any = None, *, level: float = 0.95, draws: int = DRAWS, seed: int = 0
 ) -> Agreement:
-    """Whether tokens that pay in x pay in y too.
+    """Whether tokens whose loss rises in x have rising losses in y too.
 
     x, y: changes of the same tokens, of the same shape. unit, where: as in `InterferenceSums.of`.
     If x and y share a checkpoint (x = b - a, y = c - b), whatever fluctuates in b alone enters them with opposite
     signs and lowers the agreement; that of pairs without a common checkpoint is free of it.
     On simulated correlated tokens 95 % intervals of the excess cover 92 % with 20 units and 94 % from 30 on.
 
-    >>> found = sign_agreement([1.0, -1.0, -4.0], [1.0, 1.0, -4.0])
-    >>> found.agreement, round(found.expected, 3), found.N
+    >>> agreement = sign_agreement([1.0, -1.0, -4.0], [1.0, 1.0, -4.0])
+    >>> agreement.agreement, round(agreement.expected, 3), agreement.N
     (0.8333333333333334, 0.611, 3)
     """
     x, y = np.atleast_1d(as_float64(x)), np.atleast_1d(as_float64(y))
@@ -78,12 +78,12 @@ def sign_agreement(
         return Agreement(nan, nan, nan, n, len(sums), {}, "no token changed in both")
     (agreement,), _, _ = ratio(1, 0)(sums.sum(0, keepdims=True))
     (excess,), _, _ = _excess(sums.sum(0, keepdims=True))
-    found = float(agreement), float(agreement - excess), float(excess)
+    numbers = float(agreement), float(agreement - excess), float(excess)
     if len(sums) < FEWEST_UNITS:
-        return Agreement(*found, n, len(sums), {}, too_few_units(len(sums)))
+        return Agreement(*numbers, n, len(sums), {}, too_few_units(len(sums)))
     ends = bootstrap_t(sums, [ratio(1, 0), _excess], level, draws, np.random.default_rng(seed))
     whole = (max(ends[0][0], 0.0), min(ends[0][1], 1.0))
-    return Agreement(*found, n, len(sums), {"agreement": whole, "excess": ends[1]}, None)
+    return Agreement(*numbers, n, len(sums), {"agreement": whole, "excess": ends[1]}, None)
 
 
 def _unit_sums(x: Float[np.ndarray, " N"], y: Float[np.ndarray, " N"], unit: np.ndarray) -> Float[np.ndarray, "U 4"]:

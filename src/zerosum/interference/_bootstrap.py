@@ -56,10 +56,10 @@ def bootstrap_t(
     whole = _values_and_errors(np.ones((1, n_units)), sums, products, statistics)
     t: list[list[Float[np.ndarray, " B"]]] = [[] for _ in statistics]
     for size in _block_sizes(draws, n_units):
-        found = _values_and_errors(_times_drawn(n_units, size, rng), sums, products, statistics)
-        for (value, error), (centre, spread), t_of_one in zip(found, whole, t, strict=True):
+        drawn = _values_and_errors(_times_drawn(n_units, size, rng), sums, products, statistics)
+        for (value, error), (centre, spread), t_values in zip(drawn, whole, t, strict=True):
             with np.errstate(invalid="ignore"):  # 0 / 0 where nothing varies; see `_from_t`
-                t_of_one.append((value - centre) / np.maximum(error, SMALLEST_ERROR * spread))
+                t_values.append((value - centre) / np.maximum(error, SMALLEST_ERROR * spread))
     return [
         _from_t(float(centre[0]), float(spread[0]), np.concatenate(values), level)
         for (centre, spread), values in zip(whole, t, strict=True)
@@ -88,12 +88,12 @@ def _values_and_errors(
     n_units, n_sums = sums.shape
     totals = weight @ sums
     second = (weight @ products).reshape(-1, n_sums, n_sums)
-    found = []
+    values_and_errors = []
     for statistic in statistics:
         value, slope, scale = statistic(totals)
         spread = np.maximum(np.einsum("bk,bkl,bl->b", slope, second, slope), 0.0)
-        found.append((value, np.sqrt(n_units / (n_units - 1) * spread) / scale))
-    return found
+        values_and_errors.append((value, np.sqrt(n_units / (n_units - 1) * spread) / scale))
+    return values_and_errors
 
 
 def _from_t(value: float, error: float, t: Float[np.ndarray, " B"], level: float) -> tuple[float, float]:

@@ -21,7 +21,7 @@ def no_interval_reason(sums: InterferenceSums) -> str | None:
 
 
 def too_few_units(n_units: int) -> str:
-    """The reason in words where so few units carry no interval."""
+    """The reason for a missing interval where there are too few units."""
     return f"{n_units} units; an interval needs at least {FEWEST_UNITS} sequences or documents"
 
 

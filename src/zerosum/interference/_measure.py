@@ -1,4 +1,4 @@
-"""From changes or their sums to one complete record."""
+"""Interference of signed changes, or of their sums: one complete record."""
 
 from dataclasses import replace
 from typing import Any, Literal
@@ -24,15 +24,15 @@ def measure(x: Any, unit: Any = None, where: Any = None, *, level: float = 0.95,
     Raises InputError for infinite changes, or where none is left.
 
     >>> rng = np.random.default_rng(0)
-    >>> found = measure(rng.normal(-0.5, 1.0, (100, 64)))
-    >>> round(found.R, 2), round(found.D, 2), found.N
+    >>> measured = measure(rng.normal(-0.5, 1.0, (100, 64)))
+    >>> round(measured.R, 2), round(measured.D, 2), measured.N
     (-0.56, 0.44, 6400)
     """
     x = np.atleast_1d(as_float64(x))
     asked = np.broadcast_to(True if where is None else np.asarray(where, dtype=bool), x.shape)
-    kept = asked & ~np.isnan(x)
-    found = summarize(InterferenceSums.of(x, unit, kept), x[kept], level=level, seed=seed)
-    return replace(found, left_out=int(asked.sum() - kept.sum()))
+    known = asked & ~np.isnan(x)
+    measured = summarize(InterferenceSums.of(x, unit, known), x[known], level=level, seed=seed)
+    return replace(measured, left_out=int(asked.sum() - known.sum()))
 
 
 def summarize(

@@ -68,9 +68,9 @@ def _draw(rng: np.random.Generator, k: int) -> Draw:
 
 
 class SignDraws:
-    """The draws of a new generator with this seed, to be called with k in turn; the first one is kept for later use.
+    """Draws of a new generator with this seed, for one k after another. The first draw is cached.
 
-    A page measures hundreds of groups with one seed, and most of the time would go into drawing the same signs again.
+    A page measures hundreds of groups with one seed; without the cache most time goes into drawing the same signs.
     """
 
     def __init__(self, seed: int):

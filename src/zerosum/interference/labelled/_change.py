@@ -51,14 +51,14 @@ class Change:
         return int(self.kept.size - self.kept.sum())
 
     def of(self, values: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, " N"]:
-        """What belongs to each change, of values that broadcast to [S, T]."""
+        """The value of each change, from values that broadcast to [S, T]."""
         of_each: Shaped[np.ndarray, " N"] = np.broadcast_to(values, self.kept.shape)[self.kept]
         return of_each
 
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """What is resampled for intervals, "document" or "sequence", and the id of each position (broadcasts to [S, T])."""
+    """Resampling units of intervals. name: their kind. id: unit of each position (broadcasts to [S, T])."""
 
     name: UnitName
     id: Shaped[np.ndarray, "..."]
@@ -67,8 +67,8 @@ class Units:
 def steps_of(store: Store) -> list[int]:
     """The steps of a store's checkpoints, in its order. Raises InputError where it is no store of per-token losses."""
     if "loss" not in store or set(store["loss"].dims) != set(DIMS):
-        found = dict(store["loss"].sizes) if "loss" in store else list(store.data_vars)
-        raise InputError(f"{found}: no losses of [checkpoint, sequence, position]. Give a store of per-token losses.")
+        content = dict(store["loss"].sizes) if "loss" in store else list(store.data_vars)
+        raise InputError(f"{content}: no losses of [checkpoint, sequence, position]. Give a store of per-token losses.")
     if "step" not in store.coords:
         raise InputError("the store does not say which steps its checkpoints are from. Give it a coordinate 'step'.")
     if store["step"].dims != ("checkpoint",) or store["step"].dtype.kind not in "iu":
@@ -85,15 +85,15 @@ def change_between(store: Store, from_step: int, to_step: int) -> Change:
     Raises InputError where a step is not there, a loss is infinite, or no token has a loss at both steps.
     """
     before, after = (losses_at(store, step) for step in (from_step, to_step))
-    there, there_too = np.isfinite(before), np.isfinite(after)
-    kept = there & there_too
+    known_before, known_after = np.isfinite(before), np.isfinite(after)
+    kept = known_before & known_after
     if not kept.any():
-        empty = [step for step, some in ((from_step, there), (to_step, there_too)) if not some.any()]
+        empty = [step for step, some in ((from_step, known_before), (to_step, known_after)) if not some.any()]
         which = f"step {empty[0]} has no loss at all" if empty else "no token has a loss at both"
         raise InputError(f"steps {from_step} and {to_step}: {which}, so nothing can be compared. Measure them again.")
     x = np.full(kept.shape, np.nan)
     x[kept] = after[kept].astype(np.float64) - before[kept]
-    return Change(store, from_step, to_step, before, x, kept, int((there ^ there_too).sum()))
+    return Change(store, from_step, to_step, before, x, kept, int((known_before ^ known_after).sum()))
 
 
 def losses_at(store: Store, step: int) -> Float[np.ndarray, "S T"]:
@@ -130,9 +130,9 @@ def units_of(store: Store, wanted: UnitName | None = None) -> Units:
 
 
 def choose_units(document: Shaped[np.ndarray, "S ..."] | None, n_sequences: int) -> Units:
-    """The one rule for what is resampled: documents where at least 20 are known, else sequences.
+    """The rule for the resampling unit, the same everywhere: documents where at least 20 are known, else sequences.
 
-    document: which one each token is from (broadcasts to [S, T]), negative at padding; None where that is not known.
+    document: number of the document of each token (broadcasts to [S, T]), negative at padding; None where unknown.
     """
     if document is not None and np.unique(document[document >= 0]).size >= FEWEST_UNITS:
         return Units("document", document)
@@ -161,7 +161,7 @@ def tokens_of(store: Store) -> Shaped[np.ndarray, "S T"]:
     return token
 
 
-def same_tokens(one: Store, other: Store) -> bool:
+def same_tokens(store: Store, other: Store) -> bool:
     """Whether two stores hold losses of the same tokens, place by place."""
-    a, b = (coordinate(store, "token") for store in (one, other))
+    a, b = coordinate(store, "token"), coordinate(other, "token")
     return a is not None and b is not None and np.array_equal(a, b)

@@ -134,7 +134,7 @@ def _stretch(
     token: Shaped[np.ndarray, "S T"],
     first_token: Shaped[np.ndarray, "S 1"] | None,
 ) -> _Stretch:
-    """All tokens of a document where it is short, else those in a row that moved most its way."""
+    """All tokens of a short document; of a long one the successive tokens that moved most in its direction."""
     inside = (document == moved.document) & (token >= 0)
     rows = np.nonzero(inside.any(axis=1))[0]
     ids, changes, shown = token[rows], change.x[rows], inside[rows]
@@ -146,10 +146,10 @@ def _stretch(
         positions = np.hstack([np.full((len(rows), 1), -1), positions])
     flat = changes[shown]
     start = _most_in_a_row(np.nan_to_num(flat) * (1 if moved.net > 0 else -1))
-    kept = slice(start, start + LONGEST)
+    stretch = slice(start, start + LONGEST)
     sequences = np.broadcast_to(rows[:, None], ids.shape)
-    place = (sequences[shown][kept], positions[shown][kept])
-    return _Stretch(moved, flat.size, start, *place, ids[shown][kept].astype(np.int64), flat[kept])
+    place = (sequences[shown][stretch], positions[shown][stretch])
+    return _Stretch(moved, flat.size, start, *place, ids[shown][stretch].astype(np.int64), flat[stretch])
 
 
 def _most_in_a_row(values: Float[np.ndarray, " n"]) -> int:

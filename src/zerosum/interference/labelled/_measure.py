@@ -21,10 +21,10 @@ GROUP_DRAWS = 500  # of each group's interval: enough for its coverage, and ther
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """What numerical noise does to a pair of checkpoints, as far as the store measured it, on a few sequences.
+    """Numerical noise in the changes between two checkpoints, measured on a few sequences when the store was made.
 
-    M: mean size of the changes it makes, in nats: of the same tokens and weights in batches composed in another way, or
-    in float32 where the losses are not.
+    M: mean |difference| in nats of the same tokens and weights in batches composed in another way, or in float32 where
+    the losses are not.
     D: the most that changes of this size could give. Where true changes all have one sign, noise of mean zero lowers no
     |sum x| and adds at most M to mean |x|, so that D is at most M over the measured mean |x|, and 1. NaN where unknown,
     with the reason. dtype: of the measurement, "" where the store does not say.
@@ -37,7 +37,7 @@ class NoiseFloor:
 
     @classmethod
     def of(cls, change: Change, M: float) -> "NoiseFloor":
-        """From what the store says of the two checkpoints, or of all. M: measured mean size of a change."""
+        """From the noise floors recorded for both checkpoints, or for the whole store. M: mean |change| of the pair."""
         steps, attrs = steps_of(change.store), change.store.attrs
         of_each = attrs.get("noise_floor_of_checkpoint")
         floors = list(of_each) if isinstance(of_each, list | tuple) and len(of_each) == len(steps) else []
@@ -58,7 +58,7 @@ FACTORS = ("C_between", "C_within", "C_between_null")
 
 @dataclass(frozen=True, repr=False)
 class MeasuredGroups(Record):
-    """A split by one grouping. note: what the groups are. measured: of each group, in the order of `split.groups`."""
+    """Tokens split by one grouping. note: what its groups are. measured: each group, in the order of `split.groups`."""
 
     by: str
     note: str
@@ -86,9 +86,9 @@ class MeasuredGroups(Record):
 class PairInterference(Record):
     """Interference of the loss changes between two steps.
 
-    units: what intervals and the second null resample. one_sided: of the positions left out, those that have a loss at
-    one of the steps. groups: None where none were asked for or nothing moved. problem: the code of what the store says
-    is wrong with one of the two checkpoints, so that the pair is in no summary; None where they are sound.
+    units: unit of the intervals and of the second null. one_sided: positions left out that have a loss at one of the
+    two steps. groups: None where no grouping was asked for or nothing moved. problem: code of a problem with one of the
+    checkpoints, which keeps the pair out of summaries; None where both are sound.
     """
 
     from_step: int

@@ -1,4 +1,4 @@
-"""Which predictions, token ids and documents gained and lost most between two checkpoints, with their text.
+"""Predictions, token ids and documents that gained and lost most between two checkpoints, with their text.
 
 Letters: N predictions that have a loss at both checkpoints, G ids or documents.
 """
@@ -52,15 +52,15 @@ class Moved:
 def most_moved(change: Change, text: TokenText | None = None, top: int = 5) -> tuple[Moved, ...]:
     """The `top` that lost most, then the `top` that gained most, of each kind that the store knows.
 
-    Only what really moved in that direction is listed.
+    A row that did not move in that direction is not listed.
     """
     token, document = (coordinate(change.store, name) for name in ("token", "document"))
-    found = list(_predictions(change, token, text, top))
+    rows = list(_predictions(change, token, text, top))
     if token is not None:
-        found += _ids(change, token, text, top)
+        rows += _ids(change, token, text, top)
     if document is not None:
-        found += _documents(change, document, top)
-    return tuple(found)
+        rows += _documents(change, document, top)
+    return tuple(rows)
 
 
 def _extremes(net: Float[np.ndarray, " G"], top: int) -> list[int]:
@@ -90,7 +90,7 @@ def _in_context(
     row = token[s, : t + 1].tolist()
     first = coordinate(change.store, "first_token")
     row = [*([] if first is None else [int(first[s, 0])]), *row]
-    ids = [one for one in row[-1 - CONTEXT : -1] if one >= 0]
+    ids = [id_ for id_ in row[-1 - CONTEXT : -1] if id_ >= 0]
     if text is None:
         return " ".join(map(str, ids)), f"token {row[-1]}"
     before = text.text(ids) if ids else ""
@@ -103,8 +103,8 @@ def _ids(change: Change, token: Int[np.ndarray, "S T"], text: TokenText | None, 
     shown = _extremes(net, top)
     pieces = text.pieces(int(ids[k]) for k in shown) if text else {}
     for k in shown:
-        one = int(ids[k])
-        yield Moved("token", float(net[k]), int(count[k]), pieces.get(one, f"token {one}"), token=one)
+        id_ = int(ids[k])
+        yield Moved("token", float(net[k]), int(count[k]), pieces.get(id_, f"token {id_}"), token=id_)
 
 
 def _documents(change: Change, document: Shaped[np.ndarray, "S ..."], top: int) -> Iterator[Moved]:

@@ -1,4 +1,4 @@
-"""Concordance over time: do the tokens that pay in one pair of checkpoints pay in the next?
+"""Concordance over time: do the same tokens get worse in one pair of checkpoints and in the next?
 
 Letters: K pairs, each beginning where or after the one before it ends; U resampling units.
 """
@@ -23,8 +23,8 @@ from zerosum.record import Record
 class Persistence(Record):
     """Agreement of signs between two pairs of checkpoints.
 
-    shares_checkpoint: the second pair begins where the first ends, so that whatever fluctuates in that checkpoint alone
-    enters both with opposite signs: tokens then seem to be paid back.
+    shares_checkpoint: the second pair begins where the first ends. Chance fluctuations of that checkpoint then enter
+    both changes with opposite signs, which lowers the agreement.
     """
 
     first: Pair
@@ -52,14 +52,14 @@ def persistence(
             both = a.kept & b.kept
             if both.any():
                 unit = np.broadcast_to(units.id, both.shape)
-                found = sign_agreement(a.x, b.x, unit, both, level=level, seed=seed)
-                yield Persistence(first, second, first[1] == second[0], found)
+                agreement = sign_agreement(a.x, b.x, unit, both, level=level, seed=seed)
+                yield Persistence(first, second, first[1] == second[0], agreement)
 
 
 def _followers(first: Pair, pairs: Sequence[Pair]) -> list[Pair]:
     later = sorted(pair for pair in pairs if pair[0] >= first[1])
-    apart = [pair for pair in later if pair[0] > first[1]]
-    return list(dict.fromkeys([*later[:1], *apart[:1]]))
+    without_overlap = [pair for pair in later if pair[0] > first[1]]
+    return list(dict.fromkeys([*later[:1], *without_overlap[:1]]))
 
 
 @dataclass(frozen=True, repr=False)
@@ -102,31 +102,31 @@ class WorseOften(Record):
 def worse_often(
     store: Store, pairs: Sequence[Pair], units: Units, *, level: float = 0.95, seed: int = 0
 ) -> WorseOften | None:
-    """Tokens that keep paying over all successive pairs; None for fewer than two such pairs, or no common token."""
+    """Tokens that get worse in most successive pairs; None for fewer than two such pairs, or no common token."""
     chain = _chain(pairs)
     if len(chain) < 2:
         return None
     changes = (change_between(store, *pair) for pair in chain)
     first = next(changes)
-    kept, worse = first.kept.copy(), [first.x > 0]
+    in_all, worse = first.kept.copy(), [first.x > 0]
     for change in changes:
-        kept &= change.kept
+        in_all &= change.kept
         worse.append(change.x > 0)
-    if not kept.any():
+    if not in_all.any():
         return None
-    times = np.sum([one[kept] for one in worse], axis=0)
+    times = np.sum([rose[in_all] for rose in worse], axis=0)
     at_least = len(chain) // 2 + 1
-    ids, index = np.unique(np.broadcast_to(units.id, kept.shape)[kept], return_inverse=True)
+    ids, index = np.unique(np.broadcast_to(units.id, in_all.shape)[in_all], return_inverse=True)
     sums = np.stack([np.bincount(index, times >= at_least), np.bincount(index)], axis=1).astype(np.float64)
     few = too_few_units(len(ids)) if len(ids) < FEWEST_UNITS else None
     ends = None if few else bootstrap_t(sums, [ratio(0, 1)], level, DRAWS, np.random.default_rng(seed))[0]
-    expected = _independent([float(one[kept].mean()) for one in worse])
+    expected = _independent([float(rose[in_all].mean()) for rose in worse])
     return WorseOften(
         pairs=tuple(chain),
         at_least=at_least,
         share=float((times >= at_least).mean()),
         expected=float(expected[at_least:].sum()),
-        N=int(kept.sum()),
+        N=int(in_all.sum()),
         n_units=len(ids),
         times=tuple((np.bincount(times, minlength=len(chain) + 1) / times.size).tolist()),
         times_expected=tuple(expected.tolist()),
@@ -150,7 +150,7 @@ def _independent(shares: Sequence[float]) -> Float[np.ndarray, " K1"]:
     >>> _independent([0.5, 0.5]).tolist()
     [0.25, 0.5, 0.25]
     """
-    found = np.ones(1)
+    distribution = np.ones(1)
     for share in shares:
-        found = np.convolve(found, [1 - share, share])
-    return found
+        distribution = np.convolve(distribution, [1 - share, share])
+    return distribution

@@ -1,4 +1,4 @@
-"""What a store says is wrong with its checkpoints: `problems` in its attrs, a list of {code, steps, message}."""
+"""Problems of checkpoints recorded in a store: `problems` in its attrs, a list of {code, steps, message}."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ def excluded_steps(store: Store) -> dict[int, str]:
 
 
 def problems_of(store: Store) -> Iterator[StoreProblem]:
-    """What is missing in the store, and what whoever measured it noted; entries of another form are passed over."""
+    """An unfinished measurement, and the problems recorded in the store. Entries of another form are ignored."""
     if store.attrs.get("complete") is False:
         yield StoreProblem(
             "incomplete", (), "not everything is measured yet: start the measurement again, and it continues"

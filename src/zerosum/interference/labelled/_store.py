@@ -1,4 +1,4 @@
-"""Everything about one store: each pair of checkpoints, who moved most in it, and who keeps paying."""
+"""The measurer of a store of per-token losses: every pair of checkpoints, and concordance over time."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from zerosum.record import Record
 
 @dataclass(frozen=True, repr=False)
 class StoreInterference(Record):
-    """What the pairs of one store say.
+    """Interference of every pair of checkpoints of one store.
 
     unpaired: steps without a partner near their double, where doublings were asked for. failed: pairs that could not be
-    compared, with the reason. problems: what the store says is wrong with it. moved: for each pair who gained and lost
-    most. persistence and worse_often: of the pairs without a problem; worse_often is None for fewer than two
-    successive ones of the same tokens.
+    compared, with the reason. problems: recorded in the store. moved: for each pair the tokens and documents that
+    gained and lost most. persistence and worse_often: of the pairs without a problem; worse_often is None for fewer
+    than two successive ones of the same tokens.
     """
 
     pairs: tuple[PairInterference, ...]
@@ -55,7 +55,7 @@ class StoreInterference(Record):
         ]
 
     def to_json(self) -> dict[str, Any]:
-        """What belongs to no single pair: steps without a partner, problems, and tokens that keep paying."""
+        """The part that belongs to no single pair: steps without a partner, problems, and tokens that keep paying."""
         document: dict[str, Any] = {
             "unpaired": list(self.unpaired),
             "problems": [problem.sentence for problem in self.problems],
@@ -88,7 +88,7 @@ def measure_store(
     """
     chosen, unpaired = chosen_pairs(pairs, steps_of(store))
     resampled = units_of(store, units)
-    found: dict[Pair, PairInterference] = {}
+    measured: dict[Pair, PairInterference] = {}
     moved: dict[Pair, tuple[Moved, ...]] = {}
     failed: list[tuple[Pair, str]] = []
     for pair in along(chosen):
@@ -97,11 +97,11 @@ def measure_store(
         except InputError as error:
             failed.append((pair, str(error)))
             continue
-        found[pair] = measure_pair(change, resampled, by, text, level=level, seed=seed)
+        measured[pair] = measure_pair(change, resampled, by, text, level=level, seed=seed)
         moved[pair] = most_moved(change, text, top)
-    sound = [pair for pair, its in found.items() if its.problem is None]
+    sound = [steps for steps, pair in measured.items() if pair.problem is None]
     return StoreInterference(
-        pairs=tuple(found.values()),
+        pairs=tuple(measured.values()),
         unpaired=tuple(unpaired),
         failed=tuple(failed),
         problems=tuple(problems_of(store)),

@@ -8,7 +8,7 @@ from typing import Any
 
 from zerosum.errors import InputError
 
-REPLACEMENT = "\ufffd"  # what is no whole character decodes to this
+REPLACEMENT = "\ufffd"  # what parts of a character decode to
 
 
 class TokenText:
@@ -29,24 +29,24 @@ class TokenText:
     def text(self, ids: Sequence[int]) -> str:
         """The text of successive tokens."""
         self._require_known(ids)
-        return str(self._tokenizer.decode([int(one) for one in ids], skip_special_tokens=False))
+        return str(self._tokenizer.decode([int(id_) for id_ in ids], skip_special_tokens=False))
 
     def pieces(self, ids: Iterable[int]) -> dict[int, str]:
         """The text of each token after another one, so that a space at its front is not lost.
 
-        What is no whole character holds U+FFFD, the replacement character.
+        A token that is only part of a character gives U+FFFD, the replacement character.
         """
-        wanted = {int(one) for one in ids}
+        wanted = {int(id_) for id_ in ids}
         new = sorted(wanted - self._pieces.keys())
         self._require_known(new)
         if self._anchor is None:
             self._anchor = self._find_anchor(new)
-        for one in new:
-            self._pieces[one] = self._piece(one)
-        return {one: self._pieces[one] for one in wanted}
+        for id_ in new:
+            self._pieces[id_] = self._piece(id_)
+        return {id_: self._pieces[id_] for id_ in wanted}
 
     def is_special(self, token: int) -> bool:
-        """Whether the token marks something (an end of text) and is no text itself."""
+        """Whether the token is a mark (such as the end of a text) and not text."""
         return bool(self.text([token])) and not self._tokenizer.decode([int(token)], skip_special_tokens=True)
 
     def _piece(self, token: int) -> str:
@@ -60,16 +60,16 @@ class TokenText:
 
     def _find_anchor(self, ids: Iterable[int]) -> tuple[int, str] | None:
         """A token that is plain letters and stays the same before another."""
-        for one in ids:
-            text = self.text([one])
-            if text.isascii() and text.isalpha() and self.text([one, one]).startswith(text):
-                return one, text
+        for id_ in ids:
+            text = self.text([id_])
+            if text.isascii() and text.isalpha() and self.text([id_, id_]).startswith(text):
+                return id_, text
         return None
 
     def _require_known(self, ids: Iterable[int]) -> None:
         size = getattr(self._tokenizer, "get_vocab_size", None)
         known = size() if size else len(self._tokenizer) if hasattr(self._tokenizer, "__len__") else None
-        wrong = [one for one in ids if one < 0 or (known is not None and one >= known)]
+        wrong = [id_ for id_ in ids if id_ < 0 or (known is not None and id_ >= known)]
         if wrong:
             raise InputError(
                 f"token {wrong[0]}: the tokenizer has only ids below {known}. Name the model's own with --tokenizer."

@@ -24,5 +24,5 @@ def label(by: str, change: Change, text: TokenText | None = None) -> Labels:
     if by not in grouping_names():
         raise InputError(f"groups by {by!r}: not known. Use one of {', '.join(grouping_names())}.")
     module = import_module(f"{__name__}.{by.replace('-', '_')}")
-    found: Labels = module.label(change, text)
-    return found
+    labels: Labels = module.label(change, text)
+    return labels

@@ -1,4 +1,4 @@
-"""What a grouping gives, and how numbers are cut into bins.
+"""The labels that a grouping gives, and how numbers are cut into bins.
 
 Letters: N predictions that have a loss at both checkpoints.
 """
@@ -48,16 +48,16 @@ def quantile_bins(values: Float[np.ndarray, " N"], note: str, bins: int = 10) ->
 
 
 def named(index: Int[np.ndarray, " N"], names: Any, kind: str, note: str) -> Labels:
-    """Groups that the store numbers itself; -1 is what belongs to none. names: of the store, if they are a list."""
+    """Groups numbered by the store; -1 stands for none. names: as the store records them, if that is a list."""
     ids, code = np.unique(index, return_inverse=True)
     known = names if isinstance(names, list | tuple) else ()
 
-    def name(one: int) -> str:
-        if one < 0:
+    def name(id_: int) -> str:
+        if id_ < 0:
             return f"no {kind}"
-        return str(known[one]) if one < len(known) else f"{kind} {one}"
+        return str(known[id_]) if id_ < len(known) else f"{kind} {id_}"
 
-    return Labels(code.ravel().astype(np.int64), distinct([name(int(one)) for one in ids]), note)
+    return Labels(code.ravel().astype(np.int64), distinct([name(int(id_)) for id_ in ids]), note)
 
 
 def distinct(names: Sequence[str]) -> tuple[str, ...]:
@@ -67,8 +67,8 @@ def distinct(names: Sequence[str]) -> tuple[str, ...]:
     ('a (1)', 'b', 'a (2)')
     """
     times, seen = Counter(names), Counter[str]()
-    found = []
+    numbered = []
     for name in names:
         seen[name] += 1
-        found.append(name if times[name] == 1 else f"{name} ({seen[name]})")
-    return tuple(found)
+        numbered.append(name if times[name] == 1 else f"{name} ({seen[name]})")
+    return tuple(numbered)

@@ -1,4 +1,4 @@
-"""Groups by what kind of text the predicted token is.
+"""Groups by the kind of text of the predicted token.
 
 Letters: N predictions that have a loss at both checkpoints, V distinct token ids among them and before them.
 """
@@ -24,11 +24,11 @@ CLASSES = (
     "word, first of its sequence",
 )
 WHITESPACE, PUNCTUATION, DIGIT, START, CONTINUATION, BYTES, SPECIAL, UNKNOWN = range(len(CLASSES))
-UNSEEN = -1  # no token before, or none that the store knows
+UNSEEN = -1  # no token before, or the store does not know it
 
 NOTE = (
-    "by the first character of the token that is no space. word-start: a letter after a space or anything that is no "
-    "letter; bytes: parts of a character; special: marks of the tokenizer"
+    "by the first character of the token that is not a space. word-start: a letter after anything but a letter; bytes: "
+    "parts of a character; special: marks of the tokenizer"
 )
 
 
@@ -43,7 +43,7 @@ def label(change: Change, text: TokenText | None) -> Labels:
     now, previous = index.ravel()[: token.size], index.ravel()[token.size :]
     code = kind[now]
     code[(code == START) & ends_in_letter[previous]] = CONTINUATION
-    # Inside a word or at its start: without the token before it nobody knows.
+    # Without the token before it, a start and a continuation of a word cannot be distinguished.
     code[(code == START) & (before == UNSEEN)] = UNKNOWN
     spaced = _begins_with_space(ids, text)[now]
     code[spaced & ((code == CONTINUATION) | (code == UNKNOWN))] = START
@@ -61,10 +61,10 @@ def _tokens_before(change: Change, tokens: Int[np.ndarray, "S T"]) -> Int[np.nda
 
 
 def _kinds(ids: Int[np.ndarray, " V"], text: TokenText) -> tuple[Int[np.ndarray, " V"], Bool[np.ndarray, " V"]]:
-    """Class of each id, every word taken as a start, and whether its text ends in a letter."""
-    pieces = text.pieces(int(one) for one in ids if one != UNSEEN)
-    kind = [UNKNOWN if one == UNSEEN else _kind(int(one), pieces[int(one)], text) for one in ids]
-    letter = [one != UNSEEN and _is_letter(pieces[int(one)][-1:]) for one in ids]
+    """Class of each id, with every word taken as a start; and whether its text ends in a letter."""
+    pieces = text.pieces(int(id_) for id_ in ids if id_ != UNSEEN)
+    kind = [UNKNOWN if id_ == UNSEEN else _kind(int(id_), pieces[int(id_)], text) for id_ in ids]
+    letter = [id_ != UNSEEN and _is_letter(pieces[int(id_)][-1:]) for id_ in ids]
     return np.array(kind, dtype=np.int64), np.array(letter, dtype=bool)
 
 
@@ -87,5 +87,5 @@ def _is_letter(character: str) -> bool:
 
 
 def _begins_with_space(ids: Int[np.ndarray, " V"], text: TokenText) -> Bool[np.ndarray, " V"]:
-    pieces = text.pieces(int(one) for one in ids if one != UNSEEN)
-    return np.array([one != UNSEEN and pieces[int(one)][:1].isspace() for one in ids], dtype=bool)
+    pieces = text.pieces(int(id_) for id_ in ids if id_ != UNSEEN)
+    return np.array([id_ != UNSEEN and pieces[int(id_)][:1].isspace() for id_ in ids], dtype=bool)
