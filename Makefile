@@ -5,7 +5,7 @@ TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
 BIN := .venv/bin
 
-.PHONY: demo test golden lint format install clean olmo-check
+.PHONY: demo test check-long golden lint format install clean olmo-check
 
 demo: install
 	$(BIN)/zerosum demo
@@ -13,6 +13,13 @@ demo: install
 # One thread for each of the two workers: more of them wait for each other on two cores.
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+# Checks that are long by nature, and their tables in benchmarks/long: an hour or more of processor time.
+# A first look: make check-long SHARE=0.01
+SHARE ?= 1
+check-long: install
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -o addopts=--strict-markers -n 2 --dist loadfile \
+		tests/long/check_*.py --share $(SHARE)
 
 golden: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/golden --renew-golden

@@ -5,9 +5,6 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from read_or_refused import assert_read_or_refused
 
 from zerosum.curves import read_curve
 from zerosum.errors import InputError
@@ -161,20 +158,3 @@ def test_million_rows_in_two_seconds(tmp_path):
     start = time.perf_counter()
     assert len(read_curve(path)) == 1_000_000
     assert time.perf_counter() - start < 2
-
-
-cells = st.one_of(
-    st.floats().map(str), st.integers().map(str), st.text(max_size=6), st.sampled_from(["", "nan", "1e999", '"', ","])
-)
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.lists(cells, min_size=1, max_size=3).map(",".join), max_size=8), st.booleans())
-def test_any_table_is_read_or_refused(write, rows, header):
-    assert_read_or_refused(write("\n".join(["step,loss"] * header + rows)))
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.binary(max_size=200), st.sampled_from(["a.csv", "a.jsonl", "a.txt", "a"]))
-def test_any_bytes_are_read_or_refused(write, content, name):
-    assert_read_or_refused(write(content, name))

@@ -1,12 +1,8 @@
 """JSON lines, as zerosum's own training and W&B-like loggers write them."""
 
-import json
-
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from read_or_refused import assert_read_or_refused
+from any_logs import lines
 
 from zerosum.curves import read_curve
 from zerosum.errors import InputError
@@ -22,10 +18,6 @@ def write(tmp_path):
         return path
 
     return write
-
-
-def lines(rows):
-    return "".join(json.dumps(row) + "\n" for row in rows)
 
 
 def test_own_metrics(write, tmp_path):
@@ -81,20 +73,3 @@ def test_files_that_are_no_curve(write, text, message):
     with pytest.raises(InputError, match=message) as error:
         read_curve(write(text))
     assert "\n" not in str(error.value)
-
-
-values = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
-    max_leaves=4,
-)
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.lists(st.dictionaries(st.sampled_from(["step", "loss", "lr", "x"]), values, max_size=4), max_size=6),
-    st.integers(0, 30),
-)
-def test_any_objects_are_read_or_refused(write, rows, cut):
-    text = lines(rows)
-    assert_read_or_refused(write(text[: len(text) - cut]))

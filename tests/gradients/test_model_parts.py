@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from small_families import small_model
 from test_first_order import random_update
 from test_odd_models import Model
 from tiny_models import VOCABULARY, tiny
@@ -87,31 +88,10 @@ def test_what_is_frozen_is_said(tokens):
     assert any(note.startswith("of these, 1 differ") for note in notes)
 
 
-SMALL = {"num_attention_heads": 2, "vocab_size": VOCABULARY, "pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0}
-
-OTHERS = {
-    "Gemma": {
-        "hidden_size": 16,
-        "intermediate_size": 24,
-        "num_hidden_layers": 2,
-        "head_dim": 8,
-        "num_key_value_heads": 1,
-    },
-    "OPT": {"hidden_size": 16, "ffn_dim": 24, "num_hidden_layers": 2, "word_embed_proj_dim": 16},
-    "XGLM": {"d_model": 16, "ffn_dim": 24, "num_layers": 2},
-}
-
-
-@pytest.mark.parametrize("name", OTHERS)
-def test_embeddings_that_scale_or_shift_are_known_by_what_they_call(name, tokens):
-    """The padding id among them."""
-    import transformers
-
-    torch.manual_seed(0)
-    config = getattr(transformers, f"{name}Config")(**SMALL, **OTHERS[name])
-    model = transformers.AutoModelForCausalLM.from_config(config).eval()
-    for one in model.parameters():
-        one.data += 0.1 * torch.randn_like(one)
+@pytest.mark.parametrize("family", ["gemma", "opt", "xglm"])
+def test_embeddings_that_scale_or_shift_are_known_by_what_they_call(family, tokens):
+    """The padding id among them. `make check-long` measures every family."""
+    model = small_model(family)
     kinds = [type(one) for one in model.modules()]
     update = random_update(model)
     found, expected = (zerosum.gradient_interference(model, tokens, update, method=m) for m in ("auto", "oracle"))

@@ -1,34 +1,20 @@
-"""A corpus of a few files and a model that trains in milliseconds."""
+"""The tiny corpus and its recipe."""
 
 from pathlib import Path
 
-import numpy as np
 import pytest
+from tiny_recipe import tiny_recipe, write_corpus
 
-from zerosum.training.recipe import BatchRecipe, DataRecipe, ModelRecipe, Recipe
+from zerosum.training.recipe import Recipe
 
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Forty small documents of different lengths, some with bytes that are not ASCII."""
-    folder = tmp_path_factory.mktemp("corpus")
-    generator = np.random.default_rng(0)
-    for number in range(40):
-        words = [generator.choice(["def ", "return ", "x = 1\n", "café ", "λ "]) for _ in range(10 + 5 * number)]
-        (folder / f"document_{number:02}.py").write_text("".join(words), encoding="utf-8")
-    return folder
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture
 def recipe(corpus: Path) -> Recipe:
     """Twelve steps in well under a second; every third step is one to resume from."""
-    return Recipe(
-        name="tiny",
-        seed=5,
-        steps=12,
-        model=ModelRecipe(hidden_size=16, layers=1, heads=2, intermediate_size=24, context=8),
-        data=DataRecipe(folder=str(corpus), held_out_share=0.3),
-        batch=BatchRecipe(sequences=4, length=8),
-        resume_every=3,
-        threads=1,
-    )
+    return tiny_recipe(corpus)
