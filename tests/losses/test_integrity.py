@@ -142,7 +142,7 @@ def test_format_1_opens_with_a_note_and_the_same_numbers(run, tokens, tmp_path):
     assert codes(old) == [checked_store.NO_CHECKSUMS]
     xr.testing.assert_identical(old.drop_attrs(), whole.drop_attrs())
     assert "no-checksums" not in str(whole.attrs)
-    text = " ".join(measure_store(old, "consecutive").problems)
+    text = " ".join(problem.sentence for problem in measure_store(old, "consecutive").problems)
     assert "Start the same zerosum losses command again: it adds them" in text
 
 

@@ -11,6 +11,7 @@ from zerosum.cli.model_options import MAIN, Device, TokensPerBatch, batch_tokens
 from zerosum.cli.options import Details, expand_option_groups
 from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
 from zerosum.errors import InputError
+from zerosum.losses.quantities import quantity_names
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -45,6 +46,13 @@ def losses(
             help="bfloat16 is faster on a GPU; the noise floor shows how much precision it costs.",
         ),
     ] = "float32",
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"A number per token to measure beside the loss: {', '.join(quantity_names())}. May be repeated.",
+        ),
+    ] = None,
     device: Device = "auto",
     details: Details = False,
     as_json: AsJson = False,
@@ -63,7 +71,7 @@ def losses(
         raise InputError(f"{store}: one store for {len(jobs)} runs. Leave --store out, or give one run at a time.")
 
     def measured(sources: list[str]) -> "tuple[Path, xr.Dataset]":
-        return _measured(_run(sources, revisions), data, store, batch, precision, device)
+        return _measured(_run(sources, revisions), data, store, batch, precision, device, also or ())
 
     done, unmeasured = each(jobs, measured)
     failed += unmeasured
@@ -99,7 +107,13 @@ def _run(sources: Sequence[str], revisions: str | None) -> "Run":
 
 
 def _measured(
-    run: "Run", data: Data, store: Path | None, tokens_per_batch: Any, dtype: str, device: str
+    run: "Run",
+    data: Data,
+    store: Path | None,
+    tokens_per_batch: Any,
+    dtype: str,
+    device: str,
+    also: Sequence[str],
 ) -> "tuple[Path, xr.Dataset]":
     from zerosum.checkpoints import load_model
     from zerosum.cli.progress import progress
@@ -130,6 +144,7 @@ def _measured(
             dtype=dtype,
             model=run.path.resolve().name,
             tokenizer=tokenizer,
+            also=also,
             on_piece=lambda done, total, step: show(label, total, done, f"step {step}") if MAIN else None,
         )
     return path, measured

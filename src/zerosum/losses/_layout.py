@@ -19,9 +19,13 @@ from zerosum.atomic import new_folder
 from zerosum.checked_store import FORMAT, METADATA, CheckedStore, seal, sha256_of, write_attributes
 from zerosum.losses._piece import Piece, Pieces
 from zerosum.losses._store import damaged
+from zerosum.losses.quantities import quantities
 from zerosum.tokens import TokenSequences
 
 BLOCK = 32_768  # predicted tokens of a chunk, where sequences are not longer
+
+AROUND = ("loss_after_step", "batch_loss", "batch_loss_after_step")
+"""Variables of a store in which a step was measured too."""
 
 Arrays = Mapping[str, Float[np.ndarray, "_ _"]]
 
@@ -40,12 +44,13 @@ class Layout:
     """The shape of a store.
 
     entries: sorted by step, no step twice. batch: (s, T) of the training batch that is measured too, if any.
-    attrs: how the store is made, for the record.
+    also: names of the quantities measured beside the loss, sorted. attrs: how the store is made, for the record.
     """
 
     entries: tuple[Entry, ...]
     tokens: TokenSequences
     batch: tuple[int, int] | None = None
+    also: tuple[str, ...] = ()
     attrs: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -69,10 +74,10 @@ class Layout:
     def variables(self) -> dict[str, tuple[str, int, int]]:
         """Name of a variable -> dimension of its rows, number of rows, length of a row."""
         n_sequences, length = self.tokens.ids.shape
-        shapes = {"loss": ("sequence", n_sequences, length - 1)}
+        shapes = dict.fromkeys(("loss", *self.also), ("sequence", n_sequences, length - 1))
         if self.batch:
-            shapes["loss_after_step"] = shapes["loss"]
-            shapes |= dict.fromkeys(("batch_loss", "batch_loss_after_step"), ("batch_sequence", *self.batch))
+            shapes[AROUND[0]] = shapes["loss"]
+            shapes |= dict.fromkeys(AROUND[1:], ("batch_sequence", *self.batch))
         return shapes
 
     def rows(self, piece: Piece) -> slice:
@@ -172,6 +177,7 @@ def _fill(part: Path, layout: Layout) -> None:
     store = xr.Dataset(coords=coordinates, attrs=attrs)
     store.to_zarr(LocalStore(part), mode="w", consolidated=False)
     group = zarr.open_group(LocalStore(part), mode="r+")
+    described = {quantity.name: quantity.attrs for quantity in quantities(layout.also)}
     for name, (rows, count, length) in layout.variables.items():
         group.create_array(
             name,
@@ -180,4 +186,5 @@ def _fill(part: Path, layout: Layout) -> None:
             dtype="float32",
             fill_value=float("nan"),
             dimension_names=("checkpoint", rows, "position"),
+            attributes=described.get(name, {}),
         )

@@ -21,6 +21,7 @@ from zerosum.losses._piece import Piece, Pieces
 from zerosum.losses._prepare import prepare
 from zerosum.losses._problems import implausible_losses, measured_otherwise, worse_than_chance
 from zerosum.losses._store import open_store
+from zerosum.losses.quantities import quantities
 from zerosum.sharing import locked
 from zerosum.tokens import TokenizerFacts, TokenSequences
 
@@ -37,6 +38,7 @@ def measure_losses(
     model: str | None = None,
     tokenizer: TokenizerFacts | None = None,
     around: AroundStep | None = None,
+    also: Sequence[str] = (),
     replace: bool = False,
     on_piece: Callable[[int, int, int], None] = lambda done, total, step: None,
 ) -> xr.Dataset:
@@ -47,20 +49,22 @@ def measure_losses(
     is measured by one process, and all return when the store is complete.
     load: checkpoint -> model, in precision `dtype`. load_float32: the same in float32, used for another `dtype`: the
     noise floor then includes the rounding error on a few sequences. model: name of the model, for the record.
-    tokenizer: facts of the tokenizer that made the tokens. around: a step to measure as well. on_piece: called with
+    tokenizer: facts of the tokenizer that made the tokens. around: a step to measure as well. also: names of
+    quantities to measure beside the loss, see `zerosum.losses.quantities`. on_piece: called with
     (pieces done, of how many, step).
     Raises InputError, with the store untouched, where checkpoints are quantised or not of one model, where it is
-    damaged or was made of other tokens or weights; with `replace` it is made anew.
+    damaged, was made of other tokens or weights or without a quantity of `also`; with `replace` it is made anew.
     """
     try:
         from zerosum.losses._measure_pieces import Measurement, OneModel, measure_pieces
     except ImportError as missing:
         raise MissingExtra("torch", "lm") from missing
+    names = tuple(quantity.name for quantity in quantities(also))
     require_one_model(checkpoints)
     entries = sorted((_entry(checkpoint) for checkpoint in checkpoints), key=lambda entry: entry.step)
     _require_distinct([entry.step for entry in entries])
     attrs = _provenance(tokens, dtype, model, tokenizer)
-    wanted = Layout(tuple(entries), tokens, around.batch if around else None, attrs)
+    wanted = Layout(tuple(entries), tokens, around.batch if around else None, names, attrs)
     models = OneModel(load, tokens_per_batch)
     if not path.exists():
         # Tokens that the model cannot take are refused before a store is created.

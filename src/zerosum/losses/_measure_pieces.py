@@ -10,9 +10,10 @@ from jaxtyping import Float32
 
 from zerosum.checkpoints import Checkpoint
 from zerosum.losses._around import AroundStep
-from zerosum.losses._layout import Layout, write
+from zerosum.losses._layout import AROUND, Layout, write
 from zerosum.losses._model_losses import ModelLosses, TokensPerBatch
 from zerosum.losses._piece import Facts, Piece, Pieces
+from zerosum.losses.quantities import quantities
 from zerosum.sharing import Results, work_through
 
 NOISE_SEQUENCES = 8  # measured twice for the noise floor
@@ -56,7 +57,7 @@ class Measurement:
         """The arrays of a piece, and what was noticed."""
         checkpoint, ids = self.by_step[piece.step], self.layout.tokens.ids[self.layout.rows(piece)]
         losses_of = self.models(checkpoint)
-        arrays = {"loss": losses_of(ids)}
+        arrays = losses_of.with_quantities(ids, quantities(self.layout.also))
         noise = None
         if piece.block == 0:
             few = ids[:NOISE_SEQUENCES]
@@ -72,8 +73,8 @@ class Measurement:
 
     def _around_step(self, checkpoint: Checkpoint, around: AroundStep) -> Arrays:
         if checkpoint.step == 0:  # no step is taken from there
-            others = {name: shape for name, (_, *shape) in self.layout.variables.items() if name != "loss"}
-            return {name: np.full(shape, np.nan, np.float32) for name, shape in others.items()}
+            shapes = {name: self.layout.variables[name][1:] for name in AROUND}
+            return {name: np.full(shape, np.nan, np.float32) for name, shape in shapes.items()}
         losses = around.losses(checkpoint, self.layout.tokens.ids)
         return {
             "loss_after_step": losses.held_out_after,

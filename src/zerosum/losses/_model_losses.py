@@ -1,9 +1,10 @@
 """Per-token losses of one model, batch after batch, with notes on the model.
 
-Letters: S sequences of L = T + 1 ids, T predicted positions, s sequences of a batch, V vocabulary.
+Letters: S sequences of L = T + 1 ids, T predicted positions, s sequences of a batch, V vocabulary,
+Q numbers per token, of which the loss is the first.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -12,8 +13,9 @@ import torch
 from jaxtyping import Float32, Int64
 
 from zerosum.errors import InputError
-from zerosum.losses._head import chunked_losses, logits_of, plain_losses, why_not_chunked
+from zerosum.losses._head import Measure, logits_of, measure_in_chunks, measure_whole, why_not_chunked
 from zerosum.losses.batch_size import LOGITS, WHOLE_LOGITS, is_out_of_memory, tokens_that_fit
+from zerosum.losses.quantities import Quantity
 from zerosum.tokens import PADDING, require_vocabulary
 
 TokensPerBatch = int | Literal["auto"]
@@ -49,7 +51,17 @@ class ModelLosses:
         """Raises InputError for ids that the model cannot take, and where one sequence is too much for the memory."""
         with torch.inference_mode(), _evaluating(self.model):
             self._require(ids)
-            return self._losses(ids, self._rows(ids.shape[1] - 1))
+            losses: Float32[np.ndarray, "S T"] = self._numbers(ids, self._rows(ids.shape[1] - 1))[0]
+        return losses
+
+    def with_quantities(
+        self, ids: Int64[np.ndarray, "S L"], quantities: Sequence[Quantity]
+    ) -> dict[str, Float32[np.ndarray, "S T"]]:
+        """The losses as "loss", and each quantity by its name, from the same passes through the model."""
+        with torch.inference_mode(), _evaluating(self.model):
+            self._require(ids)
+            numbers = self._numbers(ids, self._rows(ids.shape[1] - 1), [quantity.measure for quantity in quantities])
+        return dict(zip(("loss", *(quantity.name for quantity in quantities)), numbers, strict=True))
 
     def in_other_batches(self, ids: Int64[np.ndarray, "S L"]) -> Float32[np.ndarray, "S t"]:
         """The losses of the first two thirds of each sequence from batches of other rows and of that length.
@@ -61,8 +73,10 @@ class ModelLosses:
         with torch.inference_mode(), _evaluating(self.model):
             self._require(ids)
             if min(len(ids), self._rows(ids.shape[1] - 1)) > 1:
-                return self._losses(first, 1)
-            return self._losses(np.repeat(first, 2, axis=0), 2)[::2]
+                losses: Float32[np.ndarray, "S t"] = self._numbers(first, 1)[0]
+            else:
+                losses = self._numbers(np.repeat(first, 2, axis=0), 2)[0, ::2]
+        return losses
 
     def _require(self, ids: Int64[np.ndarray, "S L"]) -> None:
         """Refuse ids that the model cannot take; decide at the first sequence whether logits can be chunked."""
@@ -101,32 +115,31 @@ class ModelLosses:
         rows = max(1, tokens // length)
         return rows if self._most_rows is None else min(rows, self._most_rows)
 
-    def _losses(self, ids: Int64[np.ndarray, "S L"], rows: int) -> Float32[np.ndarray, "S T"]:
-        losses = np.empty((len(ids), ids.shape[1] - 1), dtype=np.float32)
+    def _numbers(
+        self, ids: Int64[np.ndarray, "S L"], rows: int, others: Sequence[Measure] = ()
+    ) -> Float32[np.ndarray, "Q S T"]:
+        numbers = np.empty((1 + len(others), len(ids), ids.shape[1] - 1), dtype=np.float32)
         start = 0
         while start < len(ids):
             batch = ids[start : start + rows]
             try:
-                losses[start : start + rows] = self._batch(batch)
+                numbers[:, start : start + rows] = self._batch(batch, others)
                 start += rows
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
                 rows = self._halved(len(batch), ids.shape[1] - 1)
-        losses[ids[:, 1:] == PADDING] = np.nan
-        return losses
+        numbers[:, ids[:, 1:] == PADDING] = np.nan
+        return numbers
 
-    def _batch(self, ids: Int64[np.ndarray, "s L"]) -> Float32[np.ndarray, "s T"]:
+    def _batch(self, ids: Int64[np.ndarray, "s L"], others: Sequence[Measure]) -> Float32[np.ndarray, "Q s T"]:
         # Padding stands at the end, where no causal model lets it change what is before it: no mask is needed.
         batch = torch.as_tensor(np.maximum(ids, 0), device=self._device)
         inputs, labels = batch[:, :-1], batch[:, 1:]
-        positions = self._held // (self.vocab_size or 1)
-        if self._chunked and labels.numel() > positions:
-            on_device = chunked_losses(self.model, inputs, labels, max(1, positions))
-        else:
-            on_device = plain_losses(self.model, inputs, labels)
-        losses: Float32[np.ndarray, "s T"] = on_device.cpu().numpy()
-        return losses
+        positions = max(1, self._held // (self.vocab_size or 1))
+        measure = measure_in_chunks if self._chunked and labels.numel() > positions else measure_whole
+        numbers: Float32[np.ndarray, "Q s T"] = measure(self.model, inputs, labels, others, positions).cpu().numpy()
+        return numbers
 
     def _halved(self, rows: int, length: int) -> int:
         if rows == 1:

@@ -1,6 +1,7 @@
 """Open the store that a measurement continues, or create it; refuse a store that was made of something else."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +12,21 @@ from zerosum.checked_store import CheckedStore
 from zerosum.errors import InputError
 from zerosum.losses._layout import Entry, Layout, create, extend, opened, read, record, with_entries
 from zerosum.losses._piece import Facts, Piece, Pieces
-from zerosum.losses._store import open_store
+from zerosum.losses._store import measured_quantities, open_store
 
 
-def prepare(path: Path, wanted: Layout, pieces: Pieces, replace: bool = False) -> Layout:
+def prepare(path: Path, wanted: Layout, pieces: Pieces, anew: bool = False) -> Layout:
     """Make the store at `path` hold the wanted checkpoints, beside those of earlier calls; returns its layout.
 
     Records which pieces are done: those that were recorded before, or are of a store that was complete, and can be
     read. To be called by one process at a time. Raises InputError, and touches nothing, where the store is damaged or
-    was made of other tokens, other weights or in another precision; with `replace` such a store is begun anew.
+    was made of other tokens, other weights or in another precision; with `anew` such a store is begun again.
     """
     if path.exists():
         try:
             return _continued(path, wanted, pieces)
         except InputError:
-            if not replace:
+            if not anew:
                 raise
     pieces.job.close()
     create(path, wanted)
@@ -36,6 +37,7 @@ def prepare(path: Path, wanted: Layout, pieces: Pieces, replace: bool = False) -
 def _continued(path: Path, wanted: Layout, pieces: Pieces) -> Layout:
     store = open_store(path)
     known = _entries(path, store, wanted)
+    wanted = replace(wanted, also=_also(path, store, wanted))
     old = with_entries(wanted, known)
     pieces.job.open()
     checked = opened(path, old, pieces)
@@ -78,6 +80,17 @@ def _entries(path: Path, store: xr.Dataset, wanted: Layout) -> dict[int, Entry]:
             raise InputError(
                 f"{path}: made of other weights of step {entry.step}. Choose another --store; this one was not touched."
             )
+    return known
+
+
+def _also(path: Path, store: xr.Dataset, wanted: Layout) -> tuple[str, ...]:
+    """The quantities of the store, which are measured at further checkpoints too. All that are wanted must be there."""
+    known = measured_quantities(store)
+    if missing := [name for name in wanted.also if name not in known]:
+        raise InputError(
+            f"{path}: measured without {', '.join(missing)}. Choose another --store, or move this one away to measure "
+            "everything in one store; it was not touched."
+        )
     return known
 
 

@@ -10,9 +10,11 @@ import xarray as xr
 from zerosum.checked_store import CheckedStore, no_checksums, open_checked
 from zerosum.errors import InputError
 from zerosum.losses._piece import Pieces
+from zerosum.losses.quantities import RESERVED
 
 STORE = "losses.zarr"
-_LOSSES = re.compile(r"(batch_)?loss(_after_step)?/c/")
+_COORDINATES = "step|tokens_seen|token|first_token|document|domain"
+_MEASURED = re.compile(rf"(?!({_COORDINATES})/)\w+/c/")
 
 
 def open_store(path: str | Path) -> xr.Dataset:
@@ -27,6 +29,7 @@ def open_store(path: str | Path) -> xr.Dataset:
     float32, whichever is larger; tokens: how the sequences were made;
     problems: [{code, steps, message}], among them `no-checksums` for a store of format 1; complete: whether everything
     is measured; format: of the store; unit, dtype, model, tokenizer, tokenizer_path, hashes, versions.
+    Quantities that were measured beside the loss have a variable each, like `loss`, with attrs units and long_name.
     Where a step was measured too, also loss_after_step, and batch_loss and batch_loss_after_step over batch_sequence.
     Raises InputError where `path` is not such a store, and, when values are read, where a file of it is missing or has
     changed since it was written.
@@ -54,9 +57,14 @@ def open_store(path: str | Path) -> xr.Dataset:
     return store
 
 
+def measured_quantities(store: xr.Dataset) -> tuple[str, ...]:
+    """Names of the quantities that a store holds beside losses, sorted."""
+    return tuple(sorted(str(name) for name in store.data_vars if name not in RESERVED))
+
+
 def damaged(folder: Path, what: str) -> InputError:
     """The error for a file of a store that is missing or has changed. what: as "loss/c/0/0/0 is missing"."""
-    if _LOSSES.match(what):
+    if _MEASURED.match(what):
         remedy = "Start the same zerosum losses command again: it measures these losses anew."
     else:
         remedy = "Move it away and measure again, or choose another --store."

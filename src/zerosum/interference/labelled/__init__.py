@@ -30,6 +30,7 @@ from zerosum.interference.labelled._moved import Moved, most_moved
 from zerosum.interference.labelled._one_step import Changes, OneStep, Split, measure_changes, one_steps
 from zerosum.interference.labelled._persistence import Persistence, WorseOften, persistence, worse_often
 from zerosum.interference.labelled._problems import StoreProblem
+from zerosum.interference.labelled._quantities import QuantityOverTraining, quantities_over_training
 from zerosum.interference.labelled._store import StoreInterference, measure_store
 from zerosum.interference.labelled._text import TokenText
 from zerosum.interference.labelled.groupings import Labels, grouping_names
@@ -52,6 +53,7 @@ __all__ = [
     "OneStep",
     "PairInterference",
     "Persistence",
+    "QuantityOverTraining",
     "Split",
     "StoreFindings",
     "StoreInterference",
@@ -74,6 +76,7 @@ __all__ = [
     "most_moved",
     "one_steps",
     "persistence",
+    "quantities_over_training",
     "same_tokens",
     "steps_of",
     "tokens_of",

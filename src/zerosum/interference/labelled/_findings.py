@@ -12,6 +12,7 @@ from zerosum.interference.labelled._mean_losses import CheckpointLoss, mean_loss
 from zerosum.interference.labelled._measure import FACTORS, MeasuredGroups, PairInterference, measure_groups
 from zerosum.interference.labelled._moved import most_moved
 from zerosum.interference.labelled._one_step import OneStep, one_steps
+from zerosum.interference.labelled._quantities import QuantityOverTraining, quantities_over_training
 from zerosum.interference.labelled._store import StoreInterference, measure_store
 from zerosum.interference.labelled._text import TokenText
 from zerosum.interference.labelled.groupings import grouping_names
@@ -52,7 +53,8 @@ class StoreFindings(Record):
 
     found: every pair of checkpoints. groups: each grouping that the store knows enough for. heat: the documents that
     moved most. one_steps: changes over single optimizer steps, where they were measured. mean_losses: of every
-    checkpoint. facts: (what, how) the store was made. left_out: what could not be measured.
+    checkpoint. quantities: other numbers per token of the store. facts: (what, how) the store was made. left_out: what
+    could not be measured.
     """
 
     found: StoreInterference
@@ -60,6 +62,7 @@ class StoreFindings(Record):
     heat: HeatMap | None = None
     one_steps: tuple[OneStep, ...] = ()
     mean_losses: tuple[CheckpointLoss, ...] = ()
+    quantities: tuple[QuantityOverTraining, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     left_out: tuple[LeftOut, ...] = ()
 
@@ -119,6 +122,7 @@ def findings_of(
         heat=shown,
         one_steps=tuple(one_steps(store, seed=seed)),
         mean_losses=mean_losses(store, seed=seed),
+        quantities=quantities_over_training(store, seed=seed),
         facts=tuple(_facts(store)),
         left_out=(*left_out, *_no_sound_pair(found), *no_documents, *failed),
     )

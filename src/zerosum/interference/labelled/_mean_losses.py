@@ -14,6 +14,7 @@ from zerosum.interference._pairs import Pair
 from zerosum.interference._sums import InterferenceSums
 from zerosum.interference.labelled._change import Store, Units, coordinate, steps_of, units_of
 from zerosum.interference.labelled._problems import StoreProblem, problems_of
+from zerosum.interference.labelled._quantities import QuantityOverTraining, quantities_over_training
 from zerosum.record import Record
 
 RECORDED = ("model", "dtype", "tokenizer", "tokens", "data_sha256", "noise_floor", "problems", "complete", "versions")
@@ -57,7 +58,7 @@ class StoreLosses(Record):
     """What a store of per-token losses holds, as the measurer recorded it.
 
     n_predicted: tokens with a prediction. recorded: attributes of the store, see `RECORDED`. gaps: pairs of steps
-    between which checkpoints seem to be missing.
+    between which checkpoints seem to be missing. quantities: other numbers per token, see `zerosum losses --also`.
     """
 
     checkpoints: tuple[CheckpointLoss, ...]
@@ -68,6 +69,7 @@ class StoreLosses(Record):
     recorded: Mapping[str, Any]
     problems: tuple[StoreProblem, ...] = ()
     gaps: tuple[Pair, ...] = ()
+    quantities: tuple[QuantityOverTraining, ...] = ()
 
     @classmethod
     def of(cls, store: Store, gaps: tuple[Pair, ...] = ()) -> "StoreLosses":
@@ -83,6 +85,7 @@ class StoreLosses(Record):
             recorded={name: attrs.get(name) for name in RECORDED},
             problems=tuple(problems_of(store)),
             gaps=gaps,
+            quantities=quantities_over_training(store),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -95,7 +98,10 @@ class StoreLosses(Record):
             **self.recorded,
             **({} if floor is not None else number_or_reason("noise_floor", math.nan, "no checkpoint gives numbers")),
             "gaps": [list(pair) for pair in self.gaps],
-            "checkpoints": [checkpoint.to_json() for checkpoint in self.checkpoints],
+            "checkpoints": [
+                checkpoint.to_json() | {quantity.name: quantity.means[k].to_json() for quantity in self.quantities}
+                for k, checkpoint in enumerate(self.checkpoints)
+            ],
         }
 
 

@@ -1,0 +1,77 @@
+"""A number per token is two files, the number and its section: help, JSON, store, tables and page have it."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import zerosum
+
+VOCABULARY = 31
+
+
+@pytest.fixture
+def run(tmp_path):
+    torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
+    folder = tmp_path / "run"
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    for step in (1, 2):
+        torch.manual_seed(step)
+        model = transformers.LlamaForCausalLM(transformers.LlamaConfig(vocab_size=VOCABULARY, **sizes))
+        model.save_pretrained(folder / f"checkpoint-{step}")
+    np.save(tmp_path / "ids.npy", np.random.default_rng(0).integers(0, VOCABULARY, (24, 9)))
+    return folder
+
+
+def mean_rank(run, ids):
+    import torch
+    from transformers import LlamaForCausalLM
+
+    ids = torch.as_tensor(ids)
+    with torch.no_grad():
+        logits = LlamaForCausalLM.from_pretrained(run / "checkpoint-2")(ids[:, :-1]).logits
+    return float((logits > logits.gather(-1, ids[:, 1:, None])).sum(-1).float().mean())
+
+
+def page_of(house, store, out):
+    """The page on a store, as the copy of the source makes it."""
+    code = (
+        "import sys; from pathlib import Path; import zerosum; from zerosum.interference.labelled import findings_of; "
+        "from zerosum.show import folder; from zerosum.show.report import Report, Run; "
+        "findings = findings_of(zerosum.open_store(sys.argv[1])); "
+        "folder.write(Report('run', (Run('run', (findings,)),)), Path(sys.argv[2]), {})"
+    )
+    environment = os.environ | {"PYTHONPATH": str(house.src), "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-c", code, store, str(out)], env=environment, check=True, capture_output=True)
+    return out / "report.html"
+
+
+def test_a_number_per_token_is_two_files(house, run, tmp_path):
+    ids, also = tmp_path / "ids.npy", ("--also", "rank", "--also", "entropy")
+    house.run("losses", run, "--data", ids, *also, code=2)
+    house.add("quantity.py", "losses/quantities/rank.py")
+    house.add("quantity_section.py", "show/sections/ranks.py")
+    assert "entropy, rank" in " ".join(house.run("losses", "--help").replace("│", " ").split())
+
+    (measured,) = json.loads(house.run("losses", run, "--data", ids, *also, "--json"))["runs"]
+    rank = measured["checkpoints"][-1]["rank"]
+    expected = mean_rank(run, np.load(ids))
+    assert rank["value"] == pytest.approx(expected, abs=0.05)  # near ties may fall either way
+    assert (rank["N"], rank["unit"], rank["reason"]) == (192, "tokens", None)
+    assert rank["interval"][0] < rank["value"] < rank["interval"][1]
+    assert set(zerosum.open_store(measured["store"]).data_vars) == {"loss", "entropy", "rank"}
+
+    answer = house.run("losses", run, "--data", ids, *also)
+    assert "mean entropy of the prediction" in answer
+    page = page_of(house, measured["store"], tmp_path / "out").read_text()
+    assert "Ranks of labels" in page
+    assert f"Mean rank of the label in run: {rank['value']:.1f} at step 2." in page
+    assert "Other numbers per token" in page
+    (row,) = csv.DictReader((tmp_path / "out" / "ranks.csv").open())
+    assert float(row["rank_low"]) == rank["interval"][0]
+    assert len(list(csv.DictReader((tmp_path / "out" / "quantities.csv").open()))) == 4
+    assert (tmp_path / "out" / "figures" / "token-quantities.svg").is_file()
