@@ -1,9 +1,11 @@
 """Fixtures that every room may use."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+from tiny import repeating_tokens, save_trained_run
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +16,21 @@ def reference_data() -> Path:
     if not (folder / "curves").is_dir():
         pytest.skip(f"{folder}: no reference data here; name its folder in ZEROSUM_REFERENCE_DATA")
     return folder
+
+
+@pytest.fixture
+def tokens():
+    """3 sequences of 12 predictions, with repeated ids."""
+    return repeating_tokens()
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory):
+    """A run of `save_trained_run`; only read. `run` is a copy to write into."""
+    return save_trained_run(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture
+def run(trained_run, tmp_path):
+    """A copy of the trained run, of the test's own."""
+    return Path(shutil.copytree(trained_run, tmp_path / "run"))

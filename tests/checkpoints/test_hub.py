@@ -8,6 +8,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from tiny import tiny_model
 
 from zerosum import InputError
 from zerosum.checkpoints import find_checkpoints, load_model, open_run
@@ -22,19 +23,15 @@ STEPS = (0, 1, 512, 1000)
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """HF_HOME with a cache of two revisions in the layout of huggingface_hub: refs, blobs, snapshots of links."""
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("transformers")
     folder = tmp_path_factory.mktemp("home")
     repo = folder / "hub" / "models--someone--tiny"
     (repo / "refs").mkdir(parents=True)
     (repo / "blobs").mkdir()
-    config = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
     for step in (0, 1000):
-        torch.manual_seed(step)
-        model = transformers.LlamaForCausalLM(transformers.LlamaConfig(vocab_size=11, **config))
         commit = f"{step:040}"
         (repo / "refs" / f"step{step}").write_text(commit)
-        model.save_pretrained(folder / "saved")
+        tiny_model(seed=step).save_pretrained(folder / "saved")
         (repo / "snapshots" / commit).mkdir(parents=True)
         for file in (folder / "saved").iterdir():
             file.rename(repo / "blobs" / f"{step}-{file.name}")

@@ -4,33 +4,27 @@ import json
 import math
 
 import pytest
+from tiny import tiny_model
 
 from zerosum import InputError
 from zerosum.checkpoints import load_model, open_run
 
 torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("transformers")
 
 TOKENS = torch.arange(24).reshape(2, 12) % 31
-TINY = {
-    "vocab_size": 31,
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 1,
-    "intermediate_size": 24,
-}
+SIZES = {"vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2}
+HEADS = {"num_attention_heads": 2, "num_key_value_heads": 1}
 EXPERTS = {
-    "Mixtral": {"num_local_experts": 4, "num_experts_per_tok": 2},
-    "Qwen3Moe": {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 8, "head_dim": 8},
-    "Olmoe": {"num_experts": 4, "num_experts_per_tok": 2},
+    "mixtral": {"num_local_experts": 4, "num_experts_per_tok": 2},
+    "qwen3_moe": {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 8, "head_dim": 8},
+    "olmoe": {"num_experts": 4, "num_experts_per_tok": 2},
 }
 
 
-def tiny(name, **options):
-    torch.manual_seed(0)
-    config = getattr(transformers, name + "Config")(**TINY | options, pad_token_id=None, bos_token_id=None)
-    return getattr(transformers, name + "ForCausalLM")(config)
+def grouped_model(family="llama", **settings):
+    """Two layers whose two heads share their keys and values."""
+    return tiny_model(family, **SIZES, **HEADS, pad_token_id=None, bos_token_id=None, **settings)
 
 
 def logits(model):
@@ -38,9 +32,9 @@ def logits(model):
         return model(TOKENS).logits
 
 
-@pytest.mark.parametrize("name", EXPERTS)
-def test_mixtures_of_experts(name, tmp_path):
-    model = tiny(name, **EXPERTS[name])
+@pytest.mark.parametrize("family", EXPERTS)
+def test_mixtures_of_experts(family, tmp_path):
+    model = grouped_model(family, **EXPERTS[family])
     model.save_pretrained(tmp_path / "checkpoint-8")
     loaded = load_model(open_run(tmp_path).checkpoints[0])
     torch.testing.assert_close(logits(loaded), logits(model.eval()), rtol=0, atol=1e-6)
@@ -49,7 +43,7 @@ def test_mixtures_of_experts(name, tmp_path):
 
 
 def test_no_dropout_and_the_requested_dtype(tmp_path):
-    tiny("Llama", attention_dropout=0.5).save_pretrained(tmp_path)
+    grouped_model(attention_dropout=0.5).save_pretrained(tmp_path)
     model = load_model(tmp_path)
     assert not any(module.training for module in model.modules())
     assert torch.equal(logits(model), logits(model))
@@ -84,7 +78,7 @@ def change_config(folder, **changed):
     ],
 )
 def test_settings_that_do_not_fit_are_refused_in_one_line(changed, message, tmp_path):
-    tiny("Llama").save_pretrained(tmp_path)
+    grouped_model().save_pretrained(tmp_path)
     change_config(tmp_path, **changed)
     (tmp_path / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     with pytest.raises(InputError) as caught:
@@ -95,7 +89,7 @@ def test_settings_that_do_not_fit_are_refused_in_one_line(changed, message, tmp_
 
 
 def test_settings_or_weights_missing(tmp_path):
-    tiny("Llama").save_pretrained(tmp_path)
+    grouped_model().save_pretrained(tmp_path)
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(InputError, match="an adapter"):
         load_model(tmp_path)
@@ -213,7 +207,7 @@ def test_nanogpt_with_an_untied_output_layer(tmp_path):
 
 @pytest.mark.parametrize("tied", [False, True])
 def test_lightning(tied, tmp_path):
-    model = tiny("Llama", tie_word_embeddings=tied)
+    model = grouped_model(tie_word_embeddings=tied)
     state = {"net.lm." + name: tensor for name, tensor in model.state_dict().items()} | {"metric.sum": torch.zeros(1)}
     for step in (16, 32):
         content = {"state_dict": state, "epoch": 1, "global_step": step, "pytorch-lightning_version": "2.5.0"}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny import save_checkpoint, tiny_model
 
 from zerosum import InputError
 from zerosum.checkpoints import open_run
@@ -12,14 +13,12 @@ from zerosum.checkpoints.one_model import require_one_model
 from zerosum.tokens import TokenSequences
 
 torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("transformers")
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 
 def save(folder, step, **settings):
-    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
-    config = transformers.LlamaConfig(vocab_size=31, **sizes | settings)
-    transformers.LlamaForCausalLM(config).save_pretrained(folder / f"checkpoint-{step}")
+    save_checkpoint(folder, step, tiny_model(**settings))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from tiny import tiny_model
 
 from zerosum import InputError
 from zerosum.checkpoints import load_model
@@ -14,14 +15,12 @@ from zerosum.checkpoints.kinds import kind_of, lightning, nanogpt
 from zerosum.checkpoints.weights import Weights, holds, inside
 
 torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("transformers")
 
 
 @pytest.fixture(scope="module")
 def model():
-    torch.manual_seed(0)
-    config = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
-    return transformers.LlamaForCausalLM(transformers.LlamaConfig(vocab_size=31, tie_word_embeddings=True, **config))
+    return tiny_model(hidden_size=16, intermediate_size=24, tie_word_embeddings=True)
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 import json
 import sys
 
-import numpy as np
 import pytest
+from tiny import as_csv, as_jsonl, as_nanogpt, rows
 
 from zerosum import deceleration
 from zerosum.cli import app, main
@@ -37,28 +37,6 @@ def quick_analyses(monkeypatch):
         return deceleration.Analysis(deceleration.fit(curve, **options), (), ())
 
     monkeypatch.setattr(deceleration, "analyse", quick)
-
-
-def loss_at(step, bend=800.0, seed=0):
-    """A one-break law with a little noise, the same at every call."""
-    noise = np.random.default_rng([seed, step]).normal(0, 0.005)
-    return float(30 * step**-0.25 * (1 + (step / bend) ** 5) ** 0.04 * (1 + noise))
-
-
-def rows(last=6000, every=5, **options):
-    return [(step, loss_at(step, **options)) for step in range(1, last, every)]
-
-
-def as_csv(table, header="step,loss"):
-    return "\n".join([header, *(",".join(map(str, row)) for row in table)])
-
-
-def as_jsonl(table):
-    return "\n".join(json.dumps({"step": step, "loss": loss, "lr": 1e-3}) for step, loss in table)
-
-
-def as_nanogpt(table):
-    return "\n".join(f"iter {step}: loss {loss:.4f}, time 250.00ms, mfu 30.00%" for step, loss in table)
 
 
 def one_document(text):

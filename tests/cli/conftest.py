@@ -1,7 +1,10 @@
 import math
 
 import pytest
-from called import as_csv, as_jsonl, as_nanogpt, rows
+from called import call
+from tiny import as_csv, as_jsonl, as_nanogpt, rows
+
+__all__ = ["call"]
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,8 @@
 import shlex
 
 import pytest
-from called import as_csv, call, logs, one_document, quick_analyses, rows
+from called import call, logs, one_document, quick_analyses
+from tiny import as_csv, rows
 
 from zerosum import curves
 

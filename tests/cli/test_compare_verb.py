@@ -5,7 +5,8 @@ import math
 
 import numpy as np
 import pytest
-from called import BROKEN, HOSTILE_NAME, as_csv, call, one_document, rows
+from called import BROKEN, HOSTILE_NAME, call, one_document
+from tiny import as_csv, rows
 
 from zerosum.curves import by_tokens, read_curve
 from zerosum.deceleration import compare, fit

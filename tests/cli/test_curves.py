@@ -5,7 +5,8 @@ import subprocess
 import sys
 
 import pytest
-from called import BROKEN, HOSTILE_NAME, as_csv, call, logs, one_document, rows
+from called import BROKEN, HOSTILE_NAME, call, logs, one_document
+from tiny import as_csv, rows
 
 from zerosum.curves import read_curve
 

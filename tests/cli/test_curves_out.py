@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from called import HOSTILE_NAME, as_csv, call, logs, one_document, rows
+from called import HOSTILE_NAME, call, logs, one_document
+from tiny import as_csv, rows
 
 from zerosum.cli.curves import file_names
 from zerosum.curves import read_curve

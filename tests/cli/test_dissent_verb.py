@@ -9,7 +9,8 @@ import sys
 
 import numpy as np
 import pytest
-from called import call, one_document  # noqa: F401 - a fixture
+from called import one_document
+from tiny import TRAINED_STEPS, VOCABULARY, save_checkpoint, tiny_model
 
 import zerosum.dissent
 import zerosum.dissent.run
@@ -17,42 +18,8 @@ import zerosum.dissent.run
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-VOCABULARY = 30
-STEPS = (1, 2, 4)
 
-
-def tiny_model(kind="Llama", **more):
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8, **more}
-    config = getattr(transformers, f"{kind}Config")(vocab_size=VOCABULARY, max_position_embeddings=16, **sizes)
-    return getattr(transformers, f"{kind}ForCausalLM")(config)
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """Three checkpoints of plain gradient descent, and the token ids it is trained on."""
-    folder = tmp_path_factory.mktemp("run")
-    model = tiny_model()
-    np.save(folder / "ids.npy", np.random.default_rng(0).integers(0, VOCABULARY, (24, 13)))
-    ids = torch.as_tensor(np.load(folder / "ids.npy"))
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
-    for step in range(1, 5):
-        model(input_ids=ids, labels=ids).loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        if step in STEPS:
-            model.save_pretrained(folder / f"checkpoint-{step}")
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def nothing_measured(run):
-    """Each test begins without results in the run."""
-    yield
-    shutil.rmtree(run / "zerosum", ignore_errors=True)
-
-
-def test_one_checkpoint_gives_the_numbers_of_the_library(call, run):  # noqa: F811
+def test_one_checkpoint_gives_the_numbers_of_the_library(call, run):
     code, out, said = call("dissent", run / "checkpoint-2", "--data", run / "ids.npy", "--seed", 3, "--json")
     assert code == 0, said
     document = one_document(out)
@@ -65,17 +32,17 @@ def test_one_checkpoint_gives_the_numbers_of_the_library(call, run):  # noqa: F8
     assert not (run / "zerosum").exists()
 
 
-def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, monkeypatch):  # noqa: F811
+def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, monkeypatch):
     arguments = ("dissent", run, "--data", run / "ids.npy", "--json")
     code, out, said = call(*arguments)
     assert code == 0, said
     first = one_document(out)
-    assert [one["step"] for one in first["checkpoints"]] == list(STEPS)
+    assert [one["step"] for one in first["checkpoints"]] == list(TRAINED_STEPS)
     assert [(one["of"], one["level"]) for one in first["first_reached"]] == [
         (place, level) for place in ("head", "body") for level in zerosum.dissent.DISSENT_LEVELS
     ]
     assert all(one["step"] is not None or one["reason"] for one in first["first_reached"])
-    files = [run / "zerosum" / "dissent" / f"step-{step}.json" for step in STEPS]
+    files = [run / "zerosum" / "dissent" / f"step-{step}.json" for step in TRAINED_STEPS]
     assert all(file.is_file() for file in files)
     files[1].unlink()
     files[2].write_text("{damaged")
@@ -93,7 +60,7 @@ def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, mon
     assert one_document(out)["checkpoints"][0]["N"] == 60
 
 
-def test_two_processes_share_the_checkpoints(call, run):  # noqa: F811
+def test_two_processes_share_the_checkpoints(call, run):
     counting = (
         "import sys, zerosum.dissent.run as g\n"
         "real, counted = g.measure_dissent, []\n"
@@ -117,16 +84,16 @@ def test_two_processes_share_the_checkpoints(call, run):  # noqa: F811
     (out, said), (silent, said_too) = (process.communicate(timeout=300) for process in both)
     assert [process.returncode for process in both] == [0, 0], said + said_too
     counts = [int(text.split("measured ")[1]) for text in (said, said_too)]
-    assert sum(counts) == len(STEPS)
+    assert sum(counts) == len(TRAINED_STEPS)
     assert silent == ""
     shutil.rmtree(run / "zerosum")
     code, alone, _ = call("dissent", run, "--data", run / "ids.npy", "--json")
     assert (code, one_document(alone)) == (0, one_document(out))
     folder = run / "zerosum" / "dissent"
-    assert sorted(file.name for file in folder.iterdir()) == [f"step-{step}.json" for step in STEPS]
+    assert sorted(file.name for file in folder.iterdir()) == [f"step-{step}.json" for step in TRAINED_STEPS]
 
 
-def test_what_was_measured_holds_by_content(call, run, tmp_path, monkeypatch):  # noqa: F811
+def test_what_was_measured_holds_by_content(call, run, tmp_path, monkeypatch):
     shutil.copytree(run, tmp_path / "before")
     call("dissent", tmp_path / "before", "--data", run / "ids.npy")
     (tmp_path / "before").rename(tmp_path / "after")
@@ -139,7 +106,7 @@ def test_what_was_measured_holds_by_content(call, run, tmp_path, monkeypatch):  
     assert all("after" in one["source"] for one in one_document(out)["checkpoints"])
 
 
-def test_files(call, run, tmp_path):  # noqa: F811
+def test_files(call, run, tmp_path):
     code, out, said = call("dissent", run, "--data", run / "ids.npy", "--out", tmp_path / "out", "--json")
     assert code == 0, said
     assert json.loads((tmp_path / "out" / "dissent.json").read_text()) == one_document(out)
@@ -152,7 +119,7 @@ def test_files(call, run, tmp_path):  # noqa: F811
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_for_people(call, run, columns):  # noqa: F811
+def test_for_people(call, run, columns):
     arguments = ("dissent", run, "--data", run / "ids.npy")
     code, out, _ = call(*arguments, columns=columns)
     assert code == 0
@@ -170,11 +137,11 @@ def test_for_people(call, run, columns):  # noqa: F811
     assert "3 units" in " ".join(out.split())
 
 
-def test_one_bad_checkpoint_among_good_ones(call, run, tmp_path):  # noqa: F811
+def test_one_bad_checkpoint_among_good_ones(call, run, tmp_path):
     shutil.copytree(run, tmp_path / "copy")
     broken = tiny_model()
     broken.lm_head.weight.data[0] = float("nan")
-    broken.save_pretrained(tmp_path / "copy" / "checkpoint-2")
+    save_checkpoint(tmp_path / "copy", 2, broken)
     code, out, said = call("dissent", tmp_path / "copy", "--data", run / "ids.npy", "--json")
     document = one_document(out)
     assert (code, [one["step"] for one in document["checkpoints"]]) == (2, [1, 4])
@@ -182,8 +149,8 @@ def test_one_bad_checkpoint_among_good_ones(call, run, tmp_path):  # noqa: F811
     assert "1 of 3" in said
 
 
-def test_what_cannot_be_measured_is_one_line(call, run, tmp_path, capsys):  # noqa: F811
-    tiny_model("Gemma2", head_dim=8, num_key_value_heads=1).save_pretrained(tmp_path / "capped-7")
+def test_what_cannot_be_measured_is_one_line(call, run, tmp_path, capsys):
+    tiny_model("gemma2", head_dim=8, num_key_value_heads=1).save_pretrained(tmp_path / "capped-7")
     np.save(tmp_path / "large.npy", np.full((2, 9), VOCABULARY))
     capsys.readouterr()  # bars of saving
     for arguments, words in (

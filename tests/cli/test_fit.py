@@ -3,8 +3,9 @@
 import re
 
 import pytest
-from called import as_csv, call, one_document, quick_analyses, rows
+from called import call, one_document, quick_analyses
 from fitted import analysed_once, words_of
+from tiny import as_csv, rows
 
 import zerosum
 from zerosum import deceleration

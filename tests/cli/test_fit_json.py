@@ -5,8 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
-from called import BROKEN, HOSTILE_NAME, as_csv, call, one_document, quick_analyses, rows
+from called import BROKEN, HOSTILE_NAME, call, one_document, quick_analyses
 from fitted import analysed_once, check_nulls
+from tiny import as_csv, rows
 
 import zerosum
 from zerosum import deceleration

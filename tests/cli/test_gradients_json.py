@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
+from tiny import VOCABULARY, tiny_model
 
 import zerosum
 import zerosum.gradients
 
 torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("transformers")
 
 DOCUMENTED = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
 OF_GRADIENTS, OF_DISSENT = (DOCUMENTED.index(f"## `zerosum {verb}`") for verb in ("gradients", "dissent"))
@@ -16,14 +17,12 @@ OF_GRADIENTS, OF_DISSENT = (DOCUMENTED.index(f"## `zerosum {verb}`") for verb in
 
 @pytest.fixture(scope="module")
 def model():
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
-    return transformers.LlamaForCausalLM(transformers.LlamaConfig(vocab_size=30, max_position_embeddings=16, **sizes))
+    return tiny_model()
 
 
 @pytest.fixture(scope="module")
 def ids():
-    return torch.randint(0, 30, (24, 13), generator=torch.Generator().manual_seed(0)).numpy()
+    return torch.randint(0, VOCABULARY, (24, 13), generator=torch.Generator().manual_seed(0)).numpy()
 
 
 @pytest.fixture(scope="module")

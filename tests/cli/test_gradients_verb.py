@@ -6,7 +6,8 @@ import shutil
 
 import numpy as np
 import pytest
-from called import call, one_document  # noqa: F401 - a fixture
+from called import one_document
+from tiny import TRAINED_STEPS, VOCABULARY, save_checkpoint, tiny_model
 
 import zerosum
 import zerosum.gradients
@@ -16,51 +17,12 @@ transformers = pytest.importorskip("transformers")
 from zerosum import checkpoints  # noqa: E402 - needs torch
 from zerosum.gradients import checkpoint  # noqa: E402
 
-VOCABULARY = 30
-STEPS = (1, 2, 4)
-
-
-def tiny_model(seed, **more):
-    torch.manual_seed(seed)
-    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8, **more}
-    config = transformers.LlamaConfig(vocab_size=VOCABULARY, max_position_embeddings=16, **sizes)
-    return transformers.LlamaForCausalLM(config)
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """Three checkpoints of plain gradient descent, with the optimizer's state as Trainer saves it, and token ids."""
-    folder = tmp_path_factory.mktemp("run")
-    model = tiny_model(0)
-    parameters = list(model.parameters())
-    groups = [{"params": [one for one in parameters if (one.ndim == 2) == matrices]} for matrices in (True, False)]
-    optimizer = torch.optim.SGD(groups, lr=0.5)
-    rng = np.random.default_rng(0)
-    np.save(folder / "ids.npy", rng.integers(0, VOCABULARY, (24, 13)))
-    np.save(folder / "train.npy", rng.integers(0, VOCABULARY, (32, 13)))
-    ids = torch.as_tensor(np.load(folder / "ids.npy"))
-    for step in range(1, 5):
-        model(input_ids=ids, labels=ids).loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        if step in STEPS:
-            model.save_pretrained(folder / f"checkpoint-{step}")
-            torch.save(optimizer.state_dict(), folder / f"checkpoint-{step}" / "optimizer.pt")
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def nothing_measured(run):
-    """Each test begins without results in the run."""
-    yield
-    shutil.rmtree(run / "zerosum", ignore_errors=True)
-
 
 def load(path):
     return transformers.AutoModelForCausalLM.from_pretrained(path)
 
 
-def test_two_checkpoints_give_the_numbers_of_the_library(call, run, tmp_path):  # noqa: F811
+def test_two_checkpoints_give_the_numbers_of_the_library(call, run, tmp_path):
     after = ("--after", run / "checkpoint-2", "--verify", 3, "--out", tmp_path / "out", "--json")
     code, out, said = call("gradients", run / "checkpoint-1", "--data", run / "ids.npy", *after)
     assert code == 0, said
@@ -90,7 +52,7 @@ def test_two_checkpoints_give_the_numbers_of_the_library(call, run, tmp_path):  
     assert store["parameter"].to_numpy().tolist() == [one["name"] for one in found["parameters"]]
 
 
-def test_one_real_step_of_the_saved_optimizer(call, run):  # noqa: F811
+def test_one_real_step_of_the_saved_optimizer(call, run):
     code, out, said = call(
         "gradients", run / "checkpoint-1", "--data", run / "train.npy", "--train", run / "train.npy", "--json"
     )
@@ -101,15 +63,15 @@ def test_one_real_step_of_the_saved_optimizer(call, run):  # noqa: F811
     assert any("32 training sequences" in note for note in found["notes"])
 
 
-def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, monkeypatch):  # noqa: F811
+def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, monkeypatch):
     arguments = ("gradients", run, "--data", run / "ids.npy", "--method", "sampled", "--sample", 48)
     code, out, said = call(*arguments, "--json")
     assert code == 0, said
     first = one_document(out)["checkpoints"]
-    assert [one["step"] for one in first] == list(STEPS)
+    assert [one["step"] for one in first] == list(TRAINED_STEPS)
     assert {one["method"] for one in first} == {"sampled"}
     store = run / "zerosum" / "gradients.zarr"
-    assert zerosum.gradients.open_gradients(store)["step"].to_numpy().tolist() == list(STEPS)
+    assert zerosum.gradients.open_gradients(store)["step"].to_numpy().tolist() == list(TRAINED_STEPS)
     shutil.rmtree(store / "step-2")
     (store / "step-4" / "zarr.json").write_text("{damaged")
     measured = []
@@ -132,7 +94,7 @@ def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, mon
     assert zerosum.gradients.open_gradients(store).load().equals(before)
 
 
-def test_what_was_measured_holds_by_content(call, run, tmp_path, monkeypatch):  # noqa: F811
+def test_what_was_measured_holds_by_content(call, run, tmp_path, monkeypatch):
     shutil.copytree(run, tmp_path / "before")
     call("gradients", tmp_path / "before", "--data", run / "ids.npy")
     (tmp_path / "before").rename(tmp_path / "after")
@@ -145,7 +107,7 @@ def test_what_was_measured_holds_by_content(call, run, tmp_path, monkeypatch):  
     assert all("after" in one["source"] for one in one_document(out)["checkpoints"])
 
 
-def test_for_people(call, run):  # noqa: F811
+def test_for_people(call, run):
     code, out, _ = call("gradients", run, "--data", run / "ids.npy", columns=80)
     assert code == 0
     assert "No C_g, C_ug, C_uG" in out
@@ -164,7 +126,7 @@ def test_for_people(call, run):  # noqa: F811
     assert len(out.splitlines()) <= 24
 
 
-def test_an_answer_of_many_checkpoints_with_intervals_is_one_screen(call, run):  # noqa: F811
+def test_an_answer_of_many_checkpoints_with_intervals_is_one_screen(call, run):
     code, out, _ = call(
         *("gradients", run, "--data", run / "ids.npy", "--train", run / "train.npy", "--method", "sampled"),
         *("--sample", 48),
@@ -184,7 +146,7 @@ def test_an_answer_of_many_checkpoints_with_intervals_is_one_screen(call, run): 
         (["--store", "checkpoint-1"], "something else"),
     ],
 )
-def test_calls_that_make_no_sense_are_one_line(call, run, monkeypatch, arguments, words):  # noqa: F811
+def test_calls_that_make_no_sense_are_one_line(call, run, monkeypatch, arguments, words):
     monkeypatch.chdir(run)
     code, out, said = call("gradients", ".", "--data", "ids.npy", *arguments)
     assert (code, out) == (2, "")
@@ -195,16 +157,16 @@ def test_calls_that_make_no_sense_are_one_line(call, run, monkeypatch, arguments
 @pytest.fixture
 def others(tmp_path):
     """Checkpoints of another shape, without an optimizer's state, and with weights that are no numbers."""
-    tiny_model(0, intermediate_size=12).save_pretrained(tmp_path / "checkpoint-9")
-    tiny_model(0).save_pretrained(tmp_path / "bare-1")
-    broken = tiny_model(0)
+    save_checkpoint(tmp_path, 9, tiny_model(intermediate_size=12))
+    tiny_model().save_pretrained(tmp_path / "bare-1")
+    broken = tiny_model()
     broken.lm_head.weight.data[0] = float("nan")
     broken.save_pretrained(tmp_path / "broken-3")
     np.save(tmp_path / "large.npy", np.full((2, 9), VOCABULARY))
     return tmp_path
 
 
-def test_what_cannot_be_measured_is_one_line(others, capsys, call, run):  # noqa: F811
+def test_what_cannot_be_measured_is_one_line(others, capsys, call, run):
     capsys.readouterr()  # bars of saving
     ids = ("--data", run / "ids.npy")
     for arguments, words in (

@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from called import call, one_document  # noqa: F401 - a fixture
+from called import one_document
+from tiny import save_run
 
 import zerosum
 from zerosum.losses import token_losses
@@ -22,19 +23,8 @@ def run(tmp_path_factory):
     from zerosum.training.tokenizer import byte_tokenizer
 
     folder = tmp_path_factory.mktemp("run")
-    config = transformers.LlamaConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=1,
-        intermediate_size=8,
-        max_position_embeddings=CONTEXT,
-    )
-    for step in STEPS:
-        torch.manual_seed(min(step, 20))
-        transformers.LlamaForCausalLM(config).save_pretrained(folder / f"checkpoint-{step}")
-        byte_tokenizer().save_pretrained(folder / f"checkpoint-{step}")
-    return folder
+    sizes = {"vocab_size": VOCABULARY, "max_position_embeddings": CONTEXT}
+    return save_run(folder, STEPS, seeds=(0, 10, 20, 20), tokenizer=byte_tokenizer(), **sizes)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +45,7 @@ def no_stores(run):
     shutil.rmtree(run / "zerosum", ignore_errors=True)
 
 
-def test_store_and_document(call, run, texts):  # noqa: F811
+def test_store_and_document(call, run, texts):
     code, out, said = call("losses", run, "--data", texts, "--no-pack", "--domain", "kind", "--json")
     assert code == 0, said
     document = one_document(out)
@@ -86,7 +76,7 @@ def test_store_and_document(call, run, texts):  # noqa: F811
     assert store.attrs["tokenizer_path"] == str(run / "checkpoint-0")
 
 
-def test_for_people_and_again(call, run, texts):  # noqa: F811
+def test_for_people_and_again(call, run, texts):
     code, out, said = call("losses", run, "--data", texts)
     assert code == 0, said
     assert len(out.splitlines()) <= 24
@@ -100,7 +90,7 @@ def test_for_people_and_again(call, run, texts):  # noqa: F811
     assert again[:2] == (0, out)
 
 
-def test_gaps_are_said(call, run, texts, tmp_path):  # noqa: F811
+def test_gaps_are_said(call, run, texts, tmp_path):
     sources = [f"{run / 'checkpoint-0'}@{step}" for step in (10, 20, 30, 60, 70)]
     arguments = ("losses", *sources, "--data", texts, "--max-sequences", 2, "--store", tmp_path / "s")
     code, out, said = call(*arguments, "--json")
@@ -109,7 +99,7 @@ def test_gaps_are_said(call, run, texts, tmp_path):  # noqa: F811
     assert "missing between steps 30 and 60" in " ".join(call(*arguments)[1].split())
 
 
-def test_single_checkpoints_are_one_run(call, run, texts, tmp_path):  # noqa: F811
+def test_single_checkpoints_are_one_run(call, run, texts, tmp_path):
     folders = [run / f"checkpoint-{step}" for step in (20, 0)]
     code, out, said = call("losses", *folders, "--data", texts, "--store", tmp_path / "s", "--dtype", "bf16", "--json")
     assert code == 0, said
@@ -119,7 +109,7 @@ def test_single_checkpoints_are_one_run(call, run, texts, tmp_path):  # noqa: F8
     assert zerosum.open_store(tmp_path / "s").sizes["checkpoint"] == 2
 
 
-def test_one_bad_source_does_not_lose_the_other(call, run, texts, tmp_path):  # noqa: F811
+def test_one_bad_source_does_not_lose_the_other(call, run, texts, tmp_path):
     code, out, said = call("losses", tmp_path / "nothing", run, "--data", texts, "--json")
     assert code == 2
     document = one_document(out)
@@ -128,7 +118,7 @@ def test_one_bad_source_does_not_lose_the_other(call, run, texts, tmp_path):  # 
     assert "1 of 2 sources could not be used; the others are complete" in said
 
 
-def wrong(call, *arguments):  # noqa: F811
+def wrong(call, *arguments):
     code, out, said = call("losses", *arguments)
     assert (code, out) == (2, "")
     lines = [line for line in said.splitlines() if "done in" not in line]
@@ -137,7 +127,7 @@ def wrong(call, *arguments):  # noqa: F811
     return lines[0]
 
 
-def test_wrong_calls_and_data_are_one_line(call, run, texts, tmp_path):  # noqa: F811
+def test_wrong_calls_and_data_are_one_line(call, run, texts, tmp_path):
     (tmp_path / "ids.npy").write_bytes(b"")
     np.save(tmp_path / "large.npy", np.array([[1, 300, 2]]))
     (tmp_path / "empty.txt").touch()
@@ -156,7 +146,7 @@ def test_wrong_calls_and_data_are_one_line(call, run, texts, tmp_path):  # noqa:
     assert "one store for 2 runs" in wrong(call, run, run, "--data", texts, "--store", tmp_path / "s")
 
 
-def test_a_store_of_other_tokens_is_kept(call, run, texts):  # noqa: F811
+def test_a_store_of_other_tokens_is_kept(call, run, texts):
     assert call("losses", run, "--data", texts)[0] == 0
     before = zerosum.open_store(run / "zerosum" / "losses.zarr").load()
     assert "made with other tokens" in wrong(call, run, "--data", texts, "--max-sequences", 3)

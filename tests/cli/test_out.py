@@ -3,7 +3,8 @@
 import errno
 
 import pytest
-from called import BROKEN, as_csv, call, one_document, quick_analyses, rows
+from called import BROKEN, call, one_document, quick_analyses
+from tiny import as_csv, rows
 
 from zerosum.deceleration import Analysis, Comparison
 from zerosum.show import folder

@@ -5,7 +5,8 @@ import shlex
 from pathlib import Path
 
 import pytest
-from called import as_csv, as_jsonl, call, loss_at, quick_analyses, rows
+from called import call, quick_analyses
+from tiny import as_csv, as_jsonl, loss_at, rows
 
 from zerosum.show import folder
 

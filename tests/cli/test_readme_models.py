@@ -7,8 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from tiny import save_checkpoint, tiny_model
 
 import zerosum
 
@@ -23,10 +22,8 @@ def block_with(words):
 
 def test_losses_and_gradients_of_a_model(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    torch.manual_seed(0)
-    size = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
-    model = LlamaForCausalLM(LlamaConfig(vocab_size=258, **size))
-    model.save_pretrained("runs/demo/100k-seed0/checkpoint-5")
+    model = tiny_model(vocab_size=258, max_position_embeddings=64)
+    save_checkpoint("runs/demo/100k-seed0", 5, model)
     names = {"zerosum": zerosum}
     exec(block_with("zerosum.token_losses(model, tokens)"), names)  # noqa: S102 - the project's own text
     assert names["losses"].shape == (256, 64)

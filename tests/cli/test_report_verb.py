@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
-from called import as_jsonl, call, loss_at, one_document, quick_analyses
+from called import call, one_document, quick_analyses
 from gradient_records import record
+from tiny import as_jsonl, loss_at
 
 import zerosum.show as reports
 from zerosum.gradients._store import write

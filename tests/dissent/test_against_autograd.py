@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny_models import tiny
+from tiny import moved_model, tiny_model
 from torch.nn import functional
 from written_out import Apart, cos, exact, numbers_of, read, written_out
 
@@ -17,7 +17,7 @@ from zerosum.gradients.parameters import trainable
     ("model", "scale"),
     [
         (lambda: exact("llama", tied=False), 1.0),
-        (lambda: tiny("gpt2"), 1.0),
+        (lambda: moved_model("gpt2"), 1.0),
         (lambda: Apart(), 1.0),
         (lambda: Apart(lambda logits: 2.5 * logits), 2.5),
     ],
@@ -50,7 +50,7 @@ def test_every_number_is_that_of_forces_written_out_token_by_token(model, scale,
     assert found.body.numel == len(whole[0])
 
 
-@pytest.mark.parametrize("family", ["llama", "olmo2", "qwen3", "gpt2", "gpt-neox"])
+@pytest.mark.parametrize("family", ["llama", "olmo2", "qwen3", "gpt2", "gpt_neox"])
 @pytest.mark.parametrize("tied", [True, False])
 def test_all_forces_together_are_minus_the_gradient_of_the_summed_loss(family, tied, tokens, monkeypatch):
     """Through the hidden state and, at the head, beside it; of a tied matrix both paths add up to its gradient."""
@@ -98,11 +98,7 @@ def test_dissent_of_a_batch_is_total_where_its_loss_is_stationary():
 
 
 def test_logits_times_a_factor_are_the_models_own():
-    from transformers import CohereConfig, CohereForCausalLM
-
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
-    model = CohereForCausalLM(CohereConfig(vocab_size=9, logit_scale=0.25, pad_token_id=0, **sizes)).double()
+    model = tiny_model("cohere", vocab_size=9, logit_scale=0.25, pad_token_id=0).double()
     found = dissent(model, np.arange(16).reshape(2, 8) % 9)
     assert any("0.25" in note for note in found.notes)
     expected, _ = written_out(model, torch.arange(16).reshape(2, 8) % 9, scale=0.25)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from tiny_models import VOCABULARY, tiny
+from tiny import MOVED_SIZES, VOCABULARY, move, moved_model, tiny_model
 from written_out import read
 
 from zerosum.dissent import NUMBERS as READ
@@ -16,7 +16,7 @@ from zerosum.errors import InputError
 
 
 def test_batches_change_nothing(tokens, monkeypatch):
-    model = tiny("llama")
+    model = moved_model("llama")
     padded = tokens.clone()
     padded[1, 9:] = -1
     whole = dissent(model, padded.numpy())
@@ -32,7 +32,7 @@ def test_batches_change_nothing(tokens, monkeypatch):
 
 
 def test_single_precision_changes_little(tokens):
-    wide, narrow = (dissent(tiny("gpt2").to(dtype), tokens.numpy()) for dtype in (torch.float64, torch.float32))
+    wide, narrow = (dissent(moved_model("gpt2").to(dtype), tokens.numpy()) for dtype in (torch.float64, torch.float32))
     for name in READ:
         assert np.allclose(narrow.per_token[name], wide.per_token[name], rtol=1e-4, atol=1e-6)
     assert read(narrow.head) == pytest.approx(read(wide.head), rel=1e-5)
@@ -40,7 +40,7 @@ def test_single_precision_changes_little(tokens):
 
 
 def test_a_batch_that_does_not_fit_is_halved(tokens, monkeypatch):
-    model, sizes = tiny("llama"), []
+    model, sizes = moved_model("llama"), []
     real = _measurement.forces_of
 
     def small_machine(head, some, *more):
@@ -62,11 +62,11 @@ def test_too_little_memory_is_said_before_anything_is_summed(tokens, monkeypatch
     monkeypatch.setattr(_measurement, "free_memory", lambda device: 1_000)
     monkeypatch.setattr(ForceSums, "zeros", None)
     with pytest.raises(InputError, match="not enough memory"):
-        dissent(tiny("llama"), tokens.numpy())
+        dissent(moved_model("llama"), tokens.numpy())
 
 
 def test_the_model_is_left_as_it_was(tokens):
-    model = tiny("gpt2", resid_pdrop=0.5).train()
+    model = moved_model("gpt2", resid_pdrop=0.5).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     first, second = (dissent(model, tokens.numpy()) for _ in range(2))
     assert first.body == second.body
@@ -78,19 +78,13 @@ def test_the_model_is_left_as_it_was(tokens):
 
 def test_texts_as_long_as_the_model_can_see(tokens):
     """The last label is no input."""
-    model = tiny("gpt2", n_positions=12)
+    model = moved_model("gpt2", n_positions=12)
     assert dissent(model, tokens.numpy()).N == 36
 
 
 def test_forces_that_are_rounding_are_none(tokens):
     """A softmax ignores the bias of keys; what float32 makes of it points anywhere."""
-    from transformers import OPTConfig, OPTForCausalLM
-
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 16, "ffn_dim": 24, "num_hidden_layers": 2, "num_attention_heads": 4}
-    model = OPTForCausalLM(OPTConfig(vocab_size=VOCABULARY, word_embed_proj_dim=16, **sizes)).eval()
-    for one in model.parameters():
-        one.data += 0.1 * torch.randn_like(one)
+    model = move(tiny_model("opt", **MOVED_SIZES, ffn_dim=24, word_embed_proj_dim=16))
     found = {one.name: one.forces for one in dissent(model, tokens.numpy()).parameters}
     expected = {one.name: one.forces for one in dissent(model.double(), tokens.numpy()).parameters}
     for name, forces in found.items():

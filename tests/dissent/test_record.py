@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tiny_models import tiny
+from tiny import moved_model
 from written_out import Apart
 
 from zerosum.dissent import measure_dissent as dissent
@@ -66,7 +66,7 @@ def test_the_document_has_a_reason_for_every_number_that_is_missing():
 
 
 def test_frozen_parts_are_left_out(tokens):
-    model = tiny("llama", tied=False)
+    model = moved_model("llama", tied=False)
     whole = dissent(model, tokens.numpy())
     model.lm_head.weight.requires_grad_(False)
     found = dissent(model, tokens.numpy())

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from tiny_models import VOCABULARY, tiny
+from tiny import VOCABULARY, moved_model, tiny_model
 from written_out import Apart, capped
 
 from zerosum.dissent import measure_dissent as dissent
@@ -19,7 +19,7 @@ from zerosum.errors import InputError
         (lambda: Apart(lambda logits: -logits), "comes after the head"),
         (lambda: Apart(lambda logits: logits[..., :7] + logits[..., :1] * 0.1), "comes after the head"),
         (lambda: torch.nn.Sequential(torch.nn.Embedding(7, 3), torch.nn.Linear(3, 7)), "without a linear head"),
-        (lambda: tiny("llama").bfloat16(), "bfloat16"),
+        (lambda: moved_model("llama").bfloat16(), "bfloat16"),
     ],
 )
 def test_models_that_dissent_is_not_defined_for(model, words):
@@ -30,12 +30,9 @@ def test_models_that_dissent_is_not_defined_for(model, words):
 
 def test_a_cap_that_the_config_names_is_refused():
     """Small logits hardly meet it, but those of a trained model do."""
-    from transformers import Gemma2Config, Gemma2ForCausalLM
-
-    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "num_key_value_heads": 1}
-    config = Gemma2Config(vocab_size=9, intermediate_size=8, head_dim=8, **sizes)
+    model = tiny_model("gemma2", vocab_size=9, num_key_value_heads=1, head_dim=8)
     with pytest.raises(InputError, match="final_logit_softcapping 30"):
-        dissent(Gemma2ForCausalLM(config), np.arange(8).reshape(2, 4))
+        dissent(model, np.arange(8).reshape(2, 4))
 
 
 def test_a_head_that_is_linear_only_at_first_is_refused():
@@ -48,7 +45,7 @@ def test_a_head_that_is_linear_only_at_first_is_refused():
 
 
 def test_what_cannot_be_measured(tokens):
-    model = tiny("llama")
+    model = moved_model("llama")
     for ids, words in ((np.full((2, 5), VOCABULARY), "vocabulary"), (np.full((2, 5), -1), "padding")):
         with pytest.raises(InputError, match=words):
             dissent(model, ids)
@@ -63,4 +60,4 @@ def test_what_cannot_be_measured(tokens):
 )
 def test_units_and_seeds_that_cannot_be(more, words, tokens):
     with pytest.raises(InputError, match=words):
-        dissent(tiny("llama"), tokens.numpy(), **more)
+        dissent(moved_model("llama"), tokens.numpy(), **more)

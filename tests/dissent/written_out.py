@@ -1,7 +1,7 @@
 """Both forces of every token by autograd, and a tiny bigram model whose head stands by itself."""
 
 import torch
-from tiny_models import tiny
+from tiny import moved_model
 from torch.nn import functional
 
 from zerosum.dissent import NUMBERS as READ
@@ -35,7 +35,7 @@ def capped(logits):
 
 def exact(family, **more):
     """A tiny model whose norms are in float64, too; those of transformers are in float32, and each pass rounds anew."""
-    model = tiny(family, **more)
+    model = moved_model(family, **more)
     for norm in (one for one in model.modules() if type(one).__name__.endswith("RMSNorm")):
         norm.forward = lambda x, norm=norm: norm.weight * x / (x.square().mean(-1, keepdim=True) + 1e-6).sqrt()
     return model

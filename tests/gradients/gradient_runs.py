@@ -6,7 +6,7 @@ import signal
 
 import numpy as np
 import torch
-from tiny_models import VOCABULARY, tiny
+from tiny import VOCABULARY, moved_model, save_checkpoint
 
 BATCHES = 6
 
@@ -15,11 +15,11 @@ def save_run(folder):
     """Two checkpoints, and 24 sequences of 8 predictions, some shorter."""
     for step, seed in ((1, 0), (2, 1)):
         torch.manual_seed(seed)
-        model = tiny("llama").float()
+        model = moved_model("llama").float()
         with torch.no_grad():
             for one in model.parameters():
                 one += 0.01 * seed * torch.randn_like(one)
-        model.save_pretrained(folder / f"checkpoint-{step}")
+        save_checkpoint(folder, step, model)
     ids = np.random.default_rng(0).integers(0, VOCABULARY, (24, 9))
     ids[::3, 6:] = -1
     np.save(folder / "ids.npy", ids)

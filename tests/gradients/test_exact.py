@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny_models import tiny
+from tiny import moved_model
 from torch import nn
 from torch.nn import functional
 
@@ -11,7 +11,7 @@ from zerosum.gradients._general import general_sums
 from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients.layerwise._pieces import Unsupported
 
-FAMILIES = ("llama", "olmo2", "qwen3", "gpt2", "gpt-neox")
+FAMILIES = ("llama", "olmo2", "qwen3", "gpt2", "gpt_neox")
 
 
 def assert_same_sums(found, expected, within=1e-9):
@@ -26,19 +26,19 @@ def assert_same_sums(found, expected, within=1e-9):
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_has_the_oracles_sums(family, tied, attention, tokens):
-    model = tiny(family, tied=tied, attention=attention)
+    model = moved_model(family, tied=tied, attention=attention)
     assert separate_head(model, tokens) is not None
     assert_same_sums(exact_sums(model, tokens, block=5), oracle_sums(model, tokens))
 
 
 @pytest.mark.parametrize("block", [1, 4, 100])
 def test_the_block_of_positions_changes_nothing(block, tokens):
-    model = tiny("llama")
+    model = moved_model("llama")
     assert_same_sums(exact_sums(model, tokens, block=block), exact_sums(model, tokens, block=5), within=1e-14)
 
 
 def test_sums_of_parts_merge_to_the_whole(tokens):
-    model = tiny("llama")
+    model = moved_model("llama")
     found = exact_sums(model, tokens[:1])
     found.add(exact_sums(model, tokens[1:]))
     assert_same_sums(found, exact_sums(model, tokens), within=1e-14)
@@ -46,7 +46,7 @@ def test_sums_of_parts_merge_to_the_whole(tokens):
 
 
 def test_a_padding_id_in_the_data(tokens):
-    model = tiny("llama", pad_token_id=0, tied=False)
+    model = moved_model("llama", pad_token_id=0, tied=False)
     assert model.get_input_embeddings().padding_idx == 0
     assert (tokens == 0).any()
     expected = oracle_sums(model, tokens)
@@ -55,7 +55,7 @@ def test_a_padding_id_in_the_data(tokens):
 
 
 def test_frozen_parameters_are_left_out(tokens):
-    model = tiny("qwen3")
+    model = moved_model("qwen3")
     for name, parameter in model.named_parameters():
         parameter.requires_grad = "layers.1" in name
     found = exact_sums(model, tokens)
@@ -102,12 +102,12 @@ def test_what_the_layer_rules_do_not_see_is_refused_and_left_to_the_general_path
 
 
 def test_the_general_path_has_the_oracles_sums(tokens):
-    model = tiny("gpt2")
+    model = moved_model("gpt2")
     assert_same_sums(general_sums(model, tokens, chunk=7), oracle_sums(model, tokens))
 
 
 def test_the_model_is_left_as_it_was(tokens):
-    model = tiny("olmo2")
+    model = moved_model("olmo2")
     before = model(tokens[:, :-1]).logits
     exact_sums(model, tokens)
     assert torch.equal(model(tokens[:, :-1]).logits, before)

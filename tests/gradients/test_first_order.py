@@ -3,7 +3,7 @@
 import pytest
 import torch
 from test_exact import FAMILIES
-from tiny_models import tiny
+from tiny import moved_model
 
 from zerosum.gradients._exact import exact_sums
 from zerosum.gradients._first_order import first_order
@@ -20,7 +20,7 @@ def random_update(model):
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_forward_mode_gives_the_oracles_changes(family, attention, tokens):
-    model = tiny(family, attention=attention)
+    model = moved_model(family, attention=attention)
     update = random_update(model)
     found = first_order(model, tokens, update)
     expected = [sum(float((g[name] * u).sum()) for name, u in update.items()) for g in token_gradients(model, tokens)]
@@ -30,7 +30,7 @@ def test_forward_mode_gives_the_oracles_changes(family, attention, tokens):
 
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_padding_id_has_no_gradient_as_input_and_keeps_it_as_output(tied, tokens):
-    model = tiny("llama", pad_token_id=0, tied=tied)
+    model = moved_model("llama", pad_token_id=0, tied=tied)
     update = random_update(model)
     expected = [sum(float((g[name] * u).sum()) for name, u in update.items()) for g in token_gradients(model, tokens)]
     found = first_order(model, tokens, update).flatten()
@@ -38,12 +38,12 @@ def test_a_padding_id_has_no_gradient_as_input_and_keeps_it_as_output(tied, toke
 
 
 def test_a_parameter_without_update_does_not_move(tokens):
-    model = tiny("gpt2")
+    model = moved_model("gpt2")
     assert float(first_order(model, tokens, {}).abs().max()) == 0
 
 
 def test_numbers_are_those_of_the_written_out_matrix(tokens):
-    model = tiny("llama")
+    model = moved_model("llama")
     update, parameters = random_update(model), trainable(model)
     g = torch.stack([torch.cat([v.flatten() for v in one.values()]) for one in token_gradients(model, tokens)])
     u = torch.cat([update[p.name].flatten() for p in parameters])
@@ -61,14 +61,14 @@ def test_numbers_are_those_of_the_written_out_matrix(tokens):
 
 
 def test_gradient_descent_moves_every_coordinate_one_way(tokens):
-    model = tiny("qwen3")
+    model = moved_model("qwen3")
     sums = oracle_sums(model, tokens)
     update = {name: -0.1 * net for name, net in sums.net.items()}
     assert opposition(sums, trainable(model), update).C_uG == pytest.approx(1.0, abs=1e-12)
 
 
 def test_without_an_update_there_is_opposition_alone(tokens):
-    model = tiny("gpt2")
+    model = moved_model("gpt2")
     found = opposition(exact_sums(model, tokens), trainable(model))
     assert 0 < found.D_grad < 1
     assert found.C_g != found.C_g  # NaN

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from test_first_order import random_update
-from tiny_models import tiny
+from tiny import moved_model
 
 import zerosum
 from zerosum.errors import InputError
@@ -34,7 +34,7 @@ def edit(path, step, change):
 
 
 def put(path, step, sequences, *, family="llama", updated=True):
-    model = tiny(family)
+    model = moved_model(family)
     found = zerosum.gradient_interference(model, sequences.ids, random_update(model) if updated else None)
     found = replace(found, source="x", step=step)
     write(path, found, sequences, HOW)
@@ -86,7 +86,7 @@ def test_records_are_read_as_they_were_written(tmp_path, sequences):
 @pytest.mark.parametrize("method", ["exact", "sampled", "positionwise"])
 def test_stores_that_hold_documents_still_open(tmp_path, sequences, method):
     """As they were written before records were stored."""
-    model = tiny("llama").float()
+    model = moved_model("llama").float()
     update = {name: one.float() for name, one in random_update(model).items()}
     found = zerosum.gradient_interference(model, sequences.ids, update, method=method, n_sampled=16)
     found = replace(found, source="x", step=4, verified=Verified(2, 1e-6, 2e-6, float("nan"), 1e-7))
@@ -117,7 +117,7 @@ def test_a_record_that_is_damaged_or_foreign_is_one_line(tmp_path, sequences):
 
 def test_a_proxy_is_never_among_the_arrays_of_token_gradients(tmp_path, sequences):
     put(tmp_path / "s", 1, sequences)
-    model = tiny("llama")
+    model = moved_model("llama")
     found = zerosum.gradient_interference(model, sequences.ids, method="positionwise")
     write(tmp_path / "s", replace(found, source="x", step=2), sequences, HOW)
     store = open_gradients(tmp_path / "s")

@@ -7,8 +7,7 @@ import pytest
 import torch
 from test_exact import odd
 from test_first_order import random_update
-from tiny_models import VOCABULARY, tiny
-from transformers import BertConfig, BertForMaskedLM
+from tiny import VOCABULARY, moved_model, tiny_model
 
 import zerosum
 from zerosum.errors import InputError
@@ -27,7 +26,7 @@ def written_out(model, tokens, update):
 
 @pytest.mark.parametrize("method", ["exact", "general", "oracle"])
 def test_every_number_is_that_of_the_written_out_matrix(method, tokens):
-    model = tiny("llama", tied=False)
+    model = moved_model("llama", tied=False)
     update = random_update(model)
     found = zerosum.gradient_interference(model, tokens.numpy(), update, method=method)
     g, u, names = written_out(model, tokens, update)
@@ -76,7 +75,7 @@ def test_a_published_step(case, split, reference_data):
 
 
 def test_layers_add_up_to_the_model(tokens):
-    model = tiny("gpt2")
+    model = moved_model("gpt2")
     found = zerosum.gradient_interference(model, tokens, random_update(model))
     for sets in (found.layers, found.parameters):
         assert sum(one.sums.numel for one in sets) == sum(p.tensor.numel() for p in trainable(model))
@@ -87,14 +86,14 @@ def test_layers_add_up_to_the_model(tokens):
 
 
 def test_gradient_descent_on_the_same_tokens_moves_every_coordinate_one_way(tokens):
-    model = tiny("qwen3")
+    model = moved_model("qwen3")
     gradients = torch.autograd.grad(model(tokens, labels=tokens).loss, [p.tensor for p in trainable(model)])
     update = {p.name: -0.1 * g for p, g in zip(trainable(model), gradients, strict=True)}
     assert zerosum.gradient_interference(model, tokens, update).C_uG == pytest.approx(1.0, abs=1e-9)
 
 
 def test_a_sample_says_how_sure_it_is():
-    model = tiny("llama", num_hidden_layers=1)
+    model = moved_model("llama", num_hidden_layers=1)
     tokens = torch.randint(0, VOCABULARY, (24, 33), generator=torch.Generator().manual_seed(5))
     update = random_update(model)
     exact, found = (
@@ -116,18 +115,18 @@ def test_a_sample_says_how_sure_it_is():
 
 
 def test_without_an_update_reasons_stand_in_place_of_numbers(tokens):
-    document = zerosum.gradient_interference(tiny("gpt2"), tokens).to_json()
+    document = zerosum.gradient_interference(moved_model("gpt2"), tokens).to_json()
     json.dumps(document, allow_nan=False)
     assert 0 < document["D_grad"] < 1
     for name in ("C_g", "C_ug", "C_uG", "D_loss", "M_first_order", "null", "first_order", "loss_change"):
         assert document[name] is None, name
         assert document[f"{name}_reason"] == "no update was given"
-    still = zerosum.gradient_interference(tiny("gpt2"), tokens, {}).to_json()
+    still = zerosum.gradient_interference(moved_model("gpt2"), tokens, {}).to_json()
     assert "moves nothing" in still["C_g_reason"]
 
 
 def test_auto_samples_what_would_take_too_long(monkeypatch):
-    model = tiny("llama", num_hidden_layers=1)
+    model = moved_model("llama", num_hidden_layers=1)
     tokens = torch.randint(0, VOCABULARY, (8, 33), generator=torch.Generator().manual_seed(5))
     monkeypatch.setattr(_plan, "exact_seconds", lambda model, tokens, layout, update: 10.0)
     found = zerosum.gradient_interference(model, tokens, n_sampled=64)
@@ -139,12 +138,10 @@ def test_auto_samples_what_would_take_too_long(monkeypatch):
 
 
 def test_a_model_that_sees_its_labels_is_told_apart(tokens):
-    size = {"vocab_size": VOCABULARY, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    model = BertForMaskedLM(BertConfig(**size, intermediate_size=16))
-    found = zerosum.gradient_interference(model, tokens)
+    found = zerosum.gradient_interference(tiny_model("bert"), tokens)
     assert found.method == "general"
     assert "its own label" in found.notes[-1]
-    assert not any("label" in note for note in zerosum.gradient_interference(tiny("llama"), tokens).notes)
+    assert not any("label" in note for note in zerosum.gradient_interference(moved_model("llama"), tokens).notes)
 
 
 def test_a_model_of_own_layers_takes_the_general_path_and_says_so(tokens):
@@ -157,7 +154,7 @@ def test_a_model_of_own_layers_takes_the_general_path_and_says_so(tokens):
 
 
 def test_only_the_head_is_trained(tokens):
-    model = tiny("llama", tied=False)
+    model = moved_model("llama", tied=False)
     for name, one in model.named_parameters():
         one.requires_grad_(name == "lm_head.weight")
     found, expected = (zerosum.gradient_interference(model, tokens, method=method) for method in ("exact", "oracle"))
@@ -165,6 +162,6 @@ def test_only_the_head_is_trained(tokens):
 
 
 def test_one_token_and_equal_tokens_are_no_reason_for_the_general_path():
-    model = tiny("llama").float()
+    model = moved_model("llama").float()
     for tokens in (np.array([[3, 5]]), np.full((4, 7), 3)):
         assert zerosum.gradient_interference(model, tokens).method == "exact"

@@ -4,15 +4,12 @@ import numpy as np
 import pytest
 import torch
 from test_first_order import random_update
-from tiny_models import VOCABULARY, tiny
-from transformers import T5Config, T5ForConditionalGeneration
+from tiny import VOCABULARY, moved_model, tiny_model
 
 import zerosum
 from zerosum.errors import InputError
 from zerosum.gradients import _plan
 from zerosum.gradients._update import update_between
-
-T5 = {"vocab_size": VOCABULARY, "d_model": 8, "d_kv": 4, "d_ff": 8, "num_layers": 1, "num_heads": 2}
 
 
 @pytest.mark.parametrize(
@@ -24,13 +21,13 @@ T5 = {"vocab_size": VOCABULARY, "d_model": 8, "d_kv": 4, "d_ff": 8, "num_layers"
     ],
 )
 def test_updates_that_do_not_fit_are_one_line(change, words, tokens):
-    model = tiny("llama", tied=False)
+    model = moved_model("llama", tied=False)
     with pytest.raises(InputError, match=words):
         zerosum.gradient_interference(model, tokens, change(random_update(model)))
 
 
 def test_two_updates_of_a_tied_matrix_must_agree(tokens):
-    model = tiny("llama")
+    model = moved_model("llama")
     update = random_update(model)
     both = update | {"lm_head.weight": update["model.embed_tokens.weight"].clone()}
     assert np.array_equal(
@@ -46,19 +43,19 @@ def test_two_updates_of_a_tied_matrix_must_agree(tokens):
 )
 def test_updates_of_the_wrong_kind_are_one_line(update, words, tokens):
     if words is None:
-        assert zerosum.first_order_changes(tiny("llama"), tokens, update).any() == np.False_
+        assert zerosum.first_order_changes(moved_model("llama"), tokens, update).any() == np.False_
         return
     with pytest.raises(InputError, match=words):
-        zerosum.gradient_interference(tiny("llama", tied=False), tokens, update)
+        zerosum.gradient_interference(moved_model("llama", tied=False), tokens, update)
 
 
 def test_units_of_different_lengths_are_one_line(tokens):
     with pytest.raises(InputError, match="unit: shape"):
-        zerosum.gradient_interference(tiny("llama"), tokens, unit=[[1], [1, 2], [3]])
+        zerosum.gradient_interference(moved_model("llama"), tokens, unit=[[1], [1, 2], [3]])
 
 
 def test_what_cannot_be_measured_is_one_line(tokens):
-    model = tiny("llama")
+    model = moved_model("llama")
     with pytest.raises(InputError, match="vocabulary"):
         zerosum.gradient_interference(model, tokens + VOCABULARY)
     with pytest.raises(InputError, match="unknown"):
@@ -70,7 +67,7 @@ def test_what_cannot_be_measured_is_one_line(tokens):
     with pytest.raises(InputError, match="too few"):
         zerosum.gradient_interference(model, tokens, method="sampled", n_sampled=3)
     with pytest.raises(InputError, match="bfloat16"):
-        zerosum.gradient_interference(tiny("llama").bfloat16(), tokens)
+        zerosum.gradient_interference(moved_model("llama").bfloat16(), tokens)
     with pytest.raises(InputError, match="seed -1"):
         zerosum.gradient_interference(model, tokens, seed=-1)
     with pytest.raises(InputError, match=r"unit: shape \(2,\)"):
@@ -80,13 +77,13 @@ def test_what_cannot_be_measured_is_one_line(tokens):
     with pytest.raises(InputError, match="lost in float32"):
         zerosum.gradient_interference(model, tokens, {"lm_head.weight": 1e-40 * torch.ones(VOCABULARY, 16)})
     with pytest.raises(InputError, match="encoder"):
-        zerosum.gradient_interference(T5ForConditionalGeneration(T5Config(**T5)), tokens)
+        zerosum.gradient_interference(tiny_model("t5", d_kv=4, d_ff=8), tokens)
     with pytest.raises(InputError, match="not a module"):
         zerosum.gradient_interference(lambda ids: ids, tokens)
     with pytest.raises(InputError, match="shapes"):
-        update_between(model, tiny("llama", intermediate_size=32))
+        update_between(model, moved_model("llama", intermediate_size=32))
     with pytest.raises(InputError, match="only one of them"):
-        update_between(model, tiny("llama", num_hidden_layers=1))
+        update_between(model, moved_model("llama", num_hidden_layers=1))
     model.lm_head.weight.data[0, 0] = float("inf")
     with pytest.raises(InputError, match="not finite"):
         zerosum.gradient_interference(model, tokens)
@@ -99,4 +96,4 @@ def test_what_cannot_be_measured_is_one_line(tokens):
 def test_too_little_memory_is_one_line(tokens, monkeypatch):
     monkeypatch.setattr(_plan, "free_memory", lambda device: 1_000)
     with pytest.raises(InputError, match="not enough memory"):
-        zerosum.gradient_interference(tiny("llama"), tokens)
+        zerosum.gradient_interference(moved_model("llama"), tokens)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from test_first_order import random_update
 from test_measure import written_out
-from tiny_models import VOCABULARY, tiny
+from tiny import VOCABULARY, moved_model
 
 import zerosum
 from zerosum.gradients import _passes
@@ -13,7 +13,7 @@ from zerosum.gradients._verify import verify
 
 
 def test_the_size_of_batches_changes_nothing(tokens):
-    model = tiny("olmo2")
+    model = moved_model("olmo2")
     update = random_update(model)
     one, other = (
         zerosum.gradient_interference(model, tokens, update, tokens_per_batch=size).to_json() for size in (12, 36)
@@ -23,7 +23,7 @@ def test_the_size_of_batches_changes_nothing(tokens):
 
 
 def test_padded_sequences_are_measured_without_their_padding(tokens):
-    model = tiny("llama")
+    model = moved_model("llama")
     padded = tokens.numpy().copy()
     padded[1, 6:] = -1
     found = zerosum.gradient_interference(model, padded, random_update(model))
@@ -37,7 +37,7 @@ def test_padded_sequences_are_measured_without_their_padding(tokens):
 
 
 def test_batches_are_strata_of_one_sample(monkeypatch):
-    model = tiny("llama", num_hidden_layers=1)
+    model = moved_model("llama", num_hidden_layers=1)
     tokens = torch.randint(0, VOCABULARY, (24, 33), generator=torch.Generator().manual_seed(5))
     found = [
         zerosum.gradient_interference(model, tokens, random_update(model), method=m, n_sampled=96, tokens_per_batch=256)
@@ -48,7 +48,7 @@ def test_batches_are_strata_of_one_sample(monkeypatch):
 
 
 def test_gradient_checkpointing_changes_nothing(tokens):
-    model = tiny("llama")
+    model = moved_model("llama")
     expected = zerosum.gradient_interference(model, tokens, random_update(model))
     model.gradient_checkpointing_enable()
     found = zerosum.gradient_interference(model.train(), tokens, random_update(model))
@@ -61,7 +61,7 @@ def test_products_are_in_full_precision_whatever_was_asked_for_outside(tokens, m
     monkeypatch.setattr(_passes, "changes_of", lambda *a: seen.append(torch.get_float32_matmul_precision()) or real(*a))
     torch.set_float32_matmul_precision("high")
     try:
-        zerosum.gradient_interference(tiny("llama"), tokens, random_update(tiny("llama")))
+        zerosum.gradient_interference(moved_model("llama"), tokens, random_update(moved_model("llama")))
         assert torch.get_float32_matmul_precision() == "high"
     finally:
         torch.set_float32_matmul_precision("highest")
@@ -69,7 +69,7 @@ def test_products_are_in_full_precision_whatever_was_asked_for_outside(tokens, m
 
 
 def test_the_model_is_left_as_it_was(tokens):
-    model = tiny("llama", attention_dropout=0.5).train()
+    model = moved_model("llama", attention_dropout=0.5).train()
     model.model.layers[0].eval()
     model.model.norm.weight.requires_grad = False
     update = {name: 0.1 * value for name, value in random_update(model).items()}
@@ -85,7 +85,7 @@ def test_the_model_is_left_as_it_was(tokens):
 
 
 def test_an_operation_without_forward_mode_goes_by_backward_passes(tokens, monkeypatch):
-    model = tiny("llama")
+    model = moved_model("llama")
     update = random_update(model)
     expected = zerosum.first_order_changes(model, tokens, update)
 
@@ -101,7 +101,7 @@ def test_an_operation_without_forward_mode_goes_by_backward_passes(tokens, monke
 
 @pytest.mark.parametrize("method", ["exact", "sampled"])
 def test_batches_are_halved_where_memory_runs_out(method, monkeypatch):
-    model = tiny("llama", num_hidden_layers=1)
+    model = moved_model("llama", num_hidden_layers=1)
     tokens = torch.randint(0, VOCABULARY, (12, 33), generator=torch.Generator().manual_seed(5))
     whole = zerosum.gradient_interference(model, tokens, random_update(model), method=method, n_sampled=192)
     tried = []
@@ -130,7 +130,7 @@ def test_batches_are_halved_where_memory_runs_out(method, monkeypatch):
 
 @pytest.mark.parametrize("method", ["exact", "general", "oracle"])
 def test_a_module_used_twice_is_left_as_it_was_and_measured_rightly(method, tokens):
-    model = tiny("llama", tied=False)
+    model = moved_model("llama", tied=False)
     model.model.layers[1].mlp = model.model.layers[0].mlp
     update = random_update(model)
     g, u, _ = written_out(model, tokens, update)

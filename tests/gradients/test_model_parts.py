@@ -6,7 +6,7 @@ import torch
 from small_families import small_model
 from test_first_order import random_update
 from test_odd_models import Model
-from tiny_models import VOCABULARY, tiny
+from tiny import VOCABULARY, moved_model
 from torch import nn
 from torch.nn import functional
 
@@ -49,7 +49,7 @@ def test_a_model_inside_another_has_its_embedding_and_head(tokens):
         def forward(self, ids):
             return self.inner(ids)
 
-    model = tiny("llama")
+    model = moved_model("llama")
     expected, found = (zerosum.gradient_interference(one, tokens) for one in (model, Around(model)))
     assert found.D_grad == pytest.approx(expected.D_grad, abs=1e-9)
     assert not any("names neither" in note for note in found.notes)
@@ -79,7 +79,7 @@ def test_gradients_that_parameters_hold_stay(tokens):
 
 
 def test_what_is_frozen_is_said(tokens):
-    model, after = tiny("llama"), tiny("llama")
+    model, after = moved_model("llama"), moved_model("llama")
     model.model.norm.weight.requires_grad_(False)
     for one in after.parameters():
         one.data += 0.01
@@ -135,7 +135,7 @@ def test_a_wrapper_whose_base_gives_logits(tokens):
         def forward(self, ids, **options):
             return self.base_model(ids, **options)
 
-    model = tiny("llama")
+    model = moved_model("llama")
     expected, found = (zerosum.gradient_interference(one, tokens) for one in (model, Wrapped(model)))
     assert found.method == "exact"
     assert found.D_grad == pytest.approx(expected.D_grad, abs=1e-9)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from test_exact import FAMILIES, assert_same_sums
-from tiny_models import VOCABULARY, tiny
+from tiny import VOCABULARY, moved_model
 from torch import nn
 
 from zerosum.gradients._exact import exact_sums
@@ -100,7 +100,7 @@ def test_one_backward_pass_is_that_of_the_module(model, kind):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_norms_of_every_family_are_of_the_closed_form_in_float32(family, tokens, monkeypatch):
-    model = tiny(family, tied=False)
+    model = moved_model(family, tied=False)
     expected = oracle_sums(model, tokens)
     used = used_forms(monkeypatch)
     assert_same_sums(exact_sums(model.float(), tokens), expected, within=1e-5)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from test_first_order import random_update
-from tiny_models import VOCABULARY, tiny
+from tiny import VOCABULARY, moved_model
 from torch import nn
 from torch.nn import functional
 
@@ -137,7 +137,7 @@ def test_positions_of_one_axis_are_no_reason_for_the_general_path():
 
 
 def test_a_token_of_every_batch_is_measured_again(tokens):
-    model = tiny("llama")
+    model = moved_model("llama")
     found = zerosum.gradient_interference(model, tokens, method="exact").per_token["norm_l1"]
     batch, rng = _measurement.Batch(np.arange(3), tokens), np.random.default_rng(0)
     require_same_size(model, batch, found, "float32", rng)
@@ -147,7 +147,7 @@ def test_a_token_of_every_batch_is_measured_again(tokens):
 
 @pytest.mark.parametrize("method", ["exact", "sampled", "general"])
 def test_verify_sees_what_was_measured(method, tokens):
-    model, update = tiny("llama"), random_update(tiny("llama"))
+    model, update = moved_model("llama"), random_update(moved_model("llama"))
     found = zerosum.gradient_interference(model, tokens, update, method=method, n_sampled=18)
     right = vars(verify(model, tokens, update, found, K=5))
     assert right.pop("K") == 5
@@ -160,7 +160,7 @@ def test_verify_sees_what_was_measured(method, tokens):
 
 
 def test_where_forward_mode_gives_something_else_backward_passes_do(tokens, monkeypatch):
-    model = tiny("llama")
+    model = moved_model("llama")
     update = random_update(model)
     expected, real = zerosum.first_order_changes(model, tokens, update), _passes.first_order
     monkeypatch.setattr(_passes, "first_order", lambda *arguments: 1.1 * real(*arguments))

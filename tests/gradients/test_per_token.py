@@ -5,7 +5,7 @@ import pytest
 import torch
 from test_exact import FAMILIES, odd
 from test_first_order import random_update
-from tiny_models import tiny
+from tiny import moved_model
 
 from zerosum.gradients._exact import exact_sums
 from zerosum.gradients._general import general_sums
@@ -28,14 +28,14 @@ def assert_same_numbers(found, expected, within=1e-9):
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_has_the_oracles_numbers(family, tied, attention, tokens):
-    model = tiny(family, tied=tied, attention=attention)
+    model = moved_model(family, tied=tied, attention=attention)
     update = random_update(model)
     expected = oracle_sums(model, tokens, update, per_token=True).tokens
     assert_same_numbers(exact_sums(model, tokens, update, per_token=True, block=5).tokens, expected)
 
 
 def test_the_oracles_numbers_are_those_of_the_written_out_gradients(tokens):
-    model = tiny("llama")
+    model = moved_model("llama")
     update = random_update(model)
     found = oracle_sums(model, tokens, update, which=[(1, 4)], per_token=True).tokens
     gradients = next(token_gradients(model, tokens, [(1, 4)]))
@@ -50,7 +50,7 @@ def test_the_oracles_numbers_are_those_of_the_written_out_gradients(tokens):
 
 
 def test_layers_used_twice_biases_and_the_general_path(tokens):
-    for model in (odd(), tiny("gpt2")):
+    for model in (odd(), moved_model("gpt2")):
         update = random_update(model)
         expected = oracle_sums(model, tokens, update, per_token=True).tokens
         assert_same_numbers(exact_sums(model, tokens, update, per_token=True).tokens, expected)
@@ -59,7 +59,7 @@ def test_layers_used_twice_biases_and_the_general_path(tokens):
 
 @pytest.mark.parametrize("sums", [exact_sums, general_sums, oracle_sums])
 def test_what_does_not_move_has_no_numbers_and_nothing_is_given_unasked(sums, tokens):
-    model = tiny("qwen3")
+    model = moved_model("qwen3")
     some = {"model.norm.weight": random_update(model)["model.norm.weight"]}
     assert sums(model, tokens).tokens is None
     assert sums(model, tokens, per_token=True).tokens.signed == {}
@@ -69,7 +69,7 @@ def test_what_does_not_move_has_no_numbers_and_nothing_is_given_unasked(sums, to
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("family", ["gpt2", "olmo2"])
 def test_sampled_tokens_have_their_numbers_and_places(family, tied, tokens):
-    model = tiny(family, tied=tied)
+    model = moved_model(family, tied=tied)
     update = random_update(model)
     found = sampled_mass(model, tokens, update, n_tokens=18, seed=1)
     places = found.row, found.at
@@ -83,7 +83,7 @@ def test_sampled_tokens_have_their_numbers_and_places(family, tied, tokens):
 
 
 def test_samples_merge_token_by_token(tokens):
-    model = tiny("llama")
+    model = moved_model("llama")
     parts = [sampled_mass(model, tokens, random_update(model), n_tokens=18, seed=seed) for seed in (1, 2)]
     parts[1].row[:] += len(tokens)
     whole = SampledMass.merge(parts)
@@ -94,7 +94,7 @@ def test_samples_merge_token_by_token(tokens):
 
 
 def test_losses_that_are_known_need_no_forward_pass(tokens, monkeypatch):
-    model = tiny("llama").float()
+    model = moved_model("llama").float()
     losses = torch.nn.functional.cross_entropy(
         model(tokens[:, :-1]).logits.flatten(0, 1), tokens[:, 1:].flatten(), reduction="none"
     )

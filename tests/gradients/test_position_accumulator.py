@@ -3,7 +3,7 @@
 import pytest
 import torch
 from test_exact import FAMILIES, odd
-from tiny_models import tiny
+from tiny import moved_model
 from torch import nn
 from torch.nn import functional
 
@@ -70,7 +70,7 @@ def written_out(model, tokens):
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_has_the_written_out_contributions(family, tied, tokens):
-    model = tiny(family, tied=tied)
+    model = moved_model(family, tied=tied)
     exact = oracle_sums(model, tokens)
     found = positionwise_sums(model, tokens)
     for name, expected in written_out(model, tokens).items():
@@ -87,7 +87,7 @@ def test_layers_used_twice_without_a_separate_head(tokens):
 
 
 def test_it_is_no_token_gradient_below_the_last_attention_and_one_behind_it(tokens):
-    model = tiny("llama", tied=False)
+    model = moved_model("llama", tied=False)
     proxy, exact = positionwise_sums(model, tokens), exact_sums(model, tokens)
     for name in ("model.layers.1.mlp.up_proj.weight", "model.norm.weight", "lm_head.weight"):
         assert torch.allclose(proxy.mass[name], exact.mass[name], rtol=1e-6), name

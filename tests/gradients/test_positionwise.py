@@ -4,7 +4,7 @@ import pytest
 import torch
 from test_exact import FAMILIES, odd
 from test_first_order import random_update
-from tiny_models import tiny
+from tiny import moved_model
 from torch import nn
 from torch.nn import functional
 
@@ -42,7 +42,7 @@ def written_out(model, tokens):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_outer_products_of_every_position(family, tokens):
-    model = tiny(family, tied=False)
+    model = moved_model(family, tied=False)
     found, expected = positionwise_sums(model, tokens), written_out(model, tokens)
     assert len(expected) > 3
     for name, mass in expected.items():
@@ -52,7 +52,7 @@ def test_outer_products_of_every_position(family, tokens):
 
 @pytest.mark.parametrize("tied", [True, False])
 def test_the_sum_over_positions_is_the_sum_over_tokens(tied, tokens):
-    model = tiny("llama", tied=tied)
+    model = moved_model("llama", tied=tied)
     found, expected = positionwise_sums(model, tokens), oracle_sums(model, tokens)
     for name, net in expected.net.items():
         assert float((found.net[name] - net).abs().max()) <= 1e-6 * float(net.abs().max()), name  # float32 norms
@@ -60,7 +60,7 @@ def test_the_sum_over_positions_is_the_sum_over_tokens(tied, tokens):
 
 
 def test_it_is_the_token_gradient_at_the_head_alone(tokens):
-    model = tiny("llama", tied=False)
+    model = moved_model("llama", tied=False)
     found, expected = positionwise_sums(model, tokens), oracle_sums(model, tokens)
     head, below = "lm_head.weight", "model.layers.0.mlp.up_proj.weight"
     assert torch.allclose(found.mass[head], expected.mass[head], rtol=1e-9, atol=1e-15)
@@ -68,7 +68,7 @@ def test_it_is_the_token_gradient_at_the_head_alone(tokens):
 
 
 def test_rows_of_norms_and_embeddings_count_by_position():
-    model = tiny("llama", tied=False)
+    model = moved_model("llama", tied=False)
     tokens = torch.tensor([[3, 3, 3, 5]])  # one row of the embedding, at three positions
     found, model_inputs = positionwise_sums(model, tokens), model.model.embed_tokens(tokens[:, :-1]).detach()
     model_inputs.requires_grad_()
@@ -83,7 +83,7 @@ def test_rows_of_norms_and_embeddings_count_by_position():
 
 
 def test_it_stands_under_its_own_name_and_not_as_token_gradients(tokens):
-    model = tiny("qwen3")
+    model = moved_model("qwen3")
     update = random_update(model)
     found, exact = (
         zerosum.gradient_interference(model, tokens, update, method=method, tokens_per_batch=12)

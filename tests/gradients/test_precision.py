@@ -5,7 +5,7 @@ import pytest
 import torch
 from test_exact import FAMILIES
 from test_first_order import random_update
-from tiny_models import tiny
+from tiny import moved_model
 
 import zerosum
 from zerosum.errors import InputError
@@ -24,7 +24,7 @@ def relative(found, expected):
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_sums_are_off_by_rounding_and_by_no_more(family, tied, tokens):
-    model = tiny(family, tied=tied).float()
+    model = moved_model(family, tied=tied).float()
     wide, layout = oracle_sums(model, tokens), layout_of(model, tokens)
     with narrow(model, "bfloat16"):
         rounded, found = oracle_sums(model, tokens), exact_sums(model, tokens, layout=layout)
@@ -39,7 +39,7 @@ def test_sums_are_off_by_rounding_and_by_no_more(family, tied, tokens):
 
 
 def test_the_error_is_that_of_a_few_tokens(tokens):
-    model = tiny("llama").float()
+    model = moved_model("llama").float()
     found = dtype_error(model, tokens, "bfloat16")
     assert found.tokens == COMPARED
     assert ROUNDING / 10 < found.gradients < 20 * ROUNDING
@@ -49,7 +49,7 @@ def test_the_error_is_that_of_a_few_tokens(tokens):
 
 @pytest.mark.parametrize("method", ["exact", "sampled", "positionwise", "general"])
 def test_a_measurement_says_what_bfloat16_changes(method):
-    model = tiny("llama", num_hidden_layers=1).float()
+    model = moved_model("llama", num_hidden_layers=1).float()
     tokens = torch.randint(0, 30, (24, 17), generator=torch.Generator().manual_seed(5))
     update = random_update(model)
     wide, found = (
@@ -70,4 +70,4 @@ def test_a_measurement_says_what_bfloat16_changes(method):
 )
 def test_precisions_that_are_not_offered(dtype, width, words, tokens):
     with pytest.raises(InputError, match=words):
-        zerosum.gradient_interference(getattr(tiny("llama"), width)(), tokens, dtype=dtype)
+        zerosum.gradient_interference(getattr(moved_model("llama"), width)(), tokens, dtype=dtype)

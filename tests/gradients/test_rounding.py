@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from test_first_order import random_update
-from tiny_models import VOCABULARY, tiny
+from tiny import VOCABULARY, moved_model
 
 import zerosum
 from zerosum.gradients.parameters import trainable
@@ -18,10 +18,10 @@ def of(found, name):
 
 
 @pytest.mark.parametrize("scale", [1.0, 6.0])
-@pytest.mark.parametrize("family", ["gpt2", "gpt-neox"])
+@pytest.mark.parametrize("family", ["gpt2", "gpt_neox"])
 def test_float32_counts_what_float64_counts(family, scale, tokens):
     """A softmax ignores the key's bias, a part of the bias of queries, keys and values."""
-    wide = tiny(family)
+    wide = moved_model(family)
     for one in trainable(wide):
         one.tensor.data *= scale if one.kind == "matrix" else 1.0
     narrow = copy.deepcopy(wide).float()
@@ -33,12 +33,12 @@ def test_float32_counts_what_float64_counts(family, scale, tokens):
         assert touched == [one.sums.touched for one in expected.parameters]
         assert any("rounding" in note for note in found.notes) == any(one.sums.rounding for one in found.parameters)
     biases = [one.sums.touched for one in expected.parameters if one.sums.numel == 48 and one.kind == "bias"]
-    assert biases == [{"gpt2": 32, "gpt-neox": 40}[family]] * 2  # the key's 16, or those 8 that no rotation moves
+    assert biases == [{"gpt2": 32, "gpt_neox": 40}[family]] * 2  # the key's 16, or those 8 that no rotation moves
 
 
 def test_where_all_is_rounding_nothing_is_said(tokens):
     """Tokens that are all the same: no attention moves, so queries and keys have no gradient."""
-    model, same = tiny("llama").float(), torch.full((4, 9), 3)
+    model, same = moved_model("llama").float(), torch.full((4, 9), 3)
     found = zerosum.gradient_interference(model, same, random_update(model))
     keys = of(found, "model.layers.0.self_attn.k_proj.weight")
     assert keys.sums.touched == 0
@@ -51,7 +51,7 @@ def test_where_all_is_rounding_nothing_is_said(tokens):
 
 
 def test_a_sample_leaves_rounding_out_too():
-    model = tiny("gpt2", n_layer=1).float()
+    model = moved_model("gpt2", n_layer=1).float()
     tokens = torch.randint(0, VOCABULARY, (24, 33), generator=torch.Generator().manual_seed(5))
     found = zerosum.gradient_interference(model, tokens, random_update(model), method="sampled", n_sampled=192)
     exact = zerosum.gradient_interference(model, tokens, random_update(model), method="exact")
@@ -62,7 +62,7 @@ def test_a_sample_leaves_rounding_out_too():
 
 def test_small_gradients_that_are_no_rounding_count(tokens):
     """A feed-forward unit that hardly reaches the output: its gradients are small, and right to all digits."""
-    model = tiny("llama").float()
+    model = moved_model("llama").float()
     model.model.layers[0].mlp.down_proj.weight.data[:, 0] *= 1e-3
     found = zerosum.gradient_interference(model, tokens)
     gate = of(found, "model.layers.0.mlp.gate_proj.weight")
@@ -73,7 +73,7 @@ def test_small_gradients_that_are_no_rounding_count(tokens):
 
 def test_small_gradients_of_a_layer_without_biases_count(tokens):
     """Those of a whole matrix may be far below the rest of its layer's, some of them below what rounding is there."""
-    model = tiny("llama").float()
+    model = moved_model("llama").float()
     model.model.layers[0].mlp.down_proj.weight.data *= 1e-5
     narrow, wide = (zerosum.gradient_interference(one, tokens) for one in (model, copy.deepcopy(model).double()))
     for found in (narrow, wide):

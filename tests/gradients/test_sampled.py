@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from test_first_order import random_update
-from tiny_models import VOCABULARY, tiny
+from tiny import VOCABULARY, moved_model
 from transformers import AutoModelForCausalLM
 
 import zerosum
@@ -50,13 +50,13 @@ def test_calibrated_weights_add_up_the_auxiliary_variable():
 @pytest.mark.parametrize(("n", "why"), [(3, "too few"), (36, "all of these 36 tokens.*exact")])
 def test_samples_that_make_no_sense_are_refused(n, why, tokens):
     with pytest.raises(InputError, match=why):
-        zerosum.gradient_interference(tiny("llama"), tokens, method="sampled", n_sampled=n)
+        zerosum.gradient_interference(moved_model("llama"), tokens, method="sampled", n_sampled=n)
 
 
 def test_texts_of_every_length_give_their_share():
     """Each length is a batch: no more than a token of each text, and its share of the sample."""
     rng = np.random.default_rng(4)
-    model, tokens = tiny("llama", num_hidden_layers=1), rng.integers(0, VOCABULARY, (24, 33))
+    model, tokens = moved_model("llama", num_hidden_layers=1), rng.integers(0, VOCABULARY, (24, 33))
     for row, length in zip(tokens, range(2, 34), strict=False):
         row[length:] = -1
     update = random_update(model)
@@ -73,7 +73,7 @@ def test_texts_of_every_length_give_their_share():
 
 
 def test_intervals_hold_where_little_is_left_unseen():
-    model, tokens = tiny("llama", num_hidden_layers=1), torch.randint(0, VOCABULARY, (8, 32))
+    model, tokens = moved_model("llama", num_hidden_layers=1), torch.randint(0, VOCABULARY, (8, 32))
     update = random_update(model)
     exact, held = zerosum.gradient_interference(model, tokens, update, method="exact"), []
     for seed in range(24):
@@ -89,7 +89,7 @@ def test_small_batches_are_spread_over_the_groups():
 
 
 def test_what_stands_for_itself_alone_leaves_no_doubt(tokens):
-    found = sampled_mass(tiny("llama"), tokens, random_update(tiny("llama")), n_tokens=36)
+    found = sampled_mass(moved_model("llama"), tokens, random_update(moved_model("llama")), n_tokens=36)
     assert found.weight.tolist() == pytest.approx([1.0] * 36, abs=1e-9)
     assert found.moved_interval() == pytest.approx((found.total_moved(),) * 2, rel=1e-6)
 
@@ -97,7 +97,7 @@ def test_what_stands_for_itself_alone_leaves_no_doubt(tokens):
 @pytest.mark.parametrize("family", ["llama", "gpt2"])
 @pytest.mark.parametrize("tied", [True, False])
 def test_sampled_tokens_have_the_oracles_sums(family, tied, tokens):
-    model = tiny(family, tied=tied)
+    model = moved_model(family, tied=tied)
     update = random_update(model)
     found = sampled_mass(model, tokens, update, n_tokens=18, seed=1)
     sample = draw(18, 3, 12, seed=1)
@@ -133,7 +133,7 @@ def accuracy(model, tokens, update, draws):
 
 def test_estimates_are_close_and_their_intervals_cover():
     """256 of 4,096 tokens, 50 draws: the promised error and coverage."""
-    model = tiny("llama", num_hidden_layers=1).float()
+    model = moved_model("llama", num_hidden_layers=1).float()
     tokens = torch.randint(0, VOCABULARY, (128, 33), generator=torch.Generator().manual_seed(5))
     errors, held = accuracy(model, tokens, random_update(model), 50)
     error_of_D, error_of_mass = np.sqrt(np.mean(np.square(errors), axis=0))
@@ -166,7 +166,7 @@ def test_groups_are_spread_over_stretches_of_positions():
 
 def test_what_too_few_tokens_touch_is_said_to_be_unknown():
     """Rows of position embeddings: most of one's gradient is that of the tokens at its position, seldom drawn."""
-    model = tiny("gpt2", n_layer=1).float()
+    model = moved_model("gpt2", n_layer=1).float()
     tokens = torch.randint(0, VOCABULARY, (8, 33), generator=torch.Generator().manual_seed(5))
     exact, found = (
         zerosum.gradient_interference(model, tokens, method=method, n_sampled=64) for method in ("exact", "sampled")
@@ -185,6 +185,6 @@ def test_what_too_few_tokens_touch_is_said_to_be_unknown():
 
 
 def test_the_same_seed_gives_the_same_estimate(tokens):
-    model = tiny("qwen3")
+    model = moved_model("qwen3")
     one, other = (sampled_mass(model, tokens, random_update(model), n_tokens=18, seed=3) for _ in range(2))
     assert one.total_moved() == other.total_moved()

@@ -5,27 +5,27 @@ import torch
 from test_exact import FAMILIES, assert_same_sums
 from test_first_order import random_update
 from test_per_token import assert_same_numbers
-from tiny_models import VOCABULARY, tiny
+from tiny import VOCABULARY, moved_model
 from torch import nn
 
 from zerosum.gradients._exact import Layout, exact_sums, layout_of
 from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients.layerwise._tail import find_tail
 
-PROJECTIONS = {"gpt2": "transformer.h.1.attn.c_proj", "gpt-neox": "gpt_neox.layers.1.attention.dense"}
+PROJECTIONS = {"gpt2": "transformer.h.1.attn.c_proj", "gpt_neox": "gpt_neox.layers.1.attention.dense"}
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_is_cut_behind_its_last_attention(family, attention, tokens):
-    model = tiny(family, attention=attention)
+    model = moved_model(family, attention=attention)
     tail = layout_of(model, tokens).tail
     assert tail.projection is model.get_submodule(PROJECTIONS.get(family, "model.layers.1.self_attn.o_proj"))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_sums_and_numbers_are_those_of_passes_through_the_whole_model(family, tokens):
-    model = tiny(family)
+    model = moved_model(family)
     update, layout = random_update(model), layout_of(model, tokens)
     found, plain = (
         exact_sums(model, tokens, update, per_token=True, layout=one) for one in (layout, Layout(layout.head))
@@ -107,7 +107,7 @@ def test_a_cut_that_gives_another_gradient_is_not_made(how, tokens):
 
 
 def test_nothing_is_cut_off_frozen_layers(tokens):
-    model = tiny("llama")
+    model = moved_model("llama")
     for name, parameter in model.named_parameters():
         parameter.requires_grad = "norm.weight" in name and "layers" not in name
     assert layout_of(model, tokens).tail is None

@@ -4,21 +4,17 @@ import pickle
 
 import pytest
 import torch
+from tiny import tiny_model
 
 from zerosum import InputError
 from zerosum.training.optimizer_choice import Choice
 from zerosum.training.updater import find_updater
 
-LLAMA = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
-
 
 @pytest.fixture
 def model():
     """Weights in two dimensions and norms in one; the biases of attention make both groups uneven."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(0)
-    return LlamaForCausalLM(LlamaConfig(vocab_size=40, attention_bias=True, **LLAMA)).eval()
+    return tiny_model(hidden_size=16, num_attention_heads=2, attention_bias=True)
 
 
 def groups(model, weight_decay=0.1):

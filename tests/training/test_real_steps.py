@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
-from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
+from tiny import VOCABULARY, tiny_model
+from transformers import Trainer, TrainingArguments
 
 from zerosum import InputError
 from zerosum.checkpoints import load_model, open_run
@@ -19,15 +20,11 @@ from zerosum.training.real_steps import draw_batches, left_out, real_steps
 from zerosum.training.step import update
 from zerosum.training.updater import find_updater
 
-VOCABULARY = 40
 IDS = np.random.default_rng(0).integers(0, VOCABULARY, (8, 13))
 
 
-def tiny(dropout=0.0):
-    torch.manual_seed(0)
-    settings = {"vocab_size": VOCABULARY, "n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 32}
-    off = {"embd_pdrop": dropout, "attn_pdrop": 0.0, "resid_pdrop": 0.0}
-    return GPT2LMHeadModel(GPT2Config(**settings, **off, bos_token_id=0, eos_token_id=0)).eval()
+def gpt2(dropout=0.0):
+    return tiny_model("gpt2", n_embd=16, n_head=2, embd_pdrop=dropout, attn_pdrop=0.0, resid_pdrop=0.0)
 
 
 def stepped(model, updater, ids, rows=None):
@@ -76,7 +73,7 @@ def trained(tmp_path_factory):
         logging_strategy="no",
     )
     data = [{"input_ids": row, "labels": row} for row in torch.as_tensor(IDS)]
-    Trainer(model=tiny(), args=arguments, train_dataset=data).train()
+    Trainer(model=gpt2(), args=arguments, train_dataset=data).train()
     return folder
 
 
@@ -120,7 +117,7 @@ def test_adamw_by_hand(trained):
 
 
 def test_sgd_with_saved_momentum_by_hand(tmp_path):
-    model = tiny()
+    model = gpt2()
     parameters = list(model.parameters())
     rule = Trainer.get_decay_parameter_names(None, model)
     order = [[one for n, one in model.named_parameters() if (n in rule) is yes] for yes in (True, False)]
@@ -140,10 +137,10 @@ def test_parts_of_a_batch_and_padding_weigh_every_token_the_same():
     ids[6, 2:] = -1
     weights = []
     for rows in (None, 3):
-        model = tiny()
+        model = gpt2()
         weights.append(stepped(model, find_updater(Path(), model, Choice.parse("sgd:lr=1"), 0.0), ids, rows))
     assert furthest(*weights) < 1e-6
-    model = tiny()
+    model = gpt2()
     inputs = torch.as_tensor(np.maximum(ids, 0))
     losses = torch.nn.functional.cross_entropy(
         model(inputs[:, :-1]).logits.transpose(1, 2), inputs[:, 1:], reduction="none"
@@ -185,20 +182,20 @@ def test_the_step_of_our_own_run(recipe, tmp_path):
 
 
 def test_dropout_is_off_and_said():
-    model = tiny(dropout=0.5).train()
+    model = gpt2(dropout=0.5).train()
     updater = find_updater(Path(), model, Choice.parse("sgd:lr=0.1"))
     one, other = real_steps(model, updater, np.stack([IDS, IDS]), IDS[:2])
     np.testing.assert_array_equal(one.losses.batch_after, other.losses.batch_after)
     assert left_out(model) == [
         "the model's settings have embd_pdrop 0.5; the steps here drop nothing out, so that they are reproducible"
     ]
-    assert left_out(tiny()) == []
+    assert left_out(gpt2()) == []
     model.config.output_router_logits = True
     assert "balanced experts" in left_out(model)[1]
 
 
 def test_a_step_that_destroys_the_model_is_refused_and_undone():
-    model = tiny()
+    model = gpt2()
     start = {name: one.detach().clone() for name, one in model.named_parameters()}
     updater = find_updater(Path(), model, Choice.parse("sgd:lr=1e38"), 0.0)
     with pytest.raises(InputError, match=r"batch 1: .* not finite"):
