@@ -65,6 +65,24 @@ def test_json_has_the_promised_names(finished):
         assert all(interference <= step.keys() for step in one["one_step"])
 
 
+def test_a_run_has_one_fit(finished):
+    """The demo, `zerosum fit` and `zerosum report` say the same of one run, and so does its `fit.json`."""
+    folder, process = finished
+    own = json.loads(process.stdout)["runs"][0]["fit"]
+    run_folder = Path(own["source"]).parent
+    call = [sys.executable, "-m", "zerosum"]
+    fit = json.loads(subprocess.run([*call, "fit", run_folder, "--json"], capture_output=True, check=True).stdout)
+    out = folder.parent / "page"
+    command = [*call, "report", run_folder, "--out", out, "--json"]
+    report = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    written = json.loads((run_folder / "zerosum" / "fit.json").read_text())
+    for other in (fit["curves"][0], report["runs"][0]["curve"], written):
+        assert [other[name] for name in ("t_d", "L_d", "r_d", "cutoff", "verdict")] == [
+            own[name] for name in ("t_d", "L_d", "r_d", "cutoff", "verdict")
+        ]
+        assert other["intervals"] == own["intervals"]
+
+
 def test_identities_hold_in_what_is_printed(finished):
     for one in json.loads(finished[1].stdout)["runs"]:
         for found in one["double"] + one["one_step"]:

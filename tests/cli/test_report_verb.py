@@ -9,8 +9,8 @@ from called import call, one_document, quick_analyses
 from gradient_records import record
 from tiny import as_jsonl, loss_at
 
-import zerosum.show as reports
 from zerosum.gradients._store import write
+from zerosum.show import folder as files
 from zerosum.tokens import TokenSequences
 
 __all__ = ["call", "quick_analyses"]
@@ -46,11 +46,11 @@ def run(tmp_path):
 def undrawn(monkeypatch):
     """Reports without the seconds that their figures take; the page is a word."""
 
-    def write_run(told, folder):
+    def write(report, folder, documents, **options):
         (folder / "report.html").write_text("page")
         return folder / "report.html"
 
-    monkeypatch.setattr(reports, "write_run", write_run, raising=False)
+    monkeypatch.setattr(files, "write", write)
 
 
 def test_a_run_is_reported_in_its_own_folder(run, call, quick_analyses):

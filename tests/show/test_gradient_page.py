@@ -10,7 +10,8 @@ from gradient_records import HOSTILE, changes, record, report, unknown
 from page_elements import Elements
 from test_browser import OUTSIDE, browser
 
-from zerosum.show import RunReport, folder, write_run
+from zerosum.show import folder
+from zerosum.show.report import Report, Run
 from zerosum.show.section import present
 from zerosum.show.sections.gradient_parts import STRONG
 
@@ -56,7 +57,8 @@ def written(hostile, tmp_path_factory):
 @pytest.fixture(scope="module")
 def in_run(hostile, tmp_path_factory):
     where = tmp_path_factory.mktemp("run")
-    write_run(RunReport("<script>run</script>", None, None, (), {}, hostile.runs[0].records[0]), where)
+    run = Run("<script>run</script>", hostile.runs[0].records)
+    folder.write(Report(run.name, (run,)), where, {}, for_print=False)
     return where
 
 
@@ -125,7 +127,7 @@ def test_one_checkpoint_says_which_figures_are_left_out(tmp_path):
 
 
 def test_a_page_needs_no_torch():
-    code = "import zerosum.show.folder, zerosum.show.section as s; s.all_sections(); import zerosum.show.run.write"
+    code = "import zerosum.show.folder, zerosum.show.section as s; s.all_sections()"
     listing = subprocess.run(
         [sys.executable, "-c", f"import sys; {code}; print(*sys.modules)"], capture_output=True, text=True, check=True
     )

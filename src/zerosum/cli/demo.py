@@ -70,7 +70,7 @@ def _run(folder: Path, seed: int, seeds: int, quick: bool, details: bool, as_jso
         report = train_and_measure_all(folder, recipes, show)
     summary = document(report)
     with busy("writing the report"):
-        page = files.write(report, folder, {"summary.json": summary})
+        page = files.write(report, folder, {"summary.json": summary}, for_print=False)
     if as_json:
         print_document(summary)
     else:

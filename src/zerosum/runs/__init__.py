@@ -5,10 +5,13 @@ Loads no torch.
 
 from zerosum.runs._directory import RunDirectory, losses_of, open_losses
 from zerosum.runs._facts import RunFacts
-from zerosum.runs._read import MeasuredRun, Wanted, read_run
+from zerosum.runs._read import CURVE, GRADIENTS, LOSSES, MeasuredRun, Wanted, read_run
 from zerosum.runs._tokenizer import token_text
 
 __all__ = [
+    "CURVE",
+    "GRADIENTS",
+    "LOSSES",
     "MeasuredRun",
     "RunDirectory",
     "RunFacts",

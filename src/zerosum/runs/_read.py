@@ -4,12 +4,15 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import xarray as xr
 
-from zerosum.deceleration import Analysis, analyse
+from zerosum import deceleration
+from zerosum.deceleration import Analysis
+from zerosum.dissent import read_dissent
 from zerosum.errors import InputError
+from zerosum.gradients import GradientsOverTraining, read_gradients
 from zerosum.interference import doubling_pairs
 from zerosum.interference.labelled import StoreFindings, findings_of, steps_of
 from zerosum.losses import open_store
@@ -17,7 +20,9 @@ from zerosum.missing import Missing
 from zerosum.runs._directory import RunDirectory
 from zerosum.runs._tokenizer import token_text
 
+CURVE, LOSSES, GRADIENTS = "The loss curve", "Per-token losses", "Per-token gradients"
 Pair = tuple[int, int]
+R = TypeVar("R")
 Along = Callable[[Sequence[Pair]], Iterable[Pair]]
 
 
@@ -51,6 +56,14 @@ class MeasuredRun:
     missing: tuple[Missing, ...]
     folder: Path
 
+    def get(self, kind: type[R]) -> R | None:
+        """Its record of a type, if there is one."""
+        return next((record for record in self.records if isinstance(record, kind)), None)
+
+    def why_no(self, what: str) -> str:
+        """Why something is missing. what: `CURVE`, `LOSSES` or `GRADIENTS`."""
+        return next((gap.why for gap in self.missing if gap.what == what), "not measured")
+
 
 def read_run(source: str | Path, wanted: Wanted | None = None, *, name: str = "", along: Along = iter) -> MeasuredRun:
     """Fit the loss curve of a run and read all that was measured of it.
@@ -63,10 +76,14 @@ def read_run(source: str | Path, wanted: Wanted | None = None, *, name: str = ""
     missing: list[Missing] = []
     curve = _curve(run, name, missing)
     losses = _losses(str(source), store, wanted or Wanted(), along, missing)
-    records = tuple(record for record in (curve, losses) if record is not None)
+    gradients = _gradients(run, missing)
+    dissent = None if run is None else read_dissent(run.dissent, run.name)
+    records = tuple(record for record in (curve, losses, gradients, dissent) if record is not None)
     if not records:
         causes = (f"{one.what}: {one.why} {one.command}".strip() for one in missing)
         raise InputError(f"{source}: nothing to report. {' '.join(causes)}")
+    gaps = losses.left_out if losses else ()
+    missing += [Missing(gap.what, gap.why, code=gap.code) for gap in gaps]
     folder = run.measured if run else store.absolute().with_name(f"{store.name}-report")
     return MeasuredRun(run.name if run else store.resolve().name, records, tuple(missing), folder)
 
@@ -85,32 +102,30 @@ def _places(source: str | Path) -> tuple[RunDirectory | None, Path]:
 
 
 def _curve(run: RunDirectory | None, name: str, missing: list[Missing]) -> Analysis | None:
-    what = "The loss curve"
     if run is None:
         why = "a store alone has no loss log. Give the run directory instead."
-        missing.append(Missing(what, why, code="no-run-directory"))
+        missing.append(Missing(CURVE, why, code="alone"))
         return None
     try:
         curve = run.curve()
-        return analyse(replace(curve, name=name) if name else curve)
+        return deceleration.analyse(replace(curve, name=name) if name else curve, horizons=())
     except InputError as error:
-        missing.append(Missing(what, _line(error), "zerosum fit LOG --out DIR", "no-curve"))
+        missing.append(Missing(CURVE, _line(error), "zerosum fit LOG --out DIR", "unusable"))
         return None
 
 
 def _losses(source: str, store: Path, wanted: Wanted, along: Along, missing: list[Missing]) -> StoreFindings | None:
     """What the store says; a store that cannot be used does not take the rest of the run."""
-    what = "Per-token losses"
     if not store.is_dir():
         command = f"zerosum losses {shlex.quote(source)} --data TEXTS"
-        missing.append(Missing(what, "they were not measured. Measure them:", command, "not-measured"))
+        missing.append(Missing(LOSSES, "they were not measured. Measure them:", command, "not-measured"))
         return None
     try:
         return _findings(store, open_store(store), wanted, along, missing)
     except InputError as error:
         if wanted.by_name:
             raise
-        missing.append(Missing(what, _line(error), code="unusable"))
+        missing.append(Missing(LOSSES, _line(error), code="unusable"))
         return None
 
 
@@ -120,7 +135,7 @@ def _findings(path: Path, store: xr.Dataset, wanted: Wanted, along: Along, missi
         why = "no checkpoint is at twice the step of another, so each is compared with the next."
         missing.append(Missing("Pairs t to 2t", why, code="no-doublings"))
         pairs = "consecutive"
-    found = findings_of(
+    return findings_of(
         store,
         pairs,
         between=wanted.between,
@@ -131,8 +146,22 @@ def _findings(path: Path, store: xr.Dataset, wanted: Wanted, along: Along, missi
         seed=wanted.seed,
         along=along,
     )
-    missing += [Missing(one.what, one.why, code=one.code) for one in found.left_out]
-    return found
+
+
+def _gradients(run: RunDirectory | None, missing: list[Missing]) -> GradientsOverTraining | None:
+    """What the store of per-token gradients says; one that cannot be used does not take the rest of the run."""
+    if run is None:
+        missing.append(Missing(GRADIENTS, "a store of losses has none. Give the run directory instead.", code="alone"))
+        return None
+    if not run.gradients.is_dir():
+        command = f"zerosum gradients {shlex.quote(str(run.path))} --data TEXTS"
+        missing.append(Missing(GRADIENTS, "they were not measured. Measure them:", command, "not-measured"))
+        return None
+    try:
+        return read_gradients(run.gradients, run.name)
+    except InputError as error:
+        missing.append(Missing(GRADIENTS, _line(error), code="unusable"))
+        return None
 
 
 def _doubles(store: xr.Dataset) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from zerosum.atomic import new_file, write_text
-from zerosum.show.drawing import Drawing, draw_for_print
+from zerosum.show.drawing import Drawing, draw, draw_for_print
 from zerosum.show.page import html
 from zerosum.show.report import Report
 from zerosum.show.section import Section, present
@@ -15,16 +15,21 @@ from zerosum.show.table import Table, as_csv, as_latex, rows_as_csv
 Links = list[tuple[str, list[tuple[str, str]]]]
 
 
-def write(report: Report, folder: Path, documents: Mapping[str, Any], page: str = "report.html") -> Path:
+def write(
+    report: Report, folder: Path, documents: Mapping[str, Any], page: str = "report.html", *, for_print: bool = True
+) -> Path:
     """Write `page`, tables as CSV and LaTeX, `documents` as JSON and `figures/` into a folder; return the page's path.
 
     documents: file name -> what `json.dumps` takes. Every file appears only when it is complete and replaces an older
     one of its name; other files stay. The page comes last, so that a page that is there finds its files.
+    for_print: draw PDFs that fit two columns and one column of a journal; else the PDF is the figure of the page, which
+    takes half the time.
     """
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     sections = present(report)
-    drawings = {section.stem: _figure(section, report, folder / "figures") for section in sections if section.figure}
-    files: Links = [(section.title, _figure_links(section)) for section in sections if section.figure]
+    drawn = [section for section in sections if section.figure]
+    drawings = {section.stem: _figure(section, report, folder / "figures", for_print) for section in drawn}
+    files: Links = [(section.title, _figure_links(section, for_print)) for section in drawn]
     for table in (table for section in sections for table in section.tables(report)):
         files.append((table.caption, _table(table, folder)))
     for name, document in documents.items():
@@ -49,8 +54,8 @@ def write_tables(report: Report, folder: Path) -> None:
         _table(table, folder)
 
 
-def _figure(section: Section, report: Report, folder: Path) -> Drawing:
-    drawing = draw_for_print(section.figure, report)
+def _figure(section: Section, report: Report, folder: Path, for_print: bool) -> Drawing:
+    drawing = (draw_for_print if for_print else draw)(section.figure, report)
     named = (("", "svg", drawing.wide), ("", "pdf", drawing.pdf), ("-column", "pdf", drawing.column))
     for suffix, kind, content in named:
         if content:
@@ -61,10 +66,11 @@ def _figure(section: Section, report: Report, folder: Path) -> Drawing:
     return drawing
 
 
-def _figure_links(section: Section) -> list[tuple[str, str]]:
+def _figure_links(section: Section, for_print: bool = True) -> list[tuple[str, str]]:
     stem = f"figures/{section.stem}"
-    kinds = (("svg", "SVG"), ("pdf", "PDF for two columns"), ("csv", "CSV"))
-    return [*((f"{stem}.{kind}", text) for kind, text in kinds), (f"{stem}-column.pdf", "PDF for one column")]
+    kinds = (("svg", "SVG"), ("pdf", "PDF for two columns" if for_print else "PDF"), ("csv", "CSV"))
+    column = [(f"{stem}-column.pdf", "PDF for one column")] if for_print else []
+    return [*((f"{stem}.{kind}", text) for kind, text in kinds), *column]
 
 
 def _renderings(table: Table) -> Iterator[tuple[str, str, Callable[[Table], str]]]:
