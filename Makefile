@@ -14,7 +14,7 @@ demo: install
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-# Checks that are long by nature, and their tables in benchmarks/long: an hour or more of processor time.
+# Checks that are long by nature, and their tables in benchmarks/long: half an hour of processor time or more.
 # A first look: make check-long SHARE=0.01
 SHARE ?= 1
 check-long: install
