@@ -140,6 +140,12 @@ def losses(loss, steps, *, folder=None, attrs=None, **labels):
     return store
 
 
+def labels(token):
+    """Labels of sequences of `token` [sequence, position]: documents of two sequences each, two domains by turns."""
+    number = np.arange(len(token))
+    return {"token": token, "first_token": token[:, 0], "document": number // 2, "domain": number % 2}
+
+
 def falling_losses(steps=(0, 1, 2, 4), sequences=24, positions=5, *, fall=0.3, noise=0.4, seed=0):
     """Losses that fall by `fall` a checkpoint, and the generator that drew their noise, for labels."""
     rng = np.random.default_rng(seed)

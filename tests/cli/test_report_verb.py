@@ -4,10 +4,9 @@ import json
 
 import numpy as np
 import pytest
-import xarray as xr
 from called import call, one_document, quick_analyses
 from gradient_records import record
-from tiny import as_jsonl, loss_at
+from tiny import as_jsonl, falling_losses, loss_at, losses
 
 from zerosum.gradients._store import write
 from zerosum.show import folder as files
@@ -18,18 +17,9 @@ __all__ = ["call", "quick_analyses"]
 ROWS = [(step, loss_at(step)) for step in range(1, 400, 2)]
 
 
-def write_store(folder, steps=(0, 1, 2, 4), sequences=24):
-    rng = np.random.default_rng(0)
-    shape = (len(steps), sequences, 5)
-    loss = 4 - 0.3 * np.arange(len(steps))[:, None, None] + rng.normal(0, 0.4, shape)
-    xr.Dataset(
-        {"loss": (("checkpoint", "sequence", "position"), loss.astype(np.float32))},
-        coords={
-            "step": ("checkpoint", np.array(steps)),
-            "token": (("sequence", "position"), rng.integers(0, 9, shape[1:])),
-            "document": ("sequence", np.arange(sequences)),
-        },
-    ).to_zarr(folder, mode="w", consolidated=False)
+def write_store(folder, steps=(0, 1, 2, 4)):
+    loss, rng = falling_losses(steps)
+    losses(loss, steps, folder=folder, token=rng.integers(0, 9, loss.shape[1:]), document=np.arange(len(loss[0])))
     return folder
 
 

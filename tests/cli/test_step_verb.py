@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 from called import call, one_document  # noqa: F401 (a fixture)
+from tiny import parameter_groups, tiny_model
 
 VOCABULARY = 60
 ADAMW = ("--optimizer", "adamw:lr=1e-3")
@@ -14,18 +15,13 @@ ADAMW = ("--optimizer", "adamw:lr=1e-3")
 def folder(tmp_path_factory):
     """A checkpoint whose optimizer's state was saved as Trainer does, one without, and token ids for both."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
 
     home = tmp_path_factory.mktemp("step")
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
-    model = LlamaForCausalLM(LlamaConfig(vocab_size=VOCABULARY, max_position_embeddings=16, **sizes))
+    sizes = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 24}
+    model = tiny_model(vocab_size=VOCABULARY, max_position_embeddings=16, **sizes)
     for name in ("checkpoint-5", "bare-7"):
         model.save_pretrained(home / name)
-    matrices = [one for one in model.parameters() if one.ndim == 2]
-    vectors = [one for one in model.parameters() if one.ndim == 1]
-    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=2e-3, betas=(0.9, 0.95))
+    optimizer = torch.optim.AdamW(parameter_groups(model, weight_decay=(0.1, 0.0)), lr=2e-3, betas=(0.9, 0.95))
     ids = torch.as_tensor(np.random.default_rng(0).integers(0, VOCABULARY, (8, 13)))
     for _ in range(5):
         model(input_ids=ids, labels=ids).loss.backward()

@@ -8,21 +8,15 @@ import sys
 
 import numpy as np
 import pytest
+from tiny import VOCABULARY, save_run
 
 import zerosum
-
-VOCABULARY = 31
 
 
 @pytest.fixture
 def run(tmp_path):
-    torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
-    folder = tmp_path / "run"
-    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
-    for step in (1, 2):
-        torch.manual_seed(step)
-        model = transformers.LlamaForCausalLM(transformers.LlamaConfig(vocab_size=VOCABULARY, **sizes))
-        model.save_pretrained(folder / f"checkpoint-{step}")
+    pytest.importorskip("transformers")
+    folder = save_run(tmp_path / "run", (1, 2))
     np.save(tmp_path / "ids.npy", np.random.default_rng(0).integers(0, VOCABULARY, (24, 9)))
     return folder
 

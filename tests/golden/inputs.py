@@ -1,6 +1,6 @@
 """Small inputs of every verb, the same on every machine: loss logs, a store of losses, runs of tiny models, texts.
 
-Only numpy, xarray, torch, transformers and public names of zerosum are used, so that the inputs stay what they are
+Only numpy, torch, transformers, `tiny` and public names of zerosum are used, so that the inputs stay what they are
 while the inside of the package moves.
 """
 
@@ -9,9 +9,8 @@ import string
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
+from tiny import TRAINED_STEPS, labels, losses, parameter_groups, tiny_model, train_and_save
 
-TRAINED_STEPS = (1, 2, 4)
 STORE_STEPS = (0, 1, 2, 4, 8)
 LETTERS = string.ascii_lowercase + " .\n"
 VOCABULARY = len(LETTERS) + 1
@@ -60,25 +59,16 @@ def write_store(folder: Path) -> None:
     slope = np.where(token == 6, 0.2, -0.4) * np.where(np.arange(44) < 4, -1, 1)[:, None]
     loss = 5 + slope * np.arange(len(STORE_STEPS))[:, None, None] + rng.normal(0, 0.2, (len(STORE_STEPS), *shape))
     loss[:, 0, -1] = np.nan
-    xr.Dataset(
-        {"loss": (("checkpoint", "sequence", "position"), loss.astype(np.float32))},
-        coords={
-            "step": ("checkpoint", np.array(STORE_STEPS)),
-            "token": (("sequence", "position"), token),
-            "first_token": ("sequence", token[:, 0]),
-            "document": ("sequence", np.arange(44) // 2),
-            "domain": ("sequence", np.arange(44) % 2),
-        },
-        attrs={
-            "documents": [f"=document({k})" for k in range(22)],
-            "domains": ["code", "prose"],
-            "noise_floor": 1e-3,
-            "dtype": "float32",
-            "problems": [{"code": "loss-implausible", "steps": [8], "message": "its loss is implausible"}],
-            "weight_sha256": [f"{k:064x}" for k in range(len(STORE_STEPS))],
-            "model": "made up",
-        },
-    ).to_zarr(folder, mode="w", consolidated=False)
+    attrs = {
+        "documents": [f"=document({k})" for k in range(22)],
+        "domains": ["code", "prose"],
+        "noise_floor": 1e-3,
+        "dtype": "float32",
+        "problems": [{"code": "loss-implausible", "steps": [8], "message": "its loss is implausible"}],
+        "weight_sha256": [f"{k:064x}" for k in range(len(STORE_STEPS))],
+        "model": "made up",
+    }
+    losses(loss, STORE_STEPS, folder=folder, attrs=attrs, **labels(token))
 
 
 def write_texts(folder: Path) -> None:
@@ -93,32 +83,18 @@ def write_texts(folder: Path) -> None:
 def write_run(folder: Path, *, tied: bool = False) -> None:
     """A run of a tiny Llama as Hugging Face's Trainer lays it out: weights, tokenizer, state of the optimizer."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
 
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 12}
     ids = {"vocab_size": VOCABULARY, "bos_token_id": None, "eos_token_id": END, "pad_token_id": None}
-    model = LlamaForCausalLM(LlamaConfig(**sizes, **ids, max_position_embeddings=16, tie_word_embeddings=tied))
+    model = tiny_model(**sizes, **ids, max_position_embeddings=16, tie_word_embeddings=tied)
     rng = np.random.default_rng(0)
     with torch.no_grad():
         for name, weight in model.named_parameters():
             drawn = torch.as_tensor(rng.normal(0, 0.3, tuple(weight.shape)))
             weight.copy_(1 + drawn if "norm" in name else drawn)
-    weights = list(model.parameters())
-    groups = [
-        {"params": [weight for weight in weights if (weight.ndim == 2) == matrices], "weight_decay": decay}
-        for matrices, decay in ((True, 0.1), (False, 0.0))
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=0.02, betas=(0.9, 0.95))
+    optimizer = torch.optim.AdamW(parameter_groups(model, weight_decay=(0.1, 0.0)), lr=0.02, betas=(0.9, 0.95))
     batch = torch.from_numpy(_encoded(folder.parent / "train.jsonl", 13))
-    for step in range(1, max(TRAINED_STEPS) + 1):
-        model(input_ids=batch, labels=batch).loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        if step in TRAINED_STEPS:
-            checkpoint = folder / f"checkpoint-{step}"
-            model.save_pretrained(checkpoint)
-            tokenizer().save_pretrained(checkpoint)
-            torch.save(optimizer.state_dict(), checkpoint / "optimizer.pt")
+    train_and_save(folder, model, optimizer, batch, TRAINED_STEPS, tokenizer=tokenizer())
 
 
 def _encoded(texts: Path, length: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """A small store of per-token losses in memory, and a tokenizer for it."""
 
 import numpy as np
-import xarray as xr
+from tiny import losses
 
 STEPS = (0, 1, 2, 4, 8, 16)
 WORDS = [" ", "a", "b", " the", "ing", ".", "1", "\n", "\ufffd", "é", "<|end|>", " 2", "ता"]
@@ -23,19 +23,13 @@ def small_store(sequences=24, positions=10, steps=STEPS, seed=0, missing=0.1):
     rng = np.random.default_rng(seed)
     loss = 5 - 0.4 * np.arange(len(steps))[:, None, None] + rng.normal(0, 0.5, (len(steps), sequences, positions))
     loss[:, rng.random((sequences, positions)) < missing] = np.nan
-    return xr.Dataset(
-        {"loss": (("checkpoint", "sequence", "position"), loss.astype(np.float32))},
-        coords={
-            "step": ("checkpoint", np.array(steps)),
-            "token": (("sequence", "position"), rng.integers(0, len(WORDS), (sequences, positions)).astype(np.int32)),
-            "first_token": ("sequence", rng.integers(0, len(WORDS), sequences).astype(np.int32)),
-            "document": (
-                ("sequence", "position"),
-                np.sort(rng.integers(0, 30, (sequences, positions)), axis=None)
-                .reshape(sequences, positions)
-                .astype(np.int32),
-            ),
-            "domain": ("sequence", rng.integers(0, 3, sequences).astype(np.int32)),
-        },
+    shape = (sequences, positions)
+    return losses(
+        loss,
+        steps,
+        token=rng.integers(0, len(WORDS), shape).astype(np.int32),
+        first_token=rng.integers(0, len(WORDS), sequences).astype(np.int32),
+        document=np.sort(rng.integers(0, 30, shape), axis=None).reshape(shape).astype(np.int32),
+        domain=rng.integers(0, 3, sequences).astype(np.int32),
         attrs={"documents": [f"text {k}" for k in range(30)], "domains": ["code", "prose", "code"]},
     )

@@ -6,22 +6,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from tiny import VOCABULARY
 
 from zerosum.tokens import TokenSequences
 
-S, T, VOCABULARY = 5, 7, 31
-STEPS = (0, 1, 2)
-
-
-def save_run(folder, steps=STEPS):
-    import torch
-    import transformers
-
-    config = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
-    for step in steps:
-        torch.manual_seed(step)
-        model = transformers.LlamaForCausalLM(transformers.LlamaConfig(vocab_size=VOCABULARY, **config))
-        model.save_pretrained(folder / f"checkpoint-{step}")
+S, T = 5, 7
+STEPS = (0, 1, 2)  # of tiny.save_run
 
 
 def some_tokens(seed=0):

@@ -8,7 +8,8 @@ import pytest
 import xarray as xr
 import zarr
 from flips import FLIPS, flipped, outcomes
-from stores import STEPS, T, save_run, some_tokens
+from stores import STEPS, T, some_tokens
+from tiny import save_run
 from zarr.storage import LocalStore
 
 import zerosum

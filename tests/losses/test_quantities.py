@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from stores import STEPS, S, T, save_run, some_tokens
+from stores import STEPS, S, T, some_tokens
+from tiny import save_run, tiny_model
 
 import zerosum
 from zerosum import InputError
@@ -19,7 +20,7 @@ from zerosum.losses._model_losses import ModelLosses  # noqa: E402
 from zerosum.losses.quantities import entropy, quantities, quantity_names  # noqa: E402
 
 VOCABULARY = 61
-CONFIG = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +48,8 @@ def brute_force(model, ids):
 @pytest.mark.parametrize("family", ["llama", "gemma2"])
 def test_entropy_against_brute_force(family, held, monkeypatch):
     """held: numbers of logits held at a time; three positions, or one, force chunks."""
-    torch.manual_seed(0)
     more = {"head_dim": 8, "num_key_value_heads": 1, "pad_token_id": None} if family == "gemma2" else {}
-    config = transformers.AutoConfig.for_model(family, vocab_size=VOCABULARY, **CONFIG, **more)
-    model = transformers.AutoModelForCausalLM.from_config(config).eval()
+    model = tiny_model(family, vocab_size=VOCABULARY, **SIZES, **more)
     with torch.no_grad():
         model.get_output_embeddings().weight.normal_(0, 1.0)
     ids = np.random.default_rng(0).integers(0, VOCABULARY, (7, 13))

@@ -7,7 +7,8 @@ import signal
 import numpy as np
 import pytest
 import xarray as xr
-from stores import measure_in_small_pieces, save_run
+from stores import measure_in_small_pieces
+from tiny import save_run
 
 import zerosum
 

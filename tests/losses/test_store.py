@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from stores import STEPS, VOCABULARY, S, T, save_run, some_tokens
+from stores import STEPS, S, T, some_tokens
+from tiny import VOCABULARY, save_checkpoint, save_run, tiny_model
 
 import zerosum
 from zerosum.checkpoints import load_model, open_run
@@ -213,14 +214,9 @@ def test_identical_weights_are_said(run, tokens, tmp_path):
 
 
 def test_half_precision_has_a_noise_floor(tmp_path, monkeypatch):
-    import transformers
-
     monkeypatch.undo()
-    config = transformers.LlamaConfig(
-        vocab_size=97, hidden_size=192, num_hidden_layers=2, num_attention_heads=2, intermediate_size=384
-    )
-    torch.manual_seed(0)
-    transformers.LlamaForCausalLM(config).save_pretrained(tmp_path / "checkpoint-1")
+    sizes = {"hidden_size": 192, "intermediate_size": 384, "num_hidden_layers": 2, "num_attention_heads": 2}
+    save_checkpoint(tmp_path, 1, tiny_model(vocab_size=97, **sizes))
     ids = np.random.default_rng(0).integers(0, 97, (8, 33))
     tokens = replace(some_tokens(), ids=ids, document=np.zeros(8, np.int64))
     floors, losses = {}, {}

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from tiny import tiny_model
 
 from zerosum import InputError
 from zerosum.losses import token_losses
@@ -14,21 +15,12 @@ transformers = pytest.importorskip("transformers")
 from zerosum.losses import batch_size  # noqa: E402
 
 VOCABULARY = 61
-TINY = {
-    "vocab_size": VOCABULARY,
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 1,
-    "intermediate_size": 32,
-    "head_dim": 8,
-    "pad_token_id": None,
-}
-GPT2 = {"vocab_size": VOCABULARY, "n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 32}
+SIZES = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+TINY = {"vocab_size": VOCABULARY, **SIZES, "num_key_value_heads": 1, "head_dim": 8, "pad_token_id": None}
 FAMILIES = {
     "llama": TINY,
     "olmo2": TINY,
-    "gpt2": GPT2,
+    "gpt2": {"vocab_size": VOCABULARY, **SIZES},
     "gpt_neox": TINY,
     "qwen3": TINY,
     "mixtral": TINY | {"num_local_experts": 3},
@@ -39,11 +31,9 @@ FAMILIES = {
 }
 
 
-def tiny(family):
+def wide_model(family):
     """A model whose logits are some nats apart: one of random weights as they begin says nothing of scales."""
-    torch.manual_seed(0)
-    config = transformers.AutoConfig.for_model(family, **FAMILIES[family])
-    model = transformers.AutoModelForCausalLM.from_config(config).train()
+    model = tiny_model(family, **FAMILIES[family]).train()
     with torch.no_grad():
         model.get_output_embeddings().weight.normal_(0, 1.0)
     return model
@@ -66,7 +56,7 @@ def tokens():
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("tokens_per_batch", [1, 30, "auto"])
 def test_plain_cross_entropy(family, tokens, tokens_per_batch):
-    model = tiny(family)
+    model = wide_model(family)
     found = token_losses(model, tokens, tokens_per_batch=tokens_per_batch)
     assert model.training
     assert found.dtype == np.float32
@@ -81,7 +71,7 @@ def little_memory(monkeypatch):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_in_chunks_of_positions(family, tokens, little_memory, recwarn):
-    model = tiny(family)
+    model = wide_model(family)
     sizes = []
     model.get_output_embeddings().register_forward_hook(lambda head, given, logits: sizes.append(logits.numel()))
     found = token_losses(model, tokens)
@@ -113,7 +103,7 @@ def test_a_model_that_cannot_be_taken_apart_gives_whole_logits(tokens, little_me
 
 
 def test_padding_is_nan_and_changes_nothing_else(tokens, little_memory):
-    model = tiny("llama")
+    model = wide_model("llama")
     padded = tokens.copy()
     padded[2, 5:] = -1
     padded[4, 2:] = -1
@@ -127,7 +117,7 @@ def test_padding_is_nan_and_changes_nothing_else(tokens, little_memory):
 
 
 def test_batches_are_halved_where_memory_runs_out(tokens):
-    model = tiny("llama")
+    model = wide_model("llama")
     seen = []
 
     def short_of_memory(ids):
@@ -168,11 +158,11 @@ def test_errors_of_the_model_are_not_taken_for_lack_of_memory(tokens):
 
 def test_longer_than_the_context():
     with pytest.raises(InputError, match=r"sequences of 33 tokens, but the model's context is 32"):
-        token_losses(tiny("gpt2"), np.zeros((1, 34), dtype=np.int64))
+        token_losses(wide_model("gpt2"), np.zeros((1, 34), dtype=np.int64))
 
 
 def test_half_precision_stays_near(tokens, little_memory):
-    model = tiny("llama")
+    model = wide_model("llama")
     expected = plain(model, tokens)
     found = token_losses(model.to(torch.bfloat16), tokens)
     assert found.dtype == np.float32
@@ -186,14 +176,14 @@ def test_any_callable_that_returns_logits(tokens):
 
 def test_tokens_the_model_does_not_know(tokens):
     with pytest.raises(InputError, match=r"token ids from 0 to 99, but the model's vocabulary is 0 to 60"):
-        token_losses(tiny("llama"), np.array([[0, 99]]))
+        token_losses(wide_model("llama"), np.array([[0, 99]]))
     with pytest.raises(InputError, match="vocabulary is 0 to 3"):
         token_losses(lambda ids: torch.zeros(*ids.shape, 4), tokens)
 
 
 def test_nothing_to_predict():
     with pytest.raises(InputError, match="sequences of 1 token: nothing to predict"):
-        token_losses(tiny("llama"), np.zeros((3, 1), dtype=np.int64))
+        token_losses(wide_model("llama"), np.zeros((3, 1), dtype=np.int64))
 
 
 @pytest.mark.parametrize(
@@ -201,18 +191,18 @@ def test_nothing_to_predict():
 )
 def test_what_is_no_token_ids(wrong):
     with pytest.raises(InputError, match=r"^tokens: .*Give .*token ids") as caught:
-        token_losses(tiny("llama"), wrong)
+        token_losses(wide_model("llama"), wrong)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("number", [0, -1])
 def test_no_room_for_a_batch(tokens, number):
     with pytest.raises(InputError, match=f"tokens_per_batch {number}: give a positive number"):
-        token_losses(tiny("llama"), tokens, tokens_per_batch=number)
+        token_losses(wide_model("llama"), tokens, tokens_per_batch=number)
 
 
 def test_ids_of_any_kind_are_the_same_ids(tokens):
-    model = tiny("llama")
+    model = wide_model("llama")
     expected = token_losses(model, tokens)
     for same in (tokens.tolist(), tokens.astype(np.uint16), torch.as_tensor(tokens)):
         np.testing.assert_array_equal(token_losses(model, same), expected)

@@ -1,7 +1,7 @@
 """A small store of per-token losses whose documents, domains and tokens have hostile names."""
 
 import numpy as np
-import xarray as xr
+from tiny import labels, losses
 
 STEPS = (0, 1, 2, 4, 8)
 HOSTILE_TEXT = "<script>alert(1)</script>"
@@ -23,20 +23,11 @@ def hostile_store(sequences=44, positions=8, seed=0):
     slope = np.where(token == 6, 0.2, -0.4) * np.where(np.arange(sequences) < 4, -1, 1)[:, None]
     loss = 5 + slope * np.arange(len(STEPS))[:, None, None] + rng.normal(0, 0.1, (len(STEPS), sequences, positions))
     loss[:, 0, -1] = np.nan
-    return xr.Dataset(
-        {"loss": (("checkpoint", "sequence", "position"), loss.astype(np.float32))},
-        coords={
-            "step": ("checkpoint", np.array(STEPS)),
-            "token": (("sequence", "position"), token),
-            "first_token": ("sequence", token[:, 0]),
-            "document": ("sequence", np.arange(sequences) // 2),
-            "domain": ("sequence", np.arange(sequences) % 2),
-        },
-        attrs={
-            "documents": [f"<b onclick='alert({k})'>=cmd</b>" for k in range(sequences // 2)],
-            "domains": ["</style><script>alert(3)</script>", "prose"],
-            "problems": [{"code": "x", "steps": [4, 8], "message": "<script>alert(4)</script> identical weights"}],
-            "weight_sha256": [f"{k:064x}" for k in range(len(STEPS))],
-            "model": "<i>model</i>",
-        },
-    )
+    attrs = {
+        "documents": [f"<b onclick='alert({k})'>=cmd</b>" for k in range(sequences // 2)],
+        "domains": ["</style><script>alert(3)</script>", "prose"],
+        "problems": [{"code": "x", "steps": [4, 8], "message": "<script>alert(4)</script> identical weights"}],
+        "weight_sha256": [f"{k:064x}" for k in range(len(STEPS))],
+        "model": "<i>model</i>",
+    }
+    return losses(loss, STEPS, attrs=attrs, **labels(token))
