@@ -129,7 +129,7 @@ def test_other_tokens_weights_or_precision_are_refused(run, tokens, tmp_path):
 
 def test_ids_outside_the_vocabulary_leave_no_store(run, tokens, tmp_path):
     wrong = replace(tokens, ids=tokens.ids + np.where(tokens.ids >= 0, VOCABULARY, 0))
-    with pytest.raises(zerosum.InputError, match="the model's vocabulary is 0 to 30"):
+    with pytest.raises(zerosum.InputError, match=f"the model's vocabulary is 0 to {VOCABULARY - 1}"):
         measure_losses(tmp_path / "store", run.checkpoints, wrong)
     assert not list(tmp_path.iterdir())
 
