@@ -10,6 +10,7 @@ from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.names import printable, short_distinct_names
 from zerosum.show.report import Report
+from zerosum.show.sections._details_of_a_fit import is_on_page_of_fits
 from zerosum.show.table import Column, Table
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ COLUMNS = (
 
 
 def absent(report: Report) -> str | None:
-    if not report.each(Analysis):
+    if not report.each(Analysis) or is_on_page_of_fits(report):
         return ""
     return None if _drawn(report) else "no curve has a break that may be believed"
 

@@ -37,8 +37,8 @@ Path = tuple[list[int], list[float], list[float], "d.RunStyle"]
 
 
 def absent(report: Report) -> str | None:
-    """A path needs two points: of one run with a single pair there is nothing to show."""
-    return None if _kinds(report) else ""
+    """A comparison of runs: of one run `interference` shows the same. A path needs two points."""
+    return None if len(report.runs) > 1 and _kinds(report) else ""
 
 
 def _kinds(report: Report) -> list[changes.Change]:

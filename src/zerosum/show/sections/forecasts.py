@@ -10,6 +10,7 @@ from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.names import printable
 from zerosum.show.report import Report
+from zerosum.show.sections._details_of_a_fit import is_on_page_of_fits
 from zerosum.show.table import Column, Table, Text, Value
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ APART = 1.025  # factor in steps between marks of one step
 
 
 def absent(report: Report) -> str | None:
+    if _curves(report) and is_on_page_of_fits(report):
+        return "forecasts, other laws and cut-offs are on the page of the fit alone. zerosum fit RUN --out DIR"
     return None if _curves(report) else ""
 
 

@@ -15,6 +15,7 @@ from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.names import printable
 from zerosum.show.report import Report
+from zerosum.show.sections._details_of_a_fit import is_on_page_of_fits
 from zerosum.show.table import Column, Table
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Residuals:
 
 
 def absent(report: Report) -> str | None:
-    return None if report.each(Analysis) else ""
+    return None if report.each(Analysis) and not is_on_page_of_fits(report) else ""
 
 
 def tables(report: Report) -> Iterator[Table]:
