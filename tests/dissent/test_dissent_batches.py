@@ -13,6 +13,7 @@ from zerosum.dissent import _force_sums, _measurement
 from zerosum.dissent import measure_dissent as dissent
 from zerosum.dissent._force_sums import ForceSums
 from zerosum.errors import InputError
+from zerosum.gradients import batches
 
 
 def test_batches_change_nothing(tokens, monkeypatch):
@@ -59,7 +60,7 @@ def test_a_batch_that_does_not_fit_is_halved(tokens, monkeypatch):
 
 
 def test_too_little_memory_is_said_before_anything_is_summed(tokens, monkeypatch):
-    monkeypatch.setattr(_measurement, "free_memory", lambda device: 1_000)
+    monkeypatch.setattr(batches, "free_memory", lambda device: 1_000)
     monkeypatch.setattr(ForceSums, "zeros", None)
     with pytest.raises(InputError, match="not enough memory"):
         dissent(moved_model("llama"), tokens.numpy())

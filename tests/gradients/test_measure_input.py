@@ -8,7 +8,7 @@ from tiny import VOCABULARY, moved_model, tiny_model
 
 import zerosum
 from zerosum.errors import InputError
-from zerosum.gradients import _plan
+from zerosum.gradients import batches
 from zerosum.gradients._update import update_between
 
 
@@ -94,6 +94,6 @@ def test_what_cannot_be_measured_is_one_line(tokens):
 
 
 def test_too_little_memory_is_one_line(tokens, monkeypatch):
-    monkeypatch.setattr(_plan, "free_memory", lambda device: 1_000)
+    monkeypatch.setattr(batches, "free_memory", lambda device: 1_000)
     with pytest.raises(InputError, match="not enough memory"):
         zerosum.gradient_interference(moved_model("llama"), tokens)

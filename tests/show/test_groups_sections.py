@@ -94,7 +94,7 @@ def test_several_runs_are_asked_for_one_at_a_time(findings):
     assert not stems & set(SINGLE)
     reasons = dict(left_out(several))
     assert {reasons[title] for title in (groups.TITLE, concordance.TITLE, documents.TITLE)} == {
-        "shown for one run at a time: zerosum report RUN"
+        "2 runs have it; it is shown for one run at a time: zerosum report RUN"
     }
     assert not {groups_over_time.TITLE, where.TITLE} & reasons.keys()
     assert set(SINGLE) <= {section.stem for section in present(report_on(findings))}

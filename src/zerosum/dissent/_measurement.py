@@ -3,11 +3,10 @@
 Letters: S sequences of L = T + 1 tokens.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float, Float32, Int64
 
 from zerosum.dissent._force_sums import PER_TOKEN, ForceSums, forces_of
@@ -17,23 +16,23 @@ from zerosum.dissent._record import NUMBERS, Dissent
 from zerosum.dissent._statistics import OfTokens, by_frequency, of_body, of_rows, spreads_of_rows
 from zerosum.errors import InputError
 from zerosum.gradients.batches import (
+    Along,
     Batch,
     TokensPerBatch,
     batches,
     checked_unit,
     in_memory,
+    measured_losses,
     measuring,
-    require_finite,
+    require_memory,
     require_parameters,
     require_seed,
+    vocabulary_of,
 )
 from zerosum.gradients.head import LinearHead, NotLinear, linear_head
 from zerosum.gradients.parameters import Parameter
-from zerosum.losses import token_losses
-from zerosum.losses.batch_size import free_memory
 from zerosum.tokens import PADDING
 
-Along = Callable[[str, int, int], None]
 SAME_LOSS = 1e-3  # relative to a loss, or nats below 1: what rounding may do in float32
 OF_BODY, OF_HEAD = 24, 40  # bytes for each coordinate: sums, and what one batch adds to them
 REFUSALS = {
@@ -52,15 +51,14 @@ def measure(model: Any, tokens: Any, unit: Any, seed: int, tokens_per_batch: Tok
     parameters = require_parameters(model)
     require_seed(seed)
     with measuring(model):
-        losses = token_losses(model, tokens, tokens_per_batch=tokens_per_batch)  # checks the ids, too
-        ids = np.asarray(tokens).astype(np.int64)
-        require_finite(losses, ids, "of these tokens")
+        losses, ids = measured_losses(model, tokens, tokens_per_batch, "of these tokens")
         unit = checked_unit(unit, losses)
-        vocabulary = int(getattr(getattr(model, "config", None), "vocab_size", None) or ids.max() + 1)
-        parts = batches(ids, parameters, tokens_per_batch, vocabulary)
+        parts = batches(ids, parameters, tokens_per_batch, vocabulary_of(model, ids))
         head = _linear_head(model, parts[-1].tokens[:, :-1])
         in_body, trained = _below(head, parameters), any(parameter.tensor is head.weight for parameter in parameters)
-        _require_memory(in_body, head.weight if trained else None, head.weight.device)
+        needed = OF_BODY * sum(parameter.tensor.numel() for parameter in in_body)
+        needed += OF_HEAD * head.weight.numel() if trained else 0
+        require_memory(needed, head.weight.device, "sums of both forces")
         sums = ForceSums.zeros(in_body, head.weight if trained else None)
         per_token = {name: np.full(losses.shape, np.nan) for name in PER_TOKEN}
         for batch, (batch_sums, values_of) in _passes(head, parts, in_body, trained, len(ids), along):
@@ -98,17 +96,6 @@ def _linear_head(model: Any, ids: Any) -> LinearHead:
     except NotLinear as error:
         why = REFUSALS[error.code].format(model=type(model).__name__, detail=error.detail)
         raise InputError(f"model: {why}") from None
-
-
-def _require_memory(parameters: tuple[Parameter, ...], head: Any, device: Any) -> None:
-    needed = OF_BODY * sum(int(parameter.tensor.numel()) for parameter in parameters)
-    needed += OF_HEAD * (0 if head is None else int(head.numel()))
-    free = free_memory(torch.device(device))
-    if needed > free:
-        raise InputError(
-            f"not enough memory: sums of both forces take {needed / 2**30:.1f} GiB beside the model, "
-            f"{free / 2**30:.1f} GiB are free. Use a larger machine or another device."
-        )
 
 
 def _require_same(by_head: Float[np.ndarray, "S T"], losses: Float32[np.ndarray, "S T"]) -> None:

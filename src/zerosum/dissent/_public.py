@@ -38,9 +38,6 @@ def measure_dissent(
         from zerosum.dissent import _measurement as measurement
     except ImportError as missing:
         raise MissingExtra("torch", "lm") from missing
-    record: Dissent = measurement.measure(model, tokens, unit, seed, tokens_per_batch, along or _silent)
+    report = along or (lambda words, done, of: None)
+    record: Dissent = measurement.measure(model, tokens, unit, seed, tokens_per_batch, report)
     return record
-
-
-def _silent(words: str, done: int, of: int) -> None:
-    """Say nothing."""

@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from zerosum.dissent._forces import ForceProducts
 from zerosum.estimate import Estimate, numbers_or_reasons
+from zerosum.gradients.source import checkpoint_to_json
 from zerosum.record import Record
 
 Ends = tuple[float, float]
@@ -31,7 +32,6 @@ BATCH_VALUES = (
     "head and body are one vector each of all N tokens: 1 at any stationary point of their mean loss, whatever the "
     "model, and another for another N"
 )
-NO_TOKENS_SEEN = "neither the run nor a name says"
 
 
 @dataclass(frozen=True)
@@ -152,10 +152,9 @@ class Dissent(Record):
         """One of NUMBERS at one of PLACES: the mean over tokens or rows, or the number of one vector."""
         if spreads := self.spreads(place):
             return spreads[name].estimate
-        forces = self.body if place == "body" else self.head
-        if forces is None:
-            return Estimate(nan, reason=self.reasons["body" if place == "body" else "head"])
-        return estimate_of(forces, name, self.N)
+        vector = "body" if place == "body" else "head"
+        forces: ForceProducts | None = getattr(self, vector)
+        return Estimate(nan, reason=self.reasons[vector]) if forces is None else estimate_of(forces, name, self.N)
 
     def spreads(self, place: Place) -> Mapping[str, Spread]:
         """The numbers of all tokens or all rows; empty at places that are one vector, and for rows of a frozen head."""
@@ -166,7 +165,7 @@ class Dissent(Record):
 
         Forces are nats per unit of the hidden state, of the head's rows, or of the parameters.
         """
-        document: dict[str, Any] = {} if self.step is None else self._checkpoint()
+        document = checkpoint_to_json(self.source, self.step, self.tokens_seen)
         document |= {"N": self.N, "n_sequences": self.n_sequences, "seed": self.seed}
         document |= {"units": self.units, "n_units": self.n_units}
         document |= {"loss": self.loss.to_json(), "token": _spreads(self.token)}
@@ -178,10 +177,6 @@ class Dissent(Record):
         document["layers"] = [part.to_json() for part in self.layers]
         document["frequency"] = [labels.to_json() for labels in self.frequency]
         return document | {"level": LEVEL, "notes": [BATCH_VALUES, *self.notes]}
-
-    def _checkpoint(self) -> dict[str, Any]:
-        document = {"source": self.source, "step": self.step, "tokens_seen": self.tokens_seen}
-        return document | ({} if self.tokens_seen is not None else {"tokens_seen_reason": NO_TOKENS_SEEN})
 
     def _vector(self, place: Place, forces: ForceProducts | None) -> dict[str, Any]:
         if forces is None:

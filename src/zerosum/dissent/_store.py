@@ -74,7 +74,7 @@ def read_dissent(folder: Path, name: str = "") -> DissentOverTraining | None:
 def _read(file: Path) -> tuple[Key, Dissent] | None:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        key = content["how"]
-        return (key, _adapter().validate_python(content["measured"])) if key.get("format") == FORMAT else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError):
+        key, record = content["how"], _record(content["measured"])
+        return (key, record) if record is not None and key.get("format") == FORMAT else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

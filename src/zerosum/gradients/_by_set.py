@@ -5,7 +5,7 @@ Letters: i token, j coordinate; p_ij = g_ij u_j.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial, reduce
+from functools import reduce
 from math import nan
 from operator import add
 from typing import Any
@@ -47,67 +47,59 @@ def within_sets(signed: Mapping[str, Any], parameters: Sequence[Parameter], weig
     signed: parameter -> sum_j p_ij of each token i, any shape. weight: of each token, of that shape.
     """
 
-    def summed(some: Sequence[Parameter]) -> float:
-        moved = [signed[one.name] for one in some if one.name in signed]
+    def summed(members: Sequence[Parameter]) -> float:
+        moved = [signed[member.name] for member in members if member.name in signed]
         return float(np.sum(weight * np.abs(sum(moved)))) if moved else 0.0
 
-    each = {one.name: summed([one]) for one in parameters}
-    return each | {name: summed(some) for name, some in by_layer(parameters).items()}
+    each = {parameter.name: summed([parameter]) for parameter in parameters}
+    return each | {name: summed(members) for name, members in by_layer(parameters).items()}
 
 
 def sets_of(share: Share, parameters: Sequence[Parameter], update: Update) -> Sets:
     """Of the share that holds all tokens."""
     if share.sample is None:
-        return exact_sets(share.net, share.mass, share.within, parameters, update)
-    return sampled_sets(share.sample, share.net, parameters, update)
+        return _exact_sets(share, parameters, update or {})
+    return _sampled_sets(share.sample, share.net, parameters, update or {})
 
 
-def exact_sets(
-    net: Mapping[str, Any],
-    mass: Mapping[str, Any],
-    within: Mapping[str, float],
-    parameters: Sequence[Parameter],
-    update: Update,
+def _exact_sets(share: Share, parameters: Sequence[Parameter], u: Mapping[str, Any]) -> Sets:
+    """From sums over all tokens."""
+    least = beyond_rounding(share.mass, parameters)
+    names = [parameter.name for parameter in parameters]
+    each = {name: coordinate_sums(share.net[name], share.mass[name], u.get(name), least[name]) for name in names}
+
+    def D_grad(members: Sequence[Parameter]) -> tuple[float, Ends | None]:
+        return _added(each, members).opposition.D_grad, None
+
+    return _sets(each, share.within, parameters, D_grad, lambda members: None)
+
+
+def _sampled_sets(
+    sample: SampledMass, net: Mapping[str, Any], parameters: Sequence[Parameter], u: Mapping[str, Any]
 ) -> Sets:
-    """From sums over all tokens. within: as `within_sets` gives it; {}: no C_ug."""
-    u, least = update or {}, beyond_rounding(mass, parameters)
-    names = [one.name for one in parameters]
-    each = {name: coordinate_sums(net[name], mass[name], u.get(name), least[name]) for name in names}
-
-    def D_grad(some: Sequence[Parameter]) -> tuple[float, Ends | None]:
-        return _added(each, some).opposition.D_grad, None
-
-    return _sets(each, within, parameters, D_grad, lambda some: None)
-
-
-def sampled_sets(sample: SampledMass, net: Mapping[str, Any], parameters: Sequence[Parameter], update: Update) -> Sets:
     """From exact sum_i g_ij and a sample of tokens: sum_i |g_ij|, sum_ij |p_ij| and C_ug of a set are estimates."""
-    u, kept = update or {}, sample.kept()
-    opposed = sample.opposition(net, parameters, beyond_rounding(kept, parameters))
-    each = {
-        one.name: _sampled_sums(sample, one, net[one.name], u.get(one.name), opposed.get(one.name))
-        for one in parameters
-    }
+    opposed = sample.opposition(net, parameters, beyond_rounding(sample.kept(), parameters))
+    names = [parameter.name for parameter in parameters]
+    each = {name: _sampled_sums(sample, name, net[name], u.get(name), opposed.get(name)) for name in names}
 
-    def D_grad(some: Sequence[Parameter]) -> tuple[float, Ends | None]:
-        of = [opposed[one.name] for one in some if one.name in opposed]
-        if not sum(one.touched for one in of):
+    def D_grad(members: Sequence[Parameter]) -> tuple[float, Ends | None]:
+        known = [opposed[member.name] for member in members if member.name in opposed]
+        if not sum(sums.touched for sums in known):
             return nan, None
-        return reduce(add, of).D_grad(sample.share)
+        return reduce(add, known).D_grad(sample.share)
+
+    def why_not(members: Sequence[Parameter]) -> str | None:
+        return NOT_KEPT if all(member.kind in NOT_IN_D_GRAD for member in members) else None
 
     within = within_sets(sample.signed, parameters, sample.weight)
-    sets = _sets(each, within, parameters, D_grad, lambda some: NOT_KEPT if _outside_D_grad(some) else None)
+    sets = _sets(each, within, parameters, D_grad, why_not)
     moves = bool(u) and sample.total_moved() > 0
     ends = sample.moved_interval() if moves else None
-    return replace(sets, mass_interval=ends, thin=sum(one.n_thin for one in opposed.values()))
-
-
-def _outside_D_grad(some: Sequence[Parameter]) -> bool:
-    return all(one.kind in NOT_IN_D_GRAD for one in some)
+    return replace(sets, mass_interval=ends, thin=sum(sums.n_thin for sums in opposed.values()))
 
 
 def _sampled_sums(
-    sample: SampledMass, one: Parameter, net: Any, u: Any, opposed: SampledOpposition | None
+    sample: SampledMass, name: str, net: Any, u: Any, opposed: SampledOpposition | None
 ) -> CoordinateSums:
     """opposed: None of embedding and head, whose sums a sample does not keep."""
     counted = CoordinateSums(numel=net.numel())
@@ -116,7 +108,7 @@ def _sampled_sums(
     if u is None or (opposed is not None and not opposed.touched):
         return counted
     p = u.to(net) * net
-    moved = sample.total_moved([one.name])
+    moved = sample.total_moved([name])
     return counted + CoordinateSums(net=float(p.abs().sum()), mass=moved, signed=float(p.sum()))
 
 
@@ -125,34 +117,26 @@ def _sets(
     within: Mapping[str, float],
     parameters: Sequence[Parameter],
     D_grad: Spread,
-    why: Callable[[Sequence[Parameter]], str | None],
+    why_not: Callable[[Sequence[Parameter]], str | None],
 ) -> Sets:
-    whole = {"D_grad": D_grad(in_D_grad(parameters)), "D_grad_matrices": D_grad(in_D_grad(parameters, ("matrix",)))}
-    named = partial(_set, each, within, D_grad, why)
+    """D_grad: value and interval of a set of parameters. why_not: why its D_grad is not known, if that is so."""
+
+    def numbers_of(name: str, kind: str, members: Sequence[Parameter]) -> ParameterSet:
+        sums, (value, ends) = _added(each, members), D_grad(members)
+        C_ug = within[name] / sums.mass if name in within and sums.mass > 0 else nan
+        return ParameterSet(name, kind, sums, value, C_ug, ends, why_not(members))
+
+    whole, whole_ends = D_grad(in_D_grad(parameters))
+    matrices, matrices_ends = D_grad(in_D_grad(parameters, ("matrix",)))
     return Sets(
         total=_added(each, parameters),
-        D_grad=whole["D_grad"][0],
-        D_grad_matrices=whole["D_grad_matrices"][0],
-        parameters=tuple(named(one.name, one.kind, [one]) for one in parameters),
-        layers=tuple(named(name, "layer", some) for name, some in by_layer(parameters).items()),
-        intervals={name: ends for name, (_, ends) in whole.items()},
+        D_grad=whole,
+        D_grad_matrices=matrices,
+        parameters=tuple(numbers_of(parameter.name, parameter.kind, [parameter]) for parameter in parameters),
+        layers=tuple(numbers_of(name, "layer", members) for name, members in by_layer(parameters).items()),
+        intervals={"D_grad": whole_ends, "D_grad_matrices": matrices_ends},
     )
 
 
-def _set(
-    each: Mapping[str, CoordinateSums],
-    within: Mapping[str, float],
-    D_grad: Spread,
-    why: Callable[[Sequence[Parameter]], str | None],
-    name: str,
-    kind: str,
-    some: Sequence[Parameter],
-) -> ParameterSet:
-    sums = _added(each, some)
-    C_ug = within[name] / sums.mass if name in within and sums.mass > 0 else nan
-    value, ends = D_grad(some)
-    return ParameterSet(name, kind, sums, value, C_ug, ends, why(some))
-
-
-def _added(each: Mapping[str, CoordinateSums], some: Sequence[Parameter]) -> CoordinateSums:
-    return sum((each[one.name] for one in some), CoordinateSums())
+def _added(each: Mapping[str, CoordinateSums], members: Sequence[Parameter]) -> CoordinateSums:
+    return sum((each[member.name] for member in members), CoordinateSums())

@@ -61,10 +61,8 @@ def layout_of(model: Any, tokens: Any, causal: bool | None = None) -> Layout:
     tail = None if head is None else find_tail(model.base_model, tokens)
     if tail is not None:
         with suppress(Unsupported):  # what the tail has is used elsewhere, too
-            check_tokens(model, tokens, head, tail)
-            return Layout(head, tail)
-    check_tokens(model, tokens, head)
-    return Layout(head)
+            return checked(Layout(head, tail), model, tokens)
+    return checked(Layout(head), model, tokens)
 
 
 def exact_sums(
@@ -86,27 +84,22 @@ def exact_sums(
     layout = layout or layout_of(model, tokens)
     parameters, (S, T) = trainable(model), (tokens.shape[0], tokens.shape[1] - 1)
     tally = Tally(parameters, (S, T), update) if per_token else None
-    net, mass = passes(model, tokens, layout.head, range(T), block, tally, layout.tail)
+    net, mass = passes(model, tokens, layout, range(T), block, tally)
     return GradientSums(net, mass, S * T, tokens=tally.numbers() if tally else None)
 
 
 def passes(
-    model: Any,
-    tokens: Any,
-    head: Any,
-    positions: Sequence[int],
-    block: int,
-    tally: Tally | None = None,
-    tail: Tail | None = None,
+    model: Any, tokens: Any, layout: Layout, positions: Sequence[int], block: int, tally: Tally | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """net and mass over the tokens at `positions` of each sequence, float64. tally: receives the gradient of each."""
     parameters = trainable(model)
     run = _Run(Recorder(parameters, len(tokens)), NetAccumulator(parameters), MassAccumulator(parameters, tally))
-    with recording(model, run.recorder, leave_out=head), nullcontext() if tail is None else tail.cut() as cut:
-        if head is None:
+    cutting = nullcontext() if layout.tail is None else layout.tail.cut()
+    with recording(model, run.recorder, leave_out=layout.head), cutting as cut:
+        if layout.head is None:
             run.whole(model, tokens, positions, block)
         else:
-            run.with_separate_head(model.base_model, head, tokens, positions, block, cut)
+            run.with_separate_head(model.base_model, layout.head, tokens, positions, block, cut)
     return consistent(run.net.net, run.mass.mass)
 
 
@@ -115,8 +108,8 @@ def consistent(net: dict[str, Any], mass: dict[str, Any]) -> tuple[dict[str, Any
 
     Raises Unsupported where it is by more than rounding that it does not.
     """
-    net, mass = ({name: value.double() for name, value in one.items()} for one in (net, mass))
-    whole = sum(float(one.sum()) for one in mass.values())
+    net, mass = ({name: value.double() for name, value in sums.items()} for sums in (net, mass))
+    whole = sum(float(sums.sum()) for sums in mass.values())
     for name, largest in mass.items():
         beyond = (net[name].abs() - largest).clamp_(min=0).sum()
         if float(beyond) > CONTRADICTION * whole:
@@ -165,9 +158,9 @@ class _Run:
             self.mass.tally.of_tokens(slice(0, hidden.shape[1]))
         self.recorder.of_all_tokens()
         self.recorder.accumulator = Both(self.net, PositionAccumulator.into(self.mass, hidden.shape[1]))
-        found = torch.autograd.grad(hidden, cut.ends, start, retain_graph=True)
+        gradients = torch.autograd.grad(hidden, cut.ends, start, retain_graph=True)
         self.recorder.finish_pass()
-        return list(found)
+        return list(gradients)
 
     def whole(self, model: Any, tokens: Any, positions: Sequence[int], block: int) -> None:
         every = list(positions)
@@ -237,7 +230,7 @@ def exact_seconds(model: Any, tokens: Any, layout: Layout, update: Mapping[str, 
         began = perf_counter()
         tally = Tally(parameters, (S, T), update)
         positions = range(middle, min(middle + count, T))
-        passes(model, tokens, layout.head, positions, BLOCK + TIMED, tally, layout.tail)
+        passes(model, tokens, layout, positions, BLOCK + TIMED, tally)
         if tokens.is_cuda:
             torch.cuda.synchronize(tokens.device)
         took.append(perf_counter() - began)
@@ -257,8 +250,8 @@ def is_causal(model: Any, tokens: Any) -> bool:
     return True
 
 
-def check_tokens(model: Any, tokens: Any, head: Any, tail: Tail | None = None) -> None:
-    """Compare tokens of the first two sequences, measured together, with their own backward passes.
+def checked(layout: Layout, model: Any, tokens: Any) -> Layout:
+    """The layout, once tokens of the first two sequences, measured together, agree with their own backward passes.
 
     A weight may be used past its layer, or rows of different sequences or positions may be mixed. The tokens: the last
     one and the first one that shares its forward pass, and one in the middle. Raises Unsupported where they differ.
@@ -266,7 +259,7 @@ def check_tokens(model: Any, tokens: Any, head: Any, tail: Tail | None = None) -
     two, last = tokens[:2], tokens.shape[1] - 2
     positions = sorted({last // 2, last - last % BLOCK, last})
     tally = Tally(trainable(model), (len(two), last + 1), None)
-    net, mass = passes(model, two, head, positions, BLOCK, tally, tail)
+    net, mass = passes(model, two, layout, positions, BLOCK, tally)
     which = [(s, k) for s in range(len(two)) for k in positions]
     expected = oracle_sums(model, two, which=which, per_token=True)
     assert expected.tokens is not None  # noqa: S101 - they were asked for
@@ -278,3 +271,4 @@ def check_tokens(model: Any, tokens: Any, head: Any, tail: Tail | None = None) -
         gap = max(float((mass[name] - size).abs().max()), float((net[name] - expected.net[name]).abs().max()))
         if gap > CLOSE * float(size.max()) + noise + 1e-12:
             raise Unsupported(f"a model that uses {name} in a way its layers do not show")
+    return layout

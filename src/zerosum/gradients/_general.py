@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 from zerosum.gradients._sums import GradientSums
+from zerosum.gradients.head import logits_of
 from zerosum.gradients.layerwise._per_token import Tally
 from zerosum.gradients.parameters import trainable
 
@@ -58,8 +59,7 @@ def _chunks(model: Any, tokens: Any, tensors: list[Any], chunk: int | None) -> I
     """Sequence, first position, and the gradients of some of its tokens, [tokens, *shape] for each tensor or None."""
     of_parameters = sum(one.numel() for one in tensors)
     for s, sequence in enumerate(tokens):
-        output = model(sequence[None, :-1])
-        logits = getattr(output, "logits", output)[0]
+        logits = logits_of(model, sequence[None, :-1])[0]
         losses = functional.cross_entropy(logits, sequence[1:], reduction="none")
         start, room = 0, of_parameters + LOGITS_HELD * logits.numel()
         for cotangents in torch.split(torch.eye(len(losses)).to(losses), chunk or max(1, ROOM // room)):

@@ -3,9 +3,10 @@
 Letters: S sequences of L = T + 1 tokens, s of them in a batch.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -16,29 +17,31 @@ from zerosum.errors import InputError
 from zerosum.gradients import _passes
 from zerosum.gradients._by_set import sets_of, within_sets
 from zerosum.gradients._exact import Layout, is_causal
-from zerosum.gradients._plan import Plan, choose, layout_or_why, require_memory, require_sense, sample_sizes
+from zerosum.gradients._plan import Plan, choose, layout_or_why, require_room, require_sense, sample_sizes
 from zerosum.gradients._precision import dtype_error, narrow, require_dtype
 from zerosum.gradients._read_off import read_off
 from zerosum.gradients._result import GradientInterference
 from zerosum.gradients._saved_sums import SavedSums, named, total
 from zerosum.gradients._share import PER_TOKEN, Share
 from zerosum.gradients._spot import require_same_size
+from zerosum.gradients._sums import GradientSums
 from zerosum.gradients._update import checked_update, moved, update_between
 from zerosum.gradients.batches import (
+    Along,
     Batch,
     TokensPerBatch,
     batches,
     checked_unit,
+    measured_losses,
     measuring,
-    require_finite,
     require_parameters,
+    vocabulary_of,
 )
+from zerosum.gradients.layerwise._per_token import TokenNumbers
 from zerosum.gradients.layerwise._pieces import Unsupported
 from zerosum.gradients.parameters import Parameter, names_its_ends
-from zerosum.losses import token_losses
 from zerosum.sharing import Job, work_through
 
-Along = Callable[[str, int, int], None]
 NOT_CAUSAL = (
     "a token's loss changes with what comes after it, its own label among that, or with how much does: no causal "
     "model, or one whose positions depend on the length of a text"
@@ -100,7 +103,7 @@ def measure(
         plan, layout = _plan(model, ready, choice, job)
         if plan is None:
             return None
-        require_memory(ready.parameters, plan.method)
+        require_room(ready.parameters, plan.method)
         sizes = sample_sizes(ready.parts, choice.n_sampled)
         way = Way(plan.method, layout, choice.seed, sizes, choice.tokens_per_batch, choice.dtype)
 
@@ -119,8 +122,8 @@ def measure(
     if whole is None or len(whole.rows) < sum(len(part.rows) for part in ready.parts):
         return None
     sets = sets_of(whole, ready.parameters, ready.update)
-    found = read_off(whole, sets, ready.losses, ready.update is not None, plan, choice.seed, unit)
-    return replace(found, dtype_error=error, notes=(*found.notes, *ready.notes))
+    record = read_off(whole, sets, ready.losses, ready.update is not None, plan, choice.seed, unit)
+    return replace(record, dtype_error=error, notes=(*record.notes, *ready.notes))
 
 
 def first_order_changes(model: Any, tokens: Any, update: Any, tokens_per_batch: Any) -> Float[np.ndarray, "S T"]:
@@ -132,8 +135,8 @@ def first_order_changes(model: Any, tokens: Any, update: Any, tokens_per_batch: 
         ready = prepare(model, tokens, update, parameters, tokens_per_batch)
         changes = np.full(ready.losses.shape, np.nan)
         for part in ready.parts:
-            found, _ = _passes.changes_of(model, part, ready.update or {}, ready.vocabulary)
-            changes[part.rows, : found.shape[1]] = found
+            of_part, _ = _passes.changes_of(model, part, ready.update or {}, ready.vocabulary)
+            changes[part.rows, : of_part.shape[1]] = of_part
     return changes
 
 
@@ -144,12 +147,9 @@ def prepare(
     notes = notes_on(model, update)
     if isinstance(update, torch.nn.Module):
         update = update_between(model, update)
-    losses = token_losses(model, tokens, tokens_per_batch=tokens_per_batch)  # checks the ids, too
-    ids = np.asarray(tokens).astype(np.int64)
-    require_finite(losses, ids, "before the update")
+    losses, ids = measured_losses(model, tokens, tokens_per_batch, "before the update")
     u = None if update is None else checked_update(model, update)
-    config = getattr(model, "config", None)
-    vocabulary = int(getattr(config, "vocab_size", None) or ids.max() + 1)
+    vocabulary = vocabulary_of(model, ids)
     parts = batches(ids, parameters, tokens_per_batch, vocabulary)
     causal = is_causal(model, parts[-1].tokens)
     notes += () if causal else (NOT_CAUSAL,)
@@ -158,11 +158,13 @@ def prepare(
 
 def notes_on(model: Any, update: Any) -> tuple[str, ...]:
     """Notes on the model, and on an update that is given as another model."""
-    frozen = {name: one for name, one in model.named_parameters() if not one.requires_grad}
+    frozen = {name: tensor for name, tensor in model.named_parameters() if not tensor.requires_grad}
     notes = [f"frozen parameters left out: {len(frozen)}"] if frozen else []
     if isinstance(update, torch.nn.Module):
         theirs = dict(update.named_parameters())
-        moved = sum(name in theirs and not torch.equal(one, theirs[name].to(one)) for name, one in frozen.items())
+        moved = sum(
+            name in theirs and not torch.equal(tensor, theirs[name].to(tensor)) for name, tensor in frozen.items()
+        )
         notes += [f"of these, {moved} differ in the model after the update, and are not moved"] if moved else []
     return (*notes, *([] if names_its_ends(model) else [ALL_IN_D]))
 
@@ -179,19 +181,23 @@ def _plan(model: Any, ready: Prepared, choice: Choice, job: Job | None) -> tuple
             plan = choose(model, ready.parts, ready.update, layout, why, wanted)
         return {"method": plan.method, "note": plan.note, "seconds": plan.seconds}
 
-    found = decide() if job is None else job.agree(decide)
-    return None if found is None else Plan(**found, dtype=choice.dtype), layout
+    agreed = decide() if job is None else job.agree(decide)
+    return None if agreed is None else Plan(**agreed, dtype=choice.dtype), layout
 
 
 def _in_memory(share: Callable[[int], Share], parts: list[Batch], done: Callable[[int, int], None]) -> Share:
-    total = sum(len(part.rows) for part in parts)
-    done(0, total)
-    whole = share(0)
-    done(len(whole.rows), total)
-    for k in range(1, len(parts)):
-        whole.add(share(k))
-        done(len(whole.rows), total)
-    return whole
+    n_sequences = sum(len(part.rows) for part in parts)
+    finished = 0
+    done(finished, n_sequences)
+
+    def shares() -> Iterator[Share]:
+        nonlocal finished
+        for k, part in enumerate(parts):
+            yield share(k)
+            finished += len(part.rows)
+            done(finished, n_sequences)
+
+    return reduce(Share.add, shares())
 
 
 def _shared(
@@ -229,17 +235,16 @@ def _share(model: Any, ready: Prepared, way: Way, k: int) -> Share:
 
 
 def _summed(model: Any, ready: Prepared, way: Way, k: int) -> Share:
-    whole: Share | None = None
-    for batch, sums, found in _passes.sums_of(model, ready.parts[k], ready.update, way.method, way.layout):
+    def share(batch: Batch, sums: GradientSums, numbers: TokenNumbers) -> Share:
         per_token, t = _unknown(ready, batch), batch.tokens.shape[1] - 1
-        per_token["l1"][:, :t], per_token["l2_squared"][:, :t] = found.l1, found.l2_squared
+        per_token["l1"][:, :t], per_token["l2_squared"][:, :t] = numbers.l1, numbers.l2_squared
         if ready.update is not None:
-            per_token["moved"][:, :t] = sum(found.absolute.values(), np.zeros((1, 1)))
-        within = within_sets(found.signed, ready.parameters)
-        share = Share(batch.rows, sums.net, sums.mass, per_token, within, sums.n_tokens, notes=sums.notes)
-        whole = share if whole is None else whole.add(share)
-    assert whole is not None  # noqa: S101 - a batch has sequences
-    return whole
+            per_token["moved"][:, :t] = sum(numbers.absolute.values(), np.zeros((1, 1)))
+        within = within_sets(numbers.signed, ready.parameters)
+        return Share(batch.rows, sums.net, sums.mass, per_token, within, sums.n_tokens)
+
+    parts = _passes.sums_of(model, ready.parts[k], ready.update, way.method, way.layout)
+    return reduce(Share.add, (share(*part) for part in parts))
 
 
 def _sampled(model: Any, ready: Prepared, way: Way, k: int) -> Share:
@@ -267,8 +272,6 @@ def _unknown(ready: Prepared, part: Batch) -> dict[str, Float[np.ndarray, "s T"]
 
 def _losses_after(model: Any, ready: Prepared, part: Batch, size: TokensPerBatch) -> Float32[np.ndarray, "s T"]:
     """The real losses of one batch after the update."""
-    ids = ready.ids[part.rows]
     with moved(model, ready.update or {}):
-        after = token_losses(model, ids, tokens_per_batch=size)
-    require_finite(after, ids, "after the update")
-    return after
+        losses, _ = measured_losses(model, ready.ids[part.rows], size, "after the update")
+    return losses

@@ -3,6 +3,7 @@
 Letters: S sequences of L = T + 1 tokens, N = S T token losses.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,8 +22,7 @@ def token_gradients(model: Any, tokens: Any, which: Any = None) -> Iterator[dict
     from torch.nn import functional
 
     parameters = trainable(model)
-    every = [(s, t) for s in range(len(tokens)) for t in range(tokens.shape[1] - 1)]
-    for s, t in every if which is None else [(int(s), int(t)) for s, t in which]:
+    for s, t in _places(tokens, which):
         output = model(tokens[s : s + 1, :-1])
         logits = getattr(output, "logits", output)[0, t]
         loss = functional.cross_entropy(logits[None], tokens[s, t + 1][None])
@@ -33,16 +33,21 @@ def token_gradients(model: Any, tokens: Any, which: Any = None) -> Iterator[dict
         }
 
 
+def _places(tokens: Any, which: Any) -> list[tuple[int, int]]:
+    pairs = itertools.product(range(len(tokens)), range(tokens.shape[1] - 1)) if which is None else which
+    return [(int(s), int(t)) for s, t in pairs]
+
+
 def numbers_of(gradients: Mapping[str, Any], update: Mapping[str, Any] | None) -> dict[str, float]:
     """Of one token's gradients g_ij, in float64: norm_l1 sum_j |g_ij|, norm_l2 the root of sum_j g_ij^2, moved
     sum_j |p_ij| and first_order sum_j p_ij, nats. update: u by name; None: the latter two are 0."""
     wide = {name: gradient.double() for name, gradient in gradients.items()}
-    p = [wide[name] * u.to(wide[name]) for name, u in (update or {}).items()]
+    products = [wide[name] * u.to(wide[name]) for name, u in (update or {}).items()]
     return {
         "norm_l1": sum(float(g.abs().sum()) for g in wide.values()),
         "norm_l2": sum(float(g.square().sum()) for g in wide.values()) ** 0.5,
-        "moved": sum(float(one.abs().sum()) for one in p),
-        "first_order": sum(float(one.sum()) for one in p),
+        "moved": sum(float(p.abs().sum()) for p in products),
+        "first_order": sum(float(p.sum()) for p in products),
     }
 
 
@@ -50,10 +55,9 @@ def oracle_sums(
     model: Any, tokens: Any, update: Mapping[str, Any] | None = None, *, which: Any = None, per_token: bool = False
 ) -> GradientSums:
     """`GradientSums` by adding up `token_gradients`. which: as there. update, per_token: as for `exact_sums`."""
-    sums, S, T = GradientSums.zeros(trainable(model)), len(tokens), tokens.shape[1] - 1
-    places = [(s, t) for s in range(S) for t in range(T)] if which is None else [(int(s), int(t)) for s, t in which]
+    sums, places = GradientSums.zeros(trainable(model)), _places(tokens, which)
     u = {} if update is None else {name: value.double() for name, value in update.items() if name in sums.net}
-    numbers = TokenNumbers.unknown(S, T, u)
+    numbers = TokenNumbers.unknown(len(tokens), tokens.shape[1] - 1, u)
     for place, gradients in zip(places, token_gradients(model, tokens, places), strict=True):
         sums.n_tokens += 1
         whole = {name: gradient.double() for name, gradient in gradients.items()}

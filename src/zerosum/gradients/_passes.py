@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float, Float32
 from torch.nn import functional
 
 from zerosum.gradients._exact import Layout, exact_sums
@@ -22,6 +22,7 @@ from zerosum.gradients._sampled import SampledMass, sampled_mass
 from zerosum.gradients._spot import is_same_change
 from zerosum.gradients._sums import GradientSums
 from zerosum.gradients.batches import LOGITS, Batch, in_memory
+from zerosum.gradients.head import logits_of
 from zerosum.gradients.layerwise._per_token import TokenNumbers
 from zerosum.gradients.parameters import Parameter
 
@@ -42,11 +43,11 @@ def sums_of(
     known = {"layout": layout} if method == "exact" else {}
 
     def sums(batch: Batch) -> tuple[GradientSums, TokenNumbers]:
-        found = SUMS[method](model, batch.tokens, update, per_token=True, **known)
-        assert found.tokens is not None  # noqa: S101 - they were asked for
-        return found, found.tokens
+        whole = SUMS[method](model, batch.tokens, update, per_token=True, **known)
+        assert whole.tokens is not None  # noqa: S101 - they were asked for
+        return whole, whole.tokens
 
-    yield from ((batch, *found) for batch, found in in_memory(part, sums))
+    yield from ((batch, *both) for batch, both in in_memory(part, sums))
 
 
 def net_sums(model: Any, part: Batch, parameters: Sequence[Parameter], vocabulary: int) -> dict[str, Any]:
@@ -55,8 +56,7 @@ def net_sums(model: Any, part: Batch, parameters: Sequence[Parameter], vocabular
     tensors = [one.tensor for one in parameters]
 
     def gradients(batch: Batch) -> Any:
-        output = model(batch.tokens[:, :-1])
-        logits = getattr(output, "logits", output).flatten(0, 1)
+        logits = logits_of(model, batch.tokens[:, :-1]).flatten(0, 1)
         loss = functional.cross_entropy(logits, batch.tokens[:, 1:].flatten(), reduction="sum")
         return torch.autograd.grad(loss, tensors, allow_unused=True)
 
@@ -84,13 +84,19 @@ def sample_of(
 
     def sample(batch: Batch) -> SampledMass:
         places = np.searchsorted(part.rows, batch.rows)
-        own = -(-size * len(places) // len(part.rows))
-        its, other = losses[places], seed + int(places[0])
-        found = sampled_mass(model, batch.tokens, update, n_tokens=own, seed=other, losses=its, layout=layout)
-        found.row[:] = batch.rows[found.row]
-        return found
+        drawn = sampled_mass(
+            model,
+            batch.tokens,
+            update,
+            n_tokens=-(-size * len(places) // len(part.rows)),
+            seed=seed + int(places[0]),
+            losses=losses[places],
+            layout=layout,
+        )
+        drawn.row[:] = batch.rows[drawn.row]
+        return drawn
 
-    return SampledMass.merge([found for _, found in in_memory(part, sample)])
+    return SampledMass.merge([sampled for _, sampled in in_memory(part, sample)])
 
 
 def proxy_of(model: Any, part: Batch, parameters: Sequence[Parameter], vocabulary: int) -> GradientSums:
@@ -136,8 +142,5 @@ def changes_of(
 def _by_logits(part: Batch, vocabulary: int) -> Iterator[Batch]:
     """The same sequences in batches whose logits fit whole."""
     size = max(1, LOGITS // (vocabulary * (part.tokens.shape[1] - 1)))
-    yield from map(Batch, _split(part.rows, size), part.tokens.split(size))
-
-
-def _split(rows: Int64[np.ndarray, " s"], size: int) -> list[Int64[np.ndarray, " _"]]:
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
+    for first in range(0, len(part.rows), size):
+        yield Batch(part.rows[first : first + size], part.tokens[first : first + size])

@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-import torch
-
 from zerosum.errors import InputError
 from zerosum.gradients._exact import Layout, exact_seconds, layout_of
 from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients._sample import FEWEST, stretches
-from zerosum.gradients.batches import Batch, require_seed
+from zerosum.gradients.batches import Batch, require_memory, require_seed
 from zerosum.gradients.layerwise._pieces import Unsupported
 from zerosum.gradients.parameters import Parameter
-from zerosum.losses.batch_size import free_memory, is_out_of_memory
+from zerosum.losses.batch_size import is_out_of_memory
 
 METHODS = ("auto", "exact", "sampled", "general", "oracle", "positionwise")
 # Bytes for each coordinate, sums and what makes them.
@@ -125,15 +123,10 @@ def _no_sample(parts: Sequence[Batch], n_sampled: int) -> str:
     return "" if taken < n_tokens else f"a sample of {n_sampled} would be all of these {n_tokens:,} tokens"
 
 
-def require_memory(parameters: Sequence[Parameter], method: str) -> None:
+def require_room(parameters: Sequence[Parameter], method: str) -> None:
     """Raises InputError where the sums of all coordinates do not fit."""
-    device = parameters[0].tensor.device
-    needed, free = HELD[method] * sum(one.tensor.numel() for one in parameters), free_memory(torch.device(device))
-    if needed > free:
-        raise InputError(
-            f"not enough memory: sums of every coordinate take {needed / 2**30:.1f} GiB beside the model, "
-            f"{free / 2**30:.1f} GiB are free. Use a larger machine or another device."
-        )
+    needed = HELD[method] * sum(parameter.tensor.numel() for parameter in parameters)
+    require_memory(needed, parameters[0].tensor.device, "sums of every coordinate")
 
 
 def in_words(seconds: float | int) -> str:

@@ -13,6 +13,7 @@ from jaxtyping import Float, Shaped
 from zerosum.estimate import Estimate, number_or_reason, numbers_or_reasons
 from zerosum.gradients._accuracy import DtypeError, Verified
 from zerosum.gradients._parameter_set import Ends, ParameterSet
+from zerosum.gradients.source import checkpoint_to_json
 from zerosum.interference import Interference
 from zerosum.record import Record
 
@@ -157,7 +158,8 @@ class GradientInterference(Record):
 
     def to_json(self) -> dict[str, Any]:
         """The same for scripts: null where there is no number, and `<name>_reason` beside it."""
-        document: dict[str, Any] = {} if self.step is None else self._checkpoint()
+        document = checkpoint_to_json(self.source, self.step, self.tokens_seen)
+        document |= {} if self.step is None else {"units": self.units}
         for name in ("N", "n_sequences", "n_positions", "method", "n_sampled", "seed", "dtype"):
             document[name] = getattr(self, name)
         seconds = nan if self.seconds is None else self.seconds
@@ -165,9 +167,11 @@ class GradientInterference(Record):
         document |= numbers_or_reasons({name: self.value(name) for name in NUMBERS}, self.reasons)
         document["intervals"] = self._intervals()
         for name in ("first_order", "loss_change"):
-            found: Interference | None = getattr(self, name)
-            changes = None if found is None else _interference(found)
-            document |= {name: changes} if changes else {name: None, f"{name}_reason": self.reasons["C_uG"]}
+            changes: Interference | None = getattr(self, name)
+            if changes is None:
+                document |= {name: None, f"{name}_reason": self.reasons["C_uG"]}
+            else:
+                document[name] = _interference(changes)
         no_interval = self.interval_reasons.get("D_grad", "not given")
         document["parameters"] = [part.to_json(self.reasons, no_interval) for part in self.parameters]
         document["layers"] = [part.to_json(self.reasons, no_interval) for part in self.layers]
@@ -176,12 +180,6 @@ class GradientInterference(Record):
         document = _in_its_place(document) if self.is_proxy else document
         document["notes"] = list(self.notes)
         return document | ({"verify": self.verified.to_json()} if self.verified else {})
-
-    def _checkpoint(self) -> dict[str, Any]:
-        document = {"source": self.source, "step": self.step, "tokens_seen": self.tokens_seen}
-        if self.tokens_seen is None:
-            document["tokens_seen_reason"] = "neither the run nor a name says"
-        return document | {"units": self.units}
 
     def _intervals(self) -> dict[str, Any]:
         document: dict[str, Any] = {}
@@ -205,12 +203,12 @@ def _in_its_place(document: dict[str, Any]) -> dict[str, Any]:
     return document | bare | {"intervals": document["intervals"] | bare} | empty | {POSITIONWISE: proxy}
 
 
-def _interference(found: Interference) -> dict[str, Any]:
+def _interference(changes: Interference) -> dict[str, Any]:
     names = ("R", "D", "M", "delta_L", "harmful_share", *NULLS)
-    numbers = numbers_or_reasons({name: getattr(found, name) for name in names}, found.reasons)
-    document = {"N": found.N, **numbers}
-    document |= {"null_method": found.null_method, "null_unit_method": found.null_unit_method}
-    if found.interval is None:
-        return document | {"interval": None, "interval_reason": found.interval_reason or "not given"}
-    ends = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(found.interval).items()}
+    numbers = numbers_or_reasons({name: getattr(changes, name) for name in names}, changes.reasons)
+    document = {"N": changes.N, **numbers}
+    document |= {"null_method": changes.null_method, "null_unit_method": changes.null_unit_method}
+    if changes.interval is None:
+        return document | {"interval": None, "interval_reason": changes.interval_reason or "not given"}
+    ends = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(changes.interval).items()}
     return document | {"interval": ends}

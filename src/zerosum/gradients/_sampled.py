@@ -18,9 +18,10 @@ from scipy.special import stdtrit
 from torch.nn import functional
 
 from zerosum.gradients._exact import Layout, layout_of
+from zerosum.gradients._result import LEVEL
 from zerosum.gradients._sample import GROUPS, Sample, calibrated, draw
 from zerosum.gradients._sampled_opposition import Interval, SampledOpposition, sampled_opposition
-from zerosum.gradients.head import hidden_in
+from zerosum.gradients.head import hidden_in, logits_of
 from zerosum.gradients.layerwise._accumulators import MassAccumulator
 from zerosum.gradients.layerwise._head import HeadPass
 from zerosum.gradients.layerwise._layers import recording
@@ -38,7 +39,7 @@ class SampledMass:
     group_weight: [K] tokens each part represents. moved, signed: name -> [n] sum_j |p_ij| and sum_j p_ij of each
     sampled token in that parameter, nats. l1, l2_squared: [n] sum_j |g_ij| and sum_j g_ij^2 over every parameter.
     row, at: [n] its sequence, counted in the batch it was drawn from (merging batches renumbers them), and its
-    position. weight: [n] tokens it represents. surprise: [n] the auxiliary variable. N: tokens in all.
+    position. weight: [n] tokens it represents. surprise: [n] the auxiliary variable.
     """
 
     parts: list[dict[str, Any]]
@@ -51,7 +52,6 @@ class SampledMass:
     at: Int64[np.ndarray, " n"]
     weight: Float[np.ndarray, " n"]
     surprise: Float[np.ndarray, " n"]
-    N: int
 
     @classmethod
     def merge(cls, samples: Sequence["SampledMass"]) -> "SampledMass":
@@ -75,15 +75,14 @@ class SampledMass:
             at=joined("at"),
             weight=joined("weight"),
             surprise=joined("surprise"),
-            N=sum(one.N for one in samples),
         )
 
     def total_moved(self, names: Sequence[str] | None = None) -> float:
         """Estimate of sum_ij |p_ij| in these parameters; None: in all."""
         return float(sum(self.weight @ self.moved[name] for name in (self.moved if names is None else names)))
 
-    def moved_interval(self, level: float = 0.95) -> Interval:
-        """Interval of `total_moved()` over all parameters, on log scale, for the draw of the sample alone."""
+    def moved_interval(self) -> Interval:
+        """95 % interval of `total_moved()` over all parameters, on log scale, for the draw of the sample alone."""
         total = self.total_moved()
         residual = _residual(sum(self.moved.values(), np.zeros(len(self.weight))), self.surprise)
         unseen = np.maximum(self.weight * (self.weight - 1), 0)  # 0 for a token that represents only itself
@@ -92,7 +91,7 @@ class SampledMass:
         n = unseen.sum() ** 2 / (unseen @ unseen)  # as many tokens of equal weights would leave as much unseen
         free = max(n - 2, 1.0)
         error = np.sqrt(n / free * (unseen @ residual**2))
-        half = float(stdtrit(free, (1 + level) / 2) * error / total)
+        half = float(stdtrit(free, (1 + LEVEL) / 2) * error / total)
         return float(total * np.exp(-half)), float(total * np.exp(half))
 
     def kept(self) -> dict[str, Any]:
@@ -103,12 +102,12 @@ class SampledMass:
         self, net: Mapping[str, Any], parameters: Sequence[Parameter], least: Mapping[str, float]
     ) -> dict[str, SampledOpposition]:
         """Of each parameter whose sums are kept. net: exact sum_i g_ij. least: as of `sampled_opposition`."""
-        found = {}
-        for one in parameters:
-            if one.name in self.parts[0]:
-                parts = [part[one.name] for part in self.parts]
-                found[one.name] = sampled_opposition(one, parts, self.group_weight, net[one.name], least[one.name])
-        return found
+        opposed = {}
+        for parameter in parameters:
+            if (name := parameter.name) in self.parts[0]:
+                parts = [part[name] for part in self.parts]
+                opposed[name] = sampled_opposition(parameter, parts, self.group_weight, net[name], least[name])
+        return opposed
 
     @property
     def share(self) -> float:
@@ -153,12 +152,11 @@ def sampled_mass(
 
 def _collected(sample: Sample, adder: "SampleAdder", surprise: Float[np.ndarray, "S T"]) -> SampledMass:
     found, (m, S) = adder.tally.numbers(), sample.position.shape
-    moved = {name: values.T.ravel() for name, values in found.absolute.items()}
     row, at = np.tile(np.arange(S), m), sample.position.ravel()
     return SampledMass(
         parts=adder.parts,
         group_weight=np.bincount(sample.group.ravel(), sample.weight.ravel(), minlength=GROUPS),
-        moved=moved,
+        moved={name: values.T.ravel() for name, values in found.absolute.items()},
         signed={name: values.T.ravel() for name, values in found.signed.items()},
         l1=found.l1.T.ravel(),
         l2_squared=found.l2_squared.T.ravel(),
@@ -166,7 +164,6 @@ def _collected(sample: Sample, adder: "SampleAdder", surprise: Float[np.ndarray,
         at=at,
         weight=sample.weight.ravel(),
         surprise=surprise[row, at],
-        N=sample.N,
     )
 
 
@@ -182,8 +179,7 @@ def _losses(model: Any, tokens: Any) -> Any:
     found = []
     with torch.no_grad():
         for part in tokens.split(max(1, LOGITS // (size * tokens.shape[1]))):
-            output = model(part[:, :-1])
-            logits = getattr(output, "logits", output).flatten(0, 1)
+            logits = logits_of(model, part[:, :-1]).flatten(0, 1)
             loss = functional.cross_entropy(logits, part[:, 1:].flatten(), reduction="none")
             found.append(loss.view(len(part), -1))
     return torch.cat(found)

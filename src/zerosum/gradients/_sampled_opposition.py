@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import stdtrit
 
+from zerosum.gradients._result import LEVEL
 from zerosum.gradients.parameters import Parameter
 
 Interval = tuple[float, float]
@@ -42,15 +43,15 @@ class SampledOpposition:
         mine, theirs = vars(self), vars(other)
         return SampledOpposition(**{name: mine[name] + theirs[name] for name in mine})
 
-    def D_grad(self, sampled: float, level: float = 0.95) -> tuple[float, Interval]:
-        """Mean over the coordinates, and its interval; NaN where there is none. sampled: share of tokens in the sample.
+    def D_grad(self, sampled: float) -> tuple[float, Interval]:
+        """Mean over the coordinates, and its 95 % interval; NaN where there is none.
 
-        Thin coordinates are somewhere between 0 and 1, which the interval says.
+        sampled: share of tokens in the sample. Thin coordinates are somewhere between 0 and 1, which the interval says.
         """
         if not self.touched:
             return nan, (nan, nan)
-        known, half = _jackknife(self.known, sampled, level) if self.n_known else (0.0, 0.0)
-        thin = min(max(_jackknife(self.thin, sampled, level)[0], 0.0), float(self.n_thin))
+        known, half = _jackknife(self.known, sampled) if self.n_known else (0.0, 0.0)
+        thin = min(max(_jackknife(self.thin, sampled)[0], 0.0), float(self.n_thin))
         ends = max(known - half, 0.0), min(known + half, float(self.n_known)) + self.n_thin
         return (known + thin) / self.touched, (ends[0] / self.touched, ends[1] / self.touched)
 
@@ -69,8 +70,8 @@ def sampled_opposition(
     groups = whole.square() / sum(part[seen].double().square() for part in parts)
     thin = ~(groups >= FEW) | (whole < size / 2) | one.looked_up
     found, N = [size / whole.maximum(size)], float(weight.sum())
-    for part, its in zip(parts, weight, strict=True):
-        found.append(size / ((whole - part[seen]) * (N / (N - its))).maximum(size))
+    for part, tokens in zip(parts, weight, strict=True):
+        found.append(size / ((whole - part[seen]) * (N / (N - tokens))).maximum(size))
     of_thin, of_known = (
         np.array([float((1 - ratio[which]).nan_to_num_(nan=0.0).sum()) for ratio in found]) for which in (thin, ~thin)
     )
@@ -86,10 +87,10 @@ def touched(size: Any, mass: Any, least: float) -> Any:
     return (mass > least) | (size > least)
 
 
-def _jackknife(values: Float[np.ndarray, " ways"], sampled: float, level: float) -> tuple[float, float]:
+def _jackknife(values: Float[np.ndarray, " ways"], sampled: float) -> tuple[float, float]:
     """The estimate free of bias of first order, and half the width of its interval. Both shrink with what is unseen."""
     K, left = len(values) - 1, values[1:]
     bias = (1 - sampled) * (K - 1) * (left.mean() - values[0])
     spread = (1 - sampled) * (K - 1) / K * ((left - left.mean()) ** 2).sum()
-    half = float(stdtrit(K - 1, (1 + level) / 2) * np.sqrt(spread))
+    half = float(stdtrit(K - 1, (1 + LEVEL) / 2) * np.sqrt(spread))
     return float(values[0] - bias), half

@@ -7,6 +7,7 @@ its sequences; the files of all processes together are the measurement when they
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -79,14 +80,12 @@ def saved_sequences(job: Job) -> set[int]:
 
 def total(job: Job) -> Share | None:
     """The sum of all files; None where there is none, or the job has just been closed."""
-    whole: Share | None = None
     try:
-        for file, _ in _files(job):
-            part = _read_sum(file)
-            whole = part if whole is None else whole.add(part)
+        parts = (_read_sum(file) for file, _ in _files(job))  # one at a time: each is as large as the model
+        first = next(parts, None)
+        return None if first is None else reduce(Share.add, parts, first)
     except (OSError, SafetensorError):
         return None
-    return whole
 
 
 def write_sum(file: Path, share: Share) -> None:

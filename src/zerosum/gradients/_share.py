@@ -35,8 +35,8 @@ class Share:
 
     def add(self, other: "Share") -> "Share":
         """Add another partial result, in place, so that no third copy of the sums is held."""
-        for sums, more in ((self.net, other.net), (self.mass, other.mass)):
-            for name, value in more.items():
+        for sums, others in ((self.net, other.net), (self.mass, other.mass)):
+            for name, value in others.items():
                 sums[name] += value.to(sums[name])
         self.rows = np.concatenate([self.rows, other.rows])
         self.per_token = {

@@ -78,9 +78,9 @@ def open_gradients(path: str | Path, steps: Collection[int] | None = None) -> xr
     """
     path = Path(path)
     groups = _opened(path, steps)
-    found = [group.arrays for group in groups]
-    first = found[0]
-    for group in found[1:]:
+    arrays = [group.arrays for group in groups]
+    first = arrays[0]
+    for group in arrays[1:]:
         for what, same in (
             ("tokens", group.attrs["data_sha256"] == first.attrs["data_sha256"]),
             ("models", np.array_equal(group["parameter"].to_numpy(), first["parameter"].to_numpy())),
@@ -88,10 +88,10 @@ def open_gradients(path: str | Path, steps: Collection[int] | None = None) -> xr
             if not same:
                 both = f"{first['step'].item()} and {group['step'].item()}"
                 raise InputError(f"{path}: steps {both} are of different {what}. Measure each into its own store.")
-    whole = xr.concat(found, "checkpoint", data_vars="all", coords="minimal", compat="override", join="override")
+    whole = xr.concat(arrays, "checkpoint", data_vars="all", coords="minimal", compat="override", join="override")
     documents = [group.record.to_json() for group in groups]
     whole.attrs = {"documents": documents, "data_sha256": first.attrs["data_sha256"], "unit": "nats"}
-    unchecked = [group["step"].item() for group in found if "format" not in group.attrs]
+    unchecked = [group["step"].item() for group in arrays if "format" not in group.attrs]
     remedy = f"Delete the folder of a step in {path} and start the same zerosum gradients command again."
     whole.attrs["problems"] = [no_checksums(remedy, unchecked)] if unchecked else []
     return whole
@@ -108,12 +108,7 @@ def read_gradients(path: str | Path, name: str = "", steps: Collection[int] | No
     return GradientsOverTraining(name or path.absolute().name, records)
 
 
-def write(
-    path: Path,
-    record: GradientInterference,
-    tokens: "TokenSequences",
-    how: dict[str, Any],
-) -> None:
+def write(path: Path, record: GradientInterference, tokens: "TokenSequences", how: dict[str, Any]) -> None:
     """Put one checkpoint into the store at `path`; an older group of its step is replaced when the new one is whole.
 
     record: of a checkpoint, with its step. how: the cache key.
@@ -204,13 +199,15 @@ def _open(group: Path) -> Group:
     try:
         opened = open_checked(CheckedStore(group, _damaged))
         opened["loss"], opened["step"], opened.attrs["data_sha256"]
-        record = _record(group, opened)
-        names, kinds = ([getattr(part, which) for part in record.parameters] for which in ("name", "kind"))
-        of: dict[str, Any] = {"kind": ("parameter", kinds), "layer": ("parameter", list(map(layer_of, names)))}
+        record = from_attributes(opened.attrs)
+        names = [parameter.name for parameter in record.parameters]
+        kinds, layers = [parameter.kind for parameter in record.parameters], list(map(layer_of, names))
         if opened.sizes.get("parameter", 0) != len(names):  # a positionwise proxy in an old store
             opened = opened.drop_dims("parameter")
-        own = {name: ("checkpoint", [opened[name].item()]) for name in ("step", "tokens_seen")}
-        opened = opened.expand_dims("checkpoint").assign_coords({"parameter": names} | of | own)
+        coordinates: dict[str, Any] = {"parameter": names}
+        coordinates |= {"kind": ("parameter", kinds), "layer": ("parameter", layers)}
+        coordinates |= {name: ("checkpoint", [opened[name].item()]) for name in ("step", "tokens_seen")}
+        opened = opened.expand_dims("checkpoint").assign_coords(coordinates)
     except InputError:
         raise
     except Exception as error:  # zarr raises whatever a damaged file happens to lead to
@@ -219,18 +216,11 @@ def _open(group: Path) -> Group:
     return Group(record, opened)
 
 
-def _record(group: Path, opened: xr.Dataset) -> GradientInterference:
-    try:
-        return from_attributes(opened.attrs)
-    except InputError as error:
-        raise InputError(f"{group}: damaged ({error}). Remove this folder and measure again.") from error
-
-
 def _with_arrays(group: Group) -> GradientInterference:
     """The record of a checkpoint with the numbers of each of its tokens."""
-    one = group.arrays.isel(checkpoint=0)
-    per_token = {name: one[name].to_numpy().astype(np.float64) for name in OF_TOKEN if name in one}
-    unit = one["unit"].to_numpy() if "unit" in one.coords else None
+    arrays = group.arrays.isel(checkpoint=0)
+    per_token = {name: arrays[name].to_numpy().astype(np.float64) for name in OF_TOKEN if name in arrays}
+    unit = arrays["unit"].to_numpy() if "unit" in arrays.coords else None
     return replace(group.record, per_token=per_token, unit=unit)
 
 

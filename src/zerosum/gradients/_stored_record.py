@@ -6,7 +6,6 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from zerosum.errors import InputError
 from zerosum.gradients._old_document import fields_of
 from zerosum.gradients._result import GradientInterference
 
@@ -27,7 +26,7 @@ def as_attributes(record: GradientInterference) -> dict[str, Any]:
 def from_attributes(attributes: dict[str, Any]) -> GradientInterference:
     """The record in the attributes of a store, also of one written when documents were stored.
 
-    Raises InputError where there is no such record, or it is damaged.
+    Raises ValueError where there is no such record, or it is damaged.
     """
     try:
         if "record" not in attributes and "document" in attributes:
@@ -39,6 +38,6 @@ def from_attributes(attributes: dict[str, Any]) -> GradientInterference:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise InputError(f"the record of gradients has {place}: {first['msg']}. Measure again.") from None
+        raise ValueError(f"the record of gradients has {place}: {first['msg']}") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"no record of gradients ({type(error).__name__}: {error}). Measure again.") from None
+        raise ValueError(f"no record of gradients ({type(error).__name__}: {error})") from None

@@ -4,7 +4,7 @@ Letters: i token, j coordinate; g_ij gradient of one token's loss.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zerosum.gradients.parameters import Parameter
@@ -24,7 +24,6 @@ class GradientSums:
     net: dict[str, Any]
     mass: dict[str, Any]
     n_tokens: int = 0
-    notes: list[str] = field(default_factory=list)
     tokens: "TokenNumbers | None" = None
 
     @classmethod

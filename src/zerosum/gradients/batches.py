@@ -10,15 +10,18 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float32, Int64
 
 from zerosum.errors import InputError
 from zerosum.gradients.parameters import Parameter, trainable
-from zerosum.losses.batch_size import is_out_of_memory
+from zerosum.losses import token_losses
+from zerosum.losses.batch_size import free_memory, is_out_of_memory
 from zerosum.tokens import PADDING
 
 Result = TypeVar("Result")
 TokensPerBatch = int | Literal["auto"]
+Along = Callable[[str, int, int], None]
+"""Called with what is being done, how many sequences are done, and of how many."""
 MOST = 4_096  # tokens of a batch; float32 holds their sums well, and more make nothing faster
 WORK = 1 << 35  # parameters times tokens of a batch, so that a killed process loses no more than a minute or two
 FEWEST = 8  # sequences of a batch, which are measured side by side, where the data has them
@@ -54,13 +57,13 @@ def batches(
     lengths = (ids != PADDING).sum(1)
     if not (lengths > 1).any():
         raise InputError("tokens: nothing but padding, so there is nothing to predict. Give other tokens.")
-    device, found = parameters[0].tensor.device, []
+    device, parts = parameters[0].tensor.device, []
     for length in np.unique(lengths[lengths > 1]):
         rows = np.flatnonzero(lengths == length).astype(np.int64)
         most = _sequences(parameters, int(length) - 1, vocabulary) if size == "auto" else size // (length - 1)
         for part in np.array_split(rows, -(-len(rows) // max(1, int(most)))):
-            found.append(Batch(part, torch.as_tensor(ids[part, :length], device=device)))
-    return found
+            parts.append(Batch(part, torch.as_tensor(ids[part, :length], device=device)))
+    return parts
 
 
 def _sequences(parameters: Sequence[Parameter], length: int, vocabulary: int) -> int:
@@ -98,11 +101,11 @@ def measuring(model: Any) -> Iterator[None]:
     """Evaluation mode, gradients and products in full float32 (no TF32) inside the block; what was before after it,
     the gradients that the parameters hold among that."""
     modes = [(module, module.training) for module in model.modules()]
-    held = [(one, one.grad) for one in model.parameters()]
+    held = [(parameter, parameter.grad) for parameter in model.parameters()]
     precision = torch.get_float32_matmul_precision()
     model.eval()
-    for one, _ in held:
-        one.grad = None
+    for parameter, _ in held:
+        parameter.grad = None
     torch.set_float32_matmul_precision("highest")
     try:
         with torch.inference_mode(False), torch.enable_grad():
@@ -111,8 +114,8 @@ def measuring(model: Any) -> Iterator[None]:
         torch.set_float32_matmul_precision(precision)
         for module, training in modes:
             module.training = training
-        for one, gradient in held:
-            one.grad = gradient
+        for parameter, gradient in held:
+            parameter.grad = gradient
 
 
 def require_parameters(model: Any) -> tuple[Parameter, ...]:
@@ -129,6 +132,34 @@ def require_parameters(model: Any) -> tuple[Parameter, ...]:
         dtype = str(half.tensor.dtype).removeprefix("torch.")
         raise InputError(f"model: {half.name} is {dtype}, too coarse for sums of gradients. Load it in float32.")
     return parameters
+
+
+def measured_losses(
+    model: Any, tokens: Any, size: TokensPerBatch, when: str
+) -> tuple[Float32[np.ndarray, "S T"], Int64[np.ndarray, "S L"]]:
+    """Losses, nats, and the ids of tokens. Raises InputError for ids that do not fit, and losses that are not finite.
+
+    when: what the losses are of, for the error.
+    """
+    losses = token_losses(model, tokens, tokens_per_batch=size)  # checks the ids, too
+    ids = np.asarray(tokens).astype(np.int64)
+    require_finite(losses, ids, when)
+    return losses, ids
+
+
+def vocabulary_of(model: Any, ids: Int64[np.ndarray, "S L"]) -> int:
+    """Size of the vocabulary; where the model does not name it, the ids that are used."""
+    return int(getattr(getattr(model, "config", None), "vocab_size", None) or ids.max() + 1)
+
+
+def require_memory(needed: int, device: Any, sums: str) -> None:
+    """Raises InputError where so many bytes are not free. sums: what takes them."""
+    free = free_memory(torch.device(device))
+    if needed > free:
+        raise InputError(
+            f"not enough memory: {sums} take {needed / 2**30:.1f} GiB beside the model, {free / 2**30:.1f} GiB are "
+            "free. Use a larger machine or another device."
+        )
 
 
 def require_seed(seed: int) -> None:

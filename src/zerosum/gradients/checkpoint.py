@@ -11,19 +11,15 @@ from typing import Any
 
 from zerosum.checkpoints import Checkpoint
 from zerosum.errors import InputError
-from zerosum.gradients._measurement import Choice as Choice
-from zerosum.gradients._measurement import measure
+from zerosum.gradients._measurement import Choice, measure
 from zerosum.gradients._result import GradientInterference
 from zerosum.gradients._saved_sums import saved_sequences
 from zerosum.gradients._store import measured, require_same_tokens, write
-from zerosum.gradients._store import require_store as require_store
-from zerosum.gradients._update import update_between as update_between
 from zerosum.gradients._verify import verify
+from zerosum.gradients.batches import Along
 from zerosum.gradients.source import units_of
 from zerosum.sharing import Job, locked
 from zerosum.tokens import TokenSequences
-
-Along = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ def measure_checkpoint(
     unit = tokens.document if units_of(tokens) == "document" else None
     try:
         u = update.make()
-        found = measure(model(), tokens.ids, u, replace(choice, unit=unit), along, job)
+        measurement = measure(model(), tokens.ids, u, replace(choice, unit=unit), along, job)
     except InputError:
         if not saved_sequences(job) and not job.is_in_work():  # nothing that could be continued
             _close(job)
@@ -74,11 +70,11 @@ def measure_checkpoint(
     with locked(lock):
         if (record := measured(store, checkpoint.step, how)) is not None:
             return _of_checkpoint(record, checkpoint)
-        if found is None:
+        if measurement is None:
             raise InputError(f"{job.folder}: removed while it was needed. Start the same command again.")
-        record = replace(_of_checkpoint(found, checkpoint), notes=(*found.notes, *update.notes))
+        record = replace(_of_checkpoint(measurement, checkpoint), notes=(*measurement.notes, *update.notes))
         if verified:
-            record = replace(record, verified=verify(model(), tokens.ids, u, found, K=verified, seed=choice.seed))
+            record = replace(record, verified=verify(model(), tokens.ids, u, record, K=verified, seed=choice.seed))
         write(store, record, tokens, how)
         _close(job)
     return record

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import torch
 
+from zerosum.gradients.parameters import named_by
+
 POSITIONS = 24  # of one sequence, on which the head is compared with the model
 CLOSE = 1e-5  # relative to the largest logit: what rounding may do; some models round logits to float32
 CAPS = ("final_logit_softcapping", "logit_soft_cap", "logits_soft_cap")
@@ -69,7 +71,7 @@ def linear_head(model: Any, ids: Any) -> LinearHead:
     A positive factor on all logits is allowed. Raises NotLinear for a model without a body and a separate linear head,
     and where something else comes after the head.
     """
-    body, module = getattr(model, "base_model", None), _output_layer(model)
+    body, module = getattr(model, "base_model", None), named_by(model, "get_output_embeddings")
     if body is None or body is model or not isinstance(module, torch.nn.Linear):
         raise NotLinear("no-head")
     if cap := _cap(model):
@@ -104,13 +106,6 @@ def _without_cache(module: Any, ids: Any) -> Any:
     """The output of a module that keeps no keys and values for later calls, where it has that option."""
     options = {"use_cache": False} if "use_cache" in signature(module.forward).parameters else {}
     return module(ids, **options)
-
-
-def _output_layer(model: Any) -> Any:
-    try:
-        return model.get_output_embeddings()
-    except (AttributeError, NotImplementedError):
-        return None
 
 
 def _cap(model: Any) -> str:

@@ -78,11 +78,12 @@ def _ends(model: Any) -> tuple[Any, Any]:
     """The modules that a transformers model, or the first one inside others, names as embedding and head; or None."""
     getters = ("get_input_embeddings", "get_output_embeddings")
     inner = next((one for one in model.modules() if all(hasattr(one, getter) for getter in getters)), None)
-    embedding, head = (_named(inner, getter) for getter in getters)
+    embedding, head = (named_by(inner, getter) for getter in getters)
     return embedding, head
 
 
-def _named(model: Any, getter: str) -> Any:
+def named_by(model: Any, getter: str) -> Any:
+    """What a method of a transformers model gives; None where it has no such method, or names nothing."""
     try:
         return getattr(model, getter)()
     except (AttributeError, NotImplementedError):

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from zerosum.checkpoints import Checkpoint, Run, load_model, open_run
 from zerosum.errors import InputError
+from zerosum.gradients._measurement import Choice as Choice
 from zerosum.gradients._result import GradientInterference
-from zerosum.gradients.checkpoint import Choice as Choice
+from zerosum.gradients._store import require_store
+from zerosum.gradients._update import update_between
 from zerosum.gradients.checkpoint import Update as Update
-from zerosum.gradients.checkpoint import is_busy, measure_checkpoint, require_store, update_between
+from zerosum.gradients.checkpoint import is_busy, measure_checkpoint
 from zerosum.gradients.each_checkpoint import Model
 from zerosum.gradients.each_checkpoint import SameTokens as SameTokens
 from zerosum.sharing import free_first

@@ -5,17 +5,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 if TYPE_CHECKING:
-    from zerosum.checkpoints import Checkpoint
     from zerosum.tokens import TokenSequences
 
+NO_TOKENS_SEEN = "neither the run nor a name says"
 FEWEST_DOCUMENTS = 20  # with fewer, sequences are resampled
 
 
-def head(checkpoint: "Checkpoint") -> dict[str, Any]:
-    """source, step and tokens_seen of a checkpoint."""
-    seen = checkpoint.tokens_seen
-    said = {"source": checkpoint.name, "step": checkpoint.step, "tokens_seen": seen}
-    return said | ({} if seen is not None else {"tokens_seen_reason": "neither the run nor a name says"})
+def checkpoint_to_json(source: str, step: int | None, tokens_seen: int | None) -> dict[str, Any]:
+    """Which checkpoint a record is of; nothing where it is not one of a run."""
+    if step is None:
+        return {}
+    document = {"source": source, "step": step, "tokens_seen": tokens_seen}
+    return document | ({} if tokens_seen is not None else {"tokens_seen_reason": NO_TOKENS_SEEN})
 
 
 def units_of(tokens: "TokenSequences") -> Literal["document", "sequence"]:

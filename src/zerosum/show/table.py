@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 Medium = Literal["terminal", "page", "latex", "csv", "json"]
 PEOPLE: tuple[Medium, ...] = ("terminal", "page", "latex")
+SCREEN: tuple[Medium, ...] = ("terminal", "page")
 SCRIPTS: tuple[Medium, ...] = ("csv", "json")
+CSV: tuple[Medium, ...] = ("csv",)
 ALL: tuple[Medium, ...] = (*PEOPLE, *SCRIPTS)
 FORMULA_STARTS = tuple("=+-@\t\r")  # a spreadsheet would run such a text
 NARROW = 80  # columns of a terminal below which each cell gets a line of its own
@@ -86,8 +88,8 @@ class Table:
 
     name: str
     caption: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Value, ...], ...]
+    columns: tuple[Column, ...] = ()
+    rows: tuple[tuple[Value, ...], ...] = ()
     legend: str = ""
 
     def shown_on(self, medium: Medium) -> tuple[list[Column], list[list[Value]]]:
@@ -107,6 +109,12 @@ class Table:
         joined = tuple((*row, *more) for row, more in zip(own, cells, strict=True))
         columns = (*people, *(Column(name, on=("csv",)) for name in names))
         return replace(self, columns=columns, rows=joined)
+
+
+def with_ends(name: str, estimate: Estimate) -> dict[str, float]:
+    """The value and the ends of the interval under their names in CSV; NaN where there is none."""
+    low, high = estimate.interval or (math.nan, math.nan)
+    return {name: estimate.value, f"{name}_low": low, f"{name}_high": high}
 
 
 def cell(value: Value, form: n.Form = n.PLAIN) -> Text:

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from zerosum.gradients.layerwise._per_token import Tally
-from zerosum.gradients.layerwise._pieces import Accumulator, Dense, Piece, Product, Rows
+from zerosum.gradients.layerwise._per_token import Formed, Tally
+from zerosum.gradients.layerwise._pieces import Accumulator, Dense, Piece, Product, Rows, gradients_in
 from zerosum.gradients.parameters import Parameter
 
 SMALL = 1 << 17  # numbers: gradients of all sequences together that still fit in the cache, half a megabyte
@@ -23,10 +23,20 @@ class NetAccumulator(Accumulator):
     """net: name -> sum_i g_ij, in the model's precision."""
 
     def __init__(self, parameters: Sequence[Parameter]) -> None:
-        self.net = {one.name: torch.zeros_like(one.tensor.detach()) for one in parameters}
+        self.net = {parameter.name: torch.zeros_like(parameter.tensor.detach()) for parameter in parameters}
 
-    def product(self, name: str, part: Product) -> None:
-        self.head(name, None, part.rows, part.columns)
+    def add(self, name: str, piece: Piece, beside: Any = None) -> None:
+        net = self.net[name]
+        if isinstance(piece, Product):
+            self.head(name, None, piece.rows, piece.columns)
+        elif isinstance(piece, Rows):
+            net.index_add_(0, piece.ids.flatten(), piece.values.flatten(0, 1))
+        else:
+            net += piece.values.sum((0, 1), dtype=net.dtype)
+
+    def together(self, name: str, pieces: Sequence[Piece]) -> None:
+        for piece in pieces:
+            self.add(name, piece)
 
     def head(self, name: str | None, bias: str | None, rows: Any, columns: Any) -> None:
         """Of a head and its bias, where they are trained. rows: [S, n, o]. columns: [S, n, i]."""
@@ -36,43 +46,20 @@ class NetAccumulator(Accumulator):
         if bias is not None:
             self.net[bias] += rows.sum((0, 1))
 
-    def rows(self, name: str, part: Rows, beside: Any) -> None:
-        self.net[name].index_add_(0, part.ids.flatten(), part.values.flatten(0, 1))
-
-    def dense(self, name: str, part: Dense) -> None:
-        self.net[name] += part.values.sum((0, 1), dtype=self.net[name].dtype)
-
-    def together(self, name: str, parts: Sequence[Piece]) -> None:
-        for part in parts:
-            if isinstance(part, Product):
-                self.product(name, part)
-            elif isinstance(part, Rows):
-                self.rows(name, part, None)
-            else:
-                self.dense(name, part)
-
 
 class Both(Accumulator):
     """Passes each piece on to two accumulators."""
 
-    def __init__(self, one: Accumulator, other: Accumulator) -> None:
-        self._accumulators = (one, other)
+    def __init__(self, first: Accumulator, second: Accumulator) -> None:
+        self._accumulators = (first, second)
 
-    def product(self, name: str, part: Product) -> None:
-        for one in self._accumulators:
-            one.product(name, part)
+    def add(self, name: str, piece: Piece, beside: Any = None) -> None:
+        for accumulator in self._accumulators:
+            accumulator.add(name, piece, beside)
 
-    def rows(self, name: str, part: Rows, beside: Any) -> None:
-        for one in self._accumulators:
-            one.rows(name, part, beside)
-
-    def dense(self, name: str, part: Dense) -> None:
-        for one in self._accumulators:
-            one.dense(name, part)
-
-    def together(self, name: str, parts: Sequence[Piece]) -> None:
-        for one in self._accumulators:
-            one.together(name, parts)
+    def together(self, name: str, pieces: Sequence[Piece]) -> None:
+        for accumulator in self._accumulators:
+            accumulator.together(name, pieces)
 
 
 class MassAccumulator(Accumulator):
@@ -80,12 +67,21 @@ class MassAccumulator(Accumulator):
 
     def __init__(self, parameters: Sequence[Parameter], tally: Tally | None = None) -> None:
         self.tally = tally
-        self.shapes = {one.name: one.tensor.shape for one in parameters}
-        self.dtypes = {one.name: one.tensor.dtype for one in parameters}
-        self.mass = {one.name: torch.zeros_like(one.tensor.detach()) for one in parameters}
+        self.shapes = {parameter.name: parameter.tensor.shape for parameter in parameters}
+        self.dtypes = {parameter.name: parameter.tensor.dtype for parameter in parameters}
+        self.mass = {parameter.name: torch.zeros_like(parameter.tensor.detach()) for parameter in parameters}
         self._buffer = torch.empty(0)
 
+    def add(self, name: str, piece: Piece, beside: Any = None) -> None:
+        if isinstance(piece, Product):
+            self.product(name, piece)
+        elif isinstance(piece, Rows):
+            self.rows(name, piece, beside)
+        else:
+            self.dense(name, piece)
+
     def product(self, name: str, part: Product) -> None:
+        """Add a piece of a matrix's gradient."""
         if part.rows.shape[1] == 1:
             self.rank_one(name, part.rows, part.columns)
         elif self.shapes[name].numel() * len(part.rows) <= SMALL:
@@ -109,7 +105,10 @@ class MassAccumulator(Accumulator):
         self._add_whole(name, gradients.flatten(0, 1).abs())
 
     def rows(self, name: str, part: Rows, beside: Any) -> None:
-        """Where a head is the same matrix its |g| is already in the sums; the rows then add |head + rows| - |head|."""
+        """Add a piece of an embedding's gradient.
+
+        Where a head is the same matrix its |g| is already in the sums; the rows then add |head + rows| - |head|.
+        """
         values = part.by_id()
         if self.tally is not None:
             self.tally.rows(name, part.ids, values, beside)
@@ -117,16 +116,17 @@ class MassAccumulator(Accumulator):
         self._add_rows(name, part.ids, sizes)
 
     def dense(self, name: str, part: Dense) -> None:
+        """Add a piece of a vector's gradient."""
         self.whole(name, part.values.sum(1, keepdim=True, dtype=self.dtypes[name]))
 
-    def together(self, name: str, parts: Sequence[Piece]) -> None:
-        whole, sequences = slice(0, self.shapes[name][0]), len(parts[0].like)
-        self._add_formed(name, whole, (self._sum(name, parts, s) for s in range(sequences)), sequences)
+    def together(self, name: str, pieces: Sequence[Piece]) -> None:
+        whole, sequences = slice(0, self.shapes[name][0]), len(gradients_in(pieces[0]))
+        self._add_formed(name, whole, (self._sum(name, pieces, s) for s in range(sequences)), sequences)
 
     def _sum(self, name: str, parts: Sequence[Piece], s: int) -> Any:
         """The gradient of sequence s's token from the parts of all uses."""
         wide = self.dtypes[name]
-        total = parts[0].like.new_zeros(self.shapes[name], dtype=wide)
+        total = gradients_in(parts[0]).new_zeros(self.shapes[name], dtype=wide)
         for part in parts:
             if isinstance(part, Product):
                 total.addmm_(part.rows[s].T.to(wide), part.columns[s].to(wide))
@@ -144,7 +144,7 @@ class MassAccumulator(Accumulator):
 
     def _add_formed(self, name: str, tile: slice, gradients: Iterable[Any], sequences: int) -> None:
         """gradients: of one sequence's token after the other, each to be used before the next one is made."""
-        tally = None if self.tally is None else self.tally.formed(name, tile)
+        tally = None if self.tally is None else Formed(self.tally, name, tile)
         for gradient, (total, weight) in zip(gradients, self._into(name, tile, sequences), strict=True):
             size = gradient.abs_() if tally is None else tally.add(gradient.to(self.dtypes[name]))
             if total is not None:

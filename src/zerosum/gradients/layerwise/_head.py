@@ -45,9 +45,7 @@ class HeadPass:
         self._normaliser = torch.zeros_like(self.hidden[:, :, 0])
         self._room: Any = None
 
-    def run(
-        self, positions: Sequence[int], recorder: Recorder, mass: MassAccumulator, net: NetAccumulator | None = None
-    ) -> None:
+    def run(self, positions: Sequence[int], recorder: Recorder, mass: MassAccumulator, net: NetAccumulator) -> None:
         """Of the tokens at `positions` of each sequence."""
         size = max(1, LOGITS // (len(self.hidden) * self.head.weight.shape[0]))
         for first in range(0, len(positions), size):
@@ -55,13 +53,10 @@ class HeadPass:
             part: Any = slice(few[0], few[-1] + 1) if few[-1] - few[0] + 1 == len(few) else list(few)
             if mass.tally is not None:
                 mass.tally.of_tokens(part)
-            self._run((slice(None), part), recorder, mass, net)
+            self.run_at((slice(None), part), recorder, mass, net)
 
-    def run_at(self, which: Any, recorder: Recorder, mass: MassAccumulator) -> None:
+    def run_at(self, which: Any, recorder: Recorder, mass: MassAccumulator, net: NetAccumulator | None = None) -> None:
         """Of the tokens at an index of [S, n]."""
-        self._run(which, recorder, mass, None)
-
-    def _run(self, which: Any, recorder: Recorder, mass: MassAccumulator, net: NetAccumulator | None) -> None:
         rows, labels = self.hidden[which], self._tokens[:, 1:][which][..., None]
         weight, bias = self.head.weight, self.head.bias
         by_logits = self._by_logits(rows, labels, which)
@@ -99,5 +94,4 @@ class HeadPass:
             return {}
         bias = None if head.bias is None else head.bias.detach()
         labels = self._tokens[:, 1:][which]
-        found = HeadGradients(self.hidden[which], head.weight.detach(), bias, self._normaliser[which], labels)
-        return {name: found}
+        return {name: HeadGradients(self.hidden[which], head.weight.detach(), bias, self._normaliser[which], labels)}

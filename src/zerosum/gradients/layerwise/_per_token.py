@@ -44,9 +44,9 @@ class Tally:
     def __init__(
         self, parameters: Sequence[Parameter], shape: tuple[int, int], update: Mapping[str, Any] | None
     ) -> None:
-        moved = [one for one in parameters if one.name in (update or {})]
-        self.u = {one.name: torch.as_tensor((update or {})[one.name]).detach().to(one.tensor) for one in moved}
-        self._wide = parameters[0].tensor.dtype  # where passes are narrow, numbers are not
+        update = update or {}
+        moved = [parameter for parameter in parameters if parameter.name in update]
+        self.u = {moving.name: torch.as_tensor(update[moving.name]).detach().to(moving.tensor) for moving in moved}
         self._columns: slice | list[int] = slice(None)
         self._sequences = slice(None)
         device = parameters[0].tensor.device
@@ -70,10 +70,6 @@ class Tally:
         if name in self.u:
             self._add(self._signed[name], g @ self.u[name].flatten())
             self._add(self._absolute[name], g.abs() @ self.size[name].flatten())
-
-    def formed(self, name: str, tile: slice) -> "Formed":
-        """For some rows of a matrix whose gradients are formed token by token."""
-        return Formed(self, name, tile)
 
     def rank_one(self, name: str, rows: Any, columns: Any) -> None:
         """Gradients that are outer products. rows: [S, n, o]. columns: [S, n, i]."""
@@ -125,11 +121,11 @@ class Formed:
         moves = name in tally.u
         self._u = tally.u[name][tile].flatten() if moves else None
         self._size = tally.size[name][tile].flatten() if moves else None
-        self._found: list[list[Any]] = [[] for _ in range(4)]
+        self._numbers: list[list[Any]] = [[] for _ in range(4)]
 
     def add(self, gradient: Any) -> Any:
         """Of the next sequence. gradient: a buffer that is written to. Returns |gradient|, of the same shape."""
-        l1, l2_squared, signed, absolute = self._found
+        l1, l2_squared, signed, absolute = self._numbers
         g = gradient.flatten()
         l2_squared.append(g @ g)
         if self._u is not None:
@@ -142,4 +138,4 @@ class Formed:
 
     def done(self) -> None:
         """All sequences have been added."""
-        self._tally.add(self._name, *(torch.stack(one)[:, None] if one else None for one in self._found))
+        self._tally.add(self._name, *(torch.stack(values)[:, None] if values else None for values in self._numbers))

@@ -26,11 +26,6 @@ class Product:
     columns: Any
     stops: list[int] | None = None
 
-    @property
-    def like(self) -> Any:
-        """[S, ...] on the device of the gradients."""
-        return self.rows
-
     def each(self, tile: slice) -> Iterator[tuple[Any, Any]]:
         """Left factor (some of its rows, transposed) and right factor of the product, sequence by sequence."""
         rows, columns, stops = self.rows.transpose(1, 2), self.columns, self.stops
@@ -55,11 +50,6 @@ class Rows:
     values: Any
     places: Any
 
-    @property
-    def like(self) -> Any:
-        """[S, ...] on the device of the gradients."""
-        return self.values
-
     def by_id(self) -> Any:
         """[S, n, d]: the values of each id, summed at its first place; 0 at its other places."""
         return torch.zeros_like(self.values).scatter_add_(1, self.places[..., None].expand_as(self.values), self.values)
@@ -71,13 +61,13 @@ class Dense:
 
     values: Any
 
-    @property
-    def like(self) -> Any:
-        """[S, ...] on the device of the gradients."""
-        return self.values
-
 
 Piece = Product | Rows | Dense
+
+
+def gradients_in(piece: Piece) -> Any:
+    """The gradients that a piece holds, [S, ...]."""
+    return piece.rows if isinstance(piece, Product) else piece.values
 
 
 @dataclass
@@ -106,20 +96,12 @@ class Accumulator(ABC):
     """Receives each gradient piece exactly once and adds it up."""
 
     @abstractmethod
-    def product(self, name: str, part: Product) -> None:
-        """Add a piece of a matrix's gradient."""
+    def add(self, name: str, piece: Piece, beside: Any = None) -> None:
+        """Add the piece of a parameter that is used once.
 
-    @abstractmethod
-    def rows(self, name: str, part: Rows, beside: Any) -> None:
-        """Add a piece of an embedding's gradient.
-
-        beside: [S, n, d] gradient of the head in these rows, where the head is the same matrix; None: it is not.
+        beside: of `Rows`, [S, n, d] gradient of the head in these rows, where the head is the same matrix.
         """
 
     @abstractmethod
-    def dense(self, name: str, part: Dense) -> None:
-        """Add a piece of a vector's gradient."""
-
-    @abstractmethod
-    def together(self, name: str, parts: Sequence[Piece]) -> None:
+    def together(self, name: str, pieces: Sequence[Piece]) -> None:
         """Add the pieces of all uses of a parameter that is used more than once."""

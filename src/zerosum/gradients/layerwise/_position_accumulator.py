@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from zerosum.gradients.layerwise._accumulators import MassAccumulator
-from zerosum.gradients.layerwise._pieces import Dense, Piece, Product, Rows, Unsupported
+from zerosum.gradients.layerwise._pieces import Dense, Piece, Product, Rows, Unsupported, gradients_in
 
 
 class PositionAccumulator(MassAccumulator):
@@ -40,10 +40,10 @@ class PositionAccumulator(MassAccumulator):
         sizes = part.values.abs() if beside is None else (beside + part.values).abs() - beside.abs()
         self._add_rows(name, part.ids, sizes)
 
-    def together(self, name: str, parts: Sequence[Piece]) -> None:
-        for s in range(len(parts[0].like)):
+    def together(self, name: str, pieces: Sequence[Piece]) -> None:
+        for s in range(len(gradients_in(pieces[0]))):
             for t in range(self.positions):
-                super().together(name, [_at(part, s, t, self.positions) for part in parts])
+                super().together(name, [_at(piece, s, t, self.positions) for piece in pieces])
 
 
 def _at(part: Piece, s: int, t: int, positions: int) -> Piece:

@@ -24,8 +24,8 @@ class Recorder:
         self.positions = 0
         self.accumulator: Accumulator | None = None
         self.head: dict[str, HeadGradients] = {}
-        self._names = {id(one.tensor): one.name for one in parameters}
-        self._uses = {one.name: 0 for one in parameters}
+        self._names = {id(parameter.tensor): parameter.name for parameter in parameters}
+        self._uses = dict.fromkeys(self._names.values(), 0)
         self._waiting: dict[str, list[Piece]] = {}
         self._reaching_back: set[Any] = set()
         self._own: Any = None
@@ -124,10 +124,7 @@ class Recorder:
     def _add(self, name: str, part: Piece) -> None:
         if self._uses[name] > 1:
             self._waiting.setdefault(name, []).append(part)
-        elif isinstance(part, Product):
-            self._receiver.product(name, part)
-        elif isinstance(part, Dense):
-            self._receiver.dense(name, part)
+        elif isinstance(part, Rows) and (head := self.head.get(name)) is not None:
+            self._receiver.add(name, part, head.at(part.ids))
         else:
-            head = self.head.get(name)
-            self._receiver.rows(name, part, None if head is None else head.at(part.ids))
+            self._receiver.add(name, part)

@@ -1,28 +1,18 @@
 """What the sections on dissent share: the record they show, names of places, numbers in words, rows for CSV."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from zerosum.dissent import (
-    NUMBERS,
-    PLACES,
-    VECTORS,
-    Dissent,
-    DissentOverTraining,
-    PartForces,
-    Place,
-    Spread,
-)
+from zerosum.dissent import NUMBERS, PLACES, VECTORS, Dissent, DissentOverTraining, PartForces, Place, Spread
 from zerosum.estimate import Estimate
 from zerosum.show import numbers as n
 from zerosum.show.names import printable
 from zerosum.show.report import Report
-from zerosum.show.table import Column, Medium, Table
+from zerosum.show.sections._single_run import absent_of_several, record_of
+from zerosum.show.table import with_ends
 
-CSV: tuple[Medium, ...] = ("csv",)
 FORM = n.Form("dissent", digits=4, most=4)  # near 1, the distance to it counts
-PAGES: tuple[Medium, ...] = ("terminal", "page")
 NAMES: dict[Place, str] = {
     "token": "tokens, mean",
     "rows": "head rows, mean",
@@ -35,17 +25,12 @@ Row = dict[str, Any]
 
 def measured(report: Report) -> DissentOverTraining:
     """The record that is shown."""
-    over = report.only(DissentOverTraining)
-    assert over is not None  # noqa: S101 - `absent` said so
-    return over
+    return record_of(report, DissentOverTraining)
 
 
 def none(report: Report) -> str | None:
     """Why there is nothing to show, for every section on dissent: no run, or several, have it."""
-    runs = len(report.each(DissentOverTraining))
-    if runs > 1:
-        return f"{runs} runs have it, and a page shows that of one run. Make a page of each run."
-    return None if runs else ""
+    return absent_of_several(report, DissentOverTraining)
 
 
 def cell(estimate: Estimate) -> Estimate:
@@ -64,36 +49,28 @@ def loss(checkpoint: Dissent) -> str:
     return n.text(estimate.value, estimate.interval, n.LOSS)
 
 
-def spread_over(over: DissentOverTraining, most: int) -> list[Dissent]:
-    """At most so many checkpoints: the last one, and others spread evenly before it."""
-    last = len(over.checkpoints) - 1
-    return [over.checkpoints[k] for k in sorted({round(k * last / (most - 1)) for k in range(most)})]
-
-
-def csv_table(name: str, caption: str, rows: Sequence[Row]) -> Table:
-    """A table for scripts alone, with the columns of all rows."""
-    keys = list(dict.fromkeys(key for row in rows for key in row))
-    columns = tuple(Column(key, on=CSV) for key in keys)
-    return Table(name, caption, columns, tuple(tuple(row.get(key) for key in keys) for row in rows))
+def whole_body(checkpoint: Dissent) -> list[PartForces]:
+    """All parameters of the body as one part, to stand below the layers; empty where the body is frozen."""
+    return [] if checkpoint.body is None else [PartForces("whole body", "body", checkpoint.body)]
 
 
 def checkpoint_rows(over: DissentOverTraining) -> Iterator[Row]:
     """One row for each checkpoint."""
-    for one in over.checkpoints:
-        row: Row = {"step": one.step, "tokens_seen": one.tokens_seen, "N": one.N, "n_sequences": one.n_sequences}
-        row |= {"units": one.units, "n_units": one.n_units, **_spread("loss", one.loss)}
-        row |= _spreads("token", one.token)
+    facts = ("step", "tokens_seen", "N", "n_sequences", "units", "n_units")
+    for checkpoint in over.checkpoints:
+        row: Row = {fact: getattr(checkpoint, fact) for fact in facts}
+        row |= _spread("loss", checkpoint.loss) | _spreads("token", checkpoint.token)
         for place in VECTORS:
-            row |= {f"{place}_{name}": one.estimate(place, name).value for name in NUMBERS}
-        row |= _spreads("rows", one.rows)
-        yield row | ({} if one.head is None else {"n_unlabelled": one.n_unlabelled})
+            row |= {f"{place}_{name}": checkpoint.estimate(place, name).value for name in NUMBERS}
+        row |= _spreads("rows", checkpoint.rows)
+        yield row | ({} if checkpoint.head is None else {"n_unlabelled": checkpoint.n_unlabelled})
 
 
 def frequency_rows(over: DissentOverTraining) -> Iterator[Row]:
     """One row for each checkpoint and class of label frequency."""
-    for one in over.checkpoints:
-        for labels in one.frequency:
-            row: Row = {"step": one.step, "label_count": labels.name, "n_labels": labels.n_labels}
+    for checkpoint in over.checkpoints:
+        for labels in checkpoint.frequency:
+            row: Row = {"step": checkpoint.step, "label_count": labels.name, "n_labels": labels.n_labels}
             yield row | _spreads("token", labels.token) | _spreads("rows", labels.rows)
 
 
@@ -107,23 +84,18 @@ def part_rows(checkpoint: Dissent, parts: Iterable[PartForces]) -> Iterator[Row]
 
 def place_rows(over: DissentOverTraining) -> Iterator[Row]:
     """One row for each checkpoint: N, loss, and the dissent of each place with its interval."""
-    for one in over.checkpoints:
-        row: Row = {"step": one.step, "N": one.N, **_ends("loss", one.loss.estimate)}
+    for checkpoint in over.checkpoints:
+        row: Row = {"step": checkpoint.step, "N": checkpoint.N, **with_ends("loss", checkpoint.loss.estimate)}
         for place in PLACES:
-            row |= _ends(place, one.estimate(place))
+            row |= with_ends(place, checkpoint.estimate(place))
         yield row
 
 
-def _ends(name: str, estimate: Estimate) -> Row:
-    low, high = estimate.interval or (None, None)
-    return {name: estimate.value, f"{name}_low": low, f"{name}_high": high}
-
-
 def _spreads(place: str, spreads: Mapping[str, Spread]) -> Row:
-    return {key: value for name, one in spreads.items() for key, value in _spread(f"{place}_{name}", one).items()}
+    return {key: value for name, spread in spreads.items() for key, value in _spread(f"{place}_{name}", spread).items()}
 
 
 def _spread(name: str, spread: Spread) -> Row:
-    row = _ends(name, spread.estimate)
+    row: Row = with_ends(name, spread.estimate)
     row |= {f"{name}_{percent}%": value for percent, value in spread.quantiles.items()}
     return row | {f"{name}_N": spread.N, f"{name}_left_out": spread.left_out}

@@ -8,6 +8,7 @@ from zerosum.estimate import Estimate
 from zerosum.gradients import GradientInterference, GradientsOverTraining
 from zerosum.show import drawing as d
 from zerosum.show.names import printable
+from zerosum.show.table import with_ends
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,8 +56,7 @@ def series(
         steps = steps_of(several.checkpoints)
         numbers = [read(checkpoint) for checkpoint in several.checkpoints]
         ends = [number.interval or (math.nan, math.nan) for number in numbers]
-        low, high = ([max(end[which], floor) if number.interval else math.nan
-                      for number, end in zip(numbers, ends, strict=True)] for which in (0, 1))  # fmt: skip
+        low, high = ([end if math.isnan(end) else max(end, floor) for end in side] for side in zip(*ends, strict=True))
         ax.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
         ax.vlines(steps, low, high, color=colour, alpha=0.5, linewidth=1)
         hollow = {"markerfacecolor": d.PAPER} if several.is_proxy else {}
@@ -99,10 +99,16 @@ def handles(over: GradientsOverTraining) -> "list[Line2D]":
     return entries
 
 
+def entry(label: str, look: Look, **more: Any) -> "Line2D":
+    """Legend entry of a series. more: how its line differs."""
+    colour, marker = look
+    return d.entry(label, color=d.SERIES[colour], marker=marker, linestyle="-", **more)
+
+
 def title_N(over: GradientsOverTraining) -> str:
     """N for a title, where all checkpoints share it, else its range."""
-    known = sorted({checkpoint.N for checkpoint in over.checkpoints})
-    return f"N = {known[0]:,}" if len(known) == 1 else f"N = {known[0]:,} to {known[-1]:,}"
+    least, most = (end(checkpoint.N for checkpoint in over.checkpoints) for end in (min, max))
+    return f"N = {least:,}" if least == most else f"N = {least:,} to {most:,}"
 
 
 def warn(fig: "Figure", over: GradientsOverTraining, layout: "Layout") -> None:
@@ -129,7 +135,5 @@ def row(checkpoint: GradientInterference, names: Sequence[str]) -> dict[str, Any
         "n_sampled": checkpoint.n_sampled,
     }
     for name in names:
-        number = checkpoint.estimate(name)
-        low, high = number.interval or (math.nan, math.nan)
-        cells |= {name: number.value, f"{name}_low": low, f"{name}_high": high}
+        cells |= with_ends(name, checkpoint.estimate(name))
     return cells

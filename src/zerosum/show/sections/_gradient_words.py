@@ -8,6 +8,7 @@ from zerosum.gradients import GradientInterference, GradientsOverTraining
 from zerosum.show import numbers as n
 from zerosum.show.names import printable
 from zerosum.show.report import Report
+from zerosum.show.sections._single_run import record_of
 
 MOST_STEPS = 6  # named in a row
 SHARE = n.Form("", "", most=4)
@@ -17,9 +18,7 @@ PROXY = "This is the positionwise proxy, not the gradients of single tokens."
 
 def measured(report: Report) -> GradientsOverTraining:
     """The only measurement of per-token gradients in the report; only for sections that are not absent."""
-    over = report.only(GradientsOverTraining)
-    assert over is not None  # noqa: S101 - `absent` is asked first
-    return over
+    return record_of(report, GradientsOverTraining)
 
 
 def at_step(checkpoint: GradientInterference, text: str) -> str:
@@ -82,8 +81,8 @@ def not_compared(over: GradientsOverTraining) -> str:
     """Which checkpoints are left out of comparisons, and why; nothing where none is."""
     if not over.left_out:
         return ""
-    other_method = any(checkpoint.is_proxy != over.main.is_proxy for checkpoint in over.left_out)
-    other_N = any(checkpoint.is_proxy == over.main.is_proxy for checkpoint in over.left_out)
-    why = [*(["of another N"] if other_N else []), *(["of another method"] if other_method else [])]
-    which = steps_named([checkpoint.step for checkpoint in over.left_out])
-    return f"Left out, as {' or '.join(why)}: {which}. The others are {over.main.label}."
+    differ_in_method = {checkpoint.is_proxy != over.main.is_proxy for checkpoint in over.left_out}
+    causes = {False: "of another N", True: "of another method"}
+    why = " or ".join(cause for by_method, cause in causes.items() if by_method in differ_in_method)
+    steps = steps_named([checkpoint.step for checkpoint in over.left_out])
+    return f"Left out, as {why}: {steps}. The others are {over.main.label}."

@@ -1,20 +1,40 @@
-"""Sections that show the findings of one run at a time."""
+"""Sections that show what was measured of one run at a time."""
+
+from collections.abc import Sequence
+from typing import TypeVar
 
 from zerosum.interference.labelled import StoreFindings
 from zerosum.show.report import Report
 
-ONE_AT_A_TIME = "shown for one run at a time: zerosum report RUN"
+R = TypeVar("R")
+Checkpoint = TypeVar("Checkpoint")
 
 
-def absent_of_several(report: Report) -> str | None:
-    """Why a section for a single run has nothing to show, None where the report has one run with findings."""
-    number = len(report.each(StoreFindings))
-    return None if number == 1 else ONE_AT_A_TIME if number else ""
+def absent_of_several(report: Report, kind: type = StoreFindings) -> str | None:
+    """Why a section for a single run has nothing to show, None where exactly one run has a record of this type."""
+    number = len(report.each(kind))
+    several = f"{number} runs have it; it is shown for one run at a time: zerosum report RUN"
+    return None if number == 1 else several if number else ""
 
 
 def findings_of(report: Report) -> StoreFindings:
     """The findings of the one run that has some."""
-    findings = report.only(StoreFindings)
-    if findings is None:
+    return record_of(report, StoreFindings)
+
+
+def record_of(report: Report, kind: type[R]) -> R:
+    """The record of this type of the one run that has one; only for sections that are not absent."""
+    record = report.only(kind)
+    if record is None:
         raise ValueError("a section for a single run was asked about several")
-    return findings
+    return record
+
+
+def spread_evenly(checkpoints: Sequence[Checkpoint], most: int) -> list[Checkpoint]:
+    """At most so many checkpoints: the last one, and others spread evenly before it.
+
+    >>> spread_evenly([1, 2, 4, 8, 16, 32, 64], 3)
+    [1, 8, 64]
+    """
+    last = len(checkpoints) - 1
+    return [checkpoints[k] for k in sorted({round(k * last / (most - 1)) for k in range(most)})]

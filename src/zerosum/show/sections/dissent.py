@@ -6,7 +6,8 @@ from zerosum.dissent import NUMBERS, ONE_MATRIX, ONE_VECTOR, PLACES, Dissent, Di
 from zerosum.show import numbers as n
 from zerosum.show.report import Report
 from zerosum.show.sections import _dissent as shared
-from zerosum.show.table import Column, Table, Text, Value
+from zerosum.show.sections._single_run import spread_evenly
+from zerosum.show.table import CSV, SCREEN, Column, Table, Text, Value
 
 TITLE = "Gradient dissent"
 PLACE = 60
@@ -109,7 +110,7 @@ def answer(report: Report) -> Iterator[Table | str]:
     if len(over.checkpoints) == 1:
         yield _places(over.last, small=True)
     else:
-        chosen = shared.spread_over(over, MOST_ROWS)
+        chosen = spread_evenly(over.checkpoints, MOST_ROWS)
         rest = len(over.checkpoints) - len(chosen)
         more = f"{n.counted(rest, 'checkpoint')} between them not shown. " if rest else ""
         yield _checkpoints(chosen, f"{more}{MEANING}")
@@ -121,7 +122,7 @@ def answer(report: Report) -> Iterator[Table | str]:
 def tables(report: Report) -> Iterator[Table]:
     """Every checkpoint, the levels, and the places of the last checkpoint."""
     over = shared.measured(report)
-    yield shared.csv_table("checkpoints", "Dissent of each checkpoint", list(shared.checkpoint_rows(over)))
+    yield Table("checkpoints", "Dissent of each checkpoint").with_csv(list(shared.checkpoint_rows(over)))
     if over.reached:
         yield _levels(over)
     if len(over.checkpoints) > 1:
@@ -131,10 +132,11 @@ def tables(report: Report) -> Iterator[Table]:
 
 def _checkpoints(checkpoints: Sequence[Dissent], legend: str) -> Table:
     names = {place: shared.NAMES[place].partition(", ") for place in PLACES}
-    heads = (Column(place, head, below, shared.FORM, on=shared.PAGES) for place, (head, _, below) in names.items())
-    columns = (Column("step", on=shared.PAGES), Column("loss", "loss", "mean, nats", n.LOSS, on=shared.PAGES), *heads)
+    heads = (Column(place, head, below, shared.FORM, on=SCREEN) for place, (head, _, below) in names.items())
+    columns = (Column("step", on=SCREEN), Column("loss", "loss", "mean, nats", n.LOSS, on=SCREEN), *heads)
     rows = tuple(
-        (one.step, one.loss.estimate, *(shared.cell(one.estimate(place)) for place in PLACES)) for one in checkpoints
+        (checkpoint.step, checkpoint.loss.estimate, *(shared.cell(checkpoint.estimate(place)) for place in PLACES))
+        for checkpoint in checkpoints
     )
     return Table("", "Dissent over the checkpoints", columns, rows, legend)
 
@@ -144,13 +146,11 @@ def _levels(over: DissentOverTraining) -> Table:
     names = ("of", "level", "step", "loss", "between_low", "between_high", "stays", "reason")
     rows: list[tuple[Value, ...]] = []
     for place, crossing in over.reached:
-        reached = crossing.code == "reached"
         low, high = crossing.between or (None, None)
-        numbers = (crossing.step, crossing.loss) if reached else (None, None)
-        rows.append((place, crossing.level, *numbers, low, high, crossing.stays if reached else None, crossing.reason))
-    return Table(
-        "reached", "First checkpoints at a level", tuple(Column(name, on=shared.CSV) for name in names), tuple(rows)
-    )
+        reached = (crossing.step, crossing.loss, low, high, crossing.stays)
+        rows.append((place, crossing.level, *(reached if crossing.code == "reached" else [None] * 5), crossing.reason))
+    columns = tuple(Column(name, on=CSV) for name in names)
+    return Table("reached", "First checkpoints at a level", columns, tuple(rows))
 
 
 def _places(last: Dissent, small: bool = False) -> Table:
@@ -161,11 +161,11 @@ def _places(last: Dissent, small: bool = False) -> Table:
             continue
         spreads = last.spreads(place)
         N = spreads["dissent"].N if spreads else last.N
-        rows.append((name, *(shared.cell(last.estimate(place, one)) for one in NUMBERS), N))
+        rows.append((name, *(shared.cell(last.estimate(place, number)) for number in NUMBERS), N))
         if spreads and not small:
-            rows.append(("  5 % to 95 %", *(_range(spreads[one].quantiles) for one in NUMBERS), Text("")))
-    numbers = (Column(name, form=shared.FORM, on=shared.PAGES) for name in ("dissent", "ratio", "cancels", "N"))
-    columns = (Column("place", " ", on=shared.PAGES), *numbers)
+            rows.append(("  5 % to 95 %", *(_range(spreads[number].quantiles) for number in NUMBERS), Text("")))
+    numbers = (Column(name, form=shared.FORM, on=SCREEN) for name in ("dissent", "ratio", "cancels", "N"))
+    columns = (Column("place", " ", on=SCREEN), *numbers)
     legend = f"{MEANING} {RATIO}" if small else f"{RATIO} {RANGES}"
     return Table("", "Dissent by place, last checkpoint", columns, tuple(rows), legend)
 

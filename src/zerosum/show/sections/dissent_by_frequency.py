@@ -8,7 +8,8 @@ from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.report import Report
 from zerosum.show.sections import _dissent as shared
-from zerosum.show.table import Column, Table, Text, Value
+from zerosum.show.sections._single_run import spread_evenly
+from zerosum.show.table import SCREEN, Column, Table, Text, Value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,14 +38,14 @@ def absent(report: Report) -> str | None:
 def tables(report: Report) -> Iterator[Table]:
     """Every class at every checkpoint for scripts, those of the last checkpoint for people."""
     over = shared.measured(report)
-    yield shared.csv_table("frequency", "Every class of label frequency", list(shared.frequency_rows(over)))
+    yield Table("frequency", "Every class of label frequency").with_csv(list(shared.frequency_rows(over)))
     columns = (
-        Column("times", "times", "labels", on=shared.PAGES),
-        Column("tokens", on=shared.PAGES),
-        Column("loss", "loss", "mean, nats", n.LOSS, on=shared.PAGES),
-        Column("dissent", "dissent", "tokens", shared.FORM, on=shared.PAGES),
+        Column("times", "times", "labels", on=SCREEN),
+        Column("tokens", on=SCREEN),
+        Column("loss", "loss", "mean, nats", n.LOSS, on=SCREEN),
+        Column("dissent", "dissent", "tokens", shared.FORM, on=SCREEN),
         Column("ratio", "ratio", "tokens", shared.FORM, on=("page",)),
-        Column("rows", "dissent", "head rows", shared.FORM, on=shared.PAGES),
+        Column("rows", "dissent", "head rows", shared.FORM, on=SCREEN),
     )
     rows: tuple[tuple[Value, ...], ...] = tuple(
         (
@@ -61,7 +62,7 @@ def tables(report: Report) -> Iterator[Table]:
 def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
     """Tokens in one panel, rows of the head in the other."""
     over = shared.measured(report)
-    drawn = shared.spread_over(over, MOST)
+    drawn = spread_evenly(over.checkpoints, MOST)
     with d.style():
         with_rows = any(labels.rows for labels in over.last.frequency)
         fig, axes = d.panels(1 + with_rows, layout, height=3.4, columns=2)

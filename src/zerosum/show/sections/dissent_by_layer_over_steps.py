@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from zerosum.dissent import DissentOverTraining, PartForces, estimate_of
+from zerosum.dissent import DissentOverTraining, estimate_of
 from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.names import printable, short_distinct_names
@@ -23,7 +23,6 @@ HOW_TO_READ = (
     "1 wherever the mean loss is stationary in that layer (of an embedding that is the head, too, only one of two "
     "paths is seen here). One vector has no interval."
 )
-BODY = "whole body"
 OPPOSED, ALIKE = 1, 0  # colours
 FULL = 0.75  # opacity at −1 and 1: numbers stay readable on both papers
 NUMBERED = {"wide": 14, "narrow": 6, "print": 9}  # columns up to which cells have room for a number
@@ -41,17 +40,13 @@ def absent(report: Report) -> str | None:
 def cells(over: DissentOverTraining) -> dict[str, list[float]]:
     """Layer -> its dissent at each checkpoint, NaN where it is not known; the whole body last."""
     rows: dict[str, list[float]] = {}
-    for column, checkpoint in enumerate(over.checkpoints):
-        for part in (*checkpoint.layers, *_body(over, column)):
-            row = rows.setdefault(part.name, [math.nan] * len(over.checkpoints))
-            row[column] = estimate_of(part.forces, "dissent", checkpoint.N).value
-    rows[BODY] = rows.pop(BODY, [math.nan] * len(over.checkpoints))
+    columns = list(enumerate(over.checkpoints))
+    parts = [(column, part) for column, checkpoint in columns for part in checkpoint.layers]
+    parts += [(column, part) for column, checkpoint in columns for part in shared.whole_body(checkpoint)]
+    for column, part in parts:
+        row = rows.setdefault(part.name, [math.nan] * len(columns))
+        row[column] = estimate_of(part.forces, "dissent", over.checkpoints[column].N).value
     return rows
-
-
-def _body(over: DissentOverTraining, column: int) -> list[PartForces]:
-    body = over.checkpoints[column].body
-    return [] if body is None else [PartForces(BODY, "body", body)]
 
 
 def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
@@ -115,6 +110,7 @@ def alt(report: Report) -> str:
 
 def numbers(report: Report) -> list[dict[str, Any]]:
     """Each layer at each checkpoint, and the whole body."""
-    over = shared.measured(report)
-    layers = [row for one in over.checkpoints for row in shared.part_rows(one, one.layers)]
-    return layers + [row for k, one in enumerate(over.checkpoints) for row in shared.part_rows(one, _body(over, k))]
+    checkpoints = shared.measured(report).checkpoints
+    layers = [row for checkpoint in checkpoints for row in shared.part_rows(checkpoint, checkpoint.layers)]
+    bodies = [row for checkpoint in checkpoints for row in shared.part_rows(checkpoint, shared.whole_body(checkpoint))]
+    return layers + bodies

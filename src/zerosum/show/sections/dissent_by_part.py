@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from zerosum.dissent import NUMBERS, Dissent, PartForces, estimate_of
 from zerosum.estimate import Estimate
+from zerosum.gradients.parameters import layer_of
 from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.names import printable, short_distinct_names
 from zerosum.show.report import Report
 from zerosum.show.sections import _dissent as shared
-from zerosum.show.table import Column, Table, Value
+from zerosum.show.table import SCREEN, Column, Table, Value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,17 +48,17 @@ def tables(report: Report) -> Iterator[Table]:
     """Every parameter and layer at every checkpoint for scripts, the layers of the last checkpoint for people."""
     over = shared.measured(report)
     for name in ("parameters", "layers"):
-        rows = [row for one in over.checkpoints for row in shared.part_rows(one, getattr(one, name))]
-        yield shared.csv_table(name, f"Dissent of each of the {name}", rows)
+        parts = ((checkpoint, getattr(checkpoint, name)) for checkpoint in over.checkpoints)
+        rows = [row for checkpoint, several in parts for row in shared.part_rows(checkpoint, several)]
+        yield Table(name, f"Dissent of each of the {name}").with_csv(rows)
     last = over.last
     columns = (
-        *(Column("layer", on=shared.PAGES), Column("coordinates", on=shared.PAGES)),
-        *(Column(name, form=shared.FORM, on=shared.PAGES) for name in ("dissent", "ratio", "cancels")),
+        *(Column("layer", on=SCREEN), Column("coordinates", on=SCREEN)),
+        *(Column(name, form=shared.FORM, on=SCREEN) for name in ("dissent", "ratio", "cancels")),
     )
-    body = [PartForces("whole body", "body", last.body)] if last.body else []
     layers: tuple[tuple[Value, ...], ...] = tuple(
         (part.name, part.forces.numel, *(shared.cell(_value(part, name, last)) for name in NUMBERS))
-        for part in (*last.layers, *body)
+        for part in (*last.layers, *shared.whole_body(last))
     )
     yield Table("", "All tokens together, in the layers", columns, layers)
 
@@ -86,13 +87,9 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
 
 
 def layer_of_each(checkpoint: Dissent) -> list[int]:
-    """Which layer, by its place, each parameter is in: the longest name that its own begins with."""
+    """Which layer, by its place in the model, each parameter is in."""
     names = [layer.name for layer in checkpoint.layers]
-    layers = []
-    for part in checkpoint.parameters:
-        inside = [k for k, name in enumerate(names) if f"{part.name}.".startswith(f"{name}.")]
-        layers.append(max(inside, key=lambda k: len(names[k])))
-    return layers
+    return [names.index(layer_of(part.name)) for part in checkpoint.parameters]
 
 
 def _panel(ax: "Axes", last: Dissent, name: str) -> None:

@@ -45,7 +45,9 @@ def absent(report: Report) -> str | None:
     over = report.only(GradientsOverTraining)
     if over is None:
         return ""
-    known = [one for one in over.checkpoints if one.estimate("C_g").known and ratio(one).known]
+    known = [
+        checkpoint for checkpoint in over.checkpoints if checkpoint.estimate("C_g").known and ratio(checkpoint).known
+    ]
     if not known and over.last.is_proxy:
         return "method positionwise forms no token gradient, so there is no C_ug"
     if not known:
@@ -75,7 +77,8 @@ def sentences(report: Report) -> Iterator[str]:
 
 def change_in_factors(over: GradientsOverTraining) -> str:
     """By how much each factor of 1 - D_first_order changed: what the arithmetic says, which names no cause."""
-    known = [(one.step or 0, factors) for one in over.main.checkpoints if (factors := _factors(one))]
+    pairs = [(checkpoint.step or 0, _factors(checkpoint)) for checkpoint in over.main.checkpoints]
+    known = [(step, factors) for step, factors in pairs if factors]
     if len(known) < 2:
         return ""
     (first, (C_first, ratio_first)), (last, (C_last, ratio_last)) = known[0], known[-1]
@@ -132,15 +135,11 @@ def _nulls(ax: "Axes", over: GradientsOverTraining) -> list[float]:
 
 
 def _entries() -> "list[Line2D]":
-    looks = {
-        "C_g": axes.BLUE,
-        "C_uG / C_ug": axes.ORANGE,
-        "first-order changes, 1 − D_first_order": axes.GREEN,
-        "real changes, 1 − D_loss": axes.PURPLE,
-    }
     return [
-        d.entry(label, color=d.SERIES[colour], marker=marker, linestyle="-")
-        for label, (colour, marker) in looks.items()
+        axes.entry("C_g", axes.BLUE),
+        axes.entry("C_uG / C_ug", axes.ORANGE),
+        axes.entry("first-order changes, 1 − D_first_order", axes.GREEN),
+        axes.entry("real changes, 1 − D_loss", axes.PURPLE),
     ]
 
 

@@ -22,7 +22,7 @@ from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.report import Report
 from zerosum.show.sections import _gradient_words as words
-from zerosum.show.table import PEOPLE, Column, Table, Text
+from zerosum.show.table import PEOPLE, Column, Table, Text, with_ends
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -119,17 +119,18 @@ def tables(report: Report) -> Iterator[Table]:
         Column("N", unit="tokens", on=PEOPLE),
         *(Column(name, *HEADS[name], words.SHARE, on=PEOPLE) for name in PREDICTED),
     )
-    names = [column for name in PREDICTED for column in (name, f"{name}_low", f"{name}_high")]
-    scripts = tuple(Column(name, on=("csv",)) for name in ("step", "N", *names, "no_interval_because"))
-    rows = []
+    rows, scripts = [], []
     for checkpoint, changes in with_changes(words.measured(report)):
         fit = prediction(changes)
-        estimates = [getattr(fit, name) for name in PREDICTED]
+        estimates = {name: getattr(fit, name) for name in PREDICTED}
         why = "" if fit.correlation.interval else fit.correlation.reason
-        numbers = [value for one in estimates for value in (one.value, *(one.interval or (None, None)))]
         heading = Text(n.count(checkpoint.step or 0)), Text(n.count(fit.N), note=why and f"no interval: {why}")
-        rows.append((*heading, *estimates, checkpoint.step, fit.N, *numbers, why))
-    yield Table("first-order", "First-order against real loss changes", (*people, *scripts), tuple(rows))
+        rows.append((*heading, *estimates.values()))
+        numbers = {
+            key: value for name, estimate in estimates.items() for key, value in with_ends(name, estimate).items()
+        }
+        scripts.append({"step": checkpoint.step, "N": fit.N, **numbers, "no_interval_because": why})
+    yield Table("first-order", "First-order against real loss changes", people, tuple(rows)).with_csv(scripts)
 
 
 def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":

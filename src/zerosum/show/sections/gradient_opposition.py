@@ -14,7 +14,6 @@ from zerosum.show.sections import _gradient_words as words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
 TITLE = "How far the gradients of single tokens oppose each other"
 PLACE = 51
@@ -51,9 +50,7 @@ def sentences(report: Report) -> Iterator[str]:
         yield text
 
 
-def answer(report: Report) -> Iterator[str]:
-    """The same on a terminal."""
-    return sentences(report)
+answer = sentences
 
 
 def change_in_D(over: GradientsOverTraining) -> str:
@@ -105,16 +102,10 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
         for ax in (whole, rest):
             axes.step_axis(ax, axes.steps_of(over.checkpoints))
         axes.warn(fig, over, layout)
-        by_chance = d.entry("random signs, equal sizes", color=d.MUTED, linestyle=CHANCE, linewidth=1)
-        d.legend_below(fig, [*_entries(), by_chance, *axes.handles(over)], layout)
+        entries = [axes.entry(name, look, **SIZES[name]) for name, look in LOOKS.items()]
+        entries.append(d.entry("random signs, equal sizes", color=d.MUTED, linestyle=CHANCE, linewidth=1))
+        d.legend_below(fig, [*entries, *axes.handles(over)], layout)
     return fig
-
-
-def _entries() -> "list[Line2D]":
-    return [
-        d.entry(name, color=d.SERIES[colour], marker=marker, linestyle="-", **SIZES[name])
-        for name, (colour, marker) in LOOKS.items()
-    ]
 
 
 def chance(N: int) -> float:

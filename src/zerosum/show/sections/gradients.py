@@ -8,12 +8,11 @@ from zerosum.gradients import INTERVALS, NUMBERS, POSITIONWISE, DtypeError, Grad
 from zerosum.show import numbers as n
 from zerosum.show.report import Report
 from zerosum.show.sections import _gradient_words as words
-from zerosum.show.table import PEOPLE, Column, Medium, Table, Text, Value
+from zerosum.show.sections._single_run import absent_of_several, spread_evenly
+from zerosum.show.table import PEOPLE, SCREEN, Column, Table, Text, Value
 
 TITLE = "Gradients of single tokens"
 PLACE = 50
-CSV: tuple[Medium, ...] = ("csv",)
-PAGES: tuple[Medium, ...] = ("terminal", "page")
 COMPARED = {"norm_l1": "sums of sizes", "norm_l2": "lengths", "moved": "sum |p|", "first_order": "first-order changes"}
 KINDS = {"matrix": "matrices", "norm": "norms", "bias": "biases"}
 MOST_NOTES = 12  # on a page
@@ -46,10 +45,7 @@ different N cannot be compared.""",
 
 def absent(report: Report) -> str | None:
     """Only of one run at a time."""
-    runs = len(report.each(GradientsOverTraining))
-    if runs > 1:
-        return f"{runs} runs have them, and a page shows those of one run. Make a page of each run."
-    return None if runs else ""
+    return absent_of_several(report, GradientsOverTraining)
 
 
 def headline(report: Report) -> str:
@@ -113,9 +109,8 @@ def _one_checkpoint(checkpoint: GradientInterference) -> Table:
         for name, number in estimates.items()
         if number.known
     ]
-    return Table(
-        "", "", (Column("name", " "), Column("value"), Column("what it is")), tuple(rows), _missing(checkpoint)
-    )
+    columns = (Column("name", " "), Column("value"), Column("what it is"))
+    return Table("", "", columns, tuple(rows), _missing(checkpoint))
 
 
 def _missing(checkpoint: GradientInterference) -> str:
@@ -125,16 +120,20 @@ def _missing(checkpoint: GradientInterference) -> str:
 
 
 def _few_checkpoints(over: GradientsOverTraining) -> Table:
-    last = len(over.checkpoints) - 1
-    places = sorted({round(k * last / (MOST_ROWS - 1)) for k in range(MOST_ROWS)})
-    names = [name for name in OVER_STEPS if any(one.estimate(name).known for one in over.checkpoints)]
+    names = _known(over, OVER_STEPS)
     columns = (Column("step"), Column("loss", unit="nats/token", form=n.LOSS), *(Column(name) for name in names))
     rows = tuple(
-        (over.checkpoints[k].step, over.checkpoints[k].loss, *(over.checkpoints[k].estimate(name) for name in names))
-        for k in places
+        (checkpoint.step, checkpoint.loss, *(checkpoint.estimate(name) for name in names))
+        for checkpoint in spread_evenly(over.checkpoints, MOST_ROWS)
     )
-    more = "" if len(rows) > last else f"{len(rows)} of {last + 1} checkpoints. "
+    number = len(over.checkpoints)
+    more = "" if len(rows) == number else f"{len(rows)} of {number} checkpoints. "
     return Table("", "", columns, rows, f"{more}{_missing(over.last)}".strip())
+
+
+def _known(over: GradientsOverTraining, names: Sequence[str]) -> list[str]:
+    """The names of numbers that at least one checkpoint has."""
+    return [name for name in names if any(checkpoint.estimate(name).known for checkpoint in over.checkpoints)]
 
 
 def tables(report: Report) -> Iterator[Table]:
@@ -143,29 +142,26 @@ def tables(report: Report) -> Iterator[Table]:
     documents = [checkpoint.to_json() for checkpoint in over.checkpoints]
     yield _checkpoints(over, documents)
     yield _how_measured(over)
-    proxies = [{"step": one.get("step"), **one.get(POSITIONWISE, {})} for one in documents]
+    proxies = [{"step": document.get("step"), **document.get(POSITIONWISE, {})} for document in documents]
     for part in ("parameters", "layers"):
         yield from _parts_in_csv(part, part, documents)
         yield from _parts_in_csv(f"{POSITIONWISE}_{part}", part, proxies)
 
 
 def _checkpoints(over: GradientsOverTraining, documents: Sequence[dict[str, Any]]) -> Table:
-    known = [name for name in COLUMNS if any(one.estimate(name).known for one in over.checkpoints)]
+    known = _known(over, COLUMNS)
     people = (
         Column("step", "Step", on=PEOPLE),
         Column("N", unit="tokens", on=PEOPLE),
         *(Column(name, name, HEADS.get(name, "").format(units=over.units), words.SHARE, on=PEOPLE) for name in known),
     )
-    names = [name for name in INTERVALS if any(document["intervals"][name] for document in documents)]
-    scripts = [*IN_CSV, *(f"{name}_{end}" for name in names for end in ("low", "high"))]
-    rows = tuple(
-        (*_for_people(checkpoint, known), *_for_scripts(document, names))
-        for checkpoint, document in zip(over.checkpoints, documents, strict=True)
-    )
+    rows = tuple(_for_people(checkpoint, known) for checkpoint in over.checkpoints)
+    intervals = [name for name in INTERVALS if any(document["intervals"][name] for document in documents)]
+    scripts = [_for_scripts(document, intervals) for document in documents]
     units = over.last.n_units
     caption = "Every checkpoint"
     caption += f" (intervals of D over {n.counted(units, over.last.units)})" if units else ""
-    return Table("checkpoints", caption, (*people, *(Column(name, on=CSV) for name in scripts)), rows)
+    return Table("checkpoints", caption, people, rows).with_csv(scripts)
 
 
 def _for_people(checkpoint: GradientInterference, names: Sequence[str]) -> tuple[Value, ...]:
@@ -177,23 +173,25 @@ def _for_people(checkpoint: GradientInterference, names: Sequence[str]) -> tuple
     )
 
 
-def _for_scripts(document: dict[str, Any], names: Sequence[str]) -> tuple[Value, ...]:
-    """At full precision. names: of the intervals whose ends are columns."""
-    ends = (end for name in names for end in document["intervals"][name] or (None, None))
-    return (*(document.get(name) for name in IN_CSV), *ends)
+def _for_scripts(document: dict[str, Any], intervals: Sequence[str]) -> dict[str, Value]:
+    """At full precision. intervals: names of those whose ends are columns."""
+    row = {name: document.get(name) for name in IN_CSV}
+    for name in intervals:
+        low, high = document["intervals"][name] or (None, None)
+        row |= {f"{name}_low": low, f"{name}_high": high}
+    return row
 
 
 def _parts_in_csv(stem: str, part: str, documents: Sequence[dict[str, Any]]) -> Iterator[Table]:
     """Parameters or layers of every checkpoint, if there are any. stem: of the file."""
     names = (*OF_PARTS, *SUMS)
     rows = [
-        (document.get("step"), *(row[name] for name in names))
+        {"step": document.get("step")} | {name: row[name] for name in names}
         for document in documents
         for row in document.get(part, ())
     ]
     if rows:
-        columns = tuple(Column(name, on=CSV) for name in ("step", *names))
-        yield Table(stem, f"Every checkpoint, {stem.replace('_', ' ')}, for scripts", columns, tuple(rows))
+        yield Table(stem, f"Every checkpoint, {stem.replace('_', ' ')}, for scripts").with_csv(rows)
 
 
 def _how_measured(over: GradientsOverTraining) -> Table:
@@ -206,17 +204,18 @@ def _how_measured(over: GradientsOverTraining) -> Table:
             ("brackets", f"95 % intervals: of D_loss, M_loss and first-order numbers over {texts}, else of the sample")
         )
     facts += [("no interval", text) for text in without_interval(over)]
-    facts += [("precision", narrowed(one, one.dtype_error)) for one in (last,) if one.dtype_error]
-    facts += [("verified", verified(one)) for one in over.checkpoints if one.verified]
+    if last.dtype_error:
+        facts.append(("precision", narrowed(last.dtype, last.dtype_error)))
+    facts += [("verified", verified(checkpoint)) for checkpoint in over.checkpoints if checkpoint.verified]
     facts += [("note", f"{note}.") for note in notes(over.checkpoints)[:MOST_NOTES]]
-    columns = (Column("what", " ", on=PAGES), Column("how", " ", on=PAGES))
+    columns = (Column("what", " ", on=SCREEN), Column("how", " ", on=SCREEN))
     return Table("how-measured", "Intervals and notes of the measurement", columns, tuple(facts))
 
 
-def narrowed(checkpoint: GradientInterference, error: DtypeError) -> str:
+def narrowed(dtype: str, error: DtypeError) -> str:
     """What passes in bfloat16 change."""
     return (
-        f"passes in {checkpoint.dtype}; against float32, on {error.tokens} tokens: gradients differ by up to "
+        f"passes in {dtype}; against float32, on {error.tokens} tokens: gradients differ by up to "
         f"{error.gradients:.1g} of their size, norm_l1 by {error.norm_l1:.1g}, D_grad by {error.D_grad:+.1g}"
     )
 
@@ -247,11 +246,10 @@ def without_interval(over: GradientsOverTraining) -> list[str]:
 def notes(checkpoints: Sequence[GradientInterference]) -> list[str]:
     """Every note once; of which checkpoints, where not of all."""
     steps: dict[str, list[int | None]] = {}
-    all_steps = [checkpoint.step for checkpoint in checkpoints]
     for checkpoint in checkpoints:
         for note in checkpoint.notes:
             steps.setdefault(note, []).append(checkpoint.step)
     return [
-        note if len(several) == len(all_steps) else f"{words.steps_named(several)}: {note}"
+        note if len(several) == len(checkpoints) else f"{words.steps_named(several)}: {note}"
         for note, several in steps.items()
     ]
