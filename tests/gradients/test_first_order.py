@@ -12,6 +12,13 @@ from zerosum.gradients._oracle import oracle_sums, token_gradients
 from zerosum.gradients.parameters import trainable
 
 
+def losses_of(model, tokens):
+    """Of every token, nats."""
+    logits = model(tokens[:, :-1]).logits.flatten(0, 1)
+    losses = torch.nn.functional.cross_entropy(logits, tokens[:, 1:].flatten(), reduction="none")
+    return losses.view(len(tokens), -1).detach()
+
+
 def random_update(model):
     made = torch.Generator().manual_seed(3)
     return {p.name: 1e-2 * torch.randn(p.tensor.shape, generator=made, dtype=torch.float64) for p in trainable(model)}

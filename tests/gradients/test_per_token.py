@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from test_exact import FAMILIES, odd
-from test_first_order import random_update
+from test_first_order import losses_of, random_update
 from tiny import moved_model
 
 from zerosum.gradients._exact import exact_sums
@@ -71,7 +71,7 @@ def test_what_does_not_move_has_no_numbers_and_nothing_is_given_unasked(sums, to
 def test_sampled_tokens_have_their_numbers_and_places(family, tied, tokens):
     model = moved_model(family, tied=tied)
     update = random_update(model)
-    found = sampled_mass(model, tokens, update, n_tokens=18, seed=1)
+    found = sampled_mass(model, tokens, update, losses_of(model, tokens), n_tokens=18, seed=1)
     places = found.row, found.at
     expected = oracle_sums(model, tokens, update, which=list(zip(*places, strict=True)), per_token=True).tokens
     np.testing.assert_allclose(found.l1, expected.l1[places], rtol=1e-9)
@@ -84,22 +84,13 @@ def test_sampled_tokens_have_their_numbers_and_places(family, tied, tokens):
 
 def test_samples_merge_token_by_token(tokens):
     model = moved_model("llama")
-    parts = [sampled_mass(model, tokens, random_update(model), n_tokens=18, seed=seed) for seed in (1, 2)]
+    parts = [
+        sampled_mass(model, tokens, random_update(model), losses_of(model, tokens), n_tokens=18, seed=seed)
+        for seed in (1, 2)
+    ]
     parts[1].row[:] += len(tokens)
     whole = SampledMass.merge(parts)
     assert whole.row.tolist() == [*parts[0].row, *parts[1].row]
     for name in ("at", "l1", "l2_squared", "weight"):
         assert np.array_equal(getattr(whole, name)[18:], getattr(parts[1], name)), name
     assert np.array_equal(whole.signed["model.norm.weight"][:18], parts[0].signed["model.norm.weight"])
-
-
-def test_losses_that_are_known_need_no_forward_pass(tokens, monkeypatch):
-    model = moved_model("llama").float()
-    losses = torch.nn.functional.cross_entropy(
-        model(tokens[:, :-1]).logits.flatten(0, 1), tokens[:, 1:].flatten(), reduction="none"
-    )
-    losses = losses.view(len(tokens), -1).detach().numpy()
-    own = sampled_mass(model, tokens, random_update(model), n_tokens=18)
-    monkeypatch.setattr("zerosum.gradients._sampled._losses", None)
-    given = sampled_mass(model, tokens, random_update(model), n_tokens=18, losses=losses)
-    assert given.total_moved() == pytest.approx(own.total_moved(), rel=1e-6)

@@ -6,7 +6,7 @@ from operator import add
 import numpy as np
 import pytest
 import torch
-from test_first_order import random_update
+from test_first_order import losses_of, random_update
 from tiny import VOCABULARY, moved_model
 from transformers import AutoModelForCausalLM
 
@@ -89,7 +89,8 @@ def test_small_batches_are_spread_over_the_groups():
 
 
 def test_what_stands_for_itself_alone_leaves_no_doubt(tokens):
-    found = sampled_mass(moved_model("llama"), tokens, random_update(moved_model("llama")), n_tokens=36)
+    model = moved_model("llama")
+    found = sampled_mass(model, tokens, random_update(model), losses_of(model, tokens), n_tokens=36)
     assert found.weight.tolist() == pytest.approx([1.0] * 36, abs=1e-9)
     assert found.moved_interval() == pytest.approx((found.total_moved(),) * 2, rel=1e-6)
 
@@ -99,7 +100,7 @@ def test_what_stands_for_itself_alone_leaves_no_doubt(tokens):
 def test_sampled_tokens_have_the_oracles_sums(family, tied, tokens):
     model = moved_model(family, tied=tied)
     update = random_update(model)
-    found = sampled_mass(model, tokens, update, n_tokens=18, seed=1)
+    found = sampled_mass(model, tokens, update, losses_of(model, tokens), n_tokens=18, seed=1)
     sample = draw(18, 3, 12, seed=1)
     which = [(s, int(k)) for row in sample.position for s, k in enumerate(row)]
     whole = {name: sum(part[name] for part in found.parts) for name in found.parts[0]}
@@ -120,9 +121,9 @@ def accuracy(model, tokens, update, draws):
     sums, parameters, layout = exact_sums(model, tokens), trainable(model), layout_of(model, tokens)
     inner = in_D_grad(parameters)
     D, mass = opposition(sums, inner).D_grad, opposition(sums, parameters, update).mass
-    errors, held = [], []
+    losses, errors, held = losses_of(model, tokens), [], []
     for seed in range(draws):
-        found = sampled_mass(model, tokens, update, n_tokens=256, seed=seed, layout=layout)
+        found = sampled_mass(model, tokens, update, losses, n_tokens=256, seed=seed, layout=layout)
         opposed = found.opposition(sums.net, inner, beyond_rounding(found.kept(), inner))
         estimate, (low, high) = reduce(add, opposed.values()).D_grad(found.share)
         ends = found.moved_interval()
@@ -186,5 +187,8 @@ def test_what_too_few_tokens_touch_is_said_to_be_unknown():
 
 def test_the_same_seed_gives_the_same_estimate(tokens):
     model = moved_model("qwen3")
-    one, other = (sampled_mass(model, tokens, random_update(model), n_tokens=18, seed=3) for _ in range(2))
+    one, other = (
+        sampled_mass(model, tokens, random_update(model), losses_of(model, tokens), n_tokens=18, seed=3)
+        for _ in range(2)
+    )
     assert one.total_moved() == other.total_moved()

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zerosum.cli.data_options import Data
-from zerosum.cli.model_options import MAIN, Device, TokensPerBatch, batch_tokens, usable_device
+from zerosum.cli.model_options import MAIN, CheckpointOrRun, Device, TokensPerBatch, batch_tokens, usable_device
 from zerosum.cli.options import Details, expand_option_groups
-from zerosum.cli.output import made_with, make_folder, say_written
-from zerosum.cli.progress import busy, progress
+from zerosum.cli.output import made_with, make_folder, say_written, write_report
+from zerosum.cli.progress import progress
 from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
 
 if TYPE_CHECKING:
@@ -21,14 +21,7 @@ GROUP = "measure"
 
 @expand_option_groups
 def dissent(
-    checkpoint: Annotated[
-        str,
-        typer.Argument(
-            metavar="CHECKPOINT",
-            help="A checkpoint, or a run directory: each of its checkpoints in turn, continued where it stopped.",
-            show_default=False,
-        ),
-    ],
+    checkpoint: CheckpointOrRun,
     *,
     data: Data,
     out: Annotated[
@@ -89,17 +82,20 @@ def _show(
     """Write and print the answer; return what failed, the writing included."""
     from zerosum.dissent import over_training
 
-    over, page = over_training(Path(source).absolute().name, records), None
-    if out is not None and over is not None:
-        written, unwritten = each([(str(out), out)], lambda folder: _written(over, folder, failed))
-        failed, page = [*failed, *unwritten], written[0][1] if written else None
+    over = over_training(Path(source).absolute().name, records)
+    if over is not None:
+        report = _report(over)
+        errors = [{"source": failure.source, "message": failure.message} for failure in failed]
+        files = {"dissent.json": over.to_json() | {"errors": errors}}
+        page, unwritten = write_report(out, report, files, page="dissent.html")
+        failed = [*failed, *unwritten]
     if as_json:
         document = over.to_json() if over else {"checkpoints": [], "first_reached": []}
         print_json("checkpoints", document["checkpoints"], failed, first_reached=document["first_reached"])
     elif over is not None:
         from zerosum.show import terminal
 
-        terminal.show(_report(over), details)
+        terminal.show(report, details)
         say_written(page)
     return failed
 
@@ -108,12 +104,3 @@ def _report(over: "DissentOverTraining") -> Any:
     from zerosum.show.report import Report, Run
 
     return Report(over.name, (Run(over.name, (over,)),), provenance=made_with())
-
-
-def _written(over: "DissentOverTraining", out: Path, failed: list[Failure]) -> Path:
-    from zerosum.show import folder
-    from zerosum.training.run_folder import writing
-
-    errors = [{"source": failure.source, "message": failure.message} for failure in failed]
-    with writing(out), busy("writing tables and figures"):
-        return folder.write(_report(over), out, {"dissent.json": over.to_json() | {"errors": errors}}, "dissent.html")

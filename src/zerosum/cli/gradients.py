@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zerosum.cli.data_options import Data
-from zerosum.cli.model_options import MAIN, Device, TokensPerBatch, batch_tokens, dtype_named, usable_device
+from zerosum.cli.model_options import (
+    MAIN,
+    CheckpointOrRun,
+    Device,
+    TokensPerBatch,
+    batch_tokens,
+    dtype_named,
+    usable_device,
+)
 from zerosum.cli.options import Details, expand_option_groups
-from zerosum.cli.output import made_with, make_folder, say_written
-from zerosum.cli.progress import busy, progress
+from zerosum.cli.output import made_with, make_folder, say_written, write_report
+from zerosum.cli.progress import progress
 from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
 from zerosum.errors import InputError
 
@@ -40,14 +48,7 @@ GROUP = "measure"
 
 @expand_option_groups
 def gradients(
-    checkpoint: Annotated[
-        str,
-        typer.Argument(
-            metavar="CHECKPOINT",
-            help="A checkpoint, or a run directory: each of its checkpoints in turn, continued where it stopped.",
-            show_default=False,
-        ),
-    ],
+    checkpoint: CheckpointOrRun,
     *,
     data: Data,
     after: Annotated[
@@ -156,11 +157,10 @@ def _show(
 ) -> list[Failure]:
     """Write and print what was measured; returns what failed, a folder that cannot be written among it."""
     documents = [record.to_json() for record in sorted(records, key=lambda record: record.step or 0)]
-    pages: list[tuple[str, Path]] = []
     if records:
         report = _report(source, records)
-        wanted = [(str(out), out)] if out is not None else []
-        pages, unwritten = each(wanted, lambda folder: _written(report, documents, folder))
+        files = {"gradients.json": {"checkpoints": documents}}
+        page, unwritten = write_report(out, report, files, page="gradients.html")
         failed = [*failed, *unwritten]
     if as_json:
         print_json("checkpoints", documents, failed)
@@ -168,7 +168,7 @@ def _show(
         from zerosum.show import terminal
 
         terminal.show(report, details)
-        say_written(pages[0][1] if pages else None)
+        say_written(page)
     return failed
 
 
@@ -179,11 +179,3 @@ def _report(source: str, records: "Sequence[GradientInterference]") -> "Report":
     name = Path(source).absolute().name
     run = Run(name, (GradientsOverTraining(name, tuple(records)),))
     return Report(name, (run,), provenance=made_with())
-
-
-def _written(report: "Report", documents: list[dict[str, Any]], out: Path) -> Path:
-    from zerosum.show import folder
-    from zerosum.training.run_folder import writing
-
-    with writing(out), busy("writing tables and figures"):
-        return folder.write(report, out, {"gradients.json": {"checkpoints": documents}}, "gradients.html")

@@ -12,6 +12,14 @@ MAIN = os.environ.get("RANK", "0") == "0"  # under torchrun only the first proce
 TokensPerBatch = Annotated[
     str, typer.Option(metavar="N", help="Predictions per batch; auto: as many as memory allows.")
 ]
+CheckpointOrRun = Annotated[
+    str,
+    typer.Argument(
+        metavar="CHECKPOINT",
+        help="A checkpoint, or a run directory: each of its checkpoints in turn, continued where it stopped.",
+        show_default=False,
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto: a GPU where there is one; or cpu, cuda, cuda:1, mps.")]
 
 

@@ -56,27 +56,31 @@ def curves_report(analyses: "Sequence[Analysis]", comparisons: "Sequence[Compari
 
 
 def write_report(
-    out: Path | None, report: "Report", documents: Mapping[str, Any], sources: Iterable[str]
+    out: Path | None,
+    report: "Report",
+    documents: Mapping[str, Any],
+    sources: Iterable[str] = (),
+    page: str = "report.html",
 ) -> tuple[Path | None, list[Failure]]:
     """Write a report into the folder `out`, if there is one; return its page, or why there is none.
 
-    documents: file name -> JSON. sources: what must not be written over.
+    documents: file name -> JSON. sources: what must not be written over. page: name of the page's file.
     """
     folders = [] if out is None else [(str(out), out)]
-    pages, failed = each(folders, lambda folder: _write(folder, report, documents, sources))
+    pages, failed = each(folders, lambda folder: _write(folder, report, documents, sources, page))
     return (pages[0][1] if pages else None), failed
 
 
-def _write(out: Path, report: "Report", documents: Mapping[str, Any], sources: Iterable[str]) -> Path:
+def _write(out: Path, report: "Report", documents: Mapping[str, Any], sources: Iterable[str], page: str) -> Path:
     from zerosum.show import folder
 
     given = list(sources)
-    for place in (out / name for name in folder.names(report, documents)):
+    for place in (out / name for name in folder.names(report, documents, page)):
         if any(same_file(place, source) for source in given):
             raise InputError(f"{place}: is a source, and would be lost. Choose another --out; it was not touched.")
     with busy("writing the report"):
-        page: Path = folder.write(report, out, documents)
-    return page
+        written: Path = folder.write(report, out, documents, page)
+    return written
 
 
 def made_with() -> dict[str, Any]:

@@ -10,8 +10,8 @@ import typer
 from zerosum.cli.data_options import Data
 from zerosum.cli.model_options import Device, TokensPerBatch, batch_tokens, usable_device
 from zerosum.cli.options import Details, expand_option_groups
-from zerosum.cli.output import made_with, make_folder, say_written
-from zerosum.cli.progress import busy, following
+from zerosum.cli.output import made_with, make_folder, say_written, write_report
+from zerosum.cli.progress import following
 from zerosum.cli.sources import AsJson, each, finish, print_json
 from zerosum.training.optimizers import optimizer_names
 
@@ -89,17 +89,18 @@ def step(
         make_folder(out)
     found, failed = each([(checkpoint, checkpoint)], measured)
     records = [record for _, record in found]
-    pages: list[tuple[str, Path]] = []
-    if records and out is not None:
-        pages, unwritten = each([(str(out), out)], lambda folder: _written(records[0], folder))
+    if records:
+        report = _report(records[0])
+        files = {"steps.json": {"steps": [records[0].to_json()], "errors": []}}
+        page, unwritten = write_report(out, report, files, page="steps.html")
         failed = [*failed, *unwritten]
     if as_json:
         print_json("steps", [record.to_json() for record in records], failed)
     elif records:
         from zerosum.show import terminal
 
-        terminal.show(_report(records[0]), details)
-        say_written(pages[0][1] if pages else None)
+        terminal.show(report, details)
+        say_written(page)
     finish(failed, 1)
 
 
@@ -118,12 +119,3 @@ def _report(steps: "CheckpointSteps") -> "Report":
 
     name = Path(steps.source).absolute().name
     return Report(name, (Run(name, (steps,)),), provenance=made_with())
-
-
-def _written(steps: "CheckpointSteps", out: Path) -> Path:
-    from zerosum.show import folder
-    from zerosum.training.run_folder import writing
-
-    documents = {"steps.json": {"steps": [steps.to_json()], "errors": []}}
-    with writing(out), busy("writing tables and figures"):
-        return folder.write(_report(steps), out, documents, "steps.html")

@@ -44,18 +44,20 @@ def general_sums(
     return sums
 
 
-def general_changes(model: Any, tokens: Any, update: Mapping[str, Any], *, chunk: int | None = None) -> Any:
+def general_changes(model: Any, tokens: Any, update: Mapping[str, Any]) -> Any:
     """sum_j g_ij u_j, nats, [S, T], as `first_order`, for modules that know no forward mode."""
     parameters = [one for one in trainable(model) if one.name in update]
     changes = torch.zeros(tokens.shape[0], tokens.shape[1] - 1, dtype=torch.float64, device=tokens.device)
-    for s, start, found in _chunks(model, tokens, [one.tensor for one in parameters], chunk):
+    for s, start, found in _chunks(model, tokens, [parameter.tensor for parameter in parameters]):
         for one, gradients in zip(parameters, found, strict=True):
             if gradients is not None:
                 changes[s, start : start + len(gradients)] += (gradients * update[one.name]).double().flatten(1).sum(1)
     return changes
 
 
-def _chunks(model: Any, tokens: Any, tensors: list[Any], chunk: int | None) -> Iterator[tuple[int, int, list[Any]]]:
+def _chunks(
+    model: Any, tokens: Any, tensors: list[Any], chunk: int | None = None
+) -> Iterator[tuple[int, int, list[Any]]]:
     """Sequence, first position, and the gradients of some of its tokens, [tokens, *shape] for each tensor or None."""
     of_parameters = sum(one.numel() for one in tensors)
     for s, sequence in enumerate(tokens):

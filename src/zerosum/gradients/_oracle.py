@@ -7,7 +7,11 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import torch
+from torch.nn import functional
+
 from zerosum.gradients._sums import GradientSums
+from zerosum.gradients.head import logits_of
 from zerosum.gradients.layerwise._per_token import TokenNumbers
 from zerosum.gradients.parameters import trainable
 
@@ -18,13 +22,9 @@ def token_gradients(model: Any, tokens: Any, which: Any = None) -> Iterator[dict
     model: in evaluation mode. tokens: [S, L] ids as a tensor on its device. which: [n, 2] (sequence, position) pairs;
     None: all, sequence by sequence. Position t predicts `tokens[:, t + 1]`.
     """
-    import torch
-    from torch.nn import functional
-
     parameters = trainable(model)
     for s, t in _places(tokens, which):
-        output = model(tokens[s : s + 1, :-1])
-        logits = getattr(output, "logits", output)[0, t]
+        logits = logits_of(model, tokens[s : s + 1, :-1])[0, t]
         loss = functional.cross_entropy(logits[None], tokens[s, t + 1][None])
         gradients = torch.autograd.grad(loss, [one.tensor for one in parameters], allow_unused=True)
         yield {

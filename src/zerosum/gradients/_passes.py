@@ -88,9 +88,9 @@ def sample_of(
             model,
             batch.tokens,
             update,
+            losses[places],
             n_tokens=-(-size * len(places) // len(part.rows)),
             seed=seed + int(places[0]),
-            losses=losses[places],
             layout=layout,
         )
         drawn.row[:] = batch.rows[drawn.row]

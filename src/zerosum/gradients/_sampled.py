@@ -21,15 +21,13 @@ from zerosum.gradients._exact import Layout, layout_of
 from zerosum.gradients._result import LEVEL
 from zerosum.gradients._sample import GROUPS, Sample, calibrated, draw
 from zerosum.gradients._sampled_opposition import Interval, SampledOpposition, sampled_opposition
-from zerosum.gradients.head import hidden_in, logits_of
+from zerosum.gradients.head import hidden_in
 from zerosum.gradients.layerwise._accumulators import MassAccumulator
 from zerosum.gradients.layerwise._head import HeadPass
 from zerosum.gradients.layerwise._layers import recording
 from zerosum.gradients.layerwise._per_token import Tally
 from zerosum.gradients.layerwise._recorder import Recorder
 from zerosum.gradients.parameters import NOT_IN_D_GRAD, Parameter, trainable
-
-LOGITS = 1 << 24  # numbers in memory at once
 
 
 @dataclass(frozen=True)
@@ -118,17 +116,17 @@ class SampledMass:
 def sampled_mass(
     model: Any,
     tokens: Any,
-    update: Mapping[str, Any] | None = None,
+    update: Mapping[str, Any] | None,
+    losses: Any,
     *,
-    n_tokens: int = 256,
+    n_tokens: int,
     seed: int = 0,
-    losses: Any = None,
     layout: Layout | None = None,
 ) -> SampledMass:
     """Estimate sum_i |g_ij| and sum_ij |p_ij| from `n_tokens` tokens, a random one of each stretch of each sequence.
 
     model: in evaluation mode. tokens: [S, L] ids as a tensor on its device. update: u by name; None: no m_i.
-    losses: [S, T] nats of every token, where they are known already; None: a forward pass of its own finds them.
+    losses: [S, T] nats of every token.
     layout: of this model, where it is known already.
 
     A token's 1 - q_y, one minus the probability of its label, explains a good part of how large its gradient is: known
@@ -137,7 +135,7 @@ def sampled_mass(
     Raises Unsupported as `exact_sums`.
     """
     layout = layout or layout_of(model, tokens)
-    surprise = _surprise(_losses(model, tokens) if losses is None else losses)
+    surprise = _surprise(losses)
     sample = calibrated(draw(n_tokens, len(tokens), tokens.shape[1] - 1, seed), surprise)
     parameters, m = trainable(model), len(sample.position)
     adder = SampleAdder(parameters, sample, Tally(parameters, (len(tokens), m), update))
@@ -171,18 +169,6 @@ def _surprise(losses: Any) -> Float[np.ndarray, "S T"]:
     """1 - q_y of every token. losses: [S, T] nats."""
     surprise: Float[np.ndarray, "S T"] = -torch.expm1(-torch.as_tensor(losses).double()).cpu().numpy()
     return surprise
-
-
-def _losses(model: Any, tokens: Any) -> Any:
-    """Of every token, [S, T] nats, a few sequences at a time."""
-    size = getattr(getattr(model, "config", None), "vocab_size", None) or LOGITS
-    found = []
-    with torch.no_grad():
-        for part in tokens.split(max(1, LOGITS // (size * tokens.shape[1]))):
-            logits = logits_of(model, part[:, :-1]).flatten(0, 1)
-            loss = functional.cross_entropy(logits, part[:, 1:].flatten(), reduction="none")
-            found.append(loss.view(len(part), -1))
-    return torch.cat(found)
 
 
 def _residual(values: Float[np.ndarray, " n"], x: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
