@@ -41,8 +41,9 @@ def _padding_stands_still(model: Any) -> Iterator[None]:
         ids = inputs[0] if inputs else named["input"]
         return torch.where((ids == module.padding_idx)[..., None], output.detach(), output)
 
-    padded = (one for one in model.modules() if isinstance(one, torch.nn.Embedding) and one.padding_idx is not None)
-    hooks = [one.register_forward_hook(at_padding, with_kwargs=True) for one in padded]
+    embeddings = [module for module in model.modules() if isinstance(module, torch.nn.Embedding)]
+    padded = [embedding for embedding in embeddings if embedding.padding_idx is not None]
+    hooks = [embedding.register_forward_hook(at_padding, with_kwargs=True) for embedding in padded]
     try:
         yield
     finally:
@@ -52,7 +53,7 @@ def _padding_stands_still(model: Any) -> Iterator[None]:
 
 def _directions(model: Any, update: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Value and direction in every module that has a parameter: a tied one is in several."""
-    names = {id(one.tensor): one.name for one in trainable(model)}
+    names = {id(parameter.tensor): parameter.name for parameter in trainable(model)}
     values, tangents = {}, {}
     # Each module once: one that has two names would be put back wrongly by `functional_call`.
     for alias, tensor in (

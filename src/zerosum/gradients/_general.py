@@ -31,27 +31,28 @@ def general_sums(
     parameters, shape = trainable(model), (tokens.shape[0], tokens.shape[1] - 1)
     sums, tally = GradientSums.zeros(parameters), Tally(parameters, shape, update) if per_token else None
     sums.n_tokens = shape[0] * shape[1]
-    for s, start, found in _chunks(model, tokens, [one.tensor for one in parameters], chunk):
-        for one, gradients in zip(parameters, found, strict=True):
+    for s, start, batch in _chunks(model, tokens, [parameter.tensor for parameter in parameters], chunk):
+        for parameter, gradients in zip(parameters, batch, strict=True):
             if gradients is None:
                 continue
-            sums.net[one.name] += gradients.double().sum(0)
-            sums.mass[one.name] += gradients.double().abs().sum(0)
+            sums.net[parameter.name] += gradients.double().sum(0)
+            sums.mass[parameter.name] += gradients.double().abs().sum(0)
             if tally:
                 tally.of_tokens(slice(start, start + len(gradients)), slice(s, s + 1))
-                tally.whole(one.name, gradients[None])
+                tally.whole(parameter.name, gradients[None])
     sums.tokens = tally.numbers() if tally else None
     return sums
 
 
 def general_changes(model: Any, tokens: Any, update: Mapping[str, Any]) -> Any:
     """sum_j g_ij u_j, nats, [S, T], as `first_order`, for modules that know no forward mode."""
-    parameters = [one for one in trainable(model) if one.name in update]
+    parameters = [parameter for parameter in trainable(model) if parameter.name in update]
     changes = torch.zeros(tokens.shape[0], tokens.shape[1] - 1, dtype=torch.float64, device=tokens.device)
-    for s, start, found in _chunks(model, tokens, [parameter.tensor for parameter in parameters]):
-        for one, gradients in zip(parameters, found, strict=True):
+    for s, start, batch in _chunks(model, tokens, [parameter.tensor for parameter in parameters]):
+        for parameter, gradients in zip(parameters, batch, strict=True):
             if gradients is not None:
-                changes[s, start : start + len(gradients)] += (gradients * update[one.name]).double().flatten(1).sum(1)
+                p = gradients * update[parameter.name]
+                changes[s, start : start + len(gradients)] += p.double().flatten(1).sum(1)
     return changes
 
 
@@ -59,7 +60,7 @@ def _chunks(
     model: Any, tokens: Any, tensors: list[Any], chunk: int | None = None
 ) -> Iterator[tuple[int, int, list[Any]]]:
     """Sequence, first position, and the gradients of some of its tokens, [tokens, *shape] for each tensor or None."""
-    of_parameters = sum(one.numel() for one in tensors)
+    of_parameters = sum(tensor.numel() for tensor in tensors)
     for s, sequence in enumerate(tokens):
         logits = logits_of(model, sequence[None, :-1])[0]
         losses = functional.cross_entropy(logits, sequence[1:], reduction="none")
@@ -80,5 +81,5 @@ def batched(losses: Any, tensors: list[Any], cotangents: Any) -> list[Any]:
     try:
         return list(backward(cotangents, True))
     except RuntimeError:
-        rows = [backward(one, False) for one in cotangents]
+        rows = [backward(cotangent, False) for cotangent in cotangents]
         return [None if part[0] is None else torch.stack(part) for part in zip(*rows, strict=True)]

@@ -43,14 +43,14 @@ def gradient_interference(
     and where no way is within the budget.
     """
     measurement = _measurement()
-    found: GradientInterference = measurement.measure(
+    record: GradientInterference = measurement.measure(
         model,
         tokens,
         update,
         measurement.Choice(method, n_sampled, seed, budget, tokens_per_batch, unit, dtype),
         along or (lambda words, done, of: None),
     )
-    return found
+    return record
 
 
 def first_order_changes(

@@ -74,14 +74,15 @@ def beyond_rounding(mass: Mapping[str, Any], parameters: Sequence[Parameter]) ->
     """
     import torch
 
-    found = dict.fromkeys(mass, 0.0)
-    for some in by_layer(one for one in in_D_grad(parameters) if one.name in mass).values():
-        mean = sum(float(mass[one.name].sum()) for one in some) / sum(mass[one.name].numel() for one in some)
-        for one in some:
-            least = ROUNDING * torch.finfo(one.tensor.dtype).eps * mean
-            if one.kind == "bias" or not bool((mass[one.name] > least).any()):
-                found[one.name] = least
-    return found
+    least_mass = dict.fromkeys(mass, 0.0)
+    for members in by_layer(member for member in in_D_grad(parameters) if member.name in mass).values():
+        sums = [mass[member.name] for member in members]
+        mean = sum(float(sizes.sum()) for sizes in sums) / sum(sizes.numel() for sizes in sums)
+        for member, sizes in zip(members, sums, strict=True):
+            least = ROUNDING * torch.finfo(member.tensor.dtype).eps * mean
+            if member.kind == "bias" or not bool((sizes > least).any()):
+                least_mass[member.name] = least
+    return least_mass
 
 
 def coordinate_sums(net: Any, mass: Any, u: Any = None, least: float = 0.0) -> CoordinateSums:
@@ -105,7 +106,8 @@ def opposition(
 ) -> Opposition:
     """Opposition in all coordinates of `parameters` together. update: u by name; a missing one does not move."""
     u, least = update or {}, beyond_rounding(sums.mass, parameters)
-    parts = (coordinate_sums(sums.net[n], sums.mass[n], u.get(n), least[n]) for n in (one.name for one in parameters))
+    names = [parameter.name for parameter in parameters]
+    parts = (coordinate_sums(sums.net[name], sums.mass[name], u.get(name), least[name]) for name in names)
     return sum(parts, CoordinateSums()).opposition
 
 

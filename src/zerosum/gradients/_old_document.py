@@ -69,13 +69,13 @@ def _part(row: Document) -> dict[str, Any]:
     }
 
 
-def _interference(found: Document | None) -> dict[str, Any] | None:
-    if found is None:
+def _interference(changes: Document | None) -> dict[str, Any] | None:
+    if changes is None:
         return None
-    given = {name: found[name] for name in ("N", "null_method", "null_unit_method", "interval")}
-    given |= {name: _number(found, name) for name in _OF_CHANGES}
-    return given | {"interval_reason": found.get("interval_reason"), "reasons": _reasons(found, _OF_CHANGES)}
+    given = {name: changes[name] for name in ("N", "null_method", "null_unit_method", "interval")}
+    given |= {name: _number(changes, name) for name in _OF_CHANGES}
+    return given | {"interval_reason": changes.get("interval_reason"), "reasons": _reasons(changes, _OF_CHANGES)}
 
 
-def _verified(found: Document | None) -> dict[str, Any] | None:
-    return {name: _number(found, name) for name in found if not name.endswith("_reason")} if found else None
+def _verified(compared: Document | None) -> dict[str, Any] | None:
+    return {name: _number(compared, name) for name in compared if not name.endswith("_reason")} if compared else None

@@ -26,10 +26,10 @@ def token_gradients(model: Any, tokens: Any, which: Any = None) -> Iterator[dict
     for s, t in _places(tokens, which):
         logits = logits_of(model, tokens[s : s + 1, :-1])[0, t]
         loss = functional.cross_entropy(logits[None], tokens[s, t + 1][None])
-        gradients = torch.autograd.grad(loss, [one.tensor for one in parameters], allow_unused=True)
+        gradients = torch.autograd.grad(loss, [parameter.tensor for parameter in parameters], allow_unused=True)
         yield {
-            one.name: torch.zeros_like(one.tensor) if gradient is None else gradient.detach()
-            for one, gradient in zip(parameters, gradients, strict=True)
+            parameter.name: torch.zeros_like(parameter.tensor) if gradient is None else gradient.detach()
+            for parameter, gradient in zip(parameters, gradients, strict=True)
         }
 
 

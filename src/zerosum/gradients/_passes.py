@@ -53,7 +53,7 @@ def sums_of(
 def net_sums(model: Any, part: Batch, parameters: Sequence[Parameter], vocabulary: int) -> dict[str, Any]:
     """sum_i g_ij of every parameter, float64, by ordinary backward passes."""
     net = GradientSums.zeros(parameters).net
-    tensors = [one.tensor for one in parameters]
+    tensors = [parameter.tensor for parameter in parameters]
 
     def gradients(batch: Batch) -> Any:
         logits = logits_of(model, batch.tokens[:, :-1]).flatten(0, 1)
@@ -61,10 +61,10 @@ def net_sums(model: Any, part: Batch, parameters: Sequence[Parameter], vocabular
         return torch.autograd.grad(loss, tensors, allow_unused=True)
 
     for few in _by_logits(part, vocabulary):
-        for _, found in in_memory(few, gradients):
-            for one, gradient in zip(parameters, found, strict=True):
+        for _, of_batch in in_memory(few, gradients):
+            for parameter, gradient in zip(parameters, of_batch, strict=True):
                 if gradient is not None:
-                    net[one.name] += gradient
+                    net[parameter.name] += gradient
     return net
 
 
@@ -133,8 +133,8 @@ def changes_of(
         if at == 0 and not note and not is_same_change(model, made[0][0].tokens, made[0][1], update):
             note = OTHERWISE
             made = list(in_memory(few, backward))
-        for batch, found in made:
-            changes[at : at + len(batch.rows)] = found.detach().double().cpu().numpy()
+        for batch, of_batch in made:
+            changes[at : at + len(batch.rows)] = of_batch.detach().double().cpu().numpy()
             at += len(batch.rows)
     return changes, note
 

@@ -25,7 +25,7 @@ def require_dtype(model: Any, dtype: str) -> None:
     """Raises InputError for a precision that is not one of DTYPES, and for a narrow one of a model in float64."""
     if dtype not in DTYPES:
         raise InputError(f"dtype {dtype!r}: not offered. Choose one of {', '.join(DTYPES)}.")
-    if dtype != "float32" and any(one.dtype == torch.float64 for one in model.parameters()):
+    if dtype != "float32" and any(parameter.dtype == torch.float64 for parameter in model.parameters()):
         raise InputError(f"dtype {dtype}: the model is in float64. Load it in float32, or leave dtype out.")
 
 
@@ -38,7 +38,7 @@ def narrow(model: Any, dtype: str) -> Iterator[None]:
     device, to = next(model.parameters()).device.type, getattr(torch, dtype)
     body = getattr(model, "base_model", model)
     modules = [model] if body is model else [model, body]
-    kept = [module.__dict__.get("forward") for module in modules]
+    forwards = [module.__dict__.get("forward") for module in modules]
 
     def narrowed(forward: Any) -> Any:
         def run(*arguments: Any, **options: Any) -> Any:
@@ -52,7 +52,7 @@ def narrow(model: Any, dtype: str) -> Iterator[None]:
             module.forward = narrowed(module.forward)
         yield
     finally:
-        for module, forward in zip(modules, kept, strict=True):
+        for module, forward in zip(modules, forwards, strict=True):
             module.__dict__.pop("forward", None)
             if forward is not None:
                 module.forward = forward
@@ -70,21 +70,23 @@ def _wide(output: Any) -> Any:
 def dtype_error(model: Any, tokens: Any, dtype: str, seed: int = 0) -> DtypeError:
     """model: in evaluation mode. tokens: [S, L] ids as a tensor on its device, of which a few are drawn."""
     places = [(s, t) for s in range(len(tokens)) for t in range(tokens.shape[1] - 1)]
-    which = [places[k] for k in np.random.default_rng(seed).permutation(len(places))[:COMPARED]]
-    wide = list(token_gradients(model, tokens, which))
+    drawn = [places[k] for k in np.random.default_rng(seed).permutation(len(places))[:COMPARED]]
+    wide = list(token_gradients(model, tokens, drawn))
     with narrow(model, dtype):
-        rounded = list(token_gradients(model, tokens, which))
+        rounded = list(token_gradients(model, tokens, drawn))
     gaps, sizes = [], []
-    for one, other in zip(wide, rounded, strict=True):
-        g, h = (torch.cat([value.double().flatten() for value in found.values()]) for found in (one, other))
+    for pair in zip(wide, rounded, strict=True):
+        g, h = (torch.cat([value.double().flatten() for value in gradients.values()]) for gradients in pair)
         gaps.append(float((h - g).norm() / g.norm()))
         sizes.append(float(h.abs().sum() / g.abs().sum()))
-    D, of_rounded = (_D_grad(model, found) for found in (wide, rounded))
-    return DtypeError(len(which), max(gaps), max(abs(size - 1) for size in sizes), of_rounded - D)
+    D, of_rounded = (_D_grad(model, gradients) for gradients in (wide, rounded))
+    return DtypeError(len(drawn), max(gaps), max(abs(size - 1) for size in sizes), of_rounded - D)
 
 
 def _D_grad(model: Any, gradients: list[dict[str, Any]]) -> float:
     parameters = in_D_grad(trainable(model))
-    stacks = {one.name: torch.stack([each[one.name].double() for each in gradients]) for one in parameters}
-    net, mass = {n: one.sum(0) for n, one in stacks.items()}, {n: one.abs().sum(0) for n, one in stacks.items()}
+    net, mass = {}, {}
+    for name in (parameter.name for parameter in parameters):
+        g = torch.stack([of_token[name].double() for of_token in gradients])
+        net[name], mass[name] = g.sum(0), g.abs().sum(0)
     return opposition(GradientSums(net, mass), parameters).D_grad

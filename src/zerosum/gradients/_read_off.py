@@ -42,7 +42,7 @@ def read_off(
     moves = first_order is not None and total.mass > 0
     absolute = first_order.M * first_order.N if first_order else nan
     reasons, interval_reasons = _reasons(first_order, loss_change, sets, moves)
-    found = GradientInterference(
+    record = GradientInterference(
         N=int(np.isfinite(losses).sum()),
         n_sequences=len(whole.rows),
         n_positions=losses.shape[1],
@@ -64,12 +64,12 @@ def read_off(
         parameters=sets.parameters,
         layers=sets.layers,
         seconds=plan.seconds,
-        notes=tuple(one for one in (plan.note, *whole.notes, _rounding(sets.total.rounding), _thin(sets)) if one),
+        notes=tuple(note for note in (plan.note, *whole.notes, _rounding(sets.total.rounding), _thin(sets)) if note),
         units="sequence" if unit is None else "document",
         per_token=per_token,
         unit=_units(unit, losses),
     )
-    return _as_proxy(found) if plan.method == POSITIONWISE else found
+    return _as_proxy(record) if plan.method == POSITIONWISE else record
 
 
 def _rounding(coordinates: int) -> str:
@@ -81,30 +81,30 @@ def _rounding(coordinates: int) -> str:
 def _thin(sets: Sets) -> str:
     if not sets.thin:
         return ""
-    of = sum(one.sums.touched for one in sets.parameters)
+    touched = sum(parameter.sums.touched for parameter in sets.parameters)
     return (
-        f"{sets.thin:,} of {of:,} coordinates of D_grad have gradients of too few tokens in the sample (position "
+        f"{sets.thin:,} of {touched:,} coordinates of D_grad have gradients of too few tokens in the sample (position "
         "embeddings, units seldom in use): anything from 0 to 1, as intervals say"
     )
 
 
-def _as_proxy(found: GradientInterference) -> GradientInterference:
+def _as_proxy(record: GradientInterference) -> GradientInterference:
     """The record of the positionwise proxy, which has no C_ug, and says what it is."""
     return replace(
-        found,
+        record,
         n_sampled=0,
         C_ug=nan,
-        reasons=found.reasons | {"C_ug": NO_C_UG},
-        parameters=tuple(replace(part, C_ug=nan) for part in found.parameters),
-        layers=tuple(replace(part, C_ug=nan) for part in found.layers),
-        notes=(*found.notes, PROXY),
+        reasons=record.reasons | {"C_ug": NO_C_UG},
+        parameters=tuple(replace(part, C_ug=nan) for part in record.parameters),
+        layers=tuple(replace(part, C_ug=nan) for part in record.layers),
+        notes=(*record.notes, PROXY),
     )
 
 
 def _units(unit: Any, losses: Float32[np.ndarray, "S T"]) -> Shaped[np.ndarray, "S T"]:
     """The resampling unit of each token: the given one, or its sequence."""
-    of = np.arange(len(losses))[:, None] if unit is None else unit
-    return np.broadcast_to(of, losses.shape)
+    units = np.arange(len(losses))[:, None] if unit is None else unit
+    return np.broadcast_to(units, losses.shape)
 
 
 def _per_token(whole: Share, losses: Float32[np.ndarray, "S T"], updated: bool) -> dict[str, Float[np.ndarray, "S T"]]:
@@ -112,22 +112,22 @@ def _per_token(whole: Share, losses: Float32[np.ndarray, "S T"], updated: bool) 
         return whole.in_place(name, len(losses))
 
     before = losses.astype(np.float64)
-    found = {"loss": before, "norm_l1": of("l1"), "norm_l2": np.sqrt(of("l2_squared"))}
+    numbers = {"loss": before, "norm_l1": of("l1"), "norm_l2": np.sqrt(of("l2_squared"))}
     if updated:
-        found |= {"first_order": of("first_order"), "loss_change": of("loss_after") - before, "moved": of("moved")}
-    return found
+        numbers |= {"first_order": of("first_order"), "loss_change": of("loss_after") - before, "moved": of("moved")}
+    return numbers
 
 
 def _intervals(
     sets: Sets, moves: bool, absolute: float, first_order: Interference | None, loss_change: Interference | None
 ) -> dict[str, Ends]:
-    ends = {name: one for name, one in sets.intervals.items() if one is not None}
+    ends = {name: interval for name, interval in sets.intervals.items() if interval is not None}
     if moves and sets.mass_interval is not None:
         low, high = sets.mass_interval
         ends |= {"C_g": (sets.total.net / high, sets.total.net / low), "C_ug": (absolute / high, absolute / low)}
-    for name, found in (("first_order", first_order), ("loss", loss_change)):
-        if found is not None and found.interval is not None:
-            ends |= {f"D_{name}": found.interval.D, f"M_{name}": found.interval.M}
+    for name, changes in (("first_order", first_order), ("loss", loss_change)):
+        if changes is not None and changes.interval is not None:
+            ends |= {f"D_{name}": changes.interval.D, f"M_{name}": changes.interval.M}
     return ends
 
 
@@ -144,9 +144,9 @@ def _reasons(
     no_interval = dict.fromkeys(("D_grad", "D_grad_matrices"), exact)
     no_interval |= dict.fromkeys(("C_g", "C_ug"), exact if moves else missing)
     no_interval["C_uG"] = EXACT if moves else missing
-    for name, found in (("first_order", first_order), ("loss", loss_change)):
-        reason = missing if found is None else found.interval_reason
-        if found is not None and "D" in found.reasons:
-            why.setdefault(f"D_{name}", found.reasons["D"])
+    for name, changes in (("first_order", first_order), ("loss", loss_change)):
+        reason = missing if changes is None else changes.interval_reason
+        if changes is not None and "D" in changes.reasons:
+            why.setdefault(f"D_{name}", changes.reasons["D"])
         no_interval |= {f"{letter}_{name}": reason or "not given" for letter in "DM"}
     return why, no_interval

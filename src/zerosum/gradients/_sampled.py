@@ -56,15 +56,15 @@ class SampledMass:
         """One sample of all tokens from samples of some sequences each: they are strata."""
         first = samples[0]
 
-        def joined(which: str) -> Any:
-            return np.concatenate([getattr(one, which) for one in samples])
+        def joined(field: str) -> Any:
+            return np.concatenate([getattr(sample, field) for sample in samples])
 
-        def joined_by_name(which: str) -> dict[str, Any]:
-            return {n: np.concatenate([getattr(one, which)[n] for one in samples]) for n in getattr(first, which)}
+        def joined_by_name(field: str) -> dict[str, Any]:
+            return {n: np.concatenate([getattr(sample, field)[n] for sample in samples]) for n in getattr(first, field)}
 
         return cls(
-            parts=[{n: sum(one.parts[k][n] for one in samples) for n in part} for k, part in enumerate(first.parts)],
-            group_weight=np.sum([one.group_weight for one in samples], axis=0),
+            parts=[{n: sum(s.parts[k][n] for s in samples) for n in part} for k, part in enumerate(first.parts)],
+            group_weight=np.sum([sample.group_weight for sample in samples], axis=0),
             moved=joined_by_name("moved"),
             signed=joined_by_name("signed"),
             l1=joined("l1"),
@@ -149,15 +149,15 @@ def sampled_mass(
 
 
 def _collected(sample: Sample, adder: "SampleAdder", surprise: Float[np.ndarray, "S T"]) -> SampledMass:
-    found, (m, S) = adder.tally.numbers(), sample.position.shape
+    numbers, (m, S) = adder.tally.numbers(), sample.position.shape
     row, at = np.tile(np.arange(S), m), sample.position.ravel()
     return SampledMass(
         parts=adder.parts,
         group_weight=np.bincount(sample.group.ravel(), sample.weight.ravel(), minlength=GROUPS),
-        moved={name: values.T.ravel() for name, values in found.absolute.items()},
-        signed={name: values.T.ravel() for name, values in found.signed.items()},
-        l1=found.l1.T.ravel(),
-        l2_squared=found.l2_squared.T.ravel(),
+        moved={name: values.T.ravel() for name, values in numbers.absolute.items()},
+        signed={name: values.T.ravel() for name, values in numbers.signed.items()},
+        l1=numbers.l1.T.ravel(),
+        l2_squared=numbers.l2_squared.T.ravel(),
         row=row,
         at=at,
         weight=sample.weight.ravel(),
@@ -206,8 +206,8 @@ class SampleAdder(MassAccumulator):
     def __init__(self, parameters: Sequence[Parameter], sample: Sample, tally: Tally) -> None:
         super().__init__(parameters, tally)
         self.mass = {}
-        kept = [one for one in parameters if one.kind not in NOT_IN_D_GRAD]
-        self.parts = [{one.name: torch.zeros_like(one.tensor.detach()) for one in kept} for _ in range(GROUPS)]
+        tensors = {own.name: own.tensor.detach() for own in parameters if own.kind not in NOT_IN_D_GRAD}
+        self.parts = [{name: torch.zeros_like(tensor) for name, tensor in tensors.items()} for _ in range(GROUPS)]
         self._sample = sample
 
     def begin_stratum(self, stratum: int) -> None:
@@ -223,13 +223,13 @@ class SampleAdder(MassAccumulator):
 
     def _add_whole(self, name: str, sizes: Any) -> None:
         if name in self.parts[0]:
-            for k, which, weight in self._groups(sizes):
-                self.parts[k][name] += torch.tensordot(weight, sizes[which], 1)
+            for k, tokens, weight in self._groups(sizes):
+                self.parts[k][name] += torch.tensordot(weight, sizes[tokens], 1)
 
     def add_rank_one(self, name: str, rows: Any, columns: Any) -> None:
         if name in self.parts[0]:
-            for k, which, weight in self._groups(rows):
-                self.parts[k][name].addmm_((rows[which] * weight[:, None]).T, columns[which])
+            for k, tokens, weight in self._groups(rows):
+                self.parts[k][name].addmm_((rows[tokens] * weight[:, None]).T, columns[tokens])
 
     def _add_rows(self, name: str, ids: Any, sizes: Any) -> None:
         if name in self.parts[0]:
@@ -239,5 +239,5 @@ class SampleAdder(MassAccumulator):
     def _groups(self, like: Any) -> Iterator[tuple[int, list[int], Any]]:
         """Each group, which tokens of this pass are in it, and their weights."""
         for k in sorted(set(self._group)):
-            which = [s for s, group in enumerate(self._group) if group == k]
-            yield k, which, like.new_tensor([self._weight[s] for s in which])
+            tokens = [s for s, group in enumerate(self._group) if group == k]
+            yield k, tokens, like.new_tensor([self._weight[s] for s in tokens])

@@ -57,7 +57,7 @@ class SampledOpposition:
 
 
 def sampled_opposition(
-    one: Parameter, parts: Sequence[Any], weight: Float[np.ndarray, " K"], net: Any, least: float
+    parameter: Parameter, parts: Sequence[Any], weight: Float[np.ndarray, " K"], net: Any, least: float
 ) -> SampledOpposition:
     """Of one parameter. parts: K weighted sums of |g_ij|, which add up to an estimate over all tokens. weight: [K]
     tokens that each part stands for. net: exact sum_i g_ij. least: what a coordinate has to exceed to be touched.
@@ -68,12 +68,13 @@ def sampled_opposition(
     seen = touched(size, whole, least)
     size, whole = size[seen], whole[seen]
     groups = whole.square() / sum(part[seen].double().square() for part in parts)
-    thin = ~(groups >= FEW) | (whole < size / 2) | one.looked_up
-    found, N = [size / whole.maximum(size)], float(weight.sum())
+    thin = ~(groups >= FEW) | (whole < size / 2) | parameter.looked_up
+    ratios, N = [size / whole.maximum(size)], float(weight.sum())
     for part, tokens in zip(parts, weight, strict=True):
-        found.append(size / ((whole - part[seen]) * (N / (N - tokens))).maximum(size))
+        ratios.append(size / ((whole - part[seen]) * (N / (N - tokens))).maximum(size))
     of_thin, of_known = (
-        np.array([float((1 - ratio[which]).nan_to_num_(nan=0.0).sum()) for ratio in found]) for which in (thin, ~thin)
+        np.array([float((1 - ratio[chosen]).nan_to_num_(nan=0.0).sum()) for ratio in ratios])
+        for chosen in (thin, ~thin)
     )
     n_thin, rounding = int(thin.sum()), int(touched(net.abs(), sum(parts), 0.0).sum()) - size.numel()
     return SampledOpposition(of_known, of_thin, size.numel() - n_thin, n_thin, rounding)

@@ -21,13 +21,13 @@ def require_same_size(
 ) -> None:
     """Raises InputError where the gradient of a token has another size than was measured. l1: NaN where it was not."""
     known = np.argwhere(np.isfinite(l1))
-    s, t = (int(one) for one in known[rng.integers(len(known))])
+    s, t = (int(place) for place in known[rng.integers(len(known))])
     gradients = next(token_gradients(model, part.tokens, [(s, t)]))
-    expected, found = numbers_of(gradients, None)["norm_l1"], float(l1[s, t])
-    if abs(found - expected) > CLOSE[dtype] * expected:
+    expected, measured = numbers_of(gradients, None)["norm_l1"], float(l1[s, t])
+    if abs(measured - expected) > CLOSE[dtype] * expected:
         raise InputError(
             f"the layer rules fail on this model: the gradient of a token (sequence {part.rows[s]}, position {t}) has "
-            f"size {expected:.4g} by its own backward pass, not {found:.4g}. Choose method general."
+            f"size {expected:.4g} by its own backward pass, not {measured:.4g}. Choose method general."
         )
 
 

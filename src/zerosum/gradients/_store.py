@@ -190,8 +190,8 @@ def _opened(path: Path, steps: Collection[int] | None) -> list[Group]:
     """The checkpoints by step. Raises InputError where there are none."""
     groups = [_open(group) for step, group in sorted(_groups(path)) if steps is None or step in steps]
     if not groups:
-        which = "" if steps is None else f" of steps {', '.join(map(str, sorted(steps)))}"
-        raise InputError(f"{path}: no store of gradient measurements{which}. Give a folder called {STORE}.")
+        wanted = "" if steps is None else f" of steps {', '.join(map(str, sorted(steps)))}"
+        raise InputError(f"{path}: no store of gradient measurements{wanted}. Give a folder called {STORE}.")
     return groups
 
 
@@ -228,7 +228,8 @@ def _with_arrays(group: Group) -> GradientInterference:
 def _dataset(record: GradientInterference, tokens: "TokenSequences", how: dict[str, Any]) -> xr.Dataset:
     place = ("sequence", "position")
     values: dict[str, Any] = {
-        name: (place, one.astype(np.float32) if name == "loss" else one) for name, one in record.per_token.items()
+        name: (place, numbers.astype(np.float32) if name == "loss" else numbers)
+        for name, numbers in record.per_token.items()
     }
     for name in OF_PARAMETER:
         values[name] = ("parameter", _of_parameters(record, name))
@@ -256,6 +257,6 @@ def _of_parameters(record: GradientInterference, name: str) -> Float64[np.ndarra
 
 def _units(tokens: "TokenSequences", units: str) -> Int32[np.ndarray, "S T"]:
     """The resampling unit of each predicted token: number of its document or sequence, -1 at padding."""
-    of = tokens.document if units == "document" else np.arange(len(tokens.ids))
-    of = of[:, None] if of.ndim == 1 else of
-    return np.where(tokens.predicted, of, PADDING).astype(np.int32)
+    numbers = tokens.document if units == "document" else np.arange(len(tokens.ids))
+    numbers = numbers[:, None] if numbers.ndim == 1 else numbers
+    return np.where(tokens.predicted, numbers, PADDING).astype(np.int32)

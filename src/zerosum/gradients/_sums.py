@@ -32,7 +32,7 @@ class GradientSums:
         import torch
 
         def empty() -> dict[str, Any]:
-            return {one.name: torch.zeros_like(one.tensor, dtype=torch.float64) for one in parameters}
+            return {parameter.name: torch.zeros_like(parameter.tensor, dtype=torch.float64) for parameter in parameters}
 
         return cls(empty(), empty())
 

@@ -18,9 +18,10 @@ def checked_update(model: Any, update: Mapping[str, Any]) -> dict[str, Any]:
     update: u by any name that a parameter has. Raises InputError for a name that no trainable parameter has, another
     shape, numbers that are not finite, and two different updates of one shared parameter.
     """
-    parameters = {id(one.tensor): one for one in trainable(model)}
-    names = {name: parameters.get(id(one)) for name, one in model.named_parameters(remove_duplicate=False)}
-    found: dict[str, Any] = {}
+    parameters = {id(parameter.tensor): parameter for parameter in trainable(model)}
+    every = model.named_parameters(remove_duplicate=False)
+    names = {name: parameters.get(id(tensor)) for name, tensor in every}
+    checked: dict[str, Any] = {}
     largest = 0.0
     if not isinstance(update, Mapping):
         raise InputError(f"update: a {type(update).__name__}. Give u by parameter name, or the model after the update.")
@@ -40,12 +41,12 @@ def checked_update(model: Any, update: Mapping[str, Any]) -> dict[str, Any]:
         if not bool(torch.isfinite(u).all()):
             raise InputError(f"update {name!r}: not finite. Did the step diverge? Give another one.")
         largest = max(largest, float(u.abs().max())) if u.numel() else largest
-        before = found.setdefault(parameter.name, u)
+        before = checked.setdefault(parameter.name, u)
         if before is not u and not torch.equal(before, u):
             raise InputError(f"update {name!r}: shared with {parameter.name}, whose update differs. Give one of them.")
     if 0 < largest < LEAST:
         raise InputError(f"update: its largest number is {largest:.1g}, lost in float32. Give a longer step.")
-    return found
+    return checked
 
 
 def update_between(before: Any, after: Any) -> dict[str, Any]:
@@ -54,28 +55,28 @@ def update_between(before: Any, after: Any) -> dict[str, Any]:
     Raises InputError where they are not models of one shape.
     """
     theirs = dict(after.named_parameters())
-    ours = trainable(before)
+    ours = {parameter.name: parameter.tensor for parameter in trainable(before)}
     every = {name for name, _ in before.named_parameters()}
     if missing := sorted(every ^ set(theirs)):
         raise InputError(f"two models: only one of them has the parameter {missing[0]}. Give checkpoints of one run.")
-    for one in ours:
-        if one.tensor.shape != theirs[one.name].shape:
-            shapes = f"{tuple(one.tensor.shape)} and {tuple(theirs[one.name].shape)}"
-            raise InputError(f"two models: {one.name} is of shapes {shapes}. Give checkpoints of one run.")
-    return {one.name: (theirs[one.name].detach().to(one.tensor) - one.tensor.detach()) for one in ours}
+    for name, tensor in ours.items():
+        if tensor.shape != theirs[name].shape:
+            shapes = f"{tuple(tensor.shape)} and {tuple(theirs[name].shape)}"
+            raise InputError(f"two models: {name} is of shapes {shapes}. Give checkpoints of one run.")
+    return {name: theirs[name].detach().to(tensor) - tensor.detach() for name, tensor in ours.items()}
 
 
 @contextmanager
 def moved(model: Any, update: Mapping[str, Any]) -> Iterator[None]:
     """The model with the update added inside the block, bit by bit as it was after it."""
-    kept = {one.name: one.tensor.detach().clone() for one in trainable(model) if one.name in update}
-    tensors = {one.name: one.tensor for one in trainable(model)}
+    moving = [parameter for parameter in trainable(model) if parameter.name in update]
+    before = [parameter.tensor.detach().clone() for parameter in moving]
     try:
         with torch.no_grad():
-            for name in kept:
-                tensors[name] += update[name]
+            for parameter in moving:
+                parameter.tensor.add_(update[parameter.name])
         yield
     finally:
         with torch.no_grad():
-            for name, value in kept.items():
-                tensors[name].copy_(value)
+            for parameter, value in zip(moving, before, strict=True):
+                parameter.tensor.copy_(value)

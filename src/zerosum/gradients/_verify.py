@@ -16,12 +16,12 @@ from zerosum.gradients.batches import measuring
 SIZES = ("norm_l1", "norm_l2", "moved")
 
 
-def verify(model: Any, tokens: Any, update: Any, found: GradientInterference, *, K: int = 8, seed: int = 0) -> Verified:
+def verify(model: Any, tokens: Any, update: Any, record: GradientInterference, *, K: int, seed: int = 0) -> Verified:
     """Compare K tokens, drawn at random from those whose gradients were formed, if any were.
 
-    model, tokens, update: those that `found` was measured with.
+    model, tokens, update: those that the record was measured with.
     """
-    measured = found.per_token
+    measured = record.per_token
     formed = np.isfinite(measured["norm_l1"])
     places = np.argwhere(formed if formed.any() else np.isfinite(measured["loss"]))
     chosen = np.random.default_rng(seed).permutation(places)[:K]
@@ -37,8 +37,8 @@ def verify(model: Any, tokens: Any, update: Any, found: GradientInterference, *,
 def _own_pass(model: Any, tokens: Any, s: int, t: int, u: Any) -> dict[str, float]:
     """The numbers of one token."""
     ids = np.asarray(tokens)[s : s + 1]
-    one = torch.as_tensor(ids[:, ids[0] >= 0].astype(np.int64), device=next(model.parameters()).device)
-    return numbers_of(next(token_gradients(model, one, [(0, t)])), u)
+    sequence = torch.as_tensor(ids[:, ids[0] >= 0].astype(np.int64), device=next(model.parameters()).device)
+    return numbers_of(next(token_gradients(model, sequence, [(0, t)])), u)
 
 
 def _largest(
@@ -46,7 +46,7 @@ def _largest(
 ) -> float:
     if name not in measured:
         return nan
-    expected = np.array([one[name] for one in slow])
+    expected = np.array([numbers[name] for numbers in slow])
     gaps = np.abs(measured[name][tuple(np.transpose(chosen))] - expected)
     scale = np.abs(expected) if relative else np.abs(expected).max()
     return float(np.max(np.divide(gaps, scale, out=gaps.copy(), where=scale > 0)))

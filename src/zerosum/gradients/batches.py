@@ -68,7 +68,7 @@ def batches(
 
 def _sequences(parameters: Sequence[Parameter], length: int, vocabulary: int) -> int:
     """How many to a batch."""
-    tokens = min(MOST, WORK // sum(int(one.tensor.numel()) for one in parameters))
+    tokens = min(MOST, WORK // sum(int(parameter.tensor.numel()) for parameter in parameters))
     return min(max(FEWEST, tokens // length), max(1, LOGITS // (32 * vocabulary)))
 
 
@@ -127,10 +127,12 @@ def require_parameters(model: Any) -> tuple[Parameter, ...]:
     parameters = trainable(model)
     if not parameters:
         raise InputError("model: every parameter is frozen. Set requires_grad where gradients are to be measured.")
-    half = next((one for one in parameters if one.tensor.dtype not in (torch.float32, torch.float64)), None)
-    if half is not None:
-        dtype = str(half.tensor.dtype).removeprefix("torch.")
-        raise InputError(f"model: {half.name} is {dtype}, too coarse for sums of gradients. Load it in float32.")
+    for parameter in parameters:
+        if parameter.tensor.dtype not in (torch.float32, torch.float64):
+            dtype = str(parameter.tensor.dtype).removeprefix("torch.")
+            raise InputError(
+                f"model: {parameter.name} is {dtype}, too coarse for sums of gradients. Load it in float32."
+            )
     return parameters
 
 

@@ -32,17 +32,17 @@ def trainable(model: Any) -> tuple[Parameter, ...]:
     from torch.nn import Embedding
 
     looked_up = {id(module.weight) for module in model.modules() if isinstance(module, Embedding)}
-    found = []
+    parameters = []
     for name, tensor in model.named_parameters():
         if not tensor.requires_grad:
             continue
         kind: Kind = "matrix" if tensor.ndim >= 2 else "bias" if name.rsplit(".", 1)[-1].endswith("bias") else "norm"
         if tensor is getattr(embedding, "weight", None):
             kind = "embedding"
-        elif head is not None and any(tensor is one for one in head.parameters(recurse=False)):
+        elif head is not None and any(tensor is own for own in head.parameters(recurse=False)):
             kind = "head"
-        found.append(Parameter(name, kind, tensor, id(tensor) in looked_up))
-    return tuple(found)
+        parameters.append(Parameter(name, kind, tensor, id(tensor) in looked_up))
+    return tuple(parameters)
 
 
 def layer_of(name: str) -> str:
@@ -58,26 +58,26 @@ def layer_of(name: str) -> str:
 
 def by_layer(parameters: Iterable[Parameter]) -> dict[str, list[Parameter]]:
     """Layer -> its parameters, in the model's order."""
-    found: dict[str, list[Parameter]] = {}
-    for one in parameters:
-        found.setdefault(layer_of(one.name), []).append(one)
-    return found
+    layers: dict[str, list[Parameter]] = {}
+    for parameter in parameters:
+        layers.setdefault(layer_of(parameter.name), []).append(parameter)
+    return layers
 
 
 def in_D_grad(parameters: Sequence[Parameter], kinds: Sequence[Kind] = ("matrix", "norm", "bias")) -> list[Parameter]:
     """Those that D_grad is the mean of; kinds ("matrix",): D_grad_matrices."""
-    return [one for one in parameters if one.kind in kinds]
+    return [parameter for parameter in parameters if parameter.kind in kinds]
 
 
 def names_its_ends(model: Any) -> bool:
     """Whether the model, or a model in it, says what its embedding or head is."""
-    return any(one is not None for one in _ends(model))
+    return any(end is not None for end in _ends(model))
 
 
 def _ends(model: Any) -> tuple[Any, Any]:
     """The modules that a transformers model, or the first one inside others, names as embedding and head; or None."""
     getters = ("get_input_embeddings", "get_output_embeddings")
-    inner = next((one for one in model.modules() if all(hasattr(one, getter) for getter in getters)), None)
+    inner = next((module for module in model.modules() if all(hasattr(module, getter) for getter in getters)), None)
     embedding, head = (named_by(inner, getter) for getter in getters)
     return embedding, head
 

@@ -24,10 +24,12 @@ def separate_head(model: Any, tokens: Any) -> Any:
         return None
     if head.scale != 1 or type(head.module) is not torch.nn.Linear:
         return None
-    tied = sum(one is head.weight for module in head.body.modules() for one in module.parameters(recurse=False))
+    owners = [
+        module for module in head.body.modules() for own in module.parameters(recurse=False) if own is head.weight
+    ]
     # A tied weight may be the embedding once; anything else has to be added up before absolute values are taken.
     embedding = getattr(model.get_input_embeddings(), "weight", None)
-    return head.module if tied == 0 or (tied == 1 and embedding is head.weight) else None
+    return head.module if not owners or (len(owners) == 1 and embedding is head.weight) else None
 
 
 class HeadPass:
@@ -77,7 +79,7 @@ class HeadPass:
         size = rows.shape[:2].numel() * weight.shape[0]
         if self._room is None or self._room.shape[1] < size:
             self._room = rows.new_empty(2, size)
-        logits, q = (one[:size].view(-1, weight.shape[0]) for one in self._room)
+        logits, q = (buffer[:size].view(-1, weight.shape[0]) for buffer in self._room)
         torch.mm(rows.flatten(0, 1), weight.T, out=logits)
         if bias is not None:
             logits += bias.detach()

@@ -22,7 +22,7 @@ from zerosum.gradients.layerwise._recorder import Recorder
 
 Forward = Callable[..., Any]
 BASES = (nn.Linear, nn.Embedding)
-OWN = tuple(one.forward for one in BASES)
+OWN = tuple(base.forward for base in BASES)
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def recording(model: Any, recorder: Recorder, leave_out: Any = None) -> Iterator
     """
     patched = []
     for module in model.modules():
-        if module is leave_out or not any(recorder.name(one) for one in module.parameters(recurse=False)):
+        if module is leave_out or not any(recorder.name(parameter) for parameter in module.parameters(recurse=False)):
             continue
         patched.append((module, _rule(module)(module, recorder)))
     kinds = [type(module) for module, _ in patched]
@@ -52,7 +52,7 @@ def recording(model: Any, recorder: Recorder, leave_out: Any = None) -> Iterator
 
 def _calling(kind: Any, forward: Forward) -> Any:
     """A class as `kind`, in which `super().forward` is the recorded one: of embeddings that scale or shift, say."""
-    base = next(one for one in BASES if issubclass(kind, one))
+    base = next(candidate for candidate in BASES if issubclass(kind, candidate))
     between = type(base.__name__, (base,), {"forward": lambda self, x: forward(x)})
     return type(kind.__name__, (kind, between), {})
 
@@ -69,8 +69,9 @@ def _rule(module: Any) -> Callable[[Any, Recorder], Forward]:
         if module.max_norm is not None or module.scale_grad_by_freq or module.sparse:
             raise Unsupported("Embedding with max_norm, scale_grad_by_freq or sparse gradients")
         return embedding_forward
-    owned = dict(module.named_parameters(recurse=False))
-    if set(owned) <= {"weight", "bias"} and "weight" in owned and all(one.ndim == 1 for one in owned.values()):
+    vectors = {name for name, tensor in module.named_parameters(recurse=False) if tensor.ndim == 1}
+    names = {name for name, _ in module.named_parameters(recurse=False)}
+    if names == vectors and names in ({"weight"}, {"weight", "bias"}):
         return norm_forward
     raise Unsupported(kind.__name__)
 

@@ -22,14 +22,14 @@ CLOSE = 100  # times the precision, relative to the largest number
 def norm_forward(module: Any, recorder: Recorder) -> Forward:
     """y = n(x) (w + c) + b."""
     plain = type(module).forward
-    found: list[tuple[float, bool | None]] = []
+    rule: list[tuple[float, bool | None]] = []
 
     def forward(x: Any) -> Any:
         x = x.to(module.weight.dtype)  # of a narrow forward pass
-        if not found:
+        if not rule:
             shift = _shift(module, plain, x)
-            found.append((shift, _centred(module, plain, x, 1.0 - shift)))
-        shift, centred = found[0]
+            rule.append((shift, _centred(module, plain, x, 1.0 - shift)))
+        shift, centred = rule[0]
         bias = getattr(module, "bias", None)
         recorder.used(module.weight, bias)
         if centred is not None:
@@ -47,14 +47,14 @@ def norm_forward(module: Any, recorder: Recorder) -> Forward:
 
 def _with_weight(module: Any, plain: Forward, x: Any, value: float) -> Any:
     """What the module gives where its weight is `value` everywhere and its bias 0."""
-    weight = {name: torch.zeros_like(one) for name, one in module.named_parameters(recurse=False)}
+    weight = {name: torch.zeros_like(parameter) for name, parameter in module.named_parameters(recurse=False)}
     weight["weight"] = torch.full_like(module.weight, value)
-    kept = {name: module._parameters[name] for name in weight}
+    own = {name: module._parameters[name] for name in weight}
     try:
         module._parameters.update(weight)
         return plain(module, x)
     finally:
-        module._parameters.update(kept)
+        module._parameters.update(own)
 
 
 def _shift(module: Any, plain: Forward, x: Any) -> float:
@@ -63,9 +63,9 @@ def _shift(module: Any, plain: Forward, x: Any) -> float:
         few = x[:1]
         expected = plain(module, few)
         for shift in (0.0, 1.0):
-            found = _with_weight(module, plain, few, 1.0 - shift) * (module.weight + shift)
-            found = found if getattr(module, "bias", None) is None else found + module.bias
-            if torch.allclose(found, expected, rtol=1e-4, atol=1e-5):
+            output = _with_weight(module, plain, few, 1.0 - shift) * (module.weight + shift)
+            output = output if getattr(module, "bias", None) is None else output + module.bias
+            if torch.allclose(output, expected, rtol=1e-4, atol=1e-5):
                 return shift
     raise Unsupported(type(module).__name__)
 
@@ -82,10 +82,10 @@ def _centred(module: Any, plain: Forward, x: Any, value: float) -> bool | None:
         r = _scale(few, normal, centred)
         if r is None:
             continue
-        found = r * (g - normal * (g * normal).mean(-1, keepdim=True))
-        found = found - r * g.mean(-1, keepdim=True) if centred else found
+        closed_form = r * (g - normal * (g * normal).mean(-1, keepdim=True))
+        closed_form = closed_form - r * g.mean(-1, keepdim=True) if centred else closed_form
         within = CLOSE * torch.finfo(x.dtype).eps * float(expected.abs().max())
-        if float((found - expected).abs().max()) <= within:
+        if float((closed_form - expected).abs().max()) <= within:
             return centred
     return None
 
@@ -121,7 +121,7 @@ class _Norm(torch.autograd.Function):
         normal, r, weight, bias = ctx.saved_tensors
         recorder, scale = ctx.recorder, ctx.scale
         own = recorder.own_row(gradient, ctx.layer)
-        g, n, r = (one if own is None else one[own][:, None] for one in (gradient, normal, r))
+        g, n, r = (x if own is None else x[own][:, None] for x in (gradient, normal, r))
         by_weight = g * n
         recorder.vector(weight, recorder.by_sequence(by_weight))
         recorder.vector(bias, recorder.by_sequence(g))

@@ -81,16 +81,19 @@ def find_tail(body: Any, tokens: Any) -> Tail | None:
     if not lists:
         return None
     block = max(lists, key=len)[-1]
-    linear = [one for one in block.modules() if isinstance(one, nn.Linear) or type(one).__name__ == "Conv1D"]
-    tried = (Tail(block, projection) for projection in linear)
-    return next((one for one in tried if _is_tail(one, body, tokens[:1, :FEW])), None)
+    for module in block.modules():
+        if isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D":
+            tail = Tail(block, module)
+            if _is_tail(tail, body, tokens[:1, :FEW]):
+                return tail
+    return None
 
 
 def _is_tail(tail: Tail, body: Any, ids: Any) -> bool:
     """Whether a row behind the cut depends on its own row at the cut and on no other."""
     with torch.enable_grad(), tail.cut() as cut:
         hidden = hidden_in(body(ids))
-    if cut.calls != 2 or not all(torch.is_tensor(one) and one.requires_grad and one.ndim == 3 for one in cut.begins):
+    if cut.calls != 2 or not all(torch.is_tensor(x) and x.requires_grad and x.ndim == 3 for x in cut.begins):
         return False
     k = ids.shape[1] // 2
     start = torch.zeros_like(hidden)

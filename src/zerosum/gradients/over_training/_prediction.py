@@ -116,18 +116,18 @@ def _by_unit(changes: TokenChanges) -> _Moments:
     dx, dy = x - x.mean(), y - y.mean()
     columns = (np.ones_like(x), dx, dy, dx**2, dy**2, dx * dy, (y - x) ** 2, (np.sign(x) == np.sign(y)) * 1.0)
     if changes.unit is None:
-        return _Moments(*(np.array([one.sum()]) for one in columns))
+        return _Moments(*(np.array([column.sum()]) for column in columns))
     _, unit = np.unique(changes.unit, return_inverse=True)
-    return _Moments(*(np.bincount(unit, weights=one) for one in columns))
+    return _Moments(*(np.bincount(unit, weights=column) for column in columns))
 
 
 def _values(m: _Moments) -> dict[str, Float[np.ndarray, "..."]]:
     with np.errstate(invalid="ignore", divide="ignore"):
         x, y, xy = m.xx - m.x**2 / m.n, m.yy - m.y**2 / m.n, m.xy - m.x * m.y / m.n
         correlation = xy / np.sqrt(x * y)
-        found = {"correlation": correlation, "slope": xy / x, "explained": 1 - m.errors / y}
-        found |= {"line_explains": correlation**2, "same_sign": m.same / m.n}
-    return {name: np.where(np.isfinite(one), one, np.nan) for name, one in found.items()}
+        values = {"correlation": correlation, "slope": xy / x, "explained": 1 - m.errors / y}
+        values |= {"line_explains": correlation**2, "same_sign": m.same / m.n}
+    return {name: np.where(np.isfinite(value), value, np.nan) for name, value in values.items()}
 
 
 def _no_interval(changes: TokenChanges, n_units: int) -> str:
@@ -178,10 +178,10 @@ def binned(changes: TokenChanges, bins: int) -> Bins:
     most = float(size.max()) or 1.0
     width = float(np.median(size[size > 0])) if size.any() else 1.0
     if most <= LINEAR * width:
-        edges, kept = np.linspace(-most, most, bins + 1), None
+        edges, linear = np.linspace(-most, most, bins + 1), None
     else:
         end = math.asinh(most / width)
-        edges, kept = width * np.sinh(np.linspace(-end, end, bins + 1)), width
+        edges, linear = width * np.sinh(np.linspace(-end, end, bins + 1)), width
     edges[0], edges[-1] = -most, most  # sinh(asinh) may end a rounding short
     count, _, _ = np.histogram2d(x, y, (edges, edges))
-    return Bins(edges, count.astype(np.int64), kept)
+    return Bins(edges, count.astype(np.int64), linear)

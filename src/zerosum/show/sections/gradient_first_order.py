@@ -250,7 +250,10 @@ def _fields(edges: Float[np.ndarray, " n"], on: Bool[np.ndarray, "B B"]) -> "Pat
 
 def alt(report: Report) -> str:
     """Alt text."""
-    fits = [words.at_step(one, explained(prediction(changes))) for one, changes in shown(words.measured(report))]
+    fits = [
+        words.at_step(checkpoint, explained(prediction(changes)))
+        for checkpoint, changes in shown(words.measured(report))
+    ]
     return f"Histogram of first-order against real loss changes of single tokens. {' '.join(fits)}"
 
 
