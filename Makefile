@@ -10,9 +10,10 @@ BIN := .venv/bin
 demo: install
 	$(BIN)/zerosum demo
 
-# One thread for each of the two workers: more of them wait for each other on two cores.
+# One thread for each of the two workers: more of them wait for each other on two cores. Compiled files are kept, because
+# tests that call the command line start many processes.
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal
 
 # Checks that are long by nature, and their tables in benchmarks/long: half an hour of processor time or more.
 # A first look: make check-long SHARE=0.01
