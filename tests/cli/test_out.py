@@ -27,11 +27,10 @@ def asked(monkeypatch):
     """What the report was asked for; only its page is written."""
     calls = []
 
-    def write(report, out, documents):
+    def write(report, out, documents, page):
         calls.append((report, documents))
-        page = out / "report.html"
-        page.write_text("page")
-        return page
+        (out / page).write_text("page")
+        return out / page
 
     monkeypatch.setattr(folder, "write", write)
     return calls

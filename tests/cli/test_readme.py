@@ -49,7 +49,7 @@ def test_every_verb_is_in_the_readme():
 def test_a_command_of_the_readme_runs(call, command, tmp_path, monkeypatch, quick_analyses):
     monkeypatch.chdir(tmp_path)
     # Drawing takes longer than all the rest; test_out.py writes a whole report.
-    monkeypatch.setattr(folder, "write", lambda report, out, documents: out)
+    monkeypatch.setattr(folder, "write", lambda report, out, documents, page: out)
     for source in sources_of(command):
         make_log(Path(source))
     code, out, err = call(*command)

@@ -100,12 +100,13 @@ def test_the_break_of_a_run_is_marked_on_the_axis_of_D(three_runs):
 def test_single_steps_have_panels_of_their_own_and_step_zero_a_place(three_runs):
     fig = one_step.plot(three_runs)
     titles = [ax.get_title("left") for ax in fig.axes]
-    assert titles == ["held-out text (N = 512)"] * 2 + ["training batch (N = 512)"] * 2
+    assert titles == ["t → t+1, held-out text (N = 512)", "t → t+1, training batch (N = 512)"] * 2
     assert fig.axes[0].get_xlim()[0] < 0
     assert 0 in fig.axes[0].get_xticks()
     held_out = tuple(step for step in one_steps() if step.split == "heldout")
     bare = Report("", (Run("a", (findings_with((-1.0, -0.1), steps=held_out),)),))
-    assert "not measured on the training batch" in texts(one_step.plot(bare))
+    panels = [ax.get_title("left") for ax in one_step.plot(bare).axes]
+    assert [title.split(" (")[0] for title in panels] == ["t → t+1, held-out text"] * 2  # the batch was not measured
 
 
 def test_figures_hand_over_every_number(three_runs):

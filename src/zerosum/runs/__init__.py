@@ -1,12 +1,25 @@
 """The run directory, known here and nowhere else: its log, what was measured of it and where, what is missing.
 
-Loads no torch.
+Names are loaded when first used: a page about fits knows `RunFacts` and needs no xarray. Loads no torch.
 """
 
-from zerosum.runs._directory import RunDirectory, losses_of, open_losses
-from zerosum.runs._facts import RunFacts
-from zerosum.runs._read import CURVE, GRADIENTS, LOSSES, MeasuredRun, Wanted, read_run
-from zerosum.runs._tokenizer import token_text
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from zerosum.runs._directory import RunDirectory, losses_of, open_losses
+    from zerosum.runs._facts import RunFacts
+    from zerosum.runs._read import CURVE, GRADIENTS, LOSSES, MeasuredRun, Wanted, read_run
+    from zerosum.runs._tokenizer import token_text
+
+_FILES = {
+    "_directory": ["RunDirectory", "losses_of", "open_losses"],
+    "_facts": ["RunFacts"],
+    "_read": ["CURVE", "GRADIENTS", "LOSSES", "MeasuredRun", "Wanted", "read_run"],
+    "_tokenizer": ["token_text"],
+}
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_FILES)
 
 __all__ = [
     "CURVE",
