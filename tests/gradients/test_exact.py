@@ -93,6 +93,26 @@ def test_a_layer_used_twice_and_logits_that_are_changed_after_the_head(tokens):
     assert_same_sums(exact_sums(model, tokens), oracle_sums(model, tokens))
 
 
+def test_a_small_logit_that_is_not_the_heads_is_seen_beside_large_ones(tokens):
+    model = moved_model("llama", tied=False)
+    model.get_output_embeddings().weight.data *= 1000
+    assert separate_head(model, tokens) is not None
+    last = tokens.shape[1] - 2
+
+    def shift(module, arguments, output):
+        if output.logits.shape[1] > last:  # the last position alone
+            logits = output.logits.clone()
+            smallest = logits[0, last].abs().argmin()
+            logits[0, last, smallest] += 1e-3
+            output.logits = logits
+        return output
+
+    model.register_forward_hook(shift)
+    with torch.no_grad():
+        assert 1e-5 * float(model(tokens[:1, :-1]).logits.abs().max()) > 1e-3
+    assert separate_head(model, tokens) is None
+
+
 @pytest.mark.parametrize("how", [{"past_its_layer": True}, {"own_parameter": True}, {"sees_ahead": True}])
 def test_what_the_layer_rules_do_not_see_is_refused_and_left_to_the_general_path(how, tokens):
     model = odd(**how)

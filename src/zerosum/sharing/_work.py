@@ -2,6 +2,7 @@
 
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Generic, TypeVar
@@ -16,24 +17,24 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-class Results(Generic[R]):
+class Results(ABC, Generic[R]):
     """Where the results of a job's pieces go. R: the result of a piece.
 
     A subclass either writes each result in `add`, or adds results up in memory and writes their sum in `save`; then it
     overrides `own`, `save` and `start_over` as well.
     """
 
+    @abstractmethod
     def finished(self) -> AbstractSet[str]:
         """Pieces whose results are on disk, whichever process measured them."""
-        raise NotImplementedError
 
     def is_finished(self, piece: str) -> bool:
         """Whether the result of one piece is on disk."""
         return piece in self.finished()
 
+    @abstractmethod
     def add(self, piece: str, result: R) -> None:
         """Take in the result of a piece. It is on disk at the latest after the next `save`."""
-        raise NotImplementedError
 
     def own(self) -> AbstractSet[str]:
         """Pieces that this process has measured and holds in memory, saved or not."""

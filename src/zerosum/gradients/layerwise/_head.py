@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from zerosum.gradients.head import NotLinear, linear_head
+from zerosum.gradients.head import CLOSE, LinearHead, NotLinear, linear_head, logits_of
 from zerosum.gradients.layerwise._accumulators import MassAccumulator, NetAccumulator
 from zerosum.gradients.layerwise._pieces import HeadGradients
 from zerosum.gradients.layerwise._recorder import Recorder
@@ -22,7 +22,7 @@ def separate_head(model: Any, tokens: Any) -> Any:
         head = linear_head(model, tokens[:1, :-1])
     except NotLinear:
         return None
-    if head.scale != 1 or type(head.module) is not torch.nn.Linear:
+    if head.scale != 1 or type(head.module) is not torch.nn.Linear or not _gives_all_logits(model, head, tokens):
         return None
     owners = [
         module for module in head.body.modules() for own in module.parameters(recurse=False) if own is head.weight
@@ -30,6 +30,13 @@ def separate_head(model: Any, tokens: Any) -> Any:
     # A tied weight may be the embedding once; anything else has to be added up before absolute values are taken.
     embedding = getattr(model.get_input_embeddings(), "weight", None)
     return head.module if not owners or (len(owners) == 1 and embedding is head.weight) else None
+
+
+def _gives_all_logits(model: Any, head: LinearHead, tokens: Any) -> bool:
+    """Whether each logit of the first sequence is the head's, small ones too: exact gradients depend on all of them."""
+    ids = tokens[:1, :-1]
+    with torch.no_grad():
+        return torch.allclose(logits_of(model, ids), head.logits(head.hidden(ids)), rtol=CLOSE, atol=CLOSE)
 
 
 class HeadPass:
