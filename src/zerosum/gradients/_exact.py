@@ -19,7 +19,6 @@ from torch.nn import functional
 
 from zerosum.gradients._oracle import oracle_sums
 from zerosum.gradients._sums import GradientSums
-from zerosum.gradients.head import hidden_in, logits_of
 from zerosum.gradients.layerwise._accumulators import Both, MassAccumulator, NetAccumulator
 from zerosum.gradients.layerwise._head import HeadPass
 from zerosum.gradients.layerwise._head import separate_head as separate_head
@@ -30,6 +29,7 @@ from zerosum.gradients.layerwise._position_accumulator import PositionAccumulato
 from zerosum.gradients.layerwise._recorder import Recorder
 from zerosum.gradients.layerwise._tail import Cut, Tail, find_tail
 from zerosum.gradients.parameters import ROUNDING, trainable
+from zerosum.losses.forward import last_hidden, logits_of
 
 BLOCK = 16  # positions that share one forward pass; what lies beyond the token's own position is computed in vain
 TIMED = 4  # positions that are timed
@@ -138,7 +138,8 @@ class _Run:
         at_head: HeadPass | None = None
         starts: list[Any] = []
         for part in _blocks(positions, block):
-            hidden = hidden_in(self._forward(body, tokens[:, : part[-1] + 1]))
+            self.recorder.begin(part[-1] + 1)
+            hidden = last_hidden(body, tokens[:, : part[-1] + 1])
             begins = [hidden] if cut is None else cut.begins
             if at_head is None:  # the first block is the last of the sequence
                 at_head = HeadPass(head, hidden, tokens)
@@ -165,17 +166,13 @@ class _Run:
     def whole(self, model: Any, tokens: Any, positions: Sequence[int], block: int) -> None:
         every = list(positions)
         for part in _blocks(positions, block):
-            output = self._forward(model, tokens[:, : part[-1] + 1])
-            logits = getattr(output, "logits", output)
+            self.recorder.begin(part[-1] + 1)
+            logits = logits_of(model, tokens[:, : part[-1] + 1])
             if every:
                 self._of_all(_loss(logits, tokens, every), None)
                 every = []
             for k in part:
                 self._of_one(_loss(logits, tokens, [k]), None, k)
-
-    def _forward(self, module: Any, ids: Any) -> Any:
-        self.recorder.begin(ids.shape[1])
-        return module(ids)
 
     @property
     def _token_by_token(self) -> bool:

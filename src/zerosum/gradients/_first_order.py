@@ -12,6 +12,7 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from zerosum.gradients.parameters import trainable
+from zerosum.losses.forward import logits_in, without_cache
 
 
 def first_order(model: Any, tokens: Any, update: Mapping[str, Any]) -> Any:
@@ -23,13 +24,12 @@ def first_order(model: Any, tokens: Any, update: Mapping[str, Any]) -> Any:
     values, tangents = _directions(model, update)
 
     def losses(parameters: dict[str, Any]) -> Any:
-        output = torch.func.functional_call(model, parameters, (tokens[:, :-1],), tie_weights=False)
-        logits = getattr(output, "logits", output)
+        logits = logits_in(torch.func.functional_call(model, parameters, (tokens[:, :-1],), tie_weights=False))
         loss = functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten(), reduction="none")
         return loss.view(len(tokens), -1)
 
     # The fused kernels of the CPU know no forward mode.
-    with sdpa_kernel(SDPBackend.MATH), torch.no_grad(), _padding_stands_still(model):
+    with sdpa_kernel(SDPBackend.MATH), torch.no_grad(), _padding_stands_still(model), without_cache(model):
         return torch.func.jvp(losses, (values,), (tangents,))[1]
 
 

@@ -11,9 +11,9 @@ import torch
 from torch.nn import functional
 
 from zerosum.gradients._sums import GradientSums
-from zerosum.gradients.head import logits_of
 from zerosum.gradients.layerwise._per_token import Tally
 from zerosum.gradients.parameters import trainable
+from zerosum.losses.forward import logits_of
 
 ROOM = 1 << 28  # numbers: 1 GiB of float32 gradients at once
 LOGITS_HELD = 4  # times the logits of a sequence that a backward pass from one of its losses holds

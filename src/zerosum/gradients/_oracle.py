@@ -11,9 +11,9 @@ import torch
 from torch.nn import functional
 
 from zerosum.gradients._sums import GradientSums
-from zerosum.gradients.head import logits_of
 from zerosum.gradients.layerwise._per_token import TokenNumbers
 from zerosum.gradients.parameters import trainable
+from zerosum.losses.forward import logits_of
 
 
 def token_gradients(model: Any, tokens: Any, which: Any = None) -> Iterator[dict[str, Any]]:

@@ -22,9 +22,9 @@ from zerosum.gradients._sampled import SampledMass, sampled_mass
 from zerosum.gradients._spot import is_same_change
 from zerosum.gradients._sums import GradientSums
 from zerosum.gradients.batches import LOGITS, Batch, in_memory
-from zerosum.gradients.head import logits_of
 from zerosum.gradients.layerwise._per_token import TokenNumbers
 from zerosum.gradients.parameters import Parameter
+from zerosum.losses.forward import logits_of
 
 Update = Mapping[str, Any] | None
 SUMS: dict[str, Callable[..., GradientSums]] = {"exact": exact_sums, "general": general_sums, "oracle": oracle_sums}

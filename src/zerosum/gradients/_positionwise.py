@@ -14,12 +14,12 @@ from torch.nn import functional
 
 from zerosum.gradients._exact import consistent
 from zerosum.gradients._sums import GradientSums
-from zerosum.gradients.head import logits_of
 from zerosum.gradients.layerwise._accumulators import Both, MassAccumulator, NetAccumulator
 from zerosum.gradients.layerwise._layers import recording
 from zerosum.gradients.layerwise._position_accumulator import PositionAccumulator
 from zerosum.gradients.layerwise._recorder import Recorder
 from zerosum.gradients.parameters import trainable
+from zerosum.losses.forward import logits_of
 
 
 def positionwise_sums(model: Any, tokens: Any) -> GradientSums:

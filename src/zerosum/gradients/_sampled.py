@@ -21,13 +21,13 @@ from zerosum.gradients._exact import Layout, layout_of
 from zerosum.gradients._result import LEVEL
 from zerosum.gradients._sample import GROUPS, Sample, calibrated, draw
 from zerosum.gradients._sampled_opposition import Interval, SampledOpposition, sampled_opposition
-from zerosum.gradients.head import hidden_in
 from zerosum.gradients.layerwise._accumulators import MassAccumulator
 from zerosum.gradients.layerwise._head import HeadPass
 from zerosum.gradients.layerwise._layers import recording
 from zerosum.gradients.layerwise._per_token import Tally
 from zerosum.gradients.layerwise._recorder import Recorder
 from zerosum.gradients.parameters import NOT_IN_D_GRAD, Parameter, trainable
+from zerosum.losses.forward import last_hidden, logits_of
 
 
 @dataclass(frozen=True)
@@ -184,16 +184,15 @@ def _pass(model: Any, head: Any, tokens: Any, at: list[int], recorder: Recorder,
     ids, which = tokens[:, : max(at) + 1], (torch.arange(len(at))[:, None], torch.as_tensor(at)[:, None])
     recorder.begin(ids.shape[1])
     recorder.of_one_token(at)
-    output = model(ids) if head is None else hidden_in(model.base_model(ids))
-    values = getattr(output, "logits", output)
     if head is None:
-        logits, labels, start = values[which][:, 0], tokens[:, 1:][which][:, 0], None
-        values = functional.cross_entropy(logits, labels, reduction="sum")
+        logits, labels = logits_of(model, ids)[which][:, 0], tokens[:, 1:][which][:, 0]
+        torch.autograd.backward(functional.cross_entropy(logits, labels, reduction="sum"))
     else:
-        at_head = HeadPass(head, values, tokens)
+        hidden = last_hidden(model.base_model, ids)
+        at_head = HeadPass(head, hidden, tokens)
         at_head.run_at(which, recorder, adder)
-        recorder.head, start = at_head.gradients(which, recorder), at_head.start
-    torch.autograd.backward(values, start)
+        recorder.head = at_head.gradients(which, recorder)
+        torch.autograd.backward(hidden, at_head.start)
     recorder.finish_pass()
     recorder.head = {}
 

@@ -5,12 +5,12 @@ Letters: n positions, V vocabulary, d width.
 
 from dataclasses import dataclass
 from functools import cached_property
-from inspect import signature
 from typing import Any, Literal
 
 import torch
 
 from zerosum.gradients.parameters import named_by
+from zerosum.losses.forward import last_hidden, logits_of
 
 POSITIONS = 24  # of one sequence, on which the head is compared with the model
 CLOSE = 1e-5  # relative to the largest logit: what rounding may do; some models round logits to float32
@@ -84,28 +84,6 @@ def linear_head(model: Any, ids: Any) -> LinearHead:
         logits = logits_of(model, few).flatten(0, 1).double()
         by_head = LinearHead(body, module).logits(hidden.flatten(0, -2)).double()
     return LinearHead(body, module, _scale(logits, by_head))
-
-
-def logits_of(model: Any, ids: Any) -> Any:
-    """Logits of ids [s, n], [s, n, V]."""
-    output = _without_cache(model, ids)
-    return getattr(output, "logits", output)
-
-
-def last_hidden(body: Any, ids: Any) -> Any:
-    """Last hidden states of ids [s, n], [s, n, d]."""
-    return hidden_in(_without_cache(body, ids))
-
-
-def hidden_in(output: Any) -> Any:
-    """The last hidden states in the output of a body: the output, or the first of its parts."""
-    return output if torch.is_tensor(output) else output[0]
-
-
-def _without_cache(module: Any, ids: Any) -> Any:
-    """The output of a module that keeps no keys and values for later calls, where it has that option."""
-    options = {"use_cache": False} if "use_cache" in signature(module.forward).parameters else {}
-    return module(ids, **options)
 
 
 def _cap(model: Any) -> str:

@@ -15,19 +15,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from zerosum.losses.forward import body_output, logits_of
+
 _TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-8}  # nats; else that of half precision
 _HALF = 0.1
 _CHECKED = 24  # positions of the first sequence
 
 Measure = Callable[[Float[Tensor, "n V"], Int[Tensor, " n"]], Float[Tensor, " n"]]
 """A number per token, from float32 logits and labels of n positions."""
-
-
-def logits_of(model: Any, ids: Int[Tensor, "s T"]) -> Float[Tensor, "s T V"]:
-    """The model's logits, returned as they are or inside an output object."""
-    output = model(ids, use_cache=False) if hasattr(model, "config") else model(ids)
-    logits: Tensor = getattr(output, "logits", output)
-    return logits
 
 
 def cross_entropy(logits: Float[Tensor, "n V"], labels: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
@@ -52,7 +47,7 @@ def measure_in_chunks(
 ) -> Float[Tensor, "Q s T"]:
     """The same numbers from one run of the backbone, then the head on `positions` positions at a time."""
     backbone = model.base_model
-    output = backbone(ids, use_cache=False)
+    output = body_output(backbone, ids)
     hidden = output.last_hidden_state.flatten(0, 1).unsqueeze(0)
     flat_ids, flat_labels = ids.flatten().unsqueeze(0), labels.flatten()
     values = torch.empty((1 + len(others), flat_labels.numel()), dtype=torch.float32, device=ids.device)

@@ -13,8 +13,9 @@ import torch
 from jaxtyping import Float32, Int64
 
 from zerosum.errors import InputError
-from zerosum.losses._head import Measure, logits_of, measure_in_chunks, measure_whole, why_not_chunked
+from zerosum.losses._head import Measure, measure_in_chunks, measure_whole, why_not_chunked
 from zerosum.losses.batch_size import LOGITS, WHOLE_LOGITS, is_out_of_memory, tokens_that_fit
+from zerosum.losses.forward import logits_of
 from zerosum.losses.quantities import Quantity
 from zerosum.tokens import PADDING, require_vocabulary
 

@@ -20,6 +20,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
+from zerosum.losses.forward import logits_of
 from zerosum.tokens import PADDING
 from zerosum.training.state import TrainingState
 
@@ -76,7 +77,7 @@ def update(
     total = torch.zeros((), device=tokens.device)
     for ids in torch.split(tokens, rows or len(tokens)):
         inputs, expected = ids[:, :-1].clamp(min=0), ids[:, 1:].flatten()
-        logits = model(input_ids=inputs, use_cache=False).logits
+        logits = logits_of(model, inputs)
         mean = functional.cross_entropy(logits.float().flatten(0, 1), expected, ignore_index=PADDING)
         loss = mean * ((expected != PADDING).sum() / n_predicted)
         accelerator.backward(loss)

@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
-from zerosum.gradients.head import CLOSE, LinearHead, NotLinear, linear_head, logits_of
+from zerosum.gradients.head import CLOSE, LinearHead, NotLinear, linear_head
 from zerosum.gradients.layerwise._accumulators import MassAccumulator, NetAccumulator
 from zerosum.gradients.layerwise._pieces import HeadGradients
 from zerosum.gradients.layerwise._recorder import Recorder
+from zerosum.losses.forward import logits_of
 
 LOGITS = 1 << 22  # numbers of logits at a time, 16 MiB
 

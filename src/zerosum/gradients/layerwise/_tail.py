@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from zerosum.gradients.head import hidden_in
+from zerosum.losses.forward import last_hidden
 
 FEW = 8  # tokens on which a tail is tried
 
@@ -92,7 +92,7 @@ def find_tail(body: Any, tokens: Any) -> Tail | None:
 def _is_tail(tail: Tail, body: Any, ids: Any) -> bool:
     """Whether a row behind the cut depends on its own row at the cut and on no other."""
     with torch.enable_grad(), tail.cut() as cut:
-        hidden = hidden_in(body(ids))
+        hidden = last_hidden(body, ids)
     if cut.calls != 2 or not all(torch.is_tensor(x) and x.requires_grad and x.ndim == 3 for x in cut.begins):
         return False
     k = ids.shape[1] // 2
