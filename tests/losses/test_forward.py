@@ -93,13 +93,13 @@ def test_options_given_by_position_are_replaced():
             super().__init__()
             self.layer = Layer()
 
-        def forward(self, x):
-            return self.layer(x, True, 2.0), "more"
+        def forward(self, ids):
+            return self.layer(ids[..., None].float(), True, 2.0), "more"
 
-    model, x = Outer(), torch.ones(1, 3)
-    assert torch.equal(logits_of(model, x), 2 * x)
-    assert torch.equal(model(x)[0], 2 * x + 1)
-    assert torch.equal(logits_of(lambda x: x + 1, x), x + 1)
+    model, ids = Outer(), torch.arange(3)[None]
+    assert logits_of(model, ids).ravel().tolist() == [0, 2, 4]
+    assert model(ids)[0].ravel().tolist() == [1, 3, 5]
+    assert logits_of(lambda ids: ids[..., None] + 0.5, ids).ravel().tolist() == [0.5, 1.5, 2.5]
 
 
 def test_one_place_decides_on_the_cache():
