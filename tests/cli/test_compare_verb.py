@@ -100,9 +100,11 @@ def test_the_terms_can_be_computed_again_from_the_document_alone(call, tmp_path,
     a, b = document["curves"]
     assert [one["label"] for one in (a, b)] == ["A", "B"]
     assert [one["verdict"] for one in (a, b)] == ["decelerates", "decelerates"]
-    found = {term["name"]: term["nats"] for term in document["comparisons"][0]["terms"]}
+    pair = document["comparisons"][0]
+    found = {term["name"]: term["nats"] for term in pair["terms"]}
     unit = [one["tokens_per_step"] if axis == "tokens" else 1.0 for one in (a, b)]
-    t_d, T = ([scale * one[name] for scale, one in zip(unit, (a, b), strict=True)] for name in ("t_d", "last_step"))
+    t_d, T = [scale * one["t_d"] for scale, one in zip(unit, (a, b), strict=True)], list(pair["read_at"].values())
+    assert pytest.approx(T) == [scale * one["last_step"] for scale, one in zip(unit, (a, b), strict=True)]
     y = [math.log(end / start) for start, end in zip(t_d, T, strict=True)]
     line = [one["L_d"] * math.exp(-one["r_d"] * at) for one, at in zip((a, b), y, strict=True)]
     mean_loss = (line[1] - line[0]) / math.log(line[1] / line[0])
@@ -111,7 +113,8 @@ def test_the_terms_can_be_computed_again_from_the_document_alone(call, tmp_path,
     assert found["t_d"] == pytest.approx(mean_loss * mean_rate * math.log(t_d[1] / t_d[0]))
     assert found["r_d"] == pytest.approx(-mean_loss * (b["r_d"] - a["r_d"]) * (y[0] + y[1]) / 2)
     assert found["T"] == pytest.approx(-mean_loss * mean_rate * math.log(T[1] / T[0]))
-    assert found["reached_minus_fit"] == pytest.approx(b["L_T"] - a["L_T"] - (line[1] - line[0]))
+    assert found["reached_minus_fit"] == pytest.approx(pair["total"] - (line[1] - line[0]))
+    assert pair["total"] == b["L_T"] - a["L_T"]
 
 
 def test_the_other_order_says_the_opposite(call, pair):
@@ -206,3 +209,18 @@ def test_a_wrong_call_is_one_line(call, pair):
         assert (code, out) == (2, "")
         assert err.splitlines()[0].startswith("zerosum: ")
         assert "Traceback" not in err
+
+
+def test_each_sentence_says_where_it_reads_and_a_decay_does_not_turn_its_sign(call, pair, tmp_path):
+    """The second run decays from step 3,000 on and ends lower, though its fit stops there; the third is shorter."""
+    steps = [step for step, _ in rows()]
+    share = [min(1.0, (steps[-1] - step) / (steps[-1] - 3_000)) for step in steps]
+    decays = [(step, loss * (1 - 0.1 * (1 - lr)), lr) for (step, loss), lr in zip(rows(seed=1), share, strict=True)]
+    decayed = log(tmp_path, "decayed", decays, "step,loss,lr")
+    text = words_of(call("compare", decayed, pair[0])[1])
+    assert f"nats per token higher than decayed at step {steps[-1]:,}, where both logs end" in text
+    assert "The fits stop where the learning rate falls or seems to fall (decayed at step 3,0" in text
+    shorter = log(tmp_path, "shorter", [row for row in rows(seed=1) if row[0] <= 3_000])
+    text = words_of(call("compare", shorter, pair[0])[1])
+    assert f"lower than shorter at the end of each log, base at step {steps[-1]:,} and shorter at step 2,99" in text
+    assert "At step 2,996, the last that both logged, the loss of base was 0.0" in text

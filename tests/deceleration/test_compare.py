@@ -172,3 +172,58 @@ def test_without_an_interval_of_a_fit_terms_have_none():
     found = compare(a, replace(a, intervals=dict.fromkeys(names), interval_reasons=dict.fromkeys(names, "x")))
     document = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert [term["interval_reason"] for term in document["terms"]] == ["simulated: x"] * 5
+
+
+def with_decay(curve, start, size):
+    """The rate is constant up to `start` and then falls to 0; the log loss falls by up to `size` with it."""
+    share = np.clip((curve.step[-1] - curve.step) / (curve.step[-1] - start), 0, 1)
+    return replace(curve, loss=curve.loss * np.exp(-size * (1 - share)), lr=3e-4 * share)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_sign_is_that_of_the_last_losses_where_a_run_decays(seed):
+    """Random lengths, decays and differences: the total is read where the logs end, not where the fits stop."""
+    rng = np.random.default_rng(seed)
+    last_a, last_b = (int(value) for value in rng.choice([6_000, 6_000, 9_000], 2))
+    better = rng.uniform(0.02, 0.06) * rng.choice([-1, 1])
+    a, b = simulated_curve(SHORT_RUN, last_a, noise=0.005), simulated_curve(SHORT_RUN, last_b, noise=0.005, seed=1)
+    b = replace(b, loss=b.loss * np.exp(better))
+    a = with_decay(a, rng.uniform(0.4, 0.9) * last_a, 0.12)
+    if seed % 2:
+        b = with_decay(b, rng.uniform(0.4, 0.9) * last_b, 0.12)
+    found = compare(fit(a, cutoff=20), fit(b, cutoff=20))
+    ends = [float(np.exp(np.log(c.loss[c.step > c.step[-1] * 0.98]).mean())) for c in (a, b)]
+    assert found.total == pytest.approx(ends[1] - ends[0], abs=0.25 * abs(ends[1] - ends[0]) + 0.02)
+    assert (found.ends.a, found.ends.b) == (last_a, last_b)
+    assert found.ends.fitted_a < last_a
+    assert sum(term.nats for term in found.terms) == pytest.approx(found.total, abs=1e-12)
+    T = next(term for term in found.terms if term.name == "T")
+    assert T.exactly_zero == (last_a == last_b)
+    equal = min(last_a, last_b)
+    near = [np.log(c.loss[(c.step <= equal) & (c.step > equal * 0.97)]).mean() for c in (a, b)]
+    if last_a == last_b:
+        assert np.isnan(found.ends.at_equal)
+    else:
+        assert found.ends.at_equal == pytest.approx(float(np.diff(np.exp(near))[0]), abs=0.03)
+
+
+def test_a_decay_alone_is_not_called_longer_training():
+    """Two runs of one length, the first decays: it ends lower though its fit, which stops early, ends higher."""
+    plain = simulated_curve(SHORT_RUN, 6_000, noise=0.003)
+    a, b = fit(with_decay(plain, 2_500, 0.2), cutoff=20), fit(plain, cutoff=20)
+    assert b.L_T < a.L_T
+    found = compare(a, b)
+    assert found.total > 0.1
+    document = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert document["read_at"] == {"a": 6_000, "b": 6_000}
+    assert document["fitted_to"]["a"] == pytest.approx(2_500, rel=0.03)
+    assert document["equal"] == {"read_at": 6_000, "total": None, "total_reason": "both logs end there"}
+
+
+def test_logs_that_do_not_overlap_have_no_difference_at_equal_steps():
+    whole = simulated_curve(SHORT_RUN, 6_000, noise=0.003)
+    early = replace(whole, step=whole.step[:2_000], loss=whole.loss[:2_000])
+    late = replace(whole, step=whole.step[3_000:], loss=whole.loss[3_000:])
+    ends = compare(fit(early), fit(late)).ends
+    assert np.isnan(ends.at_equal)
+    assert not ends.together

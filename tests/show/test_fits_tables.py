@@ -79,7 +79,7 @@ def test_the_terms_on_the_page_add_up_as_written_the_largest_first_and_an_exact_
     assert table.caption == "b minus a"
     assert sum(parts) == pytest.approx(total, abs=0.00031)  # six roundings by 0.00005
     assert sorted(parts, key=abs, reverse=True) == parts
-    _, _, interval, _ = rows["how long it was fitted, T"]
-    assert (interval.main, interval.note) == ("exactly", "both were fitted up to the same step")
+    _, _, interval, _ = rows["how long it was trained, T"]
+    assert (interval.main, interval.note) == ("exactly", "both logs end at the same step")
     low, high = next(term.interval for term in pair.terms if term.name == "L_d")  # type: ignore[misc]
     assert rows["loss at the break, L_d"][2].main.replace("−", "-") == f"[{low:+.4f}, {high:+.4f}]"

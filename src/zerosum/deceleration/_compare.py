@@ -11,6 +11,7 @@ from zerosum.curves import LossCurve, tokens_per_step
 from zerosum.deceleration._record import NATS, Fit
 from zerosum.deceleration.decomposition import TERMS, Line, jackknife_error, split
 from zerosum.deceleration.divergence import LogCurve, common_bins, part_from
+from zerosum.deceleration.ends import Ends, ends_of, log_end
 from zerosum.deceleration.jackknife import BLOCKS
 from zerosum.deceleration.observed import up_to
 from zerosum.errors import InputError
@@ -31,7 +32,8 @@ PAIRED = METHOD + "; the same stretch left out of both"
 class Term:
     """One part of the difference, nats; below 0: it makes b's loss lower. interval: None with the cause in `reason`.
 
-    name: "L_d", "t_d", "r_d"; "T": b was fitted up to another step; "reached_minus_fit": what the asymptotes leave.
+    name: "L_d", "t_d", "r_d"; "T": b ended at another step; "reached_minus_fit": what the asymptotes leave, with the
+    effect of a decay of the learning rate after the fitted steps.
     """
 
     name: str
@@ -46,7 +48,7 @@ class Term:
 
     @property
     def exactly_zero(self) -> bool:
-        """Whether it is no estimate at all: runs that were fitted up to the same step have no T term."""
+        """Whether it is no estimate at all: runs that end at the same step have no T term."""
         return self.interval is not None and max(map(abs, (self.nats, *self.interval))) < ROUNDING
 
 
@@ -66,8 +68,9 @@ class Batches:
 
 @dataclass(frozen=True, repr=False)
 class Comparison(Record):
-    """b minus a. total: reached loss of b minus that of a, nats; the terms add up to it exactly.
+    """b minus a. total: loss of b minus that of a where each log ends, nats; the terms add up to it exactly.
 
+    ends: where the losses are read, and the difference at equal steps or tokens where the logs end apart.
     terms: empty, with the cause in `reason`, where one of the two has no break to speak of.
     method: how the intervals of the terms were made.
     differ_from: step (or tokens) of a from which on the losses differ for good; None with `differ_reason`.
@@ -79,6 +82,7 @@ class Comparison(Record):
     b: str
     axis: Axis
     total: float
+    ends: Ends
     terms: tuple[Term, ...]
     reason: str
     differ_from: float | None
@@ -101,7 +105,7 @@ class Comparison(Record):
             shown = {"interval": list(term.interval)} if term.interval else {"interval": None}
             terms.append(one | shown | ({} if term.interval else {"interval_reason": term.reason}))
         out: dict[str, Any] = {"a": self.a, "b": self.b, "axis": self.axis}
-        out |= number_or_reason("total", self.total, self.reason) | {"terms": terms}
+        out |= number_or_reason("total", self.total, self.reason) | self.ends.to_json() | {"terms": terms}
         out |= {} if self.terms else {"terms_reason": self.reason}
         out |= {"differ_from": self.differ_from, "differ_throughout": self.differ_throughout}
         out |= {} if self.differ_from is not None else {"differ_from_reason": self.differ_reason}
@@ -109,8 +113,9 @@ class Comparison(Record):
 
 
 def compare(a: Fit, b: Fit, *, axis: Axis = "steps", level: float = 0.95) -> Comparison:
-    """Split the difference in reached loss, b minus a, into terms of L_d, t_d, r_d and T, with intervals.
+    """Split the difference in loss where each log ends, b minus a, into terms of L_d, t_d, r_d and T, with intervals.
 
+    A fit may stop before the end of its log, where the learning rate falls: its line is continued to the end.
     axis: "tokens" counts t_d and T in training tokens, so that runs of different batch size are compared fairly; the
     fits are to be of curves in tokens (`zerosum.curves.by_tokens`), which changes nothing where batches are all alike.
     level: nominal coverage of the intervals.
@@ -121,14 +126,16 @@ def compare(a: Fit, b: Fit, *, axis: Axis = "steps", level: float = 0.95) -> Com
         raise InputError(f"level {level!r}: not between 0 and 1. Give the coverage of the intervals, e.g. 0.95.")
     scale_a, scale_b = (_tokens_per_step(fit) if axis == "tokens" else 1.0 for fit in (a, b))
     why = next((f"{fit.curve.name}: {why}" for fit in (a, b) if (why := _no_break(fit))), "")
-    terms = () if why else _terms(a, b, np.log(scale_a), np.log(scale_b), level)
+    ends = ends_of(a, b, scale_a, scale_b)
+    terms = () if why else _terms(a, b, ends, np.log(scale_a), np.log(scale_b), level)
     seen = _range(a, scale_a), _range(b, scale_b)
     at = part_from(*seen)
     return Comparison(
         a=a.curve.name,
         b=b.curve.name,
         axis=axis,
-        total=b.L_T - a.L_T,
+        total=ends.total,
+        ends=ends,
         terms=terms,
         reason=why,
         differ_from=None if at is None else float(np.exp(at)),
@@ -146,28 +153,28 @@ def _no_break(fit: Fit) -> str:
     return next((reason.message for reason in fit.reasons), "there is no fit")
 
 
-def _terms(a: Fit, b: Fit, shift_a: float, shift_b: float, level: float) -> tuple[Term, ...]:
+def _terms(a: Fit, b: Fit, ends: Ends, shift_a: float, shift_b: float, level: float) -> tuple[Term, ...]:
     line_a, line_b = _line(a, shift_a), _line(b, shift_b)
     why = next((f"{fit.curve.name}: {fit.interval_reasons['t_d']}" for fit in (a, b) if not fit.intervals["t_d"]), "")
     why = why or ("" if a.refits and b.refits else "no refits were kept")
-    errors = {} if why else _errors(a, b, shift_a, shift_b)
+    errors = {} if why else _errors(a, b, ends.total, shift_a, shift_b)
     t = float(stdtrit(BLOCKS - 1, (1 + level) / 2))
     terms = []
-    for name, nats in _all_terms(a, b, line_a, line_b).items():
+    for name, nats in _all_terms(ends.total, line_a, line_b).items():
         half = 0.0 if why else t * errors[name]
         interval = None if why else (float(nats) - half, float(nats) + half)
         terms.append(Term(name, float(nats), interval, why))
     return tuple(terms)
 
 
-def _errors(a: Fit, b: Fit, shift_a: float, shift_b: float) -> dict[str, float]:
+def _errors(a: Fit, b: Fit, total: float, shift_a: float, shift_b: float) -> dict[str, float]:
     """Standard error of each term. Over the same range, misfit that both curves share cancels in their difference."""
     refits_a, refits_b = _refits(a, shift_a), _refits(b, shift_b)
     if _same_range(a, b, shift_a, shift_b):
         widen = max(a.widen, b.widen)
-        return {n: widen * jackknife_error(v) for n, v in _all_terms(a, b, refits_a, refits_b).items()}
-    of_a = _all_terms(a, b, refits_a, _line(b, shift_b))
-    of_b = _all_terms(a, b, _line(a, shift_a), refits_b)
+        return {n: widen * jackknife_error(v) for n, v in _all_terms(total, refits_a, refits_b).items()}
+    of_a = _all_terms(total, refits_a, _line(b, shift_b))
+    of_b = _all_terms(total, _line(a, shift_a), refits_b)
     return {n: float(np.hypot(a.widen * jackknife_error(of_a[n]), b.widen * jackknife_error(of_b[n]))) for n in of_a}
 
 
@@ -176,15 +183,15 @@ def _same_range(a: Fit, b: Fit, shift_a: float, shift_b: float) -> bool:
     return bool(np.abs(ends_a - ends_b).max() < SAME_RANGE)
 
 
-def _all_terms(a: Fit, b: Fit, line_a: Line, line_b: Line) -> dict[str, np.ndarray]:
+def _all_terms(total: float, line_a: Line, line_b: Line) -> dict[str, np.ndarray]:
     terms = split(line_a, line_b)
-    terms["reached_minus_fit"] = np.asarray((b.L_T - a.L_T) - sum(terms[name] for name in TERMS))
+    terms["reached_minus_fit"] = np.asarray(total - sum(terms[name] for name in TERMS))
     return terms
 
 
 def _line(fit: Fit, shift: float) -> Line:
     return Line(*(np.asarray(value) for value in (
-        np.log(fit.L_d), np.log(fit.t_d) + shift, fit.r_d, np.log(fit.last_step) + shift)))  # fmt: skip
+        np.log(fit.L_d), np.log(fit.t_d) + shift, fit.r_d, np.log(log_end(fit)) + shift)))  # fmt: skip
 
 
 def _refits(fit: Fit, shift: float) -> Line:
@@ -192,7 +199,7 @@ def _refits(fit: Fit, shift: float) -> Line:
     if refits is None:
         raise InputError(f"{fit.curve.name}: the fit keeps no refits. Fit it again.")
     return Line(
-        refits.log_L_d, refits.log_t_d + shift, refits.r_d, np.full(len(refits.r_d), np.log(fit.last_step) + shift)
+        refits.log_L_d, refits.log_t_d + shift, refits.r_d, np.full(len(refits.r_d), np.log(log_end(fit)) + shift)
     )
 
 

@@ -85,8 +85,9 @@ def the_break(fit: Fit) -> str:
     return (
         f"The loss {_slowed(fit)} at step t_d\xa0=\xa0{t_d}, where the two straight lines cross at "
         f"L_d\xa0=\xa0{L_d}. Each doubling of training lowered the loss by {gains([fit.params.c0])} before that step "
-        f"(no interval) and by {gains([fit.r_d])} after it (r_d\xa0=\xa0{r_d}). The line after the break ends at "
-        f"{n.text(fit.L_T_hat, None, n.LOSS)}; training reached {n.text(fit.L_T, None, n.LOSS)}.{last}"
+        f"(no interval) and by {gains([fit.r_d])} after it (r_d\xa0=\xa0{r_d}). At step "
+        f"{n.count(fit.last_step)}, the last fitted, the line after the break is at "
+        f"{n.text(fit.L_T_hat, None, n.LOSS)} and training had reached {n.text(fit.L_T, None, n.LOSS)}.{last}"
     )
 
 

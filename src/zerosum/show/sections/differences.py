@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 TITLE = "Where the difference comes from"
 PLACE = 20
 HOW_TO_READ = (
-    "The loss that the second run reached minus that of the first, in nats per token: the bars above the line add up "
-    "to the one below it. Every bar begins at 0; those to the left make the second run better. L_d: "
+    "The loss at the end of the second log minus that at the end of the first, in nats per token: the bars above the "
+    "line add up to the one below it. Every bar begins at 0; those to the left make the second run better. L_d: "
     "the loss at which the runs break; t_d: when; r_d: how fast they improve after it; T: for how long; the rest is "
     "what the two lines leave over. Thin lines are intervals of the terms: where one crosses 0 the term may be 0. "
     "The total is one run against one run and has no interval. Terms describe the two curves, they are "
@@ -36,7 +36,7 @@ TERMS = {
     "L_d": "loss at the break, L_d",
     "t_d": "when it breaks, t_d",
     "r_d": "rate after the break, r_d",
-    "T": "how long it was fitted, T",
+    "T": "how long it was trained, T",
     "reached_minus_fit": "what the two lines leave over",
 }
 SYMBOLS = {"L_d": "$L_d$", "t_d": "$t_d$", "r_d": "$r_d$", "T": "$T$", "reached_minus_fit": "reached $-$ fit"}
@@ -93,13 +93,13 @@ def terms(pair: Comparison) -> Table:
     rows = [_term(term, pair) for term in sorted(pair.terms, key=lambda term: -abs(term.nats))]
     total = pair.total_estimate
     rows.append(("the whole difference", total, signed(pair.total), Text("—", note=total.reason), ""))
-    legend = "Below 0: it makes the loss of the second run lower."
+    legend = f"Below 0: it makes the loss of the second run lower. Losses are read at {_read_at(pair)}."
     return Table("", f"{pair.b} minus {pair.a}", columns, tuple(rows), legend)
 
 
 def _term(term: Term, pair: Comparison) -> tuple[Value, ...]:
     if term.exactly_zero:
-        interval = Text("exactly", note="both were fitted up to the same step")
+        interval = Text("exactly", note="both logs end at the same step")
     elif term.interval:
         interval = Text(f"[{', '.join(map(signed, term.interval))}]")
     else:
@@ -159,10 +159,46 @@ def signed(nats: float) -> str:
 
 
 def reached(pair: Comparison) -> str:
-    """What separates the two runs."""
+    """What separates the two runs, where each loss is read, and the difference at equal steps or tokens."""
+    a, b, ends = printable(pair.a), printable(pair.b), pair.ends
+    once = "(one run each, so without an interval)"
+    text = f"{b} reached a loss {_apart(pair.total)} than {a} at {_read_at(pair)} {once}."
+    if ends.together:
+        return text
+    if not math.isfinite(ends.at_equal):
+        return f"{text} They have no {pair.axis.removesuffix('s')} in common."
+    return f"{text} At {_at(ends.equal, pair)}, the last that both logged, the loss of {b} was {_apart(ends.at_equal)}."
+
+
+def _read_at(pair: Comparison) -> str:
+    """Where the two losses are read, whose difference is the total."""
+    ends = pair.ends
+    if ends.together:
+        return f"{_at(ends.equal, pair)}, where both logs end"
     a, b = printable(pair.a), printable(pair.b)
-    size, lower = n.number(abs(pair.total), n.TERM.places or 0), "lower" if pair.total < 0 else "higher"
-    return f"{b} reached a loss {size} nats per token {lower} than {a} (one run each, so without an interval)."
+    return f"the end of each log, {b} at {_at(ends.b, pair)} and {a} at {_at(ends.a, pair)}"
+
+
+def _apart(nats: float) -> str:
+    return f"{n.number(abs(nats), n.TERM.places or 0)} nats per token {'lower' if nats < 0 else 'higher'}"
+
+
+def _at(position: float, pair: Comparison) -> str:
+    """A step, or a number of training tokens."""
+    return f"step {n.count(round(position))}" if pair.axis == "steps" else _tokens(position)
+
+
+def _decays(pair: Comparison) -> str:
+    """Which fits stop before the end of their logs; empty where none does."""
+    ends = pair.ends
+    stops = ((pair.a, ends.fitted_a, ends.a), (pair.b, ends.fitted_b, ends.b))
+    early = [f"{printable(name)} at {_at(fitted, pair)}" for name, fitted, end in stops if fitted < end]
+    if not early:
+        return ""
+    return (
+        f" The fits stop where the learning rate falls or seems to fall ({', '.join(early)}), and their lines are "
+        "continued to the end: the effect of the decay is in what the two lines leave over."
+    )
 
 
 def parts(pair: Comparison) -> str:
@@ -179,8 +215,8 @@ def parts(pair: Comparison) -> str:
     goes_with = " and ".join(f"{_direction(term)} ({signed(term.nats)})" for term in sure)
     text = f"This goes with {goes_with}" if sure else "No term differs from zero by its interval"
     rest = f"; within their intervals these may be zero: {', '.join(unsure)}" if sure and unsure else ""
-    zero = "; T is exactly zero: both were fitted up to the same step" if len(known) < len(pair.terms) else ""
-    return f"{text}{rest}{zero}. {last} This describes two curves; it does not say what caused it."
+    zero = "; T is exactly zero: both logs end at the same step" if len(known) < len(pair.terms) else ""
+    return f"{text}{rest}{zero}.{_decays(pair)} {last} This describes two curves; it does not say what caused it."
 
 
 def _direction(term: Term) -> str:
@@ -200,8 +236,7 @@ def _where(pair: Comparison) -> str:
         return f"from which {pair.axis.removesuffix('s')} on they differ cannot be said: {pair.differ_reason}"
     if pair.differ_throughout:
         return f"throughout the {pair.axis} that both fits saw the losses differ, always the same way"
-    at = f"step {n.count(round(pair.differ_from))}" if pair.axis == "steps" else _tokens(pair.differ_from)
-    return f"from {at} on the losses differ, always the same way, as far as both go"
+    return f"from {_at(pair.differ_from, pair)} on the losses differ, always the same way, as far as both fits go"
 
 
 def _tokens(count: float) -> str:

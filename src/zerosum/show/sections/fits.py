@@ -48,7 +48,7 @@ FORMULAS = {
     "<code>L_d = b d1^(−c0)</code>, <code>r_d = c0 + c1</code>. L_d is where the two straight lines cross; the curve’s "
     "own value there is 2^(−c1 f1) times L_d. Times of a curve counted in tokens are in steps as long as a late one.",
     "L_T_hat and L_T": "<code>L_T_hat = L_d (T/t_d)^(−r_d)</code>, the line after the break at the last fitted step T; "
-    "L_T is the smoothed loss that was reached there.",
+    "L_T is the smoothed loss that was reached there, which may be before the log ends.",
     "RSLE": "Root mean squared difference of log losses between the law and the points it was fitted to.",
     "Intervals of a fit": "The residuals of loss curves are smooth misfit, not noise, so whole stretches of the curve "
     "are left out in turn and the fit repeated: what moves with any one of them is not certain. "
@@ -88,7 +88,10 @@ def fits(report: Report) -> Table:
     rows = tuple(_row(label, name, fit) for (label, fit), name in zip(given, short, strict=True))
     in_tokens = any(pair.axis == "tokens" for pair in report.across(Comparison))
     levels = " and ".join(sorted({f"{100 * fit.interval_level:g}" for _, fit in given}))
-    legend = f"L_d, L_T: nats per token; t_d: steps; brackets: {levels} percent intervals; points: seen by the fit"
+    legend = (
+        f"L_d, L_T (last fitted loss): nats per token; t_d: steps; brackets: {levels} percent intervals; points: seen "
+        "by the fit"
+    )
     columns = (replace(column, on=()) if column is IN_TOKENS and not in_tokens else column for column in COLUMNS)
     return Table("fits", "Every curve", tuple(columns), rows, legend)
 
