@@ -81,7 +81,7 @@ def sign_agreement(
     numbers = float(agreement), float(agreement - excess), float(excess)
     if len(sums) < FEWEST_UNITS:
         return Agreement(*numbers, n, len(sums), {}, too_few_units(len(sums)))
-    ends = bootstrap_t(sums, [ratio(1, 0), _excess], level, draws, np.random.default_rng(seed))
+    ends = bootstrap_t(sums, [ratio(1, 0), _excess], level, draws, seed)
     whole = (max(ends[0][0], 0.0), min(ends[0][1], 1.0))
     return Agreement(*numbers, n, len(sums), {"agreement": whole, "excess": ends[1]}, None)
 

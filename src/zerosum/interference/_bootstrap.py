@@ -8,7 +8,8 @@ such draw stretches the interval without end.
 Letters: B bootstrap draws, U units, K sums kept for each unit.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
@@ -16,7 +17,7 @@ from jaxtyping import Float
 FEWEST_UNITS = 20
 DRAWS = 2_000
 SMALLEST_ERROR = 0.5  # of a draw, as a share of the whole sample's
-_BLOCK = 4_000_000  # drawn counts held at a time, 32 MB
+_BLOCK = 1_000_000  # drawn counts held at a time, 8 MB
 
 Linearised = tuple[Float[np.ndarray, " B"], Float[np.ndarray, "B K"], Float[np.ndarray, " B"]]
 Statistic = Callable[[Float[np.ndarray, "B K"]], Linearised]
@@ -45,9 +46,9 @@ def bootstrap_t(
     statistics: Sequence[Statistic],
     level: float,
     draws: int,
-    rng: np.random.Generator,
+    seed: int,
 ) -> list[tuple[float, float]]:
-    """Equal-tailed intervals of each statistic, all from the same drawn units.
+    """Equal-tailed intervals of each statistic, all from the same drawn units; seed: of the draws.
 
     A statistic must not change when every sum is doubled (a mean, a share), which is what makes its linear form exact.
     """
@@ -55,8 +56,8 @@ def bootstrap_t(
     products = (sums[:, :, None] * sums[:, None, :]).reshape(n_units, -1)
     whole = _values_and_errors(np.ones((1, n_units)), sums, products, statistics)
     t: list[list[Float[np.ndarray, " B"]]] = [[] for _ in statistics]
-    for size in _block_sizes(draws, n_units):
-        drawn = _values_and_errors(_times_drawn(n_units, size, rng), sums, products, statistics)
+    for times in _times_drawn(n_units, draws, seed):
+        drawn = _values_and_errors(times, sums, products, statistics)
         for (value, error), (centre, spread), t_values in zip(drawn, whole, t, strict=True):
             with np.errstate(invalid="ignore"):  # 0 / 0 where nothing varies; see `_from_t`
                 t_values.append((value - centre) / np.maximum(error, SMALLEST_ERROR * spread))
@@ -66,13 +67,24 @@ def bootstrap_t(
     ]
 
 
-def _block_sizes(draws: int, n_units: int) -> list[int]:
-    size = max(1, min(draws, _BLOCK // n_units))
-    return [min(size, draws - start) for start in range(0, draws, size)]
+def _times_drawn(n_units: int, draws: int, seed: int) -> Iterator[Float[np.ndarray, "B U"]]:
+    """How often each unit is drawn, in blocks of draws. A report measures hundreds of groups with the same draws."""
+    if draws * n_units <= _BLOCK:
+        yield _only_block(n_units, draws, seed)
+        return
+    size = max(1, _BLOCK // n_units)
+    rng = np.random.default_rng(seed)
+    for start in range(0, draws, size):
+        yield _block(n_units, min(size, draws - start), rng)
 
 
-def _times_drawn(n_units: int, size: int, rng: np.random.Generator) -> Float[np.ndarray, "B U"]:
-    """How often each unit is drawn: a multinomial, counted, which is several times faster than sampling it."""
+@lru_cache(maxsize=16)  # at most 8 MB each
+def _only_block(n_units: int, draws: int, seed: int) -> Float[np.ndarray, "B U"]:
+    return _block(n_units, draws, np.random.default_rng(seed))
+
+
+def _block(n_units: int, size: int, rng: np.random.Generator) -> Float[np.ndarray, "B U"]:
+    """A multinomial, counted, which is several times faster than sampling it."""
     drawn = rng.integers(0, n_units, (size, n_units))
     drawn += n_units * np.arange(size)[:, None]
     return np.bincount(drawn.ravel(), minlength=size * n_units).reshape(size, n_units).astype(np.float64)

@@ -44,7 +44,7 @@ def interval(sums: InterferenceSums, level: float = 0.95, draws: int = DRAWS, se
         return None
     columns = np.stack([sums.net, sums.mass, sums.count.astype(np.float64)], axis=1)
     statistics = [ratio(0, 1), ratio(1, 2), ratio(0, 2)]
-    (r_low, r_high), m, change = bootstrap_t(columns, statistics, level, draws, np.random.default_rng(seed))
+    (r_low, r_high), m, change = bootstrap_t(columns, statistics, level, draws, seed)
     r = (max(r_low, -1.0), min(r_high, 1.0))
     return Interval(
         R=r,

@@ -119,7 +119,7 @@ def worse_often(
     ids, index = np.unique(np.broadcast_to(units.id, in_all.shape)[in_all], return_inverse=True)
     sums = np.stack([np.bincount(index, times >= at_least), np.bincount(index)], axis=1).astype(np.float64)
     few = too_few_units(len(ids)) if len(ids) < FEWEST_UNITS else None
-    ends = None if few else bootstrap_t(sums, [ratio(0, 1)], level, DRAWS, np.random.default_rng(seed))[0]
+    ends = None if few else bootstrap_t(sums, [ratio(0, 1)], level, DRAWS, seed)[0]
     expected = _independent([float(rose[in_all].mean()) for rose in worse])
     return WorseOften(
         pairs=tuple(chain),

@@ -145,12 +145,14 @@ def _panel(ax: "Axes", groups: MeasuredGroups) -> None:
     rows = largest(groups)
     hidden = len(groups.split.groups) - len(rows)
     ax.set_title(f"by {groups.by}" + (f" ({len(rows)} of {len(rows) + hidden:,})" if hidden else ""))
-    for y, (group, measured) in enumerate(rows):
-        rose = group.w * (1 + group.R) / 2 if group.w > 0 else 0.0
-        ax.barh(y, -100 * (group.w - rose), 0.72, color=d.SERIES[0], alpha=0.45, linewidth=0)
-        ax.barh(y, 100 * rose, 0.72, color=d.SERIES[1], alpha=0.45, linewidth=0)
-        face = d.INK if words.more_than_chance(measured) else d.PAPER
-        ax.plot(100 * _net(group), y, "D", color=d.INK, markersize=4, markerfacecolor=face, zorder=4)
+    y = range(len(rows))
+    moved = [group.w if group.w > 0 else 0.0 for group, _ in rows]  # in % of the net ratio R: rises minus falls
+    net = [_net(group) for group, _ in rows]
+    for sign, colour in ((-1, d.SERIES[0]), (1, d.SERIES[1])):
+        lengths = [50 * (both + sign * change) for both, change in zip(moved, net, strict=True)]
+        ax.barh(y, [sign * length for length in lengths], 0.72, color=colour, alpha=0.45, linewidth=0)
+    faces = [d.INK if words.more_than_chance(measured) else d.PAPER for _, measured in rows]
+    ax.scatter([100 * change for change in net], y, s=16, c=faces, marker="D", edgecolors=d.INK, linewidths=1, zorder=4)
     ax.axvline(0, color=d.MUTED, linewidth=0.8)
     ax.set_yticks(range(len(rows)), [printable(group.name, 24) for group, _ in rows])
     ax.set_ylim(len(rows) - 0.4, -0.6)

@@ -68,32 +68,34 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
 
 
 def _panel(ax: "Axes", grouping: GroupsOverTime, cells: Cells, layout: "d.Layout") -> None:
-    with_numbers = len(grouping.splits) <= (12 if layout == "wide" else 7)
-    for y, row in enumerate(cells.values()):
-        for x, R in enumerate(row):
-            _cell(ax, x, y, R, with_numbers)
     steps = [f"{pair.from_step:,}" for pair, _ in grouping.splits]
     every = math.ceil(len(steps) / (12 if layout == "wide" else 6))
     ax.set_title(f"by {grouping.by}")
-    ax.set_xticks(range(0, len(steps), every), steps[::every])
-    ax.set_yticks(range(len(cells)), [printable(name, 24) for name in cells])
-    ax.set_xlim(-0.5, len(steps) - 0.5)
-    ax.set_ylim(len(cells) - 0.5, -0.5)
+    ax.pcolormesh([[_colour(R) for R in row] for row in cells.values()])
+    _write_numbers(ax, cells, with_R=len(steps) <= (12 if layout == "wide" else 7))
+    ax.set_xticks([k + 0.5 for k in range(0, len(steps), every)], steps[::every])
+    ax.set_yticks([k + 0.5 for k in range(len(cells))], [printable(name, 24) for name in cells])
+    ax.invert_yaxis()
     ax.set_xlabel("earlier step t of the pair")
     ax.grid(False)
     ax.spines[:].set_visible(False)
 
 
-def _cell(ax: "Axes", x: int, y: int, R: float, with_number: bool) -> None:
-    from matplotlib.patches import Rectangle
+def _colour(R: float) -> "tuple[float, float, float, float]":
+    from matplotlib.colors import to_rgba
 
-    if math.isnan(R):
-        ax.text(x, y, "—", ha="center", va="center", fontsize=6.5, color=d.MUTED)
-        return
-    colour = d.SERIES[1] if R > 0 else d.SERIES[0]
-    ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, color=colour, alpha=0.75 * abs(R), linewidth=0))
-    if with_number:
-        ax.text(x, y, f"{R:+.2f}".replace("-", "−"), ha="center", va="center", fontsize=6.5, color=d.INK)
+    return to_rgba(d.SERIES[1] if R > 0 else d.SERIES[0], 0.0 if math.isnan(R) else 0.75 * abs(R))
+
+
+def _write_numbers(ax: "Axes", cells: Cells, with_R: bool) -> None:
+    """R in every cell, where there is room for it, and a dash where there is no R."""
+    for y, row in enumerate(cells.values()):
+        for x, R in enumerate(row):
+            if with_R or math.isnan(R):
+                number = "—" if math.isnan(R) else f"{R:+.2f}".replace("-", "−")
+                colour = d.MUTED if math.isnan(R) else d.INK
+                label = ax.text(x + 0.5, y + 0.5, number, ha="center", va="center", fontsize=6.5, color=colour)
+                label.set_in_layout(False)  # it lies inside the panel: measuring hundreds of them takes long
 
 
 def alt(report: Report) -> str:
