@@ -13,11 +13,11 @@ from zarr.storage import LocalStore
 
 from zerosum import checked_store
 from zerosum.checked_store import CheckedStore, open_checked
-from zerosum.errors import InputError
+from zerosum.errors import Damaged, InputError
 
 
 def blame(folder, what):
-    return InputError(f"{folder}: {what}. Measure again.")
+    return Damaged(folder, what, "Measure again.")
 
 
 def read(folder):
@@ -63,7 +63,7 @@ def test_only_what_is_read_is_hashed(folder):
     assert np.isfinite(store["loss"][0]).all()
     with pytest.raises(InputError, match="loss/c/2/1/0 has changed since it was written"):
         store["loss"][2].load()
-    assert not checked_store.is_intact(folder, blame)
+    assert checked_store.damage(folder, blame).what.startswith("loss/c/2/1/0 has changed")
 
 
 def test_the_manifest_is_what_sha256sum_reads(folder):
@@ -117,7 +117,7 @@ def test_stores_of_format_1_and_of_later_formats(folder):
     del metadata["attributes"]["format"]
     (folder / "zarr.json").write_text(json.dumps(metadata))
     assert read(folder).attrs == {"unit": "nats"}
-    assert checked_store.is_intact(folder, blame)
+    assert checked_store.damage(folder, blame) is None
     assert checked_store.read_attributes(folder, blame) == {"unit": "nats"}
 
 

@@ -20,7 +20,7 @@ from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 from zarr.storage import LocalStore
 
 from zerosum.atomic import write_text
-from zerosum.errors import InputError
+from zerosum.errors import Damaged, InputError
 
 FORMAT = 2
 NO_CHECKSUMS = "no-checksums"  # code of the problem that a store of format 1 has
@@ -29,7 +29,7 @@ MANIFEST = "loss/SHA256SUMS"  # in the folder of an array, because zarr warns of
 
 # A file may have two digests for a moment: while it is replaced, both the old and the new content are right.
 Digests = Mapping[str, Collection[str]]
-Blame = Callable[[Path, str], InputError]  # (folder, "zarr.json is missing") -> the error that users read
+Blame = Callable[[Path, str], Damaged]  # (folder, "zarr.json is missing") -> the error that users read
 
 _FIRST_LINE = re.compile(r"# zerosum store format 2, sha256 of the lines below: ([0-9a-f]{64})", re.ASCII)
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)", re.ASCII)
@@ -187,13 +187,13 @@ def read_attributes(folder: Path, blame: Blame) -> dict[str, Any]:
     return attributes if isinstance(attributes, dict) else {}
 
 
-def is_intact(folder: Path, blame: Blame) -> bool:
-    """Whether every file of the manifest is as it was written. A store of format 1 is taken for intact."""
+def damage(folder: Path, blame: Blame) -> Damaged | None:
+    """The error for the first file of the manifest that is not as it was written; None for a store of format 1."""
     try:
         CheckedStore(folder, blame).check_all()
-    except InputError:
-        return False
-    return True
+    except Damaged as error:
+        return error
+    return None
 
 
 def sha256_of(file: Path) -> str:

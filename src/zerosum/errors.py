@@ -8,6 +8,18 @@ class InputError(ValueError):
     """
 
 
+class Damaged(InputError):
+    """A file of a store is missing or has changed since it was written.
+
+    place: the store, or the part of it that holds the file. what: as "loss/c/0/0/0 is missing". remedy: the command
+    that repairs the store.
+    """
+
+    def __init__(self, place: object, what: str, remedy: str):
+        super().__init__(f"{place}: damaged: {what}. {remedy}")
+        self.what = what
+
+
 class MissingExtra(InputError):
     """A package is missing that one of the optional extras installs."""
 

@@ -90,6 +90,21 @@ def test_for_people_and_again(call, run, texts):
     assert again[:2] == (0, out)
 
 
+def test_damaged_losses_are_refused_by_others_and_measured_again(call, run, texts):
+    arguments = ("losses", run, "--data", texts, "--json")
+    assert call(*arguments)[0] == 0
+    chunk = run / "zerosum" / "losses.zarr" / "loss" / "c" / "2" / "0" / "0"
+    chunk.unlink()
+    code, out, said = call("interference", run)
+    assert (code, out, len(said.splitlines())) == (2, "", 1)
+    assert "loss/c/2/0/0 is missing. Start the same zerosum losses command again" in said
+    code, out, said = call(*arguments)
+    assert code == 0, said
+    problems = one_document(out)["runs"][0]["problems"]
+    assert [(p["code"], p["steps"]) for p in problems] == [("identical-weights", [20, 40]), ("measured-again", [20])]
+    assert call("interference", run)[0] == 0
+
+
 def test_gaps_are_said(call, run, texts, tmp_path):
     sources = [f"{run / 'checkpoint-0'}@{step}" for step in (10, 20, 30, 60, 70)]
     arguments = ("losses", *sources, "--data", texts, "--max-sequences", 2, "--store", tmp_path / "s")

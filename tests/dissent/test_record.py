@@ -11,6 +11,7 @@ from written_out import Apart
 from zerosum.dissent import measure_dissent as dissent
 from zerosum.dissent import read_dissent
 from zerosum.dissent._store import StoredRecords, to_document
+from zerosum.errors import InputError
 from zerosum.interference import InterferenceSums, interval
 
 
@@ -104,7 +105,13 @@ def test_files_that_are_damaged_or_of_another_format_are_measured_anew(tmp_path)
         file.write_text(damaged)
         assert records.record("step-3") is None, damaged
         assert not records.is_finished("step-3"), damaged
-        assert read_dissent(tmp_path) is None
+        with pytest.raises(InputError, match=r"damaged: step-3.json has changed since it was written\. Start the same"):
+            read_dissent(tmp_path)
+    content.pop("sha256")  # as earlier versions wrote it
+    file.write_text(json.dumps(content))
+    assert records.record("step-3").step == read_dissent(tmp_path).last.step
+    file.write_text(json.dumps(content | {"how": {"format": 1}}))
+    assert records.record("step-3") is read_dissent(tmp_path) is None
 
 
 def test_a_folder_is_read_as_the_largest_measurement_in_it(tmp_path):

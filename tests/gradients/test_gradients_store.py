@@ -109,7 +109,7 @@ def test_a_record_that_is_damaged_or_foreign_is_one_line(tmp_path, sequences):
         ([], "record"),
     ):
         edit(tmp_path / "s", 4, lambda attributes, stored=stored: attributes | {"record": stored})
-        with pytest.raises(InputError, match=rf"step-4: damaged.*{why}.*measure again") as error:
+        with pytest.raises(InputError, match=rf"step-4: not readable.*{why}.*measure again") as error:
             read_gradients(tmp_path / "s")
         assert len(str(error.value).splitlines()) == 1
         assert measured(tmp_path / "s", 4, HOW) is None

@@ -1,6 +1,7 @@
 """Stores of losses: damage is named and measured anew; stores of format 1 open, and get checksums when continued."""
 
 import os
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from zerosum import checked_store
 from zerosum.checkpoints import open_run
 from zerosum.interference.labelled import measure_store
 from zerosum.losses import _layout, measure_losses
+from zerosum.losses._piece import Pieces
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -93,25 +95,59 @@ def test_single_bit_flips_are_named_or_harmless(run, tokens, tmp_path):
     assert counts == {"named": FLIPS, "harmless": 0, "wrong": 0}
 
 
-def test_flipped_losses_are_measured_anew_and_everything_else_is_refused(run, tokens, tmp_path):
+def test_flipped_losses_are_measured_anew_and_a_store_flipped_elsewhere_as_a_whole(run, tokens, tmp_path):
     path = tmp_path / "store"
     whole = measure_losses(path, run.checkpoints, tokens).load()
     chunks = 0
     for file in flipped(path, number=0, seed=1):
+        name = file.relative_to(path).as_posix()
+        with pytest.raises(zerosum.InputError, match="Start the same zerosum losses command again: it measures"):
+            zerosum.open_store(path).load()
+        is_chunk = (path / "loss" / "c") in file.parents
+        if not is_chunk and name not in ("zarr.json", "loss/SHA256SUMS", "token/c/0/0"):
+            continue
         measured = []
-        remedy = "the same zerosum losses command again"
-        if (path / "loss" / "c") in file.parents:
-            with pytest.raises(zerosum.InputError, match=remedy):
-                zerosum.open_store(path).load()
-            again = measure_losses(path, run.checkpoints, tokens, on_piece=lambda *news: measured.append(news))  # noqa: B023
-            assert len(measured) == 1
-            assert again.load().identical(whole)
-            chunks += 1
-        else:
-            with pytest.raises(zerosum.InputError, match=r"this store is damaged: .* Move it away and measure again"):
-                measure_losses(path, run.checkpoints, tokens)
+        again = measure_losses(path, run.checkpoints, tokens, on_piece=lambda *news: measured.append(news))  # noqa: B023
+        (problem,) = again.attrs["problems"]
+        assert problem["code"] == "measured-again"
+        assert f"({name} has changed since it was written)" in problem["message"]
+        assert len(measured) == (1 if is_chunk else 9)
+        assert problem["steps"] == ((STEPS[int(file.parts[-3])],) if is_chunk else ())
+        assert zerosum.open_store(path).load().identical(whole)
+        chunks += is_chunk
+        if not is_chunk:
+            aside = tmp_path / "store.damaged"
+            assert (aside / name).read_bytes() != file.read_bytes()
+            shutil.rmtree(aside)
     assert chunks == 9
-    assert zerosum.open_store(path).load().identical(whole)
+
+
+def test_a_chunk_that_is_missing_from_a_complete_store(run, tokens, tmp_path):
+    """Format 1 has no list of its files, and zarr reads a missing chunk as NaN."""
+    whole = measure_losses(tmp_path / "new", run.checkpoints, tokens).load()
+    write_format_1(tmp_path / "old", run, tokens, whole["loss"].values)
+    for name in ("new", "old"):
+        (tmp_path / name / "loss" / "c" / "1" / "2" / "0").unlink()
+        with pytest.raises(zerosum.InputError, match=rf"{name}: damaged: loss/c/1/2/0 is missing\. Start the same"):
+            measure_store(zerosum.open_store(tmp_path / name), "0:1,1:2")
+        again = measure_losses(tmp_path / name, run.checkpoints, tokens)
+        assert [(p["code"], p["steps"]) for p in again.attrs["problems"]] == [("measured-again", (STEPS[1],))]
+        xr.testing.assert_identical(again.load().drop_attrs(), whole.drop_attrs())
+
+
+def test_damaged_stores_that_are_in_use_stay_where_they_are(run, tokens, tmp_path):
+    path = tmp_path / "store"
+    measure_losses(path, run.checkpoints, tokens)
+    (path / "zarr.json").write_text("{}")
+    pieces = Pieces(path)
+    pieces.job.open()
+    with pieces.job.claim("0-0"), pytest.raises(zerosum.InputError, match="while another process measures into it"):
+        measure_losses(path, run.checkpoints, tokens)
+    assert (path / "zarr.json").read_text() == "{}"
+    for name in ("store.damaged", "store.damaged1"):
+        measure_losses(path, run.checkpoints, tokens)
+        (path / "zarr.json").write_text("{}")
+        assert (tmp_path / name).is_dir()
 
 
 def test_a_store_that_is_still_measured_is_checked_too(run, tokens, tmp_path):
@@ -133,7 +169,8 @@ def test_a_store_that_is_still_measured_is_checked_too(run, tokens, tmp_path):
     measured = []
     again = measure_losses(path, run.checkpoints, tokens, on_piece=lambda done, *_: measured.append(done))
     assert measured == [4, 5, 6, 7, 8, 9]
-    assert codes(again) == []
+    assert codes(again) == ["measured-again"]
+    assert codes(zerosum.open_store(path)) == []
 
 
 def test_format_1_opens_with_a_note_and_the_same_numbers(run, tokens, tmp_path):

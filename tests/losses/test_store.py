@@ -152,6 +152,8 @@ DAMAGES = {
     "a variable lost": lambda store: shutil.rmtree(store / "loss"),
     "lost steps": lambda store: [chunk.unlink() for chunk in chunks(store, "step")],
     "lost tokens": lambda store: [chunk.unlink() for chunk in chunks(store, "token")],
+}
+OTHERS = {
     "empty folder": lambda store: [shutil.rmtree(store), store.mkdir()],
     "plain file": lambda store: [shutil.rmtree(store), store.write_text("in the way")],
 }
@@ -164,7 +166,8 @@ def test_damaged_pieces_are_measured_again(run, tokens, tmp_path, damage, steps)
     loading = Loading()
     again = measure_losses(tmp_path / "store", run.checkpoints, tokens, load=loading)
     assert loading.steps == steps
-    xr.testing.assert_identical(again.load(), whole)
+    assert {step for problem in again.attrs["problems"] for step in problem["steps"]} == set(steps)
+    xr.testing.assert_identical(zerosum.open_store(tmp_path / "store").load(), whole)
 
 
 def test_a_lost_chunk_without_padding_is_measured_again(run, tokens, tmp_path):
@@ -172,17 +175,31 @@ def test_a_lost_chunk_without_padding_is_measured_again(run, tokens, tmp_path):
     whole = measure_losses(tmp_path / "store", run.checkpoints, full).load()
     assert np.isfinite(whole["loss"]).all()
     chunks(tmp_path / "store", "loss")[4].unlink()
-    again = measure_losses(tmp_path / "store", run.checkpoints, full)
-    xr.testing.assert_identical(again.load(), whole)
+    measure_losses(tmp_path / "store", run.checkpoints, full)
+    xr.testing.assert_identical(zerosum.open_store(tmp_path / "store").load(), whole)
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_store_is_refused_or_made_anew(run, tokens, tmp_path, damage):
+def test_a_damaged_store_is_moved_aside_and_made_anew(run, tokens, tmp_path, damage):
     path = tmp_path / "store"
     whole = measure_losses(path, run.checkpoints, tokens).load()
     damage(path)
-    with pytest.raises(zerosum.InputError, match=r"this store is damaged|not a store of losses|holds no per-token"):
-        measure_losses(path, run.checkpoints, tokens)
+    with pytest.raises(zerosum.InputError, match=r"store: damaged: .* Start the same zerosum losses command again"):
+        zerosum.open_store(path).load()
+    again = measure_losses(path, run.checkpoints, tokens)
+    assert [problem["code"] for problem in again.attrs["problems"]] == ["measured-again"]
+    xr.testing.assert_identical(zerosum.open_store(path).load(), whole)
+    assert (tmp_path / "store.damaged").is_dir()
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES.values(), *OTHERS.values()], ids=[*DAMAGES, *OTHERS])
+def test_what_is_no_store_is_refused_or_replaced(run, tokens, tmp_path, damage):
+    path = tmp_path / "store"
+    whole = measure_losses(path, run.checkpoints, tokens).load()
+    damage(path)
+    if damage in OTHERS.values():
+        with pytest.raises(zerosum.InputError, match=r"not a store of losses|holds no per-token"):
+            measure_losses(path, run.checkpoints, tokens)
     again = measure_losses(path, run.checkpoints, tokens, replace=True)
     xr.testing.assert_identical(again.load(), whole)
 

@@ -10,7 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from zerosum.dissent._over_training import DissentOverTraining, over_training
 from zerosum.dissent._record import Dissent
-from zerosum.sharing import ResultCache
+from zerosum.errors import Damaged
+from zerosum.sharing import ResultCache, read_result
 
 FORMAT = 2  # of the record in a file; files of another format are measured anew
 OF_ONE_CHECKPOINT = ("weights", "config")  # entries of a key that differ between checkpoints of one run
@@ -61,6 +62,7 @@ def read_dissent(folder: Path, name: str = "") -> DissentOverTraining | None:
 
     All of them were measured on the same tokens in the same way: where the folder holds several measurements, because
     a later one was stopped, it is the one of most checkpoints, of these the latest. name: of the run.
+    Raises InputError where a file has changed since it was written.
     """
     measurements: dict[str, list[tuple[float, Dissent]]] = defaultdict(list)
     for file in sorted(folder.glob("step-*.json")):
@@ -72,9 +74,14 @@ def read_dissent(folder: Path, name: str = "") -> DissentOverTraining | None:
 
 
 def _read(file: Path) -> tuple[Key, Dissent] | None:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        key, record = content["how"], _record(content["measured"])
-        return (key, record) if record is not None and key.get("format") == FORMAT else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
+    """Key and record in a file; None where another version of zerosum wrote it."""
+    if (stored := read_result(file)) is None:
+        raise damaged(file)
+    key, record = stored[0], _record(stored[1])
+    return (key, record) if record is not None and key.get("format") == FORMAT else None
+
+
+def damaged(file: Path) -> Damaged:
+    """The error for a file that has changed since it was written."""
+    remedy = "Start the same zerosum dissent command again: it measures this step anew."
+    return Damaged(file.parent, f"{file.name} has changed since it was written", remedy)

@@ -9,11 +9,11 @@ from typing import Any, Literal
 from zerosum.checkpoints import Checkpoint, Run
 from zerosum.dissent._public import measure_dissent
 from zerosum.dissent._record import Dissent
-from zerosum.dissent._store import StoredRecords, to_document
+from zerosum.dissent._store import StoredRecords, damaged, to_document
 from zerosum.errors import InputError
 from zerosum.gradients.each_checkpoint import SameTokens as SameTokens
 from zerosum.gradients.source import units_of
-from zerosum.sharing import Job, free_first, work_through
+from zerosum.sharing import Job, free_first, read_result, work_through
 from zerosum.tokens import TokenSequences
 
 Progress = Callable[[int, int, int], None]
@@ -48,13 +48,16 @@ class RunMeasurement:
             return self._measured(checkpoint, model(), tokens)
         stored, job = StoredRecords(self.folder, self._key(checkpoint, tokens)), Job(self.folder)
         piece = _piece(checkpoint)
+        file, notes = stored.file(piece), []
+        if file.is_file() and read_result(file) is None:
+            notes.append(f"the stored measurement was damaged ({damaged(file).what}) and was repeated")
         if stored.record(piece) is None:
             job.open()
             work_through(job, [piece], stored, lambda _: to_document(self._measured(checkpoint, model(), tokens)))
         record = stored.record(piece)
         if record is None:
-            raise InputError(f"{stored.file(piece)}: removed while it was needed. Start the same command again.")
-        return _at(checkpoint, record)
+            raise InputError(f"{file}: removed while it was needed. Start the same command again.")
+        return _at(checkpoint, replace(record, notes=(*record.notes, *notes)))
 
     def _key(self, checkpoint: Checkpoint, tokens: TokenSequences) -> dict[str, Any]:
         """Everything the numbers depend on."""

@@ -19,14 +19,16 @@ from zarr.storage import LocalStore
 from zerosum.atomic import new_folder, write_text
 from zerosum.checked_store import (
     FORMAT,
+    MANIFEST,
+    METADATA,
     CheckedStore,
-    is_intact,
+    damage,
     no_checksums,
     open_checked,
     read_attributes,
     seal,
 )
-from zerosum.errors import InputError
+from zerosum.errors import Damaged, InputError
 from zerosum.gradients._result import GradientInterference
 from zerosum.gradients._stored_record import as_attributes, from_attributes
 from zerosum.gradients.over_training import GradientsOverTraining
@@ -59,7 +61,7 @@ OF_TOKEN = ("loss", "loss_change", "first_order", "norm_l1", "norm_l2", "moved")
 OF_PARAMETER = ("numel", "touched", "D_grad", "C_g", "C_ug", "C_uG")
 _GROUP = re.compile(r"step-(\d+)", re.ASCII)
 _WHAT = {"what": "per-token gradient opposition by step"}
-_ROOT = {"zarr_format": 3, "node_type": "group", "attributes": _WHAT}
+_ROOT = json.dumps({"zarr_format": 3, "node_type": "group", "attributes": _WHAT})
 
 
 def open_gradients(path: str | Path, steps: Collection[int] | None = None) -> xr.Dataset:
@@ -81,6 +83,8 @@ def open_gradients(path: str | Path, steps: Collection[int] | None = None) -> xr
     arrays = [group.arrays for group in groups]
     first = arrays[0]
     for group in arrays[1:]:
+        for name in group.coords:  # those of the first are taken for all, and only what is read is checked
+            group[name].load()
         for what, same in (
             ("tokens", group.attrs["data_sha256"] == first.attrs["data_sha256"]),
             ("models", np.array_equal(group["parameter"].to_numpy(), first["parameter"].to_numpy())),
@@ -116,8 +120,8 @@ def write(path: Path, record: GradientInterference, tokens: "TokenSequences", ho
     """
     require_same_tokens(path, tokens.sha256)
     path.mkdir(parents=True, exist_ok=True)
-    if not (path / "zarr.json").is_file():
-        write_text(path / "zarr.json", json.dumps(_ROOT))
+    if _damage_of_root(path):
+        write_text(path / METADATA, _ROOT)
     with new_folder(path / f"step-{record.step}") as part:
         _dataset(record, tokens, how).to_zarr(LocalStore(part), mode="w", consolidated=False)
         seal(part)
@@ -126,12 +130,26 @@ def write(path: Path, record: GradientInterference, tokens: "TokenSequences", ho
 def measured(path: Path, step: int, how: dict[str, Any]) -> GradientInterference | None:
     """The record of a step, if it was measured under this key and is intact; None where it has to be measured."""
     group = path / f"step-{step}"
-    if _attrs(group).get("how") != how or not is_intact(group, _damaged):
+    if _attrs(group).get("how") != how or damage(group, _damaged):
         return None
     try:
         return _with_arrays(_open(group))
     except InputError:
         return None
+
+
+def repair(path: Path, step: int) -> str | None:
+    """Write the file that all checkpoints share again if it is damaged; returns what is, there or at a step, if any."""
+    if not any(_groups(path)):
+        return None
+    found = []
+    if what := _damage_of_root(path):
+        write_text(path / METADATA, _ROOT)
+        found.append(f"{what} and was written again")
+    group = path / f"step-{step}"
+    if group.is_dir() and (error := damage(group, _damaged)):
+        found.append(f"step {step} was damaged ({error.what}) and was measured again")
+    return f"in {path.name}, {'; '.join(found)}" if found else None
 
 
 def require_store(path: Path) -> None:
@@ -145,7 +163,7 @@ def require_store(path: Path) -> None:
         empty = {file.name for file in path.iterdir()} <= {"zarr.json.part"}
     except OSError as error:
         raise InputError(f"--store {path}: cannot be read ({error.strerror}). {other}") from error
-    if not empty and _attrs(path) != _WHAT:
+    if not empty and _attrs(path) != _WHAT and not any(_groups(path)):
         raise InputError(f"--store {path}: holds something else. {other} This one was not touched.")
 
 
@@ -160,9 +178,18 @@ def require_same_tokens(path: Path, data_sha256: str) -> None:
 
 
 def _groups(path: Path) -> Iterator[tuple[int, Path]]:
+    """Step and folder of each checkpoint, also where one of the files is lost."""
     for group in path.glob("step-*"):
-        if (named := _GROUP.fullmatch(group.name)) and (group / "zarr.json").is_file():
+        if (named := _GROUP.fullmatch(group.name)) and any((group / file).is_file() for file in (METADATA, MANIFEST)):
             yield int(named[1]), group
+
+
+def _damage_of_root(path: Path) -> str | None:
+    """What is wrong with the file that all checkpoints share, which is the same in every store."""
+    file = path / METADATA
+    if not file.is_file():
+        return f"{METADATA} is missing"
+    return None if file.read_bytes() == _ROOT.encode() else f"{METADATA} has changed since it was written"
 
 
 def _attrs(group: Path) -> dict[str, Any]:
@@ -173,10 +200,8 @@ def _attrs(group: Path) -> dict[str, Any]:
         return {}
 
 
-def _damaged(group: Path, what: str) -> InputError:
-    return InputError(
-        f"{group}: damaged ({what}). Start the same zerosum gradients command again: it measures this step anew."
-    )
+def _damaged(place: Path, what: str) -> Damaged:
+    return Damaged(place, what, "Start the same zerosum gradients command again: it repairs this.")
 
 
 class Group(NamedTuple):
@@ -189,6 +214,8 @@ class Group(NamedTuple):
 def _opened(path: Path, steps: Collection[int] | None) -> list[Group]:
     """The checkpoints by step. Raises InputError where there are none."""
     groups = [_open(group) for step, group in sorted(_groups(path)) if steps is None or step in steps]
+    if groups and (what := _damage_of_root(path)):
+        raise _damaged(path, what)
     if not groups:
         wanted = "" if steps is None else f" of steps {', '.join(map(str, sorted(steps)))}"
         raise InputError(f"{path}: no store of gradient measurements{wanted}. Give a folder called {STORE}.")
@@ -212,7 +239,7 @@ def _open(group: Path) -> Group:
         raise
     except Exception as error:  # zarr raises whatever a damaged file happens to lead to
         cause = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{group}: damaged ({cause}). Remove this folder and measure again.") from error
+        raise InputError(f"{group}: not readable ({cause}). Remove this folder and measure again.") from error
     return Group(record, opened)
 
 

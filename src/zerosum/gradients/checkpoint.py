@@ -14,7 +14,7 @@ from zerosum.errors import InputError
 from zerosum.gradients._measurement import Choice, measure
 from zerosum.gradients._result import GradientInterference
 from zerosum.gradients._saved_sums import saved_sequences
-from zerosum.gradients._store import measured, require_same_tokens, write
+from zerosum.gradients._store import measured, repair, require_same_tokens, write
 from zerosum.gradients._verify import verify
 from zerosum.gradients.batches import Along
 from zerosum.gradients.source import units_of
@@ -55,9 +55,10 @@ def measure_checkpoint(
     how = _how(checkpoint, tokens, update, choice, verified)
     job, lock = Job(_folder(store, checkpoint.step, how, choice)), store.with_name(store.name + ".lock")
     with locked(lock):
+        repaired = repair(store, checkpoint.step)
         if (record := measured(store, checkpoint.step, how)) is not None:
             _close(job)  # of a process that was killed after it had written the result
-            return _of_checkpoint(record, checkpoint)
+            return _noted(_of_checkpoint(record, checkpoint), repaired)
         job.open()
     unit = tokens.document if units_of(tokens) == "document" else None
     try:
@@ -69,7 +70,7 @@ def measure_checkpoint(
         raise
     with locked(lock):
         if (record := measured(store, checkpoint.step, how)) is not None:
-            return _of_checkpoint(record, checkpoint)
+            return _noted(_of_checkpoint(record, checkpoint), repaired)
         if measurement is None:
             raise InputError(f"{job.folder}: removed while it was needed. Start the same command again.")
         record = replace(_of_checkpoint(measurement, checkpoint), notes=(*measurement.notes, *update.notes))
@@ -77,7 +78,12 @@ def measure_checkpoint(
             record = replace(record, verified=verify(model(), tokens.ids, u, record, K=verified, seed=choice.seed))
         write(store, record, tokens, how)
         _close(job)
-    return record
+    return _noted(record, repaired)
+
+
+def _noted(record: GradientInterference, note: str | None) -> GradientInterference:
+    """The record with a note of this call, which is not stored."""
+    return replace(record, notes=(*record.notes, note)) if note else record
 
 
 def _of_checkpoint(record: GradientInterference, checkpoint: Checkpoint) -> GradientInterference:

@@ -124,13 +124,13 @@ def opened(path: Path, layout: Layout, pieces: Pieces) -> CheckedStore:
 
 
 def read(checked: CheckedStore, layout: Layout, piece: Piece) -> dict[str, Float[np.ndarray, "_ _"]]:
-    """The arrays of a piece. Raises whatever a damaged chunk leads to; a missing one is FileNotFoundError."""
+    """The arrays of a piece. Raises whatever a damaged chunk leads to; Damaged where one is missing or has changed."""
     group = zarr.open_group(checked, mode="r")
     index = layout.steps.index(piece.step)
     arrays = {}
     for name in layout.variables:
         if not (checked.root / piece.chunk(name, index)).is_file():
-            raise FileNotFoundError(f"{checked.root}: a chunk of {name} is missing")
+            raise damaged(checked.root, f"{piece.chunk(name, index)} is missing")
         arrays[name] = np.asarray(_array(group, name)[index, _chunk(layout, name, piece)])
     return arrays
 

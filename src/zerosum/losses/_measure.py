@@ -52,8 +52,9 @@ def measure_losses(
     tokenizer: facts of the tokenizer that made the tokens. around: a step to measure as well. also: names of
     quantities to measure beside the loss, see `zerosum.losses.quantities`. on_piece: called with
     (pieces done, of how many, step).
-    Raises InputError, with the store untouched, where checkpoints are quantised or not of one model, where it is
-    damaged, was made of other tokens or weights or without a quantity of `also`; with `replace` it is made anew.
+    What is damaged in the store is measured again, and named in a problem of code `measured-again`.
+    Raises InputError, with the store untouched, where checkpoints are quantised or not of one model, or where it was
+    made of other tokens or weights or without a quantity of `also`; with `replace` it is made anew.
     """
     try:
         from zerosum.losses._measure_pieces import Measurement, OneModel, measure_pieces
@@ -72,13 +73,15 @@ def measure_losses(
     path.parent.mkdir(parents=True, exist_ok=True)
     lock, pieces = path.with_name(path.name + ".lock"), Pieces(path)
     with locked(lock):
-        layout = prepare(path, wanted, pieces, replace)
+        layout, repaired = prepare(path, wanted, pieces, replace)
     by_step = {checkpoint.step: checkpoint for checkpoint in checkpoints}
     exact = None if dtype == "float32" else load_float32
     measure_pieces(path, pieces, Measurement(layout, models, around, by_step, exact), on_piece)
     with locked(lock):
         _finish(path, layout, pieces, by_step)
-    return open_store(path)
+    store = open_store(path)
+    store.attrs["problems"] += [asdict(problem) for problem in repaired]  # of this call, not of the store
+    return store
 
 
 def _entry(checkpoint: Checkpoint) -> Entry:

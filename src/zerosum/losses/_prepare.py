@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -9,39 +10,57 @@ import numpy as np
 import xarray as xr
 
 from zerosum.checked_store import CheckedStore
-from zerosum.errors import InputError
+from zerosum.checkpoints import Problem
+from zerosum.errors import Damaged, InputError
 from zerosum.losses._layout import Entry, Layout, create, extend, opened, read, record, with_entries
 from zerosum.losses._piece import Facts, Piece, Pieces
-from zerosum.losses._store import measured_quantities, open_store
+from zerosum.losses._store import damaged, measured_quantities, open_damaged
+
+MEASURED_AGAIN = "measured-again"  # code of the problem that says what was damaged
 
 
-def prepare(path: Path, wanted: Layout, pieces: Pieces, anew: bool = False) -> Layout:
-    """Make the store at `path` hold the wanted checkpoints, beside those of earlier calls; returns its layout.
+def prepare(path: Path, wanted: Layout, pieces: Pieces, anew: bool = False) -> tuple[Layout, list[Problem]]:
+    """Make the store at `path` hold the wanted checkpoints, beside those of earlier calls.
+
+    Returns its layout, and problems of code `measured-again`: which files were damaged.
 
     Records which pieces are done: those that were recorded before, or are of a store that was complete, and can be
-    read. To be called by one process at a time. Raises InputError, and touches nothing, where the store is damaged or
-    was made of other tokens, other weights or in another precision; with `anew` such a store is begun again.
+    read. A store whose damage is not in losses alone is moved aside and begun again. To be called by one process at a
+    time. Raises InputError, and touches nothing, where the store was made of other tokens, other weights or in another
+    precision; with `anew` such a store is begun again.
     """
+    problems = []
     if path.exists():
         try:
             return _continued(path, wanted, pieces)
+        except Damaged as error:
+            problems = [] if anew else [_move_aside(path, error, pieces)]
         except InputError:
             if not anew:
                 raise
     pieces.job.close()
     create(path, wanted)
     pieces.job.open()
-    return wanted
+    return wanted, problems
 
 
-def _continued(path: Path, wanted: Layout, pieces: Pieces) -> Layout:
-    store = open_store(path)
+def _move_aside(path: Path, error: Damaged, pieces: Pieces) -> Problem:
+    if pieces.job.is_in_work():
+        raise InputError(f"{path}: damaged ({error.what}) while another process measures into it. Stop that one first.")
+    names = (path.with_name(f"{path.name}.damaged{number or ''}") for number in count())
+    aside = path.rename(next(name for name in names if not name.exists()))
+    words = f"the store was damaged ({error.what}), so all losses were measured again; it is now called {aside.name}"
+    return Problem(MEASURED_AGAIN, (), words)
+
+
+def _continued(path: Path, wanted: Layout, pieces: Pieces) -> tuple[Layout, list[Problem]]:
+    store = open_damaged(path)
     known = _entries(path, store, wanted)
     wanted = replace(wanted, also=_also(path, store, wanted))
     old = with_entries(wanted, known)
     pieces.job.open()
     checked = opened(path, old, pieces)
-    _mark_done(checked, store.attrs, old, pieces)
+    problems = list(_mark_done(checked, store.attrs, old, pieces))
     layout = with_entries(wanted, known | {entry.step: entry for entry in wanted.entries})
     if layout.steps != old.steps:
         if pieces.job.is_in_work():
@@ -50,11 +69,11 @@ def _continued(path: Path, wanted: Layout, pieces: Pieces) -> Layout:
                 "has ended."
             )
         extend(path, old, layout, pieces)
-        return layout
+        return layout, problems
     done = [piece for piece in old.pieces if pieces.is_done(piece)]
     if store.attrs.get("complete") and len(done) < len(old.pieces):
         record(checked, old, done, {"complete": False})
-    return layout
+    return layout, problems
 
 
 def _entries(path: Path, store: xr.Dataset, wanted: Layout) -> dict[int, Entry]:
@@ -69,12 +88,12 @@ def _entries(path: Path, store: xr.Dataset, wanted: Layout) -> dict[int, Entry]:
     except InputError:
         raise
     except Exception as error:
-        raise _damaged(path) from error
+        raise damaged(path, f"its attributes or coordinates cannot be read ({type(error).__name__})") from error
     for name, words in (("data_sha256", "other tokens (DATA, tokenizer or options)"), ("dtype", "another --dtype")):
         if made_of[name] != wanted.attrs.get(name):
             raise InputError(f"{path}: made with {words}. Choose another --store; this one was not touched.")
     if not intact:
-        raise _damaged(path)
+        raise damaged(path, "its tokens are not those that it was made of")
     for entry in wanted.entries:
         if entry.step in known and known[entry.step].weight_sha256 != entry.weight_sha256:
             raise InputError(
@@ -94,18 +113,17 @@ def _also(path: Path, store: xr.Dataset, wanted: Layout) -> tuple[str, ...]:
     return known
 
 
-def _damaged(path: Path) -> InputError:
-    return InputError(f"{path}: this store is damaged. Move it away and measure again, or choose another --store.")
-
-
-def _mark_done(checked: CheckedStore, attrs: dict[str, Any], layout: Layout, pieces: Pieces) -> None:
+def _mark_done(checked: CheckedStore, attrs: dict[str, Any], layout: Layout, pieces: Pieces) -> Iterator[Problem]:
+    """Records which pieces are done; a problem for each that is damaged and has to be measured again."""
     noise = dict(zip(layout.steps, attrs.get("noise_floor_of_checkpoint") or [None] * len(layout.steps), strict=False))
     for piece in layout.pieces:
         marked = pieces.is_done(piece)
         if not (marked or attrs.get("complete")):
             continue
-        if not _is_whole(checked, layout, piece):
+        if damage := _damage(checked, layout, piece):
             pieces.undo(piece)
+            words = f"losses of step {piece.step} were damaged ({damage}), and were measured again"
+            yield Problem(MEASURED_AGAIN, (piece.step,), words)
         elif not marked:
             pieces.finish(piece, Facts(tuple(_notes(attrs, piece)), noise.get(piece.step), attrs.get("vocab_size")))
 
@@ -117,10 +135,13 @@ def _notes(attrs: dict[str, Any], piece: Piece) -> Iterator[str]:
             yield problem["message"]
 
 
-def _is_whole(checked: CheckedStore, layout: Layout, piece: Piece) -> bool:
+def _damage(checked: CheckedStore, layout: Layout, piece: Piece) -> str | None:
+    """Why the losses of a piece cannot be used; None where they can."""
     try:
         arrays = read(checked, layout, piece)
-    except Exception:  # noqa: BLE001 - whatever the damage leads to, the piece can be measured again
-        return False
+    except Damaged as error:
+        return error.what
+    except Exception as error:  # noqa: BLE001 - whatever the damage leads to, the piece can be measured again
+        return " ".join(str(error).split())[:200]
     padding = ~layout.tokens.predicted[layout.rows(piece)]
-    return bool(np.isnan(arrays["loss"][padding]).all())
+    return None if np.isnan(arrays["loss"][padding]).all() else "there are losses at padding"

@@ -2,13 +2,14 @@
 
 import re
 import warnings
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from zerosum.checked_store import CheckedStore, no_checksums, open_checked
-from zerosum.errors import InputError
+from zerosum.errors import Damaged, InputError
 from zerosum.losses._piece import Pieces
 from zerosum.losses.quantities import RESERVED
 
@@ -34,6 +35,14 @@ def open_store(path: str | Path) -> xr.Dataset:
     Raises InputError where `path` is not such a store, and, when values are read, where a file of it is missing or has
     changed since it was written.
     """
+    store = open_damaged(path)
+    if _is_of_format_1(store.attrs) and store.attrs.get("complete") is True:
+        _require_chunks(Path(path), store)
+    return store
+
+
+def open_damaged(path: str | Path) -> xr.Dataset:
+    """As `open_store`, also where losses are missing that a complete store of format 1 should have."""
     folder = Path(path)
     try:
         # Not the path itself, in which zarr would see more than a path: a leading ~, or a::b.
@@ -62,13 +71,20 @@ def measured_quantities(store: xr.Dataset) -> tuple[str, ...]:
     return tuple(sorted(str(name) for name in store.data_vars if name not in RESERVED))
 
 
-def damaged(folder: Path, what: str) -> InputError:
+def damaged(folder: Path, what: str) -> Damaged:
     """The error for a file of a store that is missing or has changed. what: as "loss/c/0/0/0 is missing"."""
-    if _MEASURED.match(what):
-        remedy = "Start the same zerosum losses command again: it measures these losses anew."
-    else:
-        remedy = "Move it away and measure again, or choose another --store."
-    return InputError(f"{folder}: this store is damaged: {what}. {remedy}")
+    measures = "these losses" if _MEASURED.match(what) else "all losses"
+    return Damaged(folder, what, f"Start the same zerosum losses command again: it measures {measures} anew.")
+
+
+def _require_chunks(folder: Path, store: xr.Dataset) -> None:
+    """Raises Damaged where a chunk is missing, which zarr would read as NaN: format 1 has no list of its files."""
+    for name, variable in store.data_vars.items():
+        chunks = zip(variable.shape, variable.encoding["chunks"], strict=True)
+        for index in product(*(range(-(-size // chunk)) for size, chunk in chunks)):
+            file = f"{name}/c/{'/'.join(map(str, index))}"
+            if not (folder / file).is_file():
+                raise damaged(folder, f"{file} is missing")
 
 
 def _is_of_format_1(attrs: dict[str, Any]) -> bool:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from zerosum import deceleration
 from zerosum.deceleration import Analysis
-from zerosum.dissent import read_dissent
+from zerosum.dissent import DissentOverTraining, read_dissent
 from zerosum.errors import InputError
 from zerosum.gradients import GradientsOverTraining, read_gradients
 from zerosum.interference import doubling_pairs
@@ -21,6 +21,7 @@ from zerosum.runs._directory import RunDirectory
 from zerosum.runs._tokenizer import token_text
 
 CURVE, LOSSES, GRADIENTS = "The loss curve", "Per-token losses", "Per-token gradients"
+DISSENT = "Gradient dissent"
 Pair = tuple[int, int]
 R = TypeVar("R")
 Along = Callable[[Sequence[Pair]], Iterable[Pair]]
@@ -77,7 +78,7 @@ def read_run(source: str | Path, wanted: Wanted | None = None, *, name: str = ""
     curve = _curve(run, name, missing)
     losses = _losses(str(source), store, wanted or Wanted(), along, missing)
     gradients = _gradients(run, missing)
-    dissent = None if run is None else read_dissent(run.dissent, run.name)
+    dissent = _dissent(run, missing)
     records = tuple(record for record in (curve, losses, gradients, dissent) if record is not None)
     if not records:
         causes = (f"{one.what}: {one.why} {one.command}".strip() for one in missing)
@@ -161,6 +162,15 @@ def _gradients(run: RunDirectory | None, missing: list[Missing]) -> GradientsOve
         return read_gradients(run.gradients, run.name)
     except InputError as error:
         missing.append(Missing(GRADIENTS, _line(error), code="unusable"))
+        return None
+
+
+def _dissent(run: RunDirectory | None, missing: list[Missing]) -> DissentOverTraining | None:
+    """The records in the folder of dissent, if any; a damaged one does not take the rest of the run."""
+    try:
+        return None if run is None else read_dissent(run.dissent, run.name)
+    except InputError as error:
+        missing.append(Missing(DISSENT, _line(error), code="unusable"))
         return None
 
 

@@ -25,7 +25,7 @@ What is promised:
 
 from zerosum.sharing._claims import Busy, Claim, is_stale, locked, take
 from zerosum.sharing._job import Job
-from zerosum.sharing._records import Records, ResultCache
+from zerosum.sharing._records import Records, ResultCache, read_result
 from zerosum.sharing._work import Results, free_first, work_through
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "free_first",
     "is_stale",
     "locked",
+    "read_result",
     "take",
     "work_through",
 ]

@@ -1,5 +1,6 @@
 """Results that are small: one JSON file for each piece, whole or not there."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from zerosum.atomic import write_text
 from zerosum.sharing._work import Results
 
 Document = dict[str, Any]
+_SEAL = ',\n "sha256": "%s"\n}\n'  # end of a file: the sha256 of the text before
 
 
 class Records(Results[Document]):
@@ -49,7 +51,8 @@ class Records(Results[Document]):
 class ResultCache(Records):
     """Results of earlier calls, each used again only under the key that it was measured with.
 
-    key: everything the numbers depend on, as JSON. A file with another key counts as not finished, and is replaced.
+    key: everything the numbers depend on, as JSON. A file with another key counts as not finished, and is replaced;
+    so does a file that has changed since it was written.
     """
 
     def __init__(self, folder: Path, key: Document):
@@ -66,11 +69,33 @@ class ResultCache(Records):
 
     def add(self, piece: str, result: Document) -> None:
         """Write a result with its key. Raises ValueError where a number is not finite."""
-        text = json.dumps({"how": self._key, "measured": result}, indent=1, allow_nan=False)
-        write_text(self.file(piece), text + "\n")
+        text = json.dumps({"how": self._key, "measured": result}, indent=1, allow_nan=False).removesuffix("\n}")
+        write_text(self.file(piece), text + _SEAL % _sha256(text))
 
     def read(self, piece: str) -> Document | None:
         """The result of a piece under this key; None where it has to be measured."""
-        saved = super().read(piece)
-        result = saved.get("measured") if saved is not None and saved.get("how") == self._key else None
-        return result if isinstance(result, dict) else None
+        file = self.file(piece)
+        key, result = (read_result(file) if file.is_file() else None) or (None, None)
+        return result if key == self._key else None
+
+
+def read_result(file: Path) -> tuple[Document, Document] | None:
+    """Key and result in a file of a `ResultCache`; None where the file has changed since it was written.
+
+    Files of earlier versions have no sha256; their damage is noticed only where they cannot be read.
+    """
+    try:
+        text = file.read_bytes().decode("utf-8")
+        saved = json.loads(text)
+        sealed = saved.keys() != {"how", "measured"}
+        if sealed:
+            body = text[: -len(_SEAL % _sha256(""))]
+            saved = saved if text == body + _SEAL % _sha256(body) else {}
+        key, result = saved["how"], saved["measured"]
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
+    return (key, result) if isinstance(key, dict) and isinstance(result, dict) else None
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -103,6 +103,8 @@ def losses_at(store: Store, step: int) -> Float[np.ndarray, "S T"]:
         raise InputError(f"step {step}: not measured. Measured are: {', '.join(map(str, sorted(steps)))}.")
     try:
         loss = np.asarray(store["loss"].isel(checkpoint=steps.index(step)).transpose(*DIMS[1:]).to_numpy(), np.float32)
+    except InputError:
+        raise
     except Exception as error:  # zarr raises whatever a damaged piece happens to lead to
         cause = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"step {step}: its losses cannot be read ({cause}). Copy the store again.") from error

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zerosum.errors import InputError
+from zerosum.errors import Damaged, InputError
 from zerosum.interference._pairs import Pair, chosen_pairs
 from zerosum.interference.labelled._change import Store, UnitName, change_between, steps_of, units_of
 from zerosum.interference.labelled._measure import PairInterference, measure_pair
@@ -84,7 +84,7 @@ def measure_store(
     pairs: "doubling", "consecutive" or "100:200,200:1000". by: a name of `grouping_names()`. units: what is resampled,
     documents where the store knows at least 20 of them. text: decodes tokens. top: how many that gained and lost most
     are listed. along: wraps the pairs, for a progress bar. A pair that cannot be compared is listed, the others are
-    measured; InputError is raised for what is wrong with the call or the whole store.
+    measured; InputError is raised for what is wrong with the call or the whole store, and for damage to its files.
     """
     chosen, unpaired = chosen_pairs(pairs, steps_of(store))
     resampled = units_of(store, units)
@@ -94,6 +94,8 @@ def measure_store(
     for pair in along(chosen):
         try:
             change = change_between(store, *pair)
+        except Damaged:
+            raise
         except InputError as error:
             failed.append((pair, str(error)))
             continue
