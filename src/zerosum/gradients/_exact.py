@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from zerosum.gradients._oracle import oracle_sums
+from zerosum.gradients._agreement import is_causal, require_agreement
 from zerosum.gradients._sums import GradientSums
 from zerosum.gradients.layerwise._accumulators import Both, MassAccumulator, NetAccumulator
 from zerosum.gradients.layerwise._head import HeadPass
@@ -28,14 +28,12 @@ from zerosum.gradients.layerwise._pieces import Accumulator, Unsupported
 from zerosum.gradients.layerwise._position_accumulator import PositionAccumulator
 from zerosum.gradients.layerwise._recorder import Recorder
 from zerosum.gradients.layerwise._tail import Cut, Tail, find_tail
-from zerosum.gradients.parameters import ROUNDING, trainable
+from zerosum.gradients.parameters import trainable
 from zerosum.losses.forward import last_hidden, logits_of
 
 BLOCK = 16  # positions that share one forward pass; what lies beyond the token's own position is computed in vain
 TIMED = 4  # positions that are timed
-CLOSE = 1e-4  # relative to the largest gradient: what rounding may do in float32
 CONTRADICTION = 1e-3  # of sum |g| over all coordinates: beyond rounding
-EPS = torch.finfo(torch.float32).eps  # parts of many models are in float32, whatever the rest is in
 
 
 @dataclass(frozen=True)
@@ -235,18 +233,6 @@ def exact_seconds(model: Any, tokens: Any, layout: Layout, update: Mapping[str, 
     return (backward + max(took[1] - backward, 0.0) / BLOCK) / len(tokens)
 
 
-def is_causal(model: Any, tokens: Any) -> bool:
-    """Whether a token's loss is all in its prefix, whatever the text's length, by trying on the first sequence."""
-    n = tokens.shape[1] - 1
-    with torch.no_grad():
-        whole = logits_of(model, tokens[:1, :n])
-        noise = 1e-4 * float(whole.abs().max())
-        while n := n // 2:
-            if not torch.allclose(whole[:, :n], logits_of(model, tokens[:1, :n]), rtol=1e-4, atol=noise):
-                return False
-    return True
-
-
 def checked(layout: Layout, model: Any, tokens: Any) -> Layout:
     """The layout, once tokens of the first two sequences, measured together, agree with their own backward passes.
 
@@ -258,14 +244,6 @@ def checked(layout: Layout, model: Any, tokens: Any) -> Layout:
     tally = Tally(trainable(model), (len(two), last + 1), None)
     net, mass = passes(model, two, layout, positions, BLOCK, tally)
     which = [(s, k) for s in range(len(two)) for k in positions]
-    expected = oracle_sums(model, two, which=which, per_token=True)
-    assert expected.tokens is not None  # noqa: S101 - they were asked for
     at = tuple(np.transpose(which))
-    if not np.allclose(tally.numbers().l1[at], expected.tokens.l1[at], rtol=CLOSE):
-        raise Unsupported("a model whose layers mix sequences or positions")
-    noise = ROUNDING * EPS * max(float(size.max()) for size in expected.mass.values())  # of gradients that are 0
-    for name, size in expected.mass.items():
-        gap = max(float((mass[name] - size).abs().max()), float((net[name] - expected.net[name]).abs().max()))
-        if gap > CLOSE * float(size.max()) + noise + 1e-12:
-            raise Unsupported(f"a model that uses {name} in a way its layers do not show")
+    require_agreement(model, two, which, (net, mass), tally.numbers().l1[at])
     return layout

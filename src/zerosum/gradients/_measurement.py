@@ -15,8 +15,9 @@ from jaxtyping import Float, Float32, Int64
 
 from zerosum.errors import InputError
 from zerosum.gradients import _passes
+from zerosum.gradients._agreement import is_causal
 from zerosum.gradients._by_set import sets_of, within_sets
-from zerosum.gradients._exact import Layout, is_causal
+from zerosum.gradients._exact import Layout
 from zerosum.gradients._plan import Plan, choose, layout_or_why, require_room, require_sense, sample_sizes
 from zerosum.gradients._precision import dtype_error, narrow, require_dtype
 from zerosum.gradients._read_off import read_off
