@@ -63,6 +63,25 @@ def test_one_real_step_of_the_saved_optimizer(call, run):
     assert any("32 training sequences" in note for note in found["notes"])
 
 
+def test_a_step_is_taken_as_the_call_says(call, run):
+    """A batch of all 32 sequences, a new optimizer, no clipping: the update is known."""
+    options = ("--optimizer", "sgd:lr=0.5", "--clip", 0, "--batch-size", 32, "--json")
+    train = ("--data", run / "ids.npy", "--train", run / "train.npy")
+    code, out, said = call("gradients", run / "checkpoint-1", *train, *options)
+    assert code == 0, said
+    (found,) = one_document(out)["checkpoints"]
+    model, ids = load(run / "checkpoint-1"), torch.as_tensor(np.load(run / "train.npy"))
+    model(input_ids=ids, labels=ids).loss.backward()
+    update = {name: -0.5 * parameter.grad for name, parameter in model.named_parameters()}
+    expected = zerosum.gradient_interference(model, np.load(run / "ids.npy"), update)
+    assert found["M_first_order"] == pytest.approx(expected.first_order.M, rel=1e-4)
+    assert found["C_ug"] == pytest.approx(expected.C_ug, rel=1e-4)
+    assert any("SGD on 32 training sequences" in note for note in found["notes"])
+    assert not any("assumed" in note for note in found["notes"])
+    code, out, said = call("gradients", run / "checkpoint-1", *train, "--batch-size", 99)
+    assert (code, "too few for a batch of 99" in said, "--batches" in said) == (2, True, False)
+
+
 def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, monkeypatch):
     arguments = ("gradients", run, "--data", run / "ids.npy", "--method", "sampled", "--sample", 48)
     code, out, said = call(*arguments, "--json")
@@ -145,6 +164,7 @@ def test_an_answer_of_many_checkpoints_with_intervals_is_one_screen(call, run):
     [
         (["--after", "checkpoint-2"], "3 checkpoints"),
         (["--train", "train.npy", "--after", "checkpoint-2"], "two updates"),
+        (["--clip", "0"], "Give --train"),
         (["--store", "."], "not the name of a folder"),
         (["--store", "checkpoint-1"], "something else"),
     ],

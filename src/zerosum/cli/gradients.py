@@ -22,6 +22,7 @@ from zerosum.cli.options import Details, expand_option_groups
 from zerosum.cli.output import made_with, make_folder, say_written, write_report
 from zerosum.cli.progress import progress
 from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
+from zerosum.cli.step_options import Stepping
 from zerosum.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from zerosum.gradients import GradientInterference
     from zerosum.gradients.run import Progress, UpdateOf
     from zerosum.show.report import Report
+    from zerosum.tokens import TokenSequences
 
 
 class MethodChoice(StrEnum):
@@ -59,6 +61,7 @@ def gradients(
         list[str] | None,
         typer.Option(metavar="DATA", help="The update is one real step of the saved optimizer on a batch of this."),
     ] = None,
+    stepping: Stepping,
     method: Annotated[
         MethodChoice,
         typer.Option(help="auto: exact where that fits the budget, else sampled; general for layers not known."),
@@ -95,7 +98,7 @@ def gradients(
 
     size, place = batch_tokens(tokens_per_batch), usable_device(device)
     choice = Choice(method.value, sample, seed, budget, size, dtype=dtype_named(dtype, ("float32", "bfloat16")))
-    update = _update(after, train, data, choice, place)
+    update = _update(after, train, data, stepping, choice, place)
     if out is not None:
         make_folder(out)
     runs, failed = each([(checkpoint, checkpoint)], lambda source: _opened(source, after))
@@ -122,19 +125,32 @@ def _bars(show: "Show") -> "Progress":
     return progress_of
 
 
-def _update(after: str | None, train: list[str] | None, data: Data, choice: Any, device: str) -> "UpdateOf":
+def _update(
+    after: str | None, train: list[str] | None, data: Data, stepping: Stepping, choice: Any, device: str
+) -> "UpdateOf":
     """The update whose effect is measured, as it was asked for."""
     from zerosum.gradients.run import difference_to, no_update
-    from zerosum.training.saved_step import MOST_TRAIN, saved_step
+    from zerosum.training.optimizer_choice import Choice
+    from zerosum.training.real_steps import MOST_TRAIN
+    from zerosum.training.saved_step import saved_step
 
     if after is not None and train:
         raise InputError("--after and --train: two updates. Give one of them.")
+    if not train and stepping != Stepping():
+        raise InputError(
+            "--optimizer, --clip and --batch-size are of a step on --train. Give --train, or leave them out."
+        )
     if after is not None:
         return difference_to(after, device)
     if not train:
         return no_update
     text = replace(data, data=train, max_sequences=MOST_TRAIN)
-    return saved_step(lambda folder, config: text.read(folder, config)[0], choice.seed, choice.tokens_per_batch)
+    optimizer = Choice.parse(stepping.optimizer)
+
+    def read(folder: Path, config: Any) -> "TokenSequences":
+        return text.read(folder, config)[0]
+
+    return saved_step(read, optimizer, stepping.clip, stepping.batch_size, choice.seed, choice.tokens_per_batch)
 
 
 def _opened(source: str, after: str | None) -> "Run":

@@ -13,7 +13,7 @@ from zerosum.cli.options import Details, expand_option_groups
 from zerosum.cli.output import made_with, make_folder, say_written, write_report
 from zerosum.cli.progress import following
 from zerosum.cli.sources import AsJson, each, finish, print_json
-from zerosum.training.optimizers import optimizer_names
+from zerosum.cli.step_options import Stepping
 
 if TYPE_CHECKING:
     from zerosum.interference.labelled import CheckpointSteps
@@ -39,26 +39,10 @@ def step(
         ),
     ],
     text: Data,
-    optimizer: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME:lr=RATE,...",
-            help="saved: the state beside the weights; saved:lr=RATE with another rate. Where none was saved "
-            f"a new optimizer ({', '.join(optimizer_names())}) with its numbers, as in adamw:lr=RATE,beta1=..,beta2=..",
-        ),
-    ] = "saved",
-    clip: Annotated[
-        float | None,
-        typer.Option(
-            metavar="NORM", help="Largest norm of the gradient, 0 for none. Without it the run's; unknown: 1."
-        ),
-    ] = None,
+    stepping: Stepping,
     batches: Annotated[
         int | None,
         typer.Option(min=1, metavar="K", help="Steps, each from the checkpoint. Without it up to 8."),
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, metavar="S", help="Training sequences of a step. Without it the run's, or 32.")
     ] = None,
     out: Annotated[
         Path | None,
@@ -76,10 +60,11 @@ def step(
     every token are measured before and after, on the batch itself and on held-out text.
     """
 
-    from zerosum.training.checkpoint_steps import MOST_TRAIN, StepOptions, measure_steps
+    from zerosum.training.checkpoint_steps import StepOptions, measure_steps
+    from zerosum.training.real_steps import MOST_TRAIN
 
     size, place = batch_tokens(tokens_per_batch), usable_device(device)
-    options = StepOptions(optimizer, clip, batches, batch_size, seed, place, size)
+    options = StepOptions(stepping.optimizer, stepping.clip, batches, stepping.batch_size, seed, place, size)
     train_text = replace(text, data=train, max_sequences=MOST_TRAIN)
 
     def measured(source: str) -> "CheckpointSteps":

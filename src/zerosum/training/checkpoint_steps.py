@@ -9,12 +9,10 @@ from zerosum.checkpoints import load_model, only_checkpoint
 from zerosum.interference.labelled import BatchStep, CheckpointSteps, measure_changes
 from zerosum.tokens import TokenSequences
 from zerosum.training.optimizer_choice import Choice
-from zerosum.training.real_steps import draw_batches, left_out, real_steps
+from zerosum.training.real_steps import MOST_TRAIN, draw_batches, left_out, real_steps, step_size
 from zerosum.training.updater import Updater, find_updater
 
 BATCHES = 8  # where the training data suffices
-BATCH_SIZE = 32  # sequences, where the run does not say
-MOST_TRAIN = 16_384  # sequences of training text that batches are drawn from, as `train` reads them
 
 Read = Callable[[Path, Any], TokenSequences]
 """Reads tokens for a model: its folder, its config -> the sequences."""
@@ -66,15 +64,7 @@ def measure_steps(
 
 def _sizes(available: int, options: StepOptions, updater: Updater) -> tuple[int, int, list[str]]:
     """Sequences of a batch, number of batches, and notes on what was assumed about them."""
-    notes = []
-    batches, size = options.batches, options.batch_size
-    if size is None:
-        size = updater.batch_size or BATCH_SIZE
-        if updater.batch_size is None:
-            notes.append(
-                f"the run's batch size is not saved: {size} sequences assumed. R, D and M of a step depend on it; give "
-                "--batch-size"
-            )
+    batches, (size, notes) = options.batches, step_size(updater, options.batch_size)
     if available == MOST_TRAIN:
         notes.append(f"batches are drawn from the first {MOST_TRAIN:,} training sequences")
     if batches is None:

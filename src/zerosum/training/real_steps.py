@@ -18,6 +18,8 @@ from zerosum.training.step import update
 from zerosum.training.updater import Updater
 
 MOST_LOGITS = 2**25  # logits in memory during a backward pass: 128 MiB, and as much again for their gradient
+BATCH_SIZE = 32  # training sequences of a step, where the run does not say
+MOST_TRAIN = 16_384  # sequences of training text that batches are drawn from
 MOST_TOKENS = 8_192  # tokens in a forward and backward pass; more is not faster
 
 
@@ -36,6 +38,17 @@ class RealStep:
     grad_norm: float
 
 
+def step_size(updater: Updater, wanted: int | None) -> tuple[int, list[str]]:
+    """Sequences of a step: those wanted, or the run's, or 32, and a note where they are assumed."""
+    size = wanted or updater.batch_size
+    if size is not None:
+        return size, []
+    return BATCH_SIZE, [
+        f"the run's batch size is not saved: {BATCH_SIZE} sequences assumed. What a step does depends on it; give "
+        "--batch-size"
+    ]
+
+
 def draw_batches(n_sequences: int, size: int, number: int, seed: int) -> Int64[np.ndarray, "K s"]:
     """Indices of the sequences in each of `number` batches of `size`, drawn at random without replacement.
 
@@ -43,9 +56,11 @@ def draw_batches(n_sequences: int, size: int, number: int, seed: int) -> Int64[n
     [0, 1, 2, 3, 4, 5]
     """
     if size * number > n_sequences:
+        wanted = f"a batch of {size}" if number == 1 else f"{number} batches of {size}"
+        fewer = "" if number == 1 else " or --batches"
         raise InputError(
-            f"{n_sequences} training sequences: too few for {number} batches of {size}. Give more --train data, or a "
-            "smaller --batch-size or --batches."
+            f"{n_sequences} training sequences: too few for {wanted}. Give more --train data, or a smaller "
+            f"--batch-size{fewer}."
         )
     drawn = np.random.default_rng(seed).permutation(n_sequences)[: size * number]
     return drawn.reshape(number, size).astype(np.int64)
