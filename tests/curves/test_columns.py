@@ -2,7 +2,7 @@
 
 import pytest
 
-from zerosum.curves.columns import ALIASES, STAND_INS, Chooser, _plain, choose_columns
+from zerosum.curves.columns import ALIASES, STAND_INS, Chooser, choose_columns, plain
 from zerosum.errors import InputError
 
 
@@ -35,7 +35,7 @@ def test_known_names(names, expected):
 def test_each_name_means_one_thing():
     names = [name for table in (ALIASES, STAND_INS) for aliases in table.values() for name in aliases]
     assert len(names) == len(set(names))
-    assert all(name == _plain(name) for name in names)
+    assert all(name == plain(name) for name in names)
 
 
 def test_value_is_a_loss_only_in_tensorboards_export():

@@ -66,7 +66,7 @@ def test_rows_of_other_kinds_between(write):
         ("{}\n", "there are none"),
         ('{"step": 1, "loss": ' + "9" * 400 + "}\n", "without a loss|infinite"),
         ('{"step": 1, "loss": ' + "[" * 100_000 + "\n", "no complete line of JSON"),
-        ('{"step": true, "loss": true}\n', "1 of 1 values of 'step' are not numbers"),
+        ('{"step": true, "loss": true}\n', "1 of 1 values of 'loss' are not numbers"),
     ],
 )
 def test_files_that_are_no_curve(write, text, message):

@@ -18,7 +18,8 @@ rows = st.lists(st.tuples(st.integers(0, 2**52), positive, positive, st.floats(-
 def test_round_trip(tmp_path, rows, whole, with_tokens, with_lr):
     step, loss, tokens, lr = np.array(sorted(rows), dtype=float).T
     step = step if whole else step / 3
-    before = clean_curve("a", step, loss, tokens=tokens if with_tokens else None, lr=lr if with_lr else None)
+    given = {"tokens": tokens if with_tokens else None, "lr": lr if with_lr else None}
+    before = clean_curve("a", step, loss, **given, on_repeat="last")
     write_curve(before, tmp_path / "a.csv")
     after = read_curve(tmp_path / "a.csv")
     for axis in ("step", "loss", "tokens", "lr"):

@@ -29,6 +29,9 @@ def curves(
         Path | None,
         typer.Option(help="CSV file to write; of several sources, a folder. Replaces older files, never a source."),
     ] = None,
+    join: Annotated[
+        bool, typer.Option("--join", help="The sources are one run before and after its restarts: make one curve.")
+    ] = False,
     read: Reading,
     as_json: AsJson = False,
 ) -> None:
@@ -37,13 +40,17 @@ def curves(
     The columns written are step,tokens,loss,lr; tokens and lr only where the source has them. Losses are in nats per
     token.
     """
-    if out is not None and len(sources) > 1:
+    if out is not None and len(sources) > 1 and not join:
         if out.suffix.lower() == ".csv" and not _is_folder(out):
             raise InputError(f"{out}: several sources cannot be written to one file. Give --out a folder.")
         make_folder(out)
     read_curves, failed = each([(source, source) for source in sources], read)
     # All are read before anything is written: a file may be the log of a folder that is named later.
     protected = {*sources, *(curve.source for _, curve in read_curves)}
+    if join:  # a run without one of its parts would be another curve
+        parts = [] if failed else [(sources[0], [curve for _, curve in read_curves])]
+        read_curves, unjoined = each(parts, read.join)
+        failed += unjoined
     targets = _targets(out, [curve for _, curve in read_curves])
     jobs = [(source, (curve, path)) for (source, curve), path in zip(read_curves, targets, strict=True)]
     done, unwritten = each(jobs, lambda job: _written(*job, protected))

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zerosum.errors import InputError
+
 if TYPE_CHECKING:
     from zerosum.curves import LossCurve
+    from zerosum.curves.cleaning import OnRepeat as CurveOnRepeat
     from zerosum.deceleration import Analysis
 
 
@@ -26,6 +29,14 @@ class OnResume(StrEnum):
     LAST = "last"
     FIRST = "first"
     ERROR = "error"
+
+
+class OnRepeat(StrEnum):
+    """Which of several losses of one step is taken."""
+
+    LAST = "last"
+    FIRST = "first"
+    MEAN = "mean"
 
 
 class ProcedureChoice(StrEnum):
@@ -54,9 +65,24 @@ class Reading:
     step: Annotated[str | None, _column("step", "step")] = None
     tokens: Annotated[str | None, _column("tokens", "tokens seen")] = None
     lr: Annotated[str | None, _column("lr", "learning rate")] = None
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where", metavar="COLUMN=VALUE", help="Read these rows of a table that holds several runs; repeatable."
+        ),
+    ] = None
+    job: Annotated[
+        int | None,
+        typer.Option(
+            "--job", min=1, metavar="N", help="Of jobs one after the other in a log, which; else the longest."
+        ),
+    ] = None
     on_resume: Annotated[
         OnResume, typer.Option("--on-resume", help="Of steps trained twice, after a restart, which stays; or refuse.")
     ] = OnResume.LAST
+    on_repeat: Annotated[
+        OnRepeat | None, typer.Option("--on-repeat", help="Where most steps have several losses, which is taken.")
+    ] = None
     bytes_per_token: Annotated[
         float | None,
         typer.Option(
@@ -74,9 +100,31 @@ class Reading:
             step=self.step,
             tokens=self.tokens,
             lr=self.lr,
+            where=self._where(),
+            job=self.job,
             on_resume=self.on_resume.value,
+            on_repeat=self._repeat,
             bytes_per_token=self.bytes_per_token,
         )
+
+    def join(self, parts: "list[LossCurve]") -> "LossCurve":
+        """One curve of the parts of one run."""
+        from zerosum.curves import join_curves
+
+        return join_curves(parts, on_resume=self.on_resume.value, on_repeat=self._repeat)
+
+    @property
+    def _repeat(self) -> "CurveOnRepeat | None":
+        return None if self.on_repeat is None else self.on_repeat.value
+
+    def _where(self) -> dict[str, str]:
+        chosen = {}
+        for text in self.where or ():
+            column, equals, value = text.partition("=")
+            if not (column and equals):
+                raise InputError(f"--where {text[:60]!r}: not COLUMN=VALUE. Write for example --where model=small.")
+            chosen[column] = value
+        return chosen
 
 
 @dataclass(frozen=True)

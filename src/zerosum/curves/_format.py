@@ -9,11 +9,13 @@ import numpy as np
 from jaxtyping import Float
 
 from zerosum.curves._note import Note
+from zerosum.curves._table import Cells
+from zerosum.curves.columns import Chooser
 from zerosum.curves.numerals import Numerals
+from zerosum.curves.series import read_series
 
 HEAD_BYTES = 65_536  # how much of a file a format sees to recognise it
-# Which of the names a reader found are the step, the loss, ...: axis -> the source's own name.
-Choose = Callable[[Sequence[str]], dict[str, str]]
+Choose = Chooser  # which of the names a reader found are the step, the loss, ...
 # The files of a folder that a format knows -> runs, each the files it is written in, in order.
 Runs = Callable[[Sequence[Path]], list[tuple[Path, ...]]]
 
@@ -66,10 +68,27 @@ def columns_of_rows(
 ) -> Columns:
     """Logged objects, one for each row, as `Columns`. label: what an error calls the source."""
     noted = list(notes)
-    chosen = choose(list(dict.fromkeys(key for row in rows for key in row)))
-    numerals = Numerals(label, noted)
-    axes = {axis: numerals.read(axis, name, [row.get(name) for row in rows]) for axis, name in chosen.items()}
+    table = _Rows(rows, list(dict.fromkeys(key for row in rows for key in row)), Numerals(label, noted))
+    axes, chosen = read_series(table, choose)
     return Columns(axes, chosen, tuple(noted), format, title)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Logged objects as a table."""
+
+    rows: Sequence[dict[str, Any]]
+    names: Sequence[str]
+    numerals: Numerals
+
+    def numbers(self, axis: str, name: str) -> Float[np.ndarray, " n"]:
+        return self.numerals.read(axis, name, self._column(name))
+
+    def cells(self, name: str) -> Cells:
+        return self._column(name)
+
+    def _column(self, name: str) -> list[Any]:
+        return [row.get(name) for row in self.rows]
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:

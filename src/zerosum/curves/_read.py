@@ -1,14 +1,15 @@
 """`read_curve`: a path -> a `LossCurve`, whatever wrote the file."""
 
 import re
+from collections.abc import Mapping
 from fnmatch import fnmatch
 from os import PathLike
 from pathlib import Path
 
 from zerosum.curves._curve import LossCurve
 from zerosum.curves._format import HEAD_BYTES, Columns, Format
-from zerosum.curves.cleaning import OnResume, clean_curve
-from zerosum.curves.columns import Chooser
+from zerosum.curves.cleaning import OnRepeat, OnResume, clean_curve
+from zerosum.curves.columns import ALIASES, Chooser
 from zerosum.curves.folders import Log, find_log
 from zerosum.curves.formats import known_formats
 from zerosum.curves.units import in_nats
@@ -34,7 +35,10 @@ def read_curve(
     step: str | None = None,
     tokens: str | None = None,
     lr: str | None = None,
+    where: Mapping[str, str] | None = None,
+    job: int | None = None,
     on_resume: OnResume = "last",
+    on_repeat: OnRepeat | None = None,
     bytes_per_token: float | int | None = None,
 ) -> LossCurve:
     """Read the training loss curve that a file, a run's folder or a W&B run holds.
@@ -44,6 +48,9 @@ def read_curve(
     nanochat, torchtitan or Megatron; a folder with one of them in the place its trainer puts it; or
     `wandb:entity/project/run_id`. The format is told by the content, else by the name.
     loss, step, tokens, lr: column names, where the usual ones are not used or several fit.
+    where: the rows to read, by column and value, such as {"model": "small"}, where a table holds several runs.
+    job: which job of a log to read, from 1, where several follow each other; None reads the longest and says so.
+    on_repeat: what to take where most steps have several losses that no column tells apart: "last", "first", "mean".
     on_resume: which of the steps trained twice stays when a run was resumed, or "error".
     bytes_per_token: says that the loss is in bits per byte, and converts it.
     What was changed on the way is in the curve's `cleaning`; the format and columns in `format` and `columns`.
@@ -52,30 +59,37 @@ def read_curve(
     """
     overrides = {"loss": loss, "step": step, "tokens": tokens, "lr": lr}
     if isinstance(source, str) and is_online(source):
-        choose = Chooser(source, overrides)
+        choose = Chooser(source, overrides, where or {})
         label, name, log = source, source.rstrip("/").rsplit("/", 1)[-1], Log((), None)
         columns = read_online(source, choose)
     else:
         path = Path(source)
         log, form = _log_at(path)
         label = str(log.files[-1] if len(log.files) == 1 else path)
-        choose = Chooser(label, overrides)
+        choose = Chooser(label, overrides, where or {})
         name = _name_of(path)
         columns = _read_files(form, log, choose)
+    if choose.where and not choose.rows_chosen:
+        raise InputError(f"{label}: a log without columns of labels ({columns.format}). Leave out where (--where).")
     factor = None if bytes_per_token is None else float(bytes_per_token)
-    losses, converted = in_nats(columns.axes["loss"], columns.names["loss"], factor, label)
+    axes = columns.axes
+    losses, converted = in_nats(axes["loss"], columns.names["loss"], factor, label, axes.get("perplexity"))
     title = " ".join(columns.title.split())[:200]
     return clean_curve(
         title or name,
-        columns.axes["step"],
+        axes["step"],
         losses,
-        tokens=columns.axes.get("tokens"),
-        lr=columns.axes.get("lr"),
+        tokens=axes.get("tokens"),
+        lr=axes.get("lr"),
+        epoch=axes.get("epoch"),
+        total_steps=axes.get("total_steps"),
         source=label,
         format=columns.format,
         notes=(*log.notes, *columns.notes, *choose.notes, *converted),
-        columns=columns.names,
+        columns={axis: name for axis, name in columns.names.items() if axis in ALIASES},
         on_resume=on_resume,
+        on_repeat=on_repeat,
+        job=job,
     )
 
 

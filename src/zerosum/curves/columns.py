@@ -3,12 +3,13 @@
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from zerosum.curves._note import Note, left_out
 from zerosum.errors import InputError
 
 ALIASES: dict[str, tuple[str, ...]] = {
-    # Names as the trainers write them, in the spelling that `_plain` brings every name to. Validation and averaged
+    # Names as the trainers write them, in the spelling that `plain` brings every name to. Validation and averaged
     # losses are left out on purpose.
     "step": (
         "step",
@@ -74,33 +75,44 @@ STAND_INS: dict[str, tuple[str, ...]] = {
     "step": ("_step",),
     "loss": ("train/train_loss", "bpb", "train_bpb", "train/bpb"),
 }
+# Columns that tell how the others are to be read. They are used where they are there, and never missed.
+HELPERS: dict[str, tuple[str, ...]] = {
+    "epoch": ("epoch", "epochs", "ep", "train/epoch", "trainer/epoch", "current_epoch", "epoch_num"),
+    "total_steps": ("total_steps", "max_steps", "total_iters", "max_iters", "train_iters", "num_steps"),
+    "perplexity": ("ppl", "perplexity", "train_ppl", "train/ppl", "ppl/train", "train_perplexity", "train/perplexity"),
+}
 TENSORBOARD_EXPORT = {"wall_time", "step", "value"}  # one tag, which only the file's name tells
 NEEDED = ("step", "loss")
+_LOSS_TAG = re.compile(r"(?<![a-z])(loss|nll|ce|xent|cross_?entropy|bpb)(?![a-z])|loss")
+_OTHER_TAG = re.compile(
+    r"(?<![a-z])(lr|rate|val|valid|validation|eval|test|scale|aux|z_loss|ppl|perplexity|norm)(?![a-z])"
+)
 
 
 class Chooser:
-    """Picks the columns of one source as `choose_columns` does, and keeps notes on the choice."""
+    """Picks the columns of one source as `choose_columns` does, and keeps notes on the choice.
 
-    def __init__(self, source: str, overrides: Mapping[str, str | None]):
-        self.source, self.overrides = source, overrides
+    where: of which rows, by column and value. rows_chosen: set by whoever chose them; not all formats have such rows.
+    """
+
+    def __init__(
+        self, source: str, overrides: Mapping[str, str | None], where: Mapping[str, str] = MappingProxyType({})
+    ):
+        self.source, self.overrides, self.where = source, overrides, where
         self.notes: list[Note] = []
+        self.rows_chosen = False
 
     def __call__(self, names: Sequence[str]) -> dict[str, str]:
         """Map each axis to the source's own name for it."""
         chosen = choose_columns(names, self.source, self.overrides)
         for axis, name in chosen.items():
-            others = [other for other in names if _plain(other) in STAND_INS.get(axis, ()) and other != name]
+            others = [other for other in names if plain(other) in STAND_INS.get(axis, ()) and other != name]
             if others and self.overrides.get(axis) is None:
                 self.notes.append(
                     Note("column-chosen", f"the {axis} is {name!r}; {others[0]!r} is there too and was not used")
                 )
-        if _plain(chosen["loss"]) == "value" and self.overrides.get("loss") is None:
-            self.notes.append(
-                Note(
-                    "column-chosen",
-                    f"the loss is {chosen['loss']!r} of TensorBoard's CSV export, which does not name its tag",
-                )
-            )
+        if plain(chosen["loss"]) == "value" and self.overrides.get("loss") is None:
+            self.notes.append(_exported_tag(chosen["loss"], self.source))
         if chosen["step"] == chosen.get("tokens"):
             self.notes.append(
                 Note(
@@ -109,7 +121,7 @@ class Chooser:
                 )
             )
         for axis in ALIASES:
-            candidates = [] if axis in chosen else _matching(axis, names)
+            candidates = [] if axis in chosen else matching(axis, names)
             if candidates:
                 self.notes.append(
                     left_out(axis, f"it could be any of {_listed(candidates)}; choose one with {axis}=NAME")
@@ -117,8 +129,24 @@ class Chooser:
         return chosen
 
 
+def _exported_tag(column: str, source: str) -> Note:
+    """A note on the tag of TensorBoard's CSV export. Raises InputError where the file's name says it is no loss."""
+    in_name = re.search(r"tag-(.+?)(?:\.csv)?$", source)
+    if in_name is None:
+        text = f"the loss is {column!r} of TensorBoard's CSV export, which does not name its tag"
+        return Note("column-chosen", text)
+    tag = in_name[1]
+    name = plain(tag)
+    if not _LOSS_TAG.search(name) or _OTHER_TAG.search(name):
+        raise InputError(
+            f"{source}: the tag in the file's name, {tag[:60]!r}, is no training loss. Give the export of the loss; "
+            f"to read it all the same say loss={column} (--loss {column})."
+        )
+    return Note("column-chosen", f"the loss is {column!r}; the tag in the file's name is {tag[:60]!r}")
+
+
 def choose_columns(names: Sequence[str], source: str, overrides: Mapping[str, str | None]) -> dict[str, str]:
-    """Map "step", "loss" and, where there, "tokens" and "lr" to the source's own column names.
+    """Map "step", "loss" and, where there, "tokens", "lr" and the axes of HELPERS to the source's own column names.
 
     names: the columns as the source spells them. overrides: what the caller chose, by axis, or None.
     Raises InputError where a column is missing, or where two could be meant: it lists the choices.
@@ -129,7 +157,7 @@ def choose_columns(names: Sequence[str], source: str, overrides: Mapping[str, st
     chosen = {}
     for axis in ALIASES:
         wanted = overrides.get(axis)
-        candidates = [_named(wanted, names, source, axis)] if wanted is not None else _matching(axis, names)
+        candidates = [_named(wanted, names, source, axis)] if wanted is not None else matching(axis, names)
         if len(candidates) > 1 and axis in NEEDED:
             raise InputError(
                 f"{source}: the {axis} could be any of {_listed(candidates)}. "
@@ -141,11 +169,15 @@ def choose_columns(names: Sequence[str], source: str, overrides: Mapping[str, st
             )
         if len(candidates) == 1:
             chosen[axis] = candidates[0]
+    for axis, known in HELPERS.items():
+        candidates = [name for name in names if plain(name) in known and name not in chosen.values()]
+        if len(candidates) == 1:
+            chosen[axis] = candidates[0]
     return chosen
 
 
 def _remedy(axis: str, names: Sequence[str]) -> str:
-    tokens = _matching("tokens", names) if axis == "step" else []
+    tokens = matching("tokens", names) if axis == "step" else []
     if len(tokens) == 1:
         return f"To count in tokens in the place of steps say step={tokens[0]} (--step {shlex.quote(tokens[0])})."
     return f"Name it with {axis}=NAME (--{axis} NAME)."
@@ -163,20 +195,21 @@ def _named(wanted: str, names: Sequence[str], source: str, axis: str) -> str:
     return matches[0]
 
 
-def _matching(axis: str, names: Sequence[str]) -> list[str]:
-    own = [name for name in names if _plain(name) in ALIASES[axis]]
+def matching(axis: str, names: Sequence[str]) -> list[str]:
+    """The names that are known for an axis; stand-ins only where there is no other."""
+    own = [name for name in names if plain(name) in ALIASES[axis]]
     stand_ins = STAND_INS.get(axis, ())
-    if axis == "loss" and {_plain(name) for name in names} == TENSORBOARD_EXPORT:
+    if axis == "loss" and {plain(name) for name in names} == TENSORBOARD_EXPORT:
         stand_ins += ("value",)
-    return own or [name for name in names if _plain(name) in stand_ins]
+    return own or [name for name in names if plain(name) in stand_ins]
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """A name in its normal spelling: lower case, `/` between its parts, `_` between its words.
 
     W&B's CSV export says "run name - train/loss", with __MIN and __MAX columns beside it that match no alias.
 
-    >>> _plain("fox - Train.CE-Loss")
+    >>> plain("fox - Train.CE-Loss")
     'train/ce_loss'
     """
     words = name.rsplit(" - ", 1)[-1].strip().lower()

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
-from zerosum.curves._format import Choose, Columns, columns_of_rows, flat
+from zerosum.curves._format import Columns, columns_of_rows, flat
+from zerosum.curves.columns import Chooser
 from zerosum.errors import InputError, MissingExtra
 
 _SOURCE = re.compile(r"(?:wandb:(?://)?|https://[\w.-]+/)([\w.-]+)/([\w.-]+)/(?:runs/)?([\w.-]+)/?(?:[?#].*)?")
@@ -19,7 +20,7 @@ def is_online(source: str) -> bool:
     return source.startswith(("wandb:", "https://"))
 
 
-def read_online(source: str, choose: Choose, api: Any = None) -> Columns:
+def read_online(source: str, choose: Chooser, api: Any = None) -> Columns:
     """Read the columns that `choose` picks, every logged row of them.
 
     source: `wandb:entity/project/run_id`, or the address of the run's page. api: a `wandb.Api`; None makes one.
@@ -45,9 +46,11 @@ def read_online(source: str, choose: Choose, api: Any = None) -> Columns:
         ) from None
     if not rows:
         raise InputError(f"{source}: the run has no history. Name a run that logged its loss.")
-    return columns_of_rows(
-        rows, (lambda _: chosen) if chosen else choose, source, notes=(), format="wandb online", title=title
-    )
+    if chosen is not None:  # the columns are known, and what there is to say about them was said
+        there = {key for row in rows for key in row}
+        fixed: dict[str, str | None] = {axis: name for axis, name in chosen.items() if name in there}
+        choose = Chooser(source, fixed, choose.where)
+    return columns_of_rows(rows, choose, source, notes=(), format="wandb online", title=title)
 
 
 def _api() -> Any:

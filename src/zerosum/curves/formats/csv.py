@@ -14,7 +14,9 @@ from jaxtyping import Float
 
 from zerosum.curves._format import HEAD_BYTES, Choose, Columns, Format
 from zerosum.curves._note import Note
+from zerosum.curves._table import Cells
 from zerosum.curves.numerals import COUNTS, Numerals, is_number, may_be_grouped
+from zerosum.curves.series import read_series
 from zerosum.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,25 +92,43 @@ def read_table(paths: tuple[Path, ...], choose: Choose) -> Columns:
     layout = layout_of(head)
     if layout is None:
         raise InputError(f"{path}: no table with a header and rows of numbers ({_found(head)}). {EXPECTED}")
-    # Without a header the columns are called by their place, so that they can be chosen but are never guessed.
-    names = layout.header or [f"column {k + 1}" for k in range(layout.width)]
-    chosen = choose(names)
-    for axis, name in chosen.items():
-        if names.count(name) > 1:
-            raise InputError(f"{path}: {names.count(name)} columns are called {name!r} ({axis}). Rename all but one.")
-    frame = _frame(path, layout)
     notes: list[Note] = []
-    axes = {}
     numerals = Numerals(str(path), notes, layout.delimiter != ",", "." if layout.delimiter == "," else "")
-    for axis in sorted(chosen, key=lambda axis: axis in COUNTS):
-        column = frame.iloc[:, names.index(chosen[axis])]
-        axes[axis] = _numbers(path, layout, column, axis, chosen[axis], numerals)
+    axes, chosen = read_series(_Table(path, layout, _frame(path, layout), numerals), choose)
     if _last_row_is_cut_off(path, axes["step"]):
         notes.append(
             Note("cut-off", f"the last line (step {axes['step'][-1]:g}) has no end, is likely cut off and was dropped")
         )
         axes = {axis: values[:-1] for axis, values in axes.items()}
     return Columns(axes, chosen, tuple(notes), {",": "csv", "\t": "tsv"}.get(layout.delimiter, "csv"))
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The columns of a frame by name."""
+
+    path: Path
+    layout: Layout
+    frame: "pd.DataFrame"
+    numerals: Numerals
+
+    @property
+    def names(self) -> list[str]:
+        # Without a header the columns are called by their place, so that they can be chosen but are never guessed.
+        return self.layout.header or [f"column {k + 1}" for k in range(self.layout.width)]
+
+    def numbers(self, axis: str, name: str) -> Float[np.ndarray, " n"]:
+        same = self.names.count(name)
+        if same > 1:
+            raise InputError(f"{self.path}: {same} columns are called {name!r} ({axis}). Rename all but one.")
+        return _numbers(self.path, self.layout, self._column(name), axis, name, self.numerals)
+
+    def cells(self, name: str) -> Cells:
+        column = self._column(name)
+        return column.to_numpy() if column.dtype.kind in "fiub" else column.tolist()
+
+    def _column(self, name: str) -> "pd.Series":
+        return self.frame.iloc[:, self.names.index(name)]
 
 
 def _found(head: bytes) -> str:

@@ -34,7 +34,7 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
         rows = [
             dict(zip(lengths, values, strict=True)) for values in zip(*(lists[name] for name in lengths), strict=True)
         ]
-        return columns_of_rows(rows or [dict.fromkeys(lengths)], lambda _: chosen, str(path), notes=(), format="json")
+        return columns_of_rows(rows or [dict.fromkeys(lengths)], choose, str(path), notes=(), format="json")
     rows = [flat(row) for row in whole if isinstance(row, dict)] if isinstance(whole, list) else []
     if not rows:
         raise InputError(f"{path}: no rows in it. Give an array of objects, one for each logged step.")

@@ -7,7 +7,8 @@ FORMAT = TextLog(
     name="nanochat log",
     rows=(
         # lrm is a factor on several learning rates, not a learning rate: it has to be asked for.
-        rf"{START}step (?P<step>\d+)(?:/\d+)? \([\d.]+%\) \| loss: (?P<loss>{NUMBER})(?: \| lrm: (?P<lrm>{NUMBER}))?",
+        rf"{START}step (?P<step>\d+)(?:/(?P<total_steps>\d+))? \([\d.]+%\) \| loss: (?P<loss>{NUMBER})"
+        rf"(?: \| lrm: (?P<lrm>{NUMBER}))?",
     ),
     tokens=r"Total batch size (?P<tokens>\d[\d,]*) =>",
     notes=(

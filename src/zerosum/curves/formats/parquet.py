@@ -1,5 +1,6 @@
 """Parquet tables, read by pyarrow: the extra `parquet`."""
 
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from jaxtyping import Float
 
 from zerosum.curves._format import Choose, Columns, Format
 from zerosum.curves._note import Note
+from zerosum.curves._table import Cells
 from zerosum.curves.numerals import Numerals
+from zerosum.curves.series import read_series
 from zerosum.errors import InputError, MissingExtra
 
 
@@ -25,11 +28,8 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
     path = paths[0]
     try:
         with pq.ParquetFile(path) as file:
-            chosen = choose([f.name for f in file.schema_arrow if _is_number(f.type, pa) or _is_text(f.type, pa)])
-            table = file.read(columns=list(dict.fromkeys(chosen.values())))
-        notes: list[Note] = []
-        numerals = Numerals(str(path), notes)
-        axes = {axis: _numbers(axis, table.column(name), name, numerals, pa) for axis, name in chosen.items()}
+            notes: list[Note] = []
+            axes, chosen = read_series(_Table(file, Numerals(str(path), notes), pa), choose)
     except InputError:
         raise
     # pyarrow's errors are OSError, ValueError, KeyError, NotImplementedError; text that is not UTF-8 is a ValueError.
@@ -39,19 +39,43 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
     return Columns(axes, chosen, tuple(notes), "parquet")
 
 
+@dataclass(frozen=True)
+class _Table:
+    """The columns of numbers, texts and truth values of a file, each read when it is asked for."""
+
+    file: Any
+    numerals: Numerals
+    pa: Any
+
+    @property
+    def names(self) -> list[str]:
+        return [field.name for field in self.file.schema_arrow if _is_readable(field.type, self.pa)]
+
+    def numbers(self, axis: str, name: str) -> Float[np.ndarray, " n"]:
+        column = self._column(name)
+        if _is_number(column.type, self.pa):
+            numbers: np.ndarray = column.cast(self.pa.float64(), safe=False).to_numpy()
+            return numbers.astype(np.float64)
+        return self.numerals.read(axis, name, column.to_pylist())
+
+    def cells(self, name: str) -> Cells:
+        cells: list[Any] = self._column(name).to_pylist()
+        return cells
+
+    def _column(self, name: str) -> Any:
+        return self.file.read(columns=[name]).column(name)
+
+
+def _is_readable(kind: Any, pa: Any) -> bool:
+    return _is_number(kind, pa) or _is_text(kind, pa) or bool(pa.types.is_boolean(kind))
+
+
 def _is_number(kind: Any, pa: Any) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def _is_text(kind: Any, pa: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _numbers(axis: str, column: Any, name: str, numerals: Numerals, pa: Any) -> Float[np.ndarray, " n"]:
-    if _is_number(column.type, pa):
-        numbers: np.ndarray = column.cast(pa.float64(), safe=False).to_numpy()
-        return numbers.astype(np.float64)
-    return numerals.read(axis, name, column.to_pylist())
 
 
 FORMAT = Format(name="Parquet", named=("*.parquet",), matches=_matches, read=_read, rank=2)
