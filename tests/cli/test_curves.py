@@ -47,8 +47,8 @@ def test_json_is_one_document(call, logs):
         "last_step": 5996.0,
         "first_loss": read.loss[0],
         "last_loss": read.loss[-1],
-        "cleaning": [],
-        "cleaning_codes": [],
+        "cleaning": list(read.cleaning),
+        "cleaning_codes": ["unit-doubtful"],  # a power law from step 1 on begins above any vocabulary's logarithm
     }
     assert len(resumed["cleaning"]) == len(resumed["cleaning_codes"])
     assert "trained-twice" in resumed["cleaning_codes"]

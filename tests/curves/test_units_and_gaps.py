@@ -118,3 +118,31 @@ def test_values_in_rows_of_their_own(first, value):
     lr, filled = from_same_step(step, np.array([0.1, np.nan, 0.2, np.nan]), np.array([0, 1, 0, 1]) > 0, first=first)
     assert filled == 1
     np.testing.assert_array_equal(lr, [0.1, value, 0.2, np.nan])
+
+
+@pytest.mark.parametrize("base", [2.0, 10.0])
+def test_base_of_the_logarithm_is_told_by_the_perplexity(tmp_path, base):
+    nats = 6.0 * np.arange(1, 21) ** -0.2
+    rows = [f"{k},{y / math.log(base):.4f},{math.exp(y):.2f}" for k, y in enumerate(nats, 1)]
+    curve = read_curve(put(tmp_path / "a.csv", "\n".join(["step,loss,ppl", *rows, ""])))
+    np.testing.assert_allclose(curve.loss, nats, rtol=1e-3)
+    assert curve.cleaning_codes == ("converted",)
+
+
+@pytest.mark.parametrize(("factor", "codes"), [(1.0, ()), (1.3, ("unit-doubtful",))])
+def test_perplexity_beside_the_loss(tmp_path, factor, codes):
+    nats = 6.0 * np.arange(1, 21) ** -0.2
+    rows = [f"{k},{y * factor:.6f},{math.exp(y):.6f}" for k, y in enumerate(nats, 1)]
+    curve = read_curve(put(tmp_path / "a.csv", "\n".join(["step,loss,ppl", *rows, ""])))
+    np.testing.assert_allclose(curve.loss, nats * factor, rtol=1e-5)
+    assert curve.cleaning_codes == codes
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "words"), [(6449, 3143, "perhaps sums"), (20.2, 3.0, "large initialisation")]
+)
+def test_losses_above_any_vocabulary_are_doubted(first, last, words):
+    curve = clean_curve("a", range(1, 31), np.geomspace(first, last, 30))
+    assert curve.cleaning_codes == ("unit-doubtful",)
+    assert words in curve.cleaning[0]
+    assert clean_curve("a", range(1, 31), np.geomspace(11.9, 3, 30)).cleaning == ()

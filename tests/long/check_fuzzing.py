@@ -3,7 +3,8 @@
 Every reader gets damaged logs: bytes cut, removed, repeated, replaced, flipped or in another encoding ("damaged"),
 damaged content under right checksums, values of wrong types, and logs that hypothesis makes up. Each has to give a
 curve with finite, positive losses, or an `InputError` of one line. Where a checksum protects the points of a damaged
-log, no other point may be read.
+log, no other point may be read. Logs of several series (splits, runs, ranks, metrics, epochs, jobs, restarts) have to
+give the right curve, or to be refused.
 """
 
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from any_logs import ANY_LOG, read_any_logs
 from damaged_logs import CHECKSUMMED, TYPED, read_damage_under_right_checksums, read_damaged_logs, read_wrong_types
 from damaged_logs import SEEDS as FORMATS
+from series_logs import SERIES, read_series_logs
 
 SEEDS = "the number of the case, 0 to N - 1; hypothesis: drawn anew in each run"
 CASES = 10_000
@@ -20,6 +22,7 @@ CHECKS = [
     *(("damaged under right checksums", read_damage_under_right_checksums, kind) for kind in CHECKSUMMED),
     *(("wrong types", read_wrong_types, kind) for kind in TYPED),
     *(("made up", read_any_logs, kind) for kind in ANY_LOG),
+    *(("several series", read_series_logs, kind) for kind in SERIES),
 ]
 
 
@@ -28,6 +31,6 @@ def test_every_log_is_read_or_refused(damage, read, kind, tmp_path: Path, table,
     cases, result = count(CASES), "failed"
     try:
         read(kind, tmp_path, cases)
-        result = "each read or refused"
+        result = "each read right, or refused" if damage == "several series" else "each read or refused"
     finally:
         table.add(log=kind, damage=damage, N=cases, result=result)

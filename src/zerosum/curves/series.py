@@ -19,7 +19,7 @@ from zerosum.curves.long_form import LongForm, long_form
 from zerosum.curves.numerals import COUNTS, as_number
 from zerosum.errors import InputError
 
-Axes = dict[str, Float[np.ndarray, " n"]]
+Axes = dict[str, Float[np.ndarray, " _"]]  # by axis; all of one length
 TITLE_NAMES = {"name", "run", "run_id", "run_name", "display_name", "exp_name", "job_name", "model_name"}
 STATES = {"finished", "crashed", "running", "failed", "killed", "preempted", "completed", "preempting"}
 MOST_GROUPS = 64  # different numbers, for a column of numbers to count as labels
