@@ -135,3 +135,32 @@ def test_a_name_that_is_no_text_in_a_process_of_its_own(tmp_path):
         assert (shown.returncode, printed.returncode) == (0, 0), shown.stderr + printed.stderr
         assert b"5,996" in shown.stdout
         assert one_document(printed.stdout.decode())["curves"][0]["name"] == "\ufffd\ufffd"
+
+
+def test_parts_of_a_run_are_joined(call, tmp_path):
+    for name, steps in (("a", range(1, 41)), ("b", range(31, 81))):
+        rows = [f"{step},{4 * step**-0.2:.6f}" for step in steps]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["step,loss", *rows, ""]))
+    target = tmp_path / "joined.csv"
+    code, out, err = call("curves", tmp_path / "a.csv", tmp_path / "b.csv", "--join", "--out", target, "--json")
+    (curve,) = one_document(out)["curves"]
+    assert (code, err, curve["n_points"]) == (0, "", 80)
+    assert {"joined-files", "trained-twice"} <= set(curve["cleaning_codes"])
+    assert read_curve(target).step[-1] == 80
+    code, out, err = call("curves", tmp_path / "a.csv", tmp_path / "gone.csv", "--join", "--json")
+    assert (code, one_document(out)["curves"]) == (2, [])
+    assert "gone.csv" in err
+
+
+def test_runs_are_chosen_by_a_column(call, tmp_path):
+    rows = [f"{step},{model},{3 - step / 100}" for model in ("small", "large") for step in range(1, 11)]
+    log = tmp_path / "a.csv"
+    log.write_text("\n".join(["step,model,loss", *rows, ""]))
+    code, _, err = call("fit", log)
+    assert code == 2
+    assert "2 runs in it" in err
+    code, out, _ = call("curves", log, "--where", "model=small", "--json")
+    assert (code, one_document(out)["curves"][0]["n_points"]) == (0, 10)
+    code, _, err = call("curves", log, "--where", "small")
+    assert code == 2
+    assert "not COLUMN=VALUE" in err

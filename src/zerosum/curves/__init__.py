@@ -5,13 +5,14 @@ A format is one file in `formats/`; column names live in `columns.py`, the clean
 
 from zerosum.curves._curve import LossCurve
 from zerosum.curves._join import join_curves
-from zerosum.curves._note import Note, code_of
+from zerosum.curves._note import DECIDED, Note, code_of
 from zerosum.curves._read import read_curve
 from zerosum.curves._tokens_axis import by_tokens, tokens_per_step
 from zerosum.curves._write import write_curve
 from zerosum.curves.cleaning import clean_curve
 
 __all__ = [
+    "DECIDED",
     "LossCurve",
     "Note",
     "by_tokens",

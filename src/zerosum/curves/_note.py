@@ -35,6 +35,20 @@ NoteCode = Literal[
     "other",
 ]
 
+# What a reader had to decide for the user, or doubts: said on the first screen, since another choice is another curve.
+DECIDED: frozenset[NoteCode] = frozenset(
+    {
+        "series-chosen",
+        "ranks-averaged",
+        "steps-of-epochs",
+        "steps-continued",
+        "several-jobs",
+        "joined-files",
+        "diverged",
+        "unit-doubtful",
+    }
+)
+
 
 class Note(str):
     """One sentence, which is a plain string everywhere, and its code.

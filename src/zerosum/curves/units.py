@@ -91,11 +91,11 @@ def doubtful(loss: Float[np.ndarray, " n"]) -> tuple[Note, ...]:
     first = float(np.median(loss[:FEWEST]))
     if first <= CHANCE:
         return ()
-    above = f"above {CHANCE:.1f} nats, what guessing among a million tokens costs"
+    above = f"above {CHANCE:.1f} nats, the cost of a guess among a million tokens"
     if np.median(loss) > CHANCE:
         text = (
-            f"most losses are {above}: these are no cross-entropies per token, but perhaps sums over tokens or "
-            "micro-batches (accumulation counted twice), or perplexities. Losses scale with it, steps and rates do not"
+            f"most losses are {above}: no cross-entropies per token, perhaps sums over tokens or micro-batches "
+            "(accumulation counted twice), or perplexities"
         )
     else:
         text = f"the first losses, about {first:.4g}, are {above}: a large initialisation, or another unit"

@@ -181,7 +181,7 @@ def on_terminal(table: Table, width: int) -> "RenderableType":
 def _rich(one: Text) -> Any:
     from rich.text import Text as RichText
 
-    text = RichText(printable(one.main))
+    text = RichText(printable(one.main, 400))
     return text.append(f"\n{printable(one.below)}", style="dim") if one.below else text
 
 

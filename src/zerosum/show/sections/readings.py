@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from zerosum.curves import LossCurve
+from zerosum.curves import DECIDED, LossCurve, code_of
 from zerosum.deceleration import Analysis, Fit
 from zerosum.show import numbers as n
 from zerosum.show.report import Report
@@ -17,16 +17,24 @@ def absent(report: Report) -> str | None:
     return None if has_curves else ""
 
 
-def answer(report: Report) -> Iterator[Table]:
-    """Where there are curves and no fits, this is the answer."""
-    for label, curve in report.each(LossCurve):
-        yield _facts(label, curve, None)
+def answer(report: Report) -> Iterator[Table | str]:
+    """Where there are curves and no fits, this is the answer; else what the reader had to decide."""
+    yield from _curves(report)
+    for label, analysis in report.each(Analysis):
+        decided = [str(note) for note in analysis.fit.curve.cleaning if code_of(note) in DECIDED]
+        if decided:
+            yield f"how {label} was read: {'; '.join(decided)}"
 
 
 def tables(report: Report) -> Iterator[Table]:
-    yield from answer(report)
+    yield from _curves(report)
     for label, analysis in report.each(Analysis):
         yield _facts(label, analysis.fit.curve, analysis.fit)
+
+
+def _curves(report: Report) -> Iterator[Table]:
+    for label, curve in report.each(LossCurve):
+        yield _facts(label, curve, None)
 
 
 def _facts(label: str, curve: LossCurve, fit: Fit | None) -> Table:
