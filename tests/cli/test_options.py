@@ -19,7 +19,7 @@ READING, FITTING = ([option.name for option in fields(group)] for group in (Read
 @pytest.mark.parametrize(
     ("verb", "names"),
     [
-        (curves, ["sources", "out", *READING, "as_json"]),
+        (curves, ["sources", "out", "join", *READING, "as_json"]),
         (fit, ["sources", *FITTING, "forecast", "breaks", *READING, "details", "out", "as_json"]),
         (compare, ["sources", "axis", *FITTING, *READING, "details", "out", "as_json"]),
     ],
