@@ -8,6 +8,9 @@ class InputError(ValueError):
     """
 
 
+MEASURED_AGAIN = "measured-again"  # code of the problem of a measurement that was repeated because of damage
+
+
 class Damaged(InputError):
     """A file of a store is missing or has changed since it was written.
 

@@ -166,8 +166,9 @@ def test_tokenizer_of_another_model_is_reported(tmp_path, files):
         (folder / "config.json").write_text(json.dumps({"vocab_size": vocab_size}))
         for name, content in files.items():
             (folder / name).write_text(json.dumps(content))
-    (problem,) = open_run(tmp_path).problems
+    problem, other = open_run(tmp_path).problems
     assert (problem.code, problem.steps) == ("tokenizer-does-not-fit", (1,))
+    assert (other.code, other.steps) == ("other-configuration", (2,))
     assert "token ids up to 8, but the model has a vocabulary of 8:" in problem.message
 
 

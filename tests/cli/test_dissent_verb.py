@@ -51,8 +51,9 @@ def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, mon
     monkeypatch.setattr(zerosum.dissent.run, "measure_dissent", lambda *a, **b: measured.append(1) or real(*a, **b))
     code, out, _ = call(*arguments)
     again = one_document(out)
-    note = again["checkpoints"][2]["notes"].pop()
-    assert note == "the stored measurement was damaged (step-4.json has changed since it was written) and was repeated"
+    (problem,) = again["checkpoints"][2].pop("problems")
+    assert (problem["code"], problem["steps"]) == ("measured-again", [4])
+    assert "damaged (step-4.json has changed since it was written)" in problem["message"]
     assert (code, again, len(measured)) == (0, first, 2)
     code, out, _ = call(*arguments, "--tokens-per-batch", 24)
     assert (code, one_document(out), len(measured)) == (0, first, 2)  # batches change nothing

@@ -98,8 +98,9 @@ def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, mon
     monkeypatch.setattr(checkpoint, "measure", lambda *a, **b: measured.append(1) or real(*a, **b))
     code, out, _ = call(*arguments, "--json")
     again = one_document(out)["checkpoints"]
-    note = "in gradients.zarr, step 4 was damaged (zarr.json has changed since it was written) and was measured again"
-    assert again[2]["notes"].pop() == note
+    (problem,) = again[2].pop("problems")
+    assert (problem["code"], problem["steps"]) == ("measured-again", [4])
+    assert "damaged (zarr.json has changed since it was written)" in problem["message"]
     assert (code, again, len(measured)) == (0, first, 2)
     loaded, load = [], checkpoints.load_model
     monkeypatch.setattr(checkpoints, "load_model", lambda *a, **b: loaded.append(1) or load(*a, **b))
@@ -193,7 +194,7 @@ def test_what_cannot_be_measured_is_one_line(others, capsys, call, run):
     capsys.readouterr()  # bars of saving
     ids = ("--data", run / "ids.npy")
     for arguments, words in (
-        ((run / "checkpoint-1", *ids, "--after", others / "checkpoint-9"), "shapes"),
+        ((run / "checkpoint-1", *ids, "--after", others / "checkpoint-9"), "intermediate_size 12, not 8"),
         ((run / "checkpoint-1", *ids, "--after", run), "--after"),
         ((f"{others / 'bare-1'}@1", *ids, "--train", run / "train.npy"), "no optimizer state"),
         ((f"{others / 'broken-3'}@3", *ids), "not finite"),

@@ -51,7 +51,7 @@ def test_a_damaged_checkpoint_is_measured_anew(tmp_path, sequences, file):  # no
     assert measured(tmp_path / "s", 1, HOW) is not None
     assert measured(tmp_path / "s", 2, HOW) is None
     assert repair(tmp_path / "s", 1) is None
-    assert f"step 2 was damaged ({file} has changed" in repair(tmp_path / "s", 2)
+    assert f"its stored measurement was damaged ({file} has changed" in repair(tmp_path / "s", 2)
     _, document = put(tmp_path / "s", 2, sequences)
     assert measured(tmp_path / "s", 2, HOW).to_json() == json.loads(json.dumps(document))
     assert read(tmp_path / "s").equals(whole)

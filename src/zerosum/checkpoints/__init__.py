@@ -6,6 +6,24 @@ To support another kind of checkpoint, add a file to `kinds/`; for another namin
 from zerosum.checkpoints._find import find_checkpoints, only_checkpoint, open_run
 from zerosum.checkpoints._load import load_model
 from zerosum.checkpoints._run import Checkpoint, Run
+from zerosum.checkpoints.configurations import (
+    OTHER_CONFIGURATION,
+    UNUSED_WEIGHTS,
+    other_configurations,
+    unused_weights,
+)
 from zerosum.checkpoints.problems import Problem
 
-__all__ = ["Checkpoint", "Problem", "Run", "find_checkpoints", "load_model", "only_checkpoint", "open_run"]
+__all__ = [
+    "OTHER_CONFIGURATION",
+    "UNUSED_WEIGHTS",
+    "Checkpoint",
+    "Problem",
+    "Run",
+    "find_checkpoints",
+    "load_model",
+    "only_checkpoint",
+    "open_run",
+    "other_configurations",
+    "unused_weights",
+]

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import torch
 
 _UNSUPPORTED_CONFIG = re.compile(r"Unrecognized configuration class <class '[\w.]*?(\w{1,80})'>", re.ASCII)
+UNUSED = "unused_weights"  # attribute of a loaded model: names of weights in its files that it has no place for
+# Constants, not parameters: some versions of transformers save them and others do not.
+CONSTANTS = (".inv_freq", ".attn.bias", ".attention.bias", ".masked_bias")
 SPARE = 10**7  # parameters that may always be missing from the files; `require_all_weights` then names the tensors
 
 
@@ -31,6 +34,11 @@ def unknown_progress(path: Path) -> Progress:
     return Progress()
 
 
+def unknown_settings(path: Path) -> dict[str, Any]:
+    """Settings for kinds whose checkpoints do not state them."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of checkpoint: a file layout, and the functions that read it.
@@ -38,7 +46,8 @@ class Kind:
     matches: whether a file or folder is of this kind, judged by content; fast, without torch, and never raises.
     weights: the files with the weights; raises InputError where a file is missing.
     load: path, dtype, trust_remote_code -> transformers model; raises InputError where the model cannot be loaded.
-    progress: step and tokens seen, as its files state them. rank: kinds of lower rank are tried first.
+    progress: step and tokens seen, as its files state them. rank: kinds of lower rank are tried first. settings: of the
+    model, as written, to compare checkpoints.
     """
 
     name: str
@@ -47,6 +56,7 @@ class Kind:
     weights: Callable[[Path], Weights]
     load: Callable[[Path, "torch.dtype", bool], Any]
     progress: Callable[[Path], Progress] = unknown_progress
+    settings: Callable[[Path], dict[str, Any]] = unknown_settings
 
 
 def build(

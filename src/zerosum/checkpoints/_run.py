@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from zerosum.checkpoints.configurations import other_configurations
 from zerosum.checkpoints.hub import HubRevision
 from zerosum.checkpoints.kinds import kind_of
 from zerosum.checkpoints.problems import Problem, gaps, identical_weights, misfit_tokenizers
@@ -82,11 +83,18 @@ class Run:
         """Problems for which a checkpoint should be left out. Reads all weights once, downloading them where needed.
 
         Codes: `identical-weights`: several steps have the same weights. `tokenizer-does-not-fit`: the tokenizer has
-        ids beyond the model's vocabulary. Raises InputError where weights are missing or truncated.
+        ids beyond the model's vocabulary. `other-configuration`: its settings differ
+        from those of most checkpoints. Raises InputError where weights are missing or truncated.
         """
         hashes = {checkpoint.step: checkpoint.weight_hash() for checkpoint in self.checkpoints}
         folders = {checkpoint.step: checkpoint.path for checkpoint in self.checkpoints}
-        return (*identical_weights(hashes), *misfit_tokenizers(folders))
+        return (*identical_weights(hashes), *misfit_tokenizers(folders), *other_configurations(folders))
+
+    @cached_property
+    def configuration_problems(self) -> tuple[Problem, ...]:
+        """Those of code `other-configuration`, of the checkpoints on this machine: nothing is downloaded."""
+        local = (checkpoint for checkpoint in self.checkpoints if isinstance(checkpoint.location, Path))
+        return tuple(other_configurations({checkpoint.step: checkpoint.path for checkpoint in local}))
 
 
 def not_a_checkpoint(path: Path) -> InputError:

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
+from zerosum.checkpoints._kind import CONSTANTS
 from zerosum.checkpoints._run import Checkpoint
 from zerosum.checkpoints.kinds import kind_of
 from zerosum.checkpoints.kinds.hugging_face import KIND, read_json, require_plain
 from zerosum.errors import InputError
 
 Shapes = Mapping[str, Sequence[int]]  # name of a tensor -> its shape
-
-# Constants, not parameters: some versions of transformers save them and others do not.
-_CONSTANTS = (".inv_freq", ".attn.bias", ".attention.bias", ".masked_bias")
 
 
 def require_one_model(checkpoints: Sequence[Checkpoint]) -> None:
@@ -63,7 +61,7 @@ def _require_weights_of(checkpoint: Checkpoint, shapes: Shapes, other: Checkpoin
 
 def _may_lack(name: str, shapes: Shapes, other_shapes: Shapes) -> bool:
     """Whether a tensor may be missing: a constant, or a tied matrix, which may be written once or twice."""
-    return name.endswith(_CONSTANTS) or any(
+    return name.endswith(CONSTANTS) or any(
         list(shape) == list(other_shapes[name]) and _is_embedding(name) and _is_embedding(present)
         for present, shape in shapes.items()
     )

@@ -13,10 +13,19 @@ from zerosum.record import Record
 
 @dataclass(frozen=True, repr=False, eq=False)
 class DissentOverTraining(Record):
-    """checkpoints: at least one, by step. name: of the run."""
+    """checkpoints: at least one, by step. left_out: those that are compared with nothing (see `Dissent.is_sound`).
+
+    name: of the run.
+    """
 
     name: str
     checkpoints: tuple[Dissent, ...]
+    left_out: tuple[Dissent, ...] = ()
+
+    @property
+    def all_checkpoints(self) -> list[Dissent]:
+        """Those that are left out, too, by step."""
+        return sorted((*self.checkpoints, *self.left_out), key=_step)
 
     @property
     def last(self) -> Dissent:
@@ -51,12 +60,20 @@ class DissentOverTraining(Record):
     def to_json(self) -> dict[str, Any]:
         """The documents of the checkpoints, and `first_reached`."""
         return {
-            "checkpoints": [checkpoint.to_json() for checkpoint in self.checkpoints],
+            "checkpoints": [checkpoint.to_json() for checkpoint in self.all_checkpoints],
             "first_reached": [{"of": place} | crossing.to_json() for place, crossing in self.reached],
         }
 
 
 def over_training(name: str, checkpoints: Sequence[Dissent]) -> DissentOverTraining | None:
     """The checkpoints by step; None where there are none."""
-    by_step = sorted(checkpoints, key=lambda checkpoint: checkpoint.step or 0)
-    return DissentOverTraining(name, tuple(by_step)) if by_step else None
+    if not checkpoints:
+        return None
+    by_step = sorted(checkpoints, key=_step)
+    sound = [checkpoint for checkpoint in by_step if checkpoint.is_sound]
+    others = [checkpoint for checkpoint in by_step if not checkpoint.is_sound]
+    return DissentOverTraining(name, tuple(sound or others[-1:]), tuple(others if sound else others[:-1]))
+
+
+def _step(checkpoint: Dissent) -> int:
+    return checkpoint.step or 0

@@ -1,16 +1,18 @@
 """The record of one checkpoint's dissent: what is returned, stored, read back and shown. Needs no torch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from math import nan
 from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
 
+from zerosum.checkpoints import Problem
 from zerosum.dissent._forces import ForceProducts
 from zerosum.estimate import Estimate, numbers_or_reasons
 from zerosum.gradients.source import checkpoint_to_json
+from zerosum.interference.labelled import EXCLUDED_CODES
 from zerosum.record import Record
 
 Ends = tuple[float, float]
@@ -116,7 +118,8 @@ class Dissent(Record):
     trainable parameters below the head; parameters, layers: its parts. head, body: None where all of it is frozen,
     `reasons` then says so. frequency: by how often the label occurs among these tokens.
     loss: of each token, nats. units: what intervals resample, n_units: how many there are. source, step, tokens_seen:
-    the checkpoint, where it is one of a run. per_token: [S, T] of each token, NaN at padding; not stored.
+    the checkpoint, where it is one of a run. problems: of the
+    checkpoint or its stored measurement. per_token: [S, T] of each token, NaN at padding; not stored.
 
     head and body are 1 at every stationary point of the mean loss of these tokens, whatever the model, and depend on N:
     read them beside the loss, and compare them for one N. A matrix that is embedding and head has two paths: the one
@@ -143,10 +146,16 @@ class Dissent(Record):
     source: str = ""
     step: int | None = None
     tokens_seen: int | None = None
+    problems: tuple[Problem, ...] = ()
     per_token: Mapping[str, Float[np.ndarray, "S T"]] = field(default_factory=dict)
 
     # How pydantic stores it: not-a-number as a word, without the arrays.
     __pydantic_config__ = {"arbitrary_types_allowed": True, "ser_json_inf_nan": "strings"}  # noqa: RUF012
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether its model is the one that was trained; if not, it is compared with nothing."""
+        return not any(problem.code in EXCLUDED_CODES for problem in self.problems)
 
     def estimate(self, place: Place, name: str = "dissent") -> Estimate:
         """One of NUMBERS at one of PLACES: the mean over tokens or rows, or the number of one vector."""
@@ -176,6 +185,7 @@ class Dissent(Record):
         document["parameters"] = [part.to_json() for part in self.parameters]
         document["layers"] = [part.to_json() for part in self.layers]
         document["frequency"] = [labels.to_json() for labels in self.frequency]
+        document |= {"problems": [asdict(problem) for problem in self.problems]} if self.problems else {}
         return document | {"level": LEVEL, "notes": [BATCH_VALUES, *self.notes]}
 
     def _vector(self, place: Place, forces: ForceProducts | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from zerosum.errors import Damaged
 from zerosum.sharing import ResultCache, read_result
 
 FORMAT = 2  # of the record in a file; files of another format are measured anew
-OF_ONE_CHECKPOINT = ("weights", "config")  # entries of a key that differ between checkpoints of one run
+OF_ONE_CHECKPOINT = ("weights", "config", "problems")  # entries of a key that differ between checkpoints of one run
 Key = dict[str, Any]
 
 

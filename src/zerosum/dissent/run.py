@@ -6,13 +6,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from zerosum.checkpoints import Checkpoint, Run
+from zerosum.checkpoints import Checkpoint, Problem, Run
 from zerosum.dissent._public import measure_dissent
 from zerosum.dissent._record import Dissent
 from zerosum.dissent._store import StoredRecords, damaged, to_document
-from zerosum.errors import InputError
+from zerosum.errors import MEASURED_AGAIN, InputError
 from zerosum.gradients.each_checkpoint import SameTokens as SameTokens
-from zerosum.gradients.source import units_of
+from zerosum.gradients.source import problems_of, problems_of_model, units_of
 from zerosum.sharing import Job, free_first, read_result, work_through
 from zerosum.tokens import TokenSequences
 
@@ -48,21 +48,24 @@ class RunMeasurement:
             return self._measured(checkpoint, model(), tokens)
         stored, job = StoredRecords(self.folder, self._key(checkpoint, tokens)), Job(self.folder)
         piece = _piece(checkpoint)
-        file, notes = stored.file(piece), []
+        file, repaired = stored.file(piece), tuple[Problem, ...]()
         if file.is_file() and read_result(file) is None:
-            notes.append(f"the stored measurement was damaged ({damaged(file).what}) and was repeated")
+            words = f"its stored measurement was damaged ({damaged(file).what}), and was made again"
+            repaired = (Problem(MEASURED_AGAIN, (checkpoint.step,), words),)
         if stored.record(piece) is None:
             job.open()
             work_through(job, [piece], stored, lambda _: to_document(self._measured(checkpoint, model(), tokens)))
         record = stored.record(piece)
         if record is None:
             raise InputError(f"{file}: removed while it was needed. Start the same command again.")
-        return _at(checkpoint, replace(record, notes=(*record.notes, *notes)))
+        return _at(checkpoint, replace(record, problems=(*record.problems, *repaired)))
 
     def _key(self, checkpoint: Checkpoint, tokens: TokenSequences) -> dict[str, Any]:
         """Everything the numbers depend on."""
         key = {"seed": self.seed, "data_sha256": tokens.sha256, "units": units_of(tokens)}
         key |= {"weights": checkpoint.weight_hash(), "config": checkpoint.config_hash()}
+        if problems := problems_of(self.run, checkpoint.step):
+            key |= {"problems": [problem.code for problem in problems]}
         return key | {"zerosum": version("zerosum")}
 
     def _measured(self, checkpoint: Checkpoint, model: Any, tokens: TokenSequences) -> Dissent:
@@ -75,7 +78,8 @@ class RunMeasurement:
             tokens_per_batch=self.tokens_per_batch,
             along=lambda words, done, of: self.progress(checkpoint.step, done, of),
         )
-        return _at(checkpoint, replace(record, units=units))
+        problems = (*problems_of(self.run, checkpoint.step), *problems_of_model(model, checkpoint.step))
+        return _at(checkpoint, replace(record, units=units, problems=problems))
 
 
 def _piece(checkpoint: Checkpoint) -> str:

@@ -10,11 +10,13 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from zerosum.checkpoints import Problem
 from zerosum.estimate import Estimate, number_or_reason, numbers_or_reasons
 from zerosum.gradients._accuracy import DtypeError, Verified
 from zerosum.gradients._parameter_set import Ends, ParameterSet
 from zerosum.gradients.source import checkpoint_to_json
 from zerosum.interference import Interference
+from zerosum.interference.labelled import EXCLUDED_CODES
 from zerosum.record import Record
 
 POSITIONWISE = "positionwise"
@@ -50,7 +52,7 @@ class GradientInterference(Record):
     dtype: of the passes that sums over tokens come from; dtype_error: what bfloat16 changes, on a few tokens. seconds:
     about how long exact sums, or at most how long the general path would take; None where method auto was not asked.
     source, step, tokens_seen: the checkpoint, where it is one of a run. verified: tokens compared with their own
-    backward pass, where that was asked for.
+    backward pass, where that was asked for. problems: of the checkpoint or its stored measurement.
 
     per_token: numbers of each token, [S, T], NaN at padding and where it was not measured: loss, loss_change,
     first_order (nats), norm_l1 = sum_j |g_ij|, norm_l2 (both nats per unit of the parameters) and moved =
@@ -87,11 +89,17 @@ class GradientInterference(Record):
     step: int | None = None
     tokens_seen: int | None = None
     verified: Verified | None = None
+    problems: tuple[Problem, ...] = ()
     per_token: dict[str, Float[np.ndarray, "S T"]] = field(default_factory=dict)
     unit: Shaped[np.ndarray, "S T"] | None = None
 
     # How pydantic stores it: not-a-number as a word; arrays are stored beside it.
     __pydantic_config__ = {"arbitrary_types_allowed": True, "ser_json_inf_nan": "strings"}  # noqa: RUF012
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether its model is the one that was trained; if not, it is compared with nothing."""
+        return not any(problem.code in EXCLUDED_CODES for problem in self.problems)
 
     @property
     def is_proxy(self) -> bool:
@@ -179,6 +187,7 @@ class GradientInterference(Record):
             document["dtype_error"] = asdict(self.dtype_error)
         document = _in_its_place(document) if self.is_proxy else document
         document["notes"] = list(self.notes)
+        document |= {"problems": [asdict(problem) for problem in self.problems]} if self.problems else {}
         return document | ({"verify": self.verified.to_json()} if self.verified else {})
 
     def _intervals(self) -> dict[str, Any]:

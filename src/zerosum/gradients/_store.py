@@ -145,11 +145,11 @@ def repair(path: Path, step: int) -> str | None:
     found = []
     if what := _damage_of_root(path):
         write_text(path / METADATA, _ROOT)
-        found.append(f"{what} and was written again")
+        found.append(f"{what}, and was written again")
     group = path / f"step-{step}"
     if group.is_dir() and (error := damage(group, _damaged)):
-        found.append(f"step {step} was damaged ({error.what}) and was measured again")
-    return f"in {path.name}, {'; '.join(found)}" if found else None
+        found.append(f"its stored measurement was damaged ({error.what}), and was made again")
+    return "; ".join(found) or None
 
 
 def require_store(path: Path) -> None:

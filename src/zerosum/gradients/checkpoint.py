@@ -9,15 +9,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from zerosum.checkpoints import Checkpoint
-from zerosum.errors import InputError
+from zerosum.checkpoints import Checkpoint, Problem
+from zerosum.errors import MEASURED_AGAIN, InputError
 from zerosum.gradients._measurement import Choice, measure
 from zerosum.gradients._result import GradientInterference
 from zerosum.gradients._saved_sums import saved_sequences
 from zerosum.gradients._store import measured, repair, require_same_tokens, write
 from zerosum.gradients._verify import verify
 from zerosum.gradients.batches import Along
-from zerosum.gradients.source import units_of
+from zerosum.gradients.source import problems_of_model, units_of
 from zerosum.sharing import Job, locked
 from zerosum.tokens import TokenSequences
 
@@ -43,22 +43,25 @@ def measure_checkpoint(
     choice: Choice,
     verified: int,
     along: Along,
+    problems: tuple[Problem, ...] = (),
 ) -> GradientInterference:
     """The record of one checkpoint, with its source, step and tokens_seen, and its tokens verified.
 
     A checkpoint that was measured under the same key before is read from the store. model: loads the checkpoint's
     model; called only where it is needed.
-    verified: tokens to compare with a backward pass each. Raises InputError as `gradient_interference`, and where the
+    verified: tokens to compare with a backward pass each. problems: of the checkpoint beside
+    others of its run. Raises InputError as `gradient_interference`, and where the
     store was made with other tokens.
     """
     require_same_tokens(store, tokens.sha256)
     how = _how(checkpoint, tokens, update, choice, verified)
+    how |= {"problems": [problem.code for problem in problems]} if problems else {}
     job, lock = Job(_folder(store, checkpoint.step, how, choice)), store.with_name(store.name + ".lock")
     with locked(lock):
         repaired = repair(store, checkpoint.step)
         if (record := measured(store, checkpoint.step, how)) is not None:
             _close(job)  # of a process that was killed after it had written the result
-            return _noted(_of_checkpoint(record, checkpoint), repaired)
+            return _repaired(_of_checkpoint(record, checkpoint), repaired)
         job.open()
     unit = tokens.document if units_of(tokens) == "document" else None
     try:
@@ -70,20 +73,25 @@ def measure_checkpoint(
         raise
     with locked(lock):
         if (record := measured(store, checkpoint.step, how)) is not None:
-            return _noted(_of_checkpoint(record, checkpoint), repaired)
+            return _repaired(_of_checkpoint(record, checkpoint), repaired)
         if measurement is None:
             raise InputError(f"{job.folder}: removed while it was needed. Start the same command again.")
-        record = replace(_of_checkpoint(measurement, checkpoint), notes=(*measurement.notes, *update.notes))
+        problems = (*problems, *problems_of_model(model(), checkpoint.step))
+        notes = (*measurement.notes, *update.notes)
+        record = replace(_of_checkpoint(measurement, checkpoint), notes=notes, problems=problems)
         if verified:
             record = replace(record, verified=verify(model(), tokens.ids, u, record, K=verified, seed=choice.seed))
         write(store, record, tokens, how)
         _close(job)
-    return _noted(record, repaired)
+    return _repaired(record, repaired)
 
 
-def _noted(record: GradientInterference, note: str | None) -> GradientInterference:
-    """The record with a note of this call, which is not stored."""
-    return replace(record, notes=(*record.notes, note)) if note else record
+def _repaired(record: GradientInterference, what: str | None) -> GradientInterference:
+    """The record with a problem of this call, which is not stored."""
+    if what is None:
+        return record
+    problem = Problem(MEASURED_AGAIN, () if record.step is None else (record.step,), what)
+    return replace(record, problems=(*record.problems, problem))
 
 
 def _of_checkpoint(record: GradientInterference, checkpoint: Checkpoint) -> GradientInterference:

@@ -3,8 +3,16 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from zerosum.checkpoints import Checkpoint, Run, load_model, open_run
+from zerosum.checkpoints import (
+    Checkpoint,
+    Run,
+    load_model,
+    only_checkpoint,
+    other_configurations,
+    unused_weights,
+)
 from zerosum.errors import InputError
 from zerosum.gradients._measurement import Choice as Choice
 from zerosum.gradients._result import GradientInterference
@@ -14,6 +22,7 @@ from zerosum.gradients.checkpoint import Update as Update
 from zerosum.gradients.checkpoint import is_busy, measure_checkpoint
 from zerosum.gradients.each_checkpoint import Model
 from zerosum.gradients.each_checkpoint import SameTokens as SameTokens
+from zerosum.gradients.source import problems_of
 from zerosum.sharing import free_first
 
 UpdateOf = Callable[[Checkpoint, Model], Update]
@@ -30,12 +39,22 @@ def difference_to(after: str, device: str = "cpu") -> UpdateOf:
     """The update from each checkpoint to a later one. Raises InputError where `after` is not one checkpoint."""
 
     def update(checkpoint: Checkpoint, model: Model) -> Update:
-        later = open_run(after).checkpoints
-        if len(later) > 1:
-            raise InputError(f"--after {after}: {len(later)} checkpoints. Give one of them.")
-        note = f"update: step {later[0].step} minus step {checkpoint.step}"
-        decides = {"after": later[0].weight_hash()}
-        return Update(lambda: update_between(model(), load_model(later[0], device=device)), decides, (note,))
+        try:
+            later = only_checkpoint(after)
+        except InputError as error:
+            raise InputError(f"--after {error}") from error
+        for problem in other_configurations({checkpoint.step: checkpoint.path, later.step: later.path}):
+            raise InputError(f"--after {after}: step {problem.steps[0]} has {problem.message}")
+
+        def difference() -> dict[str, Any]:
+            model_after = load_model(later, device=device)
+            for path, loaded in ((checkpoint.name, model()), (after, model_after)):
+                if sentence := unused_weights(loaded):
+                    raise InputError(f"{path}: {sentence}")
+            return update_between(model(), model_after)
+
+        note = f"update: step {later.step} minus step {checkpoint.step}"
+        return Update(difference, {"after": later.weight_hash()}, (note,))
 
     return update
 
@@ -70,4 +89,6 @@ class RunMeasurement:
         def along(words: str, done: int, of: int) -> None:
             self.progress(checkpoint.step, words, done, of)
 
-        return measure_checkpoint(self.store, checkpoint, model, tokens, update, self.choice, self.verified, along)
+        problems = problems_of(self.run, checkpoint.step)
+        choice, verified = self.choice, self.verified
+        return measure_checkpoint(self.store, checkpoint, model, tokens, update, choice, verified, along, problems)

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from zerosum.checkpoints import UNUSED_WEIGHTS, Problem, Run, unused_weights
+
 if TYPE_CHECKING:
     from zerosum.tokens import TokenSequences
 
@@ -17,6 +19,17 @@ def checkpoint_to_json(source: str, step: int | None, tokens_seen: int | None) -
         return {}
     document = {"source": source, "step": step, "tokens_seen": tokens_seen}
     return document | ({} if tokens_seen is not None else {"tokens_seen_reason": NO_TOKENS_SEEN})
+
+
+def problems_of(run: Run, step: int) -> tuple[Problem, ...]:
+    """Problems of one checkpoint beside the others of its run."""
+    return tuple(problem for problem in run.configuration_problems if step in problem.steps)
+
+
+def problems_of_model(model: Any, step: int) -> tuple[Problem, ...]:
+    """Problems that show when the model of a checkpoint is loaded."""
+    sentence = unused_weights(model)
+    return (Problem(UNUSED_WEIGHTS, (step,), sentence),) if sentence else ()
 
 
 def units_of(tokens: "TokenSequences") -> Literal["document", "sequence"]:

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from zerosum.checked_store import CheckedStore
-from zerosum.checkpoints import Checkpoint, load_model
+from zerosum.checkpoints import UNUSED_WEIGHTS, Checkpoint, load_model, other_configurations
 from zerosum.checkpoints.one_model import require_one_model
 from zerosum.checkpoints.problems import identical_weights, misfit_tokenizers
 from zerosum.errors import InputError, MissingExtra
@@ -19,7 +19,7 @@ from zerosum.losses._around import AroundStep
 from zerosum.losses._layout import Entry, Layout, opened, read, record
 from zerosum.losses._piece import Piece, Pieces
 from zerosum.losses._prepare import prepare
-from zerosum.losses._problems import implausible_losses, measured_otherwise, worse_than_chance
+from zerosum.losses._problems import MEASURED_OTHERWISE, implausible_losses, noted, worse_than_chance
 from zerosum.losses._store import open_store
 from zerosum.losses.quantities import quantities
 from zerosum.sharing import locked
@@ -126,15 +126,20 @@ def _finish(path: Path, layout: Layout, pieces: Pieces, by_step: Mapping[int, Ch
     checked = opened(path, layout, pieces)
     means = _mean_losses(checked, layout, done)
     broken = {step: by_step[step].weights().first_broken() for step in by_step if not math.isfinite(means.get(step, 0))}
+    folders = {step: checkpoint.path for step, checkpoint in by_step.items()}
     notes: dict[int, list[str]] = {}
+    unused: dict[int, list[str]] = {}
     for piece in done:
         notes.setdefault(piece.step, []).extend(facts[piece].notes)
+        unused.setdefault(piece.step, []).extend(filter(None, [facts[piece].unused]))
     problems = [
         *identical_weights({entry.step: entry.weight_sha256 for entry in layout.entries}),
         *implausible_losses(means, broken),
-        *misfit_tokenizers({step: checkpoint.path for step, checkpoint in by_step.items()}),
+        *misfit_tokenizers(folders),
+        *other_configurations(folders),
         *worse_than_chance(means, vocab_size),
-        *measured_otherwise(notes),
+        *noted(UNUSED_WEIGHTS, unused),
+        *noted(MEASURED_OTHERWISE, notes),
     ]
     complete = len(done) == len(layout.pieces)
     floors = [noise.get(step) for step in layout.steps]

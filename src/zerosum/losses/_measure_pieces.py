@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from zerosum.checkpoints import Checkpoint
+from zerosum.checkpoints import Checkpoint, unused_weights
 from zerosum.losses._around import AroundStep
 from zerosum.losses._layout import AROUND, Layout, write
 from zerosum.losses._model_losses import ModelLosses, TokensPerBatch
@@ -69,7 +69,7 @@ class Measurement:
                 noise = None if rounding is None else max(noise, rounding)
         if self.around:
             arrays |= self._around_step(checkpoint, self.around)
-        return arrays, Facts(tuple(losses_of.notes), noise, losses_of.vocab_size)
+        return arrays, Facts(tuple(losses_of.notes), noise, losses_of.vocab_size, unused_weights(losses_of.model))
 
     def _around_step(self, checkpoint: Checkpoint, around: AroundStep) -> Arrays:
         if checkpoint.step == 0:  # no step is taken from there

@@ -33,12 +33,13 @@ class Facts:
 
     notes: sentences. noise_floor: mean |difference| in nats of the same tokens in batches composed in another way, or
     in float32, whichever is larger; None where it was not measured. vocab_size: of the model, None where it does not
-    say. sha256: of the piece's chunk of each variable.
+    say. unused: see `zerosum.checkpoints.unused_weights`. sha256: of the piece's chunk of each variable.
     """
 
     notes: tuple[str, ...] = ()
     noise_floor: float | None = None
     vocab_size: int | None = None
+    unused: str = ""
     sha256: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -65,7 +66,8 @@ class Pieces:
         """What was noticed; nothing where the record is damaged or there is none."""
         saved = self.records.read(piece.name) or {}
         try:
-            return Facts(tuple(saved["notes"]), saved["noise_floor"], saved["vocab_size"], saved.get("sha256", {}))
+            notes, floor, size = tuple(saved["notes"]), saved["noise_floor"], saved["vocab_size"]
+            return Facts(notes, floor, size, saved.get("unused", ""), saved.get("sha256", {}))
         except (KeyError, TypeError):
             return Facts()
 

@@ -10,13 +10,12 @@ import numpy as np
 import xarray as xr
 
 from zerosum.checked_store import CheckedStore
-from zerosum.checkpoints import Problem
-from zerosum.errors import Damaged, InputError
+from zerosum.checkpoints import UNUSED_WEIGHTS, Problem
+from zerosum.errors import MEASURED_AGAIN, Damaged, InputError
 from zerosum.losses._layout import Entry, Layout, create, extend, opened, read, record, with_entries
 from zerosum.losses._piece import Facts, Piece, Pieces
+from zerosum.losses._problems import MEASURED_OTHERWISE
 from zerosum.losses._store import damaged, measured_quantities, open_damaged
-
-MEASURED_AGAIN = "measured-again"  # code of the problem that says what was damaged
 
 
 def prepare(path: Path, wanted: Layout, pieces: Pieces, anew: bool = False) -> tuple[Layout, list[Problem]]:
@@ -125,13 +124,14 @@ def _mark_done(checked: CheckedStore, attrs: dict[str, Any], layout: Layout, pie
             words = f"losses of step {piece.step} were damaged ({damage}), and were measured again"
             yield Problem(MEASURED_AGAIN, (piece.step,), words)
         elif not marked:
-            pieces.finish(piece, Facts(tuple(_notes(attrs, piece)), noise.get(piece.step), attrs.get("vocab_size")))
+            notes, unused = (tuple(_notes(attrs, piece, code)) for code in (MEASURED_OTHERWISE, UNUSED_WEIGHTS))
+            pieces.finish(piece, Facts(notes, noise.get(piece.step), attrs.get("vocab_size"), "".join(unused)))
 
 
-def _notes(attrs: dict[str, Any], piece: Piece) -> Iterator[str]:
+def _notes(attrs: dict[str, Any], piece: Piece, code: str) -> Iterator[str]:
     """Notes on this checkpoint from when the store became complete; they belong to its first piece."""
     for problem in attrs.get("problems", []):
-        if problem.get("code") == "measured-otherwise" and piece.step in problem["steps"] and piece.block == 0:
+        if problem.get("code") == code and piece.step in problem["steps"] and piece.block == 0:
             yield problem["message"]
 
 

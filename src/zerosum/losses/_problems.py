@@ -8,6 +8,7 @@ import numpy as np
 
 from zerosum.checkpoints import Problem
 
+MEASURED_OTHERWISE = "measured-otherwise"  # code of the problem that a model was measured in another way than usual
 TIMES = 5.0  # the run's own roughness
 SHARE = 0.02  # of the loss
 FEWEST = 5  # checkpoints from which the roughness of a run can be measured
@@ -71,10 +72,10 @@ def worse_than_chance(means: Mapping[int, float], vocab_size: int | None) -> lis
     return [Problem("tokenizer-does-not-fit", tuple(sorted(trained)), words)]
 
 
-def measured_otherwise(notes: Mapping[int, Sequence[str]]) -> list[Problem]:
-    """Checkpoints that were measured in another way than usual, an entry for each note. notes: step -> notes."""
+def noted(code: str, notes: Mapping[int, Sequence[str]]) -> list[Problem]:
+    """Problems of one code, an entry for each note. notes: step -> notes."""
     steps_of = defaultdict(list)
     for step, of_step in notes.items():
         for note in dict.fromkeys(of_step):
             steps_of[note].append(step)
-    return [Problem("measured-otherwise", tuple(steps), note) for note, steps in steps_of.items()]
+    return [Problem(code, tuple(steps), note) for note, steps in steps_of.items()]

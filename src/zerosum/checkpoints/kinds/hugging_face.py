@@ -9,7 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zerosum.checkpoints._kind import Kind, Progress, loading, require_all_weights, require_plausible_size
+from zerosum.checkpoints._kind import (
+    CONSTANTS,
+    UNUSED,
+    Kind,
+    Progress,
+    loading,
+    require_all_weights,
+    require_plausible_size,
+)
 from zerosum.checkpoints.weights import Weights, inside
 from zerosum.errors import InputError
 
@@ -106,6 +114,7 @@ def load(path: Path, dtype: "torch.dtype", trust_remote_code: bool) -> Any:
             ignore_mismatched_sizes=True,  # the report lists them, and `require_all_weights` refuses them
         )
     require_all_weights(path, report)
+    setattr(model, UNUSED, tuple(sorted(name for name in report["unexpected_keys"] if not name.endswith(CONSTANTS))))
     return model
 
 
@@ -125,4 +134,9 @@ def progress(path: Path) -> Progress:
     )
 
 
-KIND = Kind("Hugging Face folder", 50, matches, weights, load, progress)
+def settings(path: Path) -> dict[str, Any]:
+    """What `config.json` says."""
+    return read_json(inside(path, "config.json"))
+
+
+KIND = Kind("Hugging Face folder", 50, matches, weights, load, progress, settings)

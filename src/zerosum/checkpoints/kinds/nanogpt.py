@@ -97,4 +97,10 @@ def _zero_biases(args: dict[str, int], dtype: "torch.dtype") -> dict[str, Any]:
     return zeros
 
 
-KIND = Kind("nanoGPT file", 10, matches, weights, load, progress)
+def settings(path: Path) -> dict[str, Any]:
+    """What `model_args` says."""
+    args = load_pickled(path).get("model_args")
+    return args if isinstance(args, dict) else {}
+
+
+KIND = Kind("nanoGPT file", 10, matches, weights, load, progress, settings)

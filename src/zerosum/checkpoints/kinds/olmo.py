@@ -84,4 +84,4 @@ def progress(path: Path) -> Progress:
     return Progress()
 
 
-KIND = Kind("OLMo folder", 30, matches, weights, load, progress)
+KIND = Kind("OLMo folder", 30, matches, weights, load, progress, settings)

@@ -29,13 +29,14 @@ from zerosum.interference.labelled._measure import (
 from zerosum.interference.labelled._moved import Moved, most_moved
 from zerosum.interference.labelled._one_step import Changes, OneStep, Split, measure_changes, one_steps
 from zerosum.interference.labelled._persistence import Persistence, WorseOften, persistence, worse_often
-from zerosum.interference.labelled._problems import StoreProblem
+from zerosum.interference.labelled._problems import EXCLUDED_CODES, StoreProblem
 from zerosum.interference.labelled._quantities import QuantityOverTraining, quantities_over_training
 from zerosum.interference.labelled._store import StoreInterference, measure_store
 from zerosum.interference.labelled._text import TokenText
 from zerosum.interference.labelled.groupings import Labels, grouping_names
 
 __all__ = [
+    "EXCLUDED_CODES",
     "SPLITS",
     "BatchStep",
     "Change",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from zerosum.interference.labelled._change import Store
 
-EXCLUDED_CODES = ("identical-weights", "implausible-loss")
+EXCLUDED_CODES = ("identical-weights", "implausible-loss", "other-configuration", "unused-weights")
 """Codes of checkpoints whose losses are not those of their step: they are in no summary."""
 
 

@@ -79,10 +79,11 @@ def ending(name: str, longest: int) -> str:
 
 def not_compared(over: GradientsOverTraining) -> str:
     """Which checkpoints are left out of comparisons, and why; nothing where none is."""
-    if not over.left_out:
+    left_out = [checkpoint for checkpoint in over.left_out if checkpoint.is_sound]
+    if not left_out:
         return ""
-    differ_in_method = {checkpoint.is_proxy != over.main.is_proxy for checkpoint in over.left_out}
+    differ_in_method = {checkpoint.is_proxy != over.main.is_proxy for checkpoint in left_out}
     causes = {False: "of another N", True: "of another method"}
     why = " or ".join(cause for by_method, cause in causes.items() if by_method in differ_in_method)
-    steps = steps_named([checkpoint.step for checkpoint in over.left_out])
+    steps = steps_named([checkpoint.step for checkpoint in left_out])
     return f"Left out, as {why}: {steps}. The others are {over.main.label}."

@@ -1,9 +1,11 @@
 """Sections that show what was measured of one run at a time."""
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from zerosum.interference.labelled import StoreFindings
+from zerosum.show import numbers as n
+from zerosum.show.names import printable
 from zerosum.show.report import Report
 
 R = TypeVar("R")
@@ -38,3 +40,16 @@ def spread_evenly(checkpoints: Sequence[Checkpoint], most: int) -> list[Checkpoi
     """
     last = len(checkpoints) - 1
     return [checkpoints[k] for k in sorted({round(k * last / (most - 1)) for k in range(most)})]
+
+
+def problem_sentences(records: Iterable[Any]) -> Iterator[str]:
+    """Problems of checkpoints, and which of these are left out of every comparison. records: of one run."""
+    steps: dict[tuple[str, bool], list[int | None]] = {}
+    for record in records:
+        for problem in record.problems:
+            steps.setdefault((problem.message, record.is_sound), []).append(record.step)
+    for (message, is_sound), several in steps.items():
+        at = ", ".join(n.count(step) for step in several if step is not None)
+        place = f"step{'s' * (len(several) > 1)} {at}: " if at else ""
+        left_out = "" if is_sound else " Left out of comparisons."
+        yield f"Problem: {place}{printable(message, 400).rstrip('. ')}.{left_out}"

@@ -6,7 +6,7 @@ from zerosum.dissent import NUMBERS, ONE_MATRIX, ONE_VECTOR, PLACES, Dissent, Di
 from zerosum.show import numbers as n
 from zerosum.show.report import Report
 from zerosum.show.sections import _dissent as shared
-from zerosum.show.sections._single_run import spread_evenly
+from zerosum.show.sections._single_run import problem_sentences, spread_evenly
 from zerosum.show.table import CSV, SCREEN, Column, Table, Text, Value
 
 TITLE = "Gradient dissent"
@@ -55,6 +55,7 @@ def _known(checkpoint: Dissent, place: str) -> bool:
 def sentences(report: Report) -> Iterator[str]:
     """What dissent is, where it reaches its levels, and what the numbers are of."""
     over = shared.measured(report)
+    yield from problem_sentences(over.all_checkpoints)
     yield MEANING
     yield from _reached(over)
     yield ONE_IS_STATIONARY
@@ -107,6 +108,7 @@ def _without_interval(last: Dissent) -> dict[str, str]:
 def answer(report: Report) -> Iterator[Table | str]:
     """A few checkpoints, or the places of a single one; why tokens have no interval."""
     over = shared.measured(report)
+    yield from problem_sentences(over.all_checkpoints)
     if len(over.checkpoints) == 1:
         yield _places(over.last, small=True)
     else:

@@ -8,7 +8,7 @@ from zerosum.gradients import INTERVALS, NUMBERS, POSITIONWISE, DtypeError, Grad
 from zerosum.show import numbers as n
 from zerosum.show.report import Report
 from zerosum.show.sections import _gradient_words as words
-from zerosum.show.sections._single_run import absent_of_several, spread_evenly
+from zerosum.show.sections._single_run import absent_of_several, problem_sentences, spread_evenly
 from zerosum.show.table import PEOPLE, SCREEN, Column, Table, Text, Value
 
 TITLE = "Gradients of single tokens"
@@ -90,6 +90,7 @@ def _tokens(checkpoint: GradientInterference) -> str:
 def sentences(report: Report) -> Iterator[str]:
     """The headline; which checkpoints are left out of comparisons."""
     yield headline(report)
+    yield from problem_sentences(words.measured(report).checkpoints)
     if left_out := words.not_compared(words.measured(report)):
         yield left_out
 
@@ -97,6 +98,7 @@ def sentences(report: Report) -> Iterator[str]:
 def answer(report: Report) -> Iterator[Table | str]:
     """The numbers of one checkpoint, or the main ones of a few checkpoints; tokens verified, where that was asked."""
     over = words.measured(report)
+    yield from problem_sentences(over.checkpoints)
     yield _one_checkpoint(over.last) if len(over.checkpoints) == 1 else _few_checkpoints(over)
     if over.last.verified:
         yield f"verified: {verified(over.last)}"
