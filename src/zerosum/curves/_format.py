@@ -82,13 +82,10 @@ class _Rows:
     numerals: Numerals
 
     def numbers(self, axis: str, name: str) -> Float[np.ndarray, " n"]:
-        return self.numerals.read(axis, name, self._column(name))
+        return self.numerals.read(axis, name, list(self.cells(name)))
 
     def cells(self, name: str) -> Cells:
-        return self._column(name)
-
-    def _column(self, name: str) -> list[Any]:
-        return [row.get(name) for row in self.rows]
+        return (row.get(name) for row in self.rows)
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """The interface of a table in a file: rows of named cells."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 
-Cells = Sequence[Any] | Shaped[np.ndarray, " n"]  # of one column, as they are written
+Cells = Iterable[Any]  # of one column, as they are written; an array where all are numbers
 
 
 @runtime_checkable

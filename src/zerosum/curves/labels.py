@@ -77,12 +77,12 @@ def labels_of(column: str, cells: Cells) -> Labels | None:
     ('train', 'val')
     """
     codes: dict[str, int] = {}
-    coded = np.empty(len(cells), dtype=np.int64)
-    for row, cell in enumerate(cells):
-        coded[row] = codes.setdefault(label(cell), len(codes))
+    coded: list[int] = []
+    for cell in cells:
+        coded.append(codes.setdefault(label(cell), len(codes)))
         if len(codes) > MOST_LABELS:
             return None
-    return Labels(column, tuple(codes), coded)
+    return Labels(column, tuple(codes), np.array(coded, dtype=np.int64))
 
 
 def label(cell: Any) -> str:

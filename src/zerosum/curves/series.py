@@ -6,7 +6,7 @@ columns of labels. Training rows are taken, ranks averaged, and several runs ref
 
 import shlex
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import islice
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -17,13 +17,13 @@ from zerosum.curves.columns import HELPERS, Chooser, matching
 from zerosum.curves.labels import RANK_NAMES, RUN_NAMES, Labels, label, labels_of, last_part, training_labels
 from zerosum.curves.long_form import LongForm, long_form
 from zerosum.curves.numerals import COUNTS, as_number
+from zerosum.curves.place import Axes, Place, mean_over
 from zerosum.errors import InputError
 
-Axes = dict[str, Float[np.ndarray, " _"]]  # by axis; all of one length
 TITLE_NAMES = {"name", "run", "run_id", "run_name", "display_name", "exp_name", "job_name", "model_name"}
 STATES = {"finished", "crashed", "running", "failed", "killed", "preempted", "completed", "preempting"}
 MOST_GROUPS = 64  # different numbers, for a column of numbers to count as labels
-NEXT_PART = 0.1  # of the steps of a part: one that begins later than this after its predecessor's first step goes on
+LOOKED_AT = 50  # cells of a column, to tell words from numbers
 
 
 def read_series(table: Table, choose: Chooser) -> tuple[Axes, dict[str, str]]:
@@ -121,11 +121,11 @@ def training_named(name: str) -> bool:
 
 
 def _is_text(cells: Cells) -> bool:
-    if isinstance(cells, np.ndarray) and cells.dtype.kind in "fiu":
-        return False
-    return any(isinstance(cell, str) and as_number(cell) != as_number(cell) and cell.strip() for cell in cells) or any(
-        isinstance(cell, bool | np.bool_) for cell in cells
-    )
+    """Whether a column holds words or truth values; its first cells tell."""
+    if isinstance(cells, np.ndarray):
+        return cells.dtype.kind not in "fiu"
+    there = (cell for cell in cells if cell is not None and cell == cell and cell != "")
+    return any(isinstance(cell, bool) or as_number(cell) != as_number(cell) for cell in islice(there, LOOKED_AT))
 
 
 def _labels(table: Table, name: str) -> Labels | None:
@@ -137,7 +137,7 @@ def _of_one_run(
 ) -> Axes:
     """The rows of one run; of several ranks their mean. Refuses the rows of several runs."""
     logged = rows & np.isfinite(axes["step"]) & np.isfinite(axes["loss"])
-    place = _Place(axes["step"][logged], axes["epoch"][logged] if "epoch" in axes else None)
+    place = Place(axes["step"][logged], axes["epoch"][logged] if "epoch" in axes else None)
     columns = _candidates(table, chosen, choose, logged, in_order=place.is_increasing())
     _refuse_table_of_runs(choose.source, columns, place)
     runs = [column for column in columns if last_part(column.column) in RUN_NAMES and len(column.values) > 1]
@@ -149,7 +149,7 @@ def _of_one_run(
     averaged = _joint(ranks)
     if averaged is not None and place.same_steps(averaged):
         choose.notes.append(_averaged_note(ranks, averaged))
-        return _mean_over(averaged, place, {axis: values[logged] for axis, values in axes.items()})
+        return mean_over(averaged, place, {axis: values[logged] for axis, values in axes.items()})
     if not place.is_increasing():
         for column in others:
             if place.separated_by(column.codes) and place.apart(column.codes):
@@ -177,41 +177,6 @@ def _candidates(
     return found
 
 
-class _Place:
-    """Where in training each row stands: its epoch, where the log has epochs, and its step."""
-
-    def __init__(self, step: Float[np.ndarray, " n"], epoch: Float[np.ndarray, " n"] | None):
-        whole = epoch is not None and np.isfinite(epoch).all() and (epoch == np.floor(epoch)).all()
-        restarts = whole and epoch is not None and bool(((np.diff(step) < 0) & (np.diff(epoch) > 0)).any())
-        self.step = step
-        # One number for the order of rows; steps within epochs are apart by more than any epoch is long.
-        self.at = step + (epoch * (np.ptp(step) + 1) if restarts and epoch is not None else 0)
-
-    def is_increasing(self, rows: slice | Int[np.ndarray, " m"] = slice(None)) -> bool:
-        return bool((np.diff(self.at[rows]) > 0).all())
-
-    def separated_by(self, codes: Int[np.ndarray, " n"]) -> bool:
-        """Whether the rows of each label are in order, and no label stands at a single row."""
-        groups = [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
-        return all(len(group) > 1 and self.is_increasing(group) for group in groups)
-
-    def apart(self, codes: Int[np.ndarray, " n"]) -> bool:
-        """Whether labels are series beside each other, not parts of one run that follow each other."""
-        groups = [self.at[codes == code] for code in range(codes.max() + 1)]
-        if len(groups) < 2 or len(codes) < 2 * len(groups):
-            return False
-        changes = int((np.diff(codes) != 0).sum())
-        if changes > len(groups) - 1:  # interleaved
-            return True
-        return any(after[0] - before[0] <= NEXT_PART * (before.max() - before[0]) for before, after in pairwise(groups))
-
-    def same_steps(self, codes: Int[np.ndarray, " n"]) -> bool:
-        """Whether most steps are logged under more than one label."""
-        at, index = np.unique(self.at, return_inverse=True)
-        pairs = np.unique(np.stack([index.ravel(), codes]), axis=1)
-        return bool(2 * (np.bincount(pairs[0], minlength=len(at)) > 1).sum() > len(at))
-
-
 def _joint(columns: list[Labels]) -> Int[np.ndarray, " n"] | None:
     """One code for each combination of labels."""
     if not columns:
@@ -228,31 +193,7 @@ def _averaged_note(ranks: list[Labels], codes: Int[np.ndarray, " n"]) -> Note:
     return Note("ranks-averaged", f"the losses of {count} ranks ({names}) at the same step were averaged")
 
 
-def _mean_over(codes: Int[np.ndarray, " n"], place: _Place, axes: Axes) -> Axes:
-    """One row for each step: the mean of every axis over the ranks, in the order of the file.
-
-    A step that a rank logs twice, after a restart, is a row of its own each time.
-    """
-    order = np.lexsort((np.arange(len(codes)), place.at, codes))
-    same = (np.diff(codes[order]) == 0) & (np.diff(place.at[order]) == 0)
-    time = np.zeros(len(codes), dtype=np.int64)
-    for k in np.flatnonzero(same):
-        time[order[k + 1]] = time[order[k]] + 1
-    _, first, index = np.unique(np.stack([place.at, time]), axis=1, return_index=True, return_inverse=True)
-    index = index.ravel()
-    in_file = np.argsort(first)
-
-    def mean(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " steps"]:
-        there = np.isfinite(values)
-        sums = np.bincount(index, np.where(there, values, 0.0), minlength=len(first))
-        counts = np.bincount(index, there, minlength=len(first))
-        with np.errstate(invalid="ignore"):
-            return (sums / counts)[in_file]
-
-    return {axis: mean(values) for axis, values in axes.items()}
-
-
-def _refuse_table_of_runs(source: str, columns: list[Labels], place: _Place) -> None:
+def _refuse_table_of_runs(source: str, columns: list[Labels], place: Place) -> None:
     n = len(place.step)
     named = [c for c in columns if last_part(c.column) in TITLE_NAMES and len(c.values) == n]
     states = [c for c in columns if {value.lower() for value in c.values} <= STATES and last_part(c.column) == "state"]

@@ -59,7 +59,8 @@ class _Table:
         return self.numerals.read(axis, name, column.to_pylist())
 
     def cells(self, name: str) -> Cells:
-        cells: list[Any] = self._column(name).to_pylist()
+        column = self._column(name)
+        cells: Cells = column.to_numpy() if _is_number(column.type, self.pa) else column.to_pylist()
         return cells
 
     def _column(self, name: str) -> Any:
