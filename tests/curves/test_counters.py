@@ -109,3 +109,9 @@ def test_empty_cells_are_no_divergence():
     assert "diverged" not in clean_curve("a", STEPS, loss).cleaning_codes
     recovered = np.r_[LOSSES[:30], np.full(10, np.nan), LOSSES[40:]]
     assert "diverged" not in clean_curve("a", STEPS, recovered).cleaning_codes
+
+
+def test_one_row_of_the_last_epoch():
+    steps = np.arange(10.0, 610, 10)
+    curve = clean_curve("a", steps % 200, 6 * (steps / 10) ** -0.2)
+    np.testing.assert_array_equal(curve.step, steps)

@@ -1,5 +1,7 @@
 """Several series in one log: which rows are read, what is said, and what is refused. Random ones: test_series_logs."""
 
+import json
+
 import numpy as np
 import pytest
 from written import put
@@ -136,3 +138,14 @@ def test_tag_of_a_tensorboard_export(tmp_path):
     for tag in ("train_loss", "Loss_train", "loss", "reduced_train_loss"):
         curve = read_curve(put(tmp_path / f"run-a-tag-{tag}.csv", text))
         assert tag in curve.cleaning[0]
+
+
+def test_runs_that_differ_in_their_rate(tmp_path):
+    with pytest.raises(InputError, match=r"2 runs in it \('lr'.*--where lr=0.001"):
+        read_curve(put(tmp_path / "a.csv", two("lr", 0.001, 0.0003)))
+
+
+def test_metrics_in_a_box_of_their_own(tmp_path):
+    rows = [{"step": int(s), "metrics": {"loss": y}} for s, y in zip(STEPS, LOSSES.tolist(), strict=True)]
+    curve = read_curve(put(tmp_path / "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows)))
+    np.testing.assert_array_equal(curve.loss, LOSSES)

@@ -82,6 +82,7 @@ HELPERS: dict[str, tuple[str, ...]] = {
     "perplexity": ("ppl", "perplexity", "train_ppl", "train/ppl", "ppl/train", "train_perplexity", "train/perplexity"),
 }
 TENSORBOARD_EXPORT = {"wall_time", "step", "value"}  # one tag, which only the file's name tells
+_BOX = re.compile(r"^(metrics?|scalars?|logs?|stats)/")
 NEEDED = ("step", "loss")
 _LOSS_TAG = re.compile(r"(?<![a-z])(loss|nll|ce|xent|cross_?entropy|bpb)(?![a-z])|loss")
 _OTHER_TAG = re.compile(
@@ -207,13 +208,14 @@ def matching(axis: str, names: Sequence[str]) -> list[str]:
 def plain(name: str) -> str:
     """A name in its normal spelling: lower case, `/` between its parts, `_` between its words.
 
-    W&B's CSV export says "run name - train/loss", with __MIN and __MAX columns beside it that match no alias.
+    W&B's CSV export says "run name - train/loss", with __MIN and __MAX columns beside it that match no alias. Loops of
+    one's own put all they log into an object "metrics".
 
     >>> plain("fox - Train.CE-Loss")
     'train/ce_loss'
     """
     words = name.rsplit(" - ", 1)[-1].strip().lower()
-    return re.sub(r"[\s-]", "_", words.replace(".", "/"))
+    return _BOX.sub("", re.sub(r"[\s-]", "_", words.replace(".", "/")))
 
 
 def _short(name: str) -> str:

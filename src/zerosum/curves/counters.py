@@ -129,7 +129,7 @@ def _restarts(step: Column) -> list[int]:
         begun = starts[-1] if starts else 0
         near = step[k] <= step[begun] + 2 * interval
         repeated = int((step[begun:k] >= step[k]).sum())
-        alone = k + 1 == len(step) or step[k + 1] <= step[k]
+        alone = (k + 1 == len(step) or step[k + 1] <= step[k]) and not (starts and step[k] == step[begun])
         if near and not alone and (repeated >= FEWEST or (repeated > 1 and step[k] == step[0])):
             starts.append(k)
     out_of_order = len(back) - len(starts)

@@ -1,10 +1,10 @@
 """Tables in long form: a row for each value of each metric, `step,metric,value`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from zerosum.curves._note import Note
 from zerosum.curves._table import Cells, Table
@@ -43,6 +43,12 @@ class LongForm:
             return self.table.cells(name)
         written = self.table.cells(self.value)
         return [cell if there else None for cell, there in zip(written, self.metrics.rows(name), strict=True)]
+
+    def rows_of(self, names: Iterable[str]) -> Bool[np.ndarray, " n"]:
+        """The rows of some of the metrics."""
+        codes = [self.metrics.values.index(name) for name in names if name in self.metrics.values]
+        rows: Bool[np.ndarray, " n"] = np.isin(self.metrics.codes, codes)
+        return rows
 
     def note(self, chosen: Mapping[str, str]) -> Note:
         """Which metric is the loss, and which others were not used."""

@@ -41,6 +41,8 @@ def read_series(table: Table, choose: Chooser) -> tuple[Axes, dict[str, str]]:
         quiet = axis in HELPERS
         axes[axis] = _quiet(table.cells(chosen[axis])) if quiet else table.numbers(axis, chosen[axis])
     rows = _asked_for(table, choose, len(axes["step"]))
+    if isinstance(table, LongForm):
+        rows &= table.rows_of(chosen.values())
     rows = _of_training(table, choose, rows, axes, chosen)
     return _of_one_run(table, choose, rows, axes, chosen), chosen
 
@@ -161,7 +163,7 @@ def _candidates(
     table: Table, chosen: Mapping[str, str], choose: Chooser, logged: Bool[np.ndarray, " n"], *, in_order: bool
 ) -> list[Labels]:
     """Columns that may tell runs apart: those known by name, and any other where the steps are not in order."""
-    taken = {*chosen.values(), *choose.where}
+    taken = {*(name for axis, name in chosen.items() if axis != "lr"), *choose.where}
     found = []
     for name in table.names:
         known = last_part(name) in RUN_NAMES | RANK_NAMES | {"state"}
