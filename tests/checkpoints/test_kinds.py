@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pytest
 from tiny import tiny_model
@@ -10,6 +11,7 @@ from zerosum import InputError
 from zerosum.checkpoints import load_model, open_run
 
 torch = pytest.importorskip("torch")
+safetensors = pytest.importorskip("safetensors")
 pytest.importorskip("transformers")
 
 TOKENS = torch.arange(24).reshape(2, 12) % 31
@@ -150,7 +152,21 @@ class NanoGPT(torch.nn.Module):
         return modules["c_proj"]((scores.softmax(-1) @ v).transpose(1, 2).reshape(batch, length, width))
 
 
-@pytest.mark.parametrize(("bias", "prefix"), [(True, ""), (False, "_orig_mod.")])
+@pytest.mark.parametrize("family", ["llama", "mixtral"])
+@pytest.mark.parametrize("wrapped", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "inner"])
+def test_names_of_wrappers_are_left_out(family, wrapped, tmp_path):
+    """As DDP and torch.compile save them, around the model or around its layers."""
+    model = grouped_model(family, **({"num_local_experts": 2} if family == "mixtral" else {})).eval()
+    model.save_pretrained(tmp_path)
+    state = safetensors.torch.load_file(tmp_path / "model.safetensors")
+    inner = {name: re.sub(r"layers\.(\d+)\.", r"layers.\1._orig_mod.", name) for name in state}
+    names = inner if wrapped == "inner" else {name: wrapped + name for name in state}
+    (tmp_path / "model.safetensors").unlink()
+    torch.save({names[name]: tensor for name, tensor in state.items()}, tmp_path / "pytorch_model.bin")
+    assert torch.equal(logits(load_model(tmp_path)), logits(model))
+
+
+@pytest.mark.parametrize(("bias", "prefix"), [(True, ""), (False, "module._orig_mod.")])
 def test_nanogpt(bias, prefix, tmp_path):
     torch.manual_seed(0)
     args = {"n_layer": 2, "n_head": 2, "n_embd": 16, "block_size": 12, "vocab_size": 31, "bias": bias}

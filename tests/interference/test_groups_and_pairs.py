@@ -83,7 +83,7 @@ def test_pairs_that_are_named():
     [
         ("100:205", [100, 200, 300, 400], "step 205: not measured. The nearest that are: 100, 200, 300."),
         ("200:100", [100, 200], "Name it as 100:200"),
-        ("100:100", [100, 200], "goes from a later step"),
+        ("100:100", [100, 200], "100:100: twice the same step, so nothing changes. Name two steps"),
         ("late", [1, 2], "'late': not FROM:TO"),
         ("1:2,", [1, 2], "'': not FROM:TO"),
         ("doubling", [1, 3, 9], "none has another within 5 % of its double. Use --pairs consecutive"),

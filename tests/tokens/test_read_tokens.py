@@ -153,6 +153,27 @@ def test_no_tokens_are_added_to_a_matrix(tmp_path, tokenizer):
         assert read.options["sequence_length"] == 2
 
 
+@pytest.mark.parametrize("kind", ["<u2", "<u4"])
+@pytest.mark.parametrize("vocabulary", [2, 10, 16, 65, 257, 50_304, 150_000])
+def test_the_width_of_ids_without_a_header(tmp_path, vocabulary, kind):
+    if kind == "<u2" and vocabulary > 1 << 16:
+        pytest.skip("ids need more than 16 bits")
+    for seed, length in enumerate((40, 400, 4_000)):
+        stream = np.random.default_rng(seed).integers(0, vocabulary, length)
+        (tmp_path / f"{seed}.bin").write_bytes(stream.astype(kind).tobytes())
+        read = read_tokens(tmp_path / f"{seed}.bin", sequence_length=length - 1)
+        assert read.ids.tolist() == [stream.tolist()]
+
+
+def test_an_empty_list_of_ids_is_a_document_too_short(tmp_path):
+    (tmp_path / "ids.jsonl").write_text('{"ids": []}\n{"ids": [4, 5]}\n{"ids": [[]]}')
+    with pytest.raises(InputError, match="jsonl:3: 'ids' is list, neither text nor a list of token ids"):
+        read_tokens(tmp_path / "ids.jsonl", field="ids")
+    (tmp_path / "ids.jsonl").write_text('{"ids": []}\n{"ids": [4, 5]}')
+    read = read_tokens(tmp_path / "ids.jsonl", field="ids")
+    assert (read.ids.tolist(), read.options["documents_too_short"]) == ([[4, 5]], 1)
+
+
 @pytest.mark.parametrize("kind", ["npy", "uint16", "uint32", "llmc"])
 def test_a_long_row_is_cut_into_windows(tmp_path, tokenizer, kind):
     stream = np.array([*ids("abc"), END, *ids("defg"), END, *ids("h")])

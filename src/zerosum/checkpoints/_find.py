@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +12,7 @@ from zerosum.checkpoints._kind import Progress
 from zerosum.checkpoints._run import Checkpoint, Run, not_a_checkpoint
 from zerosum.checkpoints.hub import REPO, HubRevision, list_revisions
 from zerosum.checkpoints.kinds import kind_of
+from zerosum.checkpoints.kinds.hugging_face import read_json
 from zerosum.checkpoints.names import ParsedName, parse_name
 from zerosum.curves.folders import OUR_LOG
 from zerosum.errors import InputError
@@ -28,6 +29,10 @@ class _FoundCheckpoint:
     stage: str
 
 
+Refuse = Callable[[str, InputError], None]
+"""Receives the name of a checkpoint that cannot be read, and why."""
+
+
 def open_run(source: str | Path, *, revisions: str | None = None) -> Run:
     """Find the checkpoints of a run directory, a single checkpoint, or the revisions of a model on the hub.
 
@@ -40,14 +45,18 @@ def open_run(source: str | Path, *, revisions: str | None = None) -> Run:
     return find_checkpoints([source], revisions=revisions)
 
 
-def find_checkpoints(sources: Sequence[str | Path], *, revisions: str | None = None) -> Run:
+def find_checkpoints(
+    sources: Sequence[str | Path], *, revisions: str | None = None, refuse: Refuse | None = None
+) -> Run:
     """Find the checkpoints of several sources (see `open_run`) and take them together as one run.
 
-    If neither the name nor the files of a checkpoint state its step, give it as `PATH@STEP`.
+    If neither the name nor the files of a checkpoint state its step, give it as `PATH@STEP`. refuse: takes those of a
+    run directory that are damaged or half written, and the others are found; None: the first of them is raised, as it
+    is where no other checkpoint is left.
     """
     if not sources:
         raise InputError("no checkpoint given. Give a run directory, checkpoints, or a model on the hub.")
-    entries = [entry for source in sources for entry in _checkpoints_of_source(str(source), revisions)]
+    entries = [entry for source in sources for entry in _checkpoints_of_source(str(source), revisions, refuse)]
     entries.sort(key=lambda entry: entry.checkpoint.step)
     _require_one_run(entries)
     return Run(_run_path(sources, entries), tuple(entry.checkpoint for entry in entries))
@@ -63,10 +72,10 @@ def only_checkpoint(source: str | Path) -> Checkpoint:
     return checkpoints[0]
 
 
-def _checkpoints_of_source(source: str, revisions: str | None) -> Iterator[_FoundCheckpoint]:
+def _checkpoints_of_source(source: str, revisions: str | None, refuse: Refuse | None) -> Iterator[_FoundCheckpoint]:
     path, (before, _, after) = Path(source), source.rpartition("@")
     if os.path.exists(path):  # noqa: PTH110 - Path.exists raises for names that no file can have
-        yield from _checkpoints_at_path(path)
+        yield from _checkpoints_at_path(path, refuse)
     elif before and _STEP.fullmatch(after) and os.path.exists(before):  # noqa: PTH110
         yield _checkpoint_at_path(Path(before), step=int(after))
     elif after and REPO.fullmatch(before):
@@ -81,7 +90,7 @@ def _checkpoints_of_source(source: str, revisions: str | None) -> Iterator[_Foun
         )
 
 
-def _checkpoints_at_path(path: Path) -> Iterator[_FoundCheckpoint]:
+def _checkpoints_at_path(path: Path, refuse: Refuse | None) -> Iterator[_FoundCheckpoint]:
     """The checkpoints in a run directory, or the path itself where it is a checkpoint."""
     candidates = _paths_named_as_checkpoints(path) or _paths_named_as_checkpoints(path / "checkpoints")
     readable = [candidate for candidate in candidates if kind_of(candidate) is not None]
@@ -96,6 +105,11 @@ def _checkpoints_at_path(path: Path) -> Iterator[_FoundCheckpoint]:
         return
     tokens_by_step = _tokens_by_step(path / OUR_LOG)
     readable_steps = {_step_in_name(candidate) for candidate in readable} - {None}
+    broken = {} if refuse is None else _broken(candidates, readable_steps)
+    if refuse is not None and len(broken) < len(candidates):
+        for candidate, error in broken.items():
+            refuse(str(candidate), error)
+        candidates = [candidate for candidate in candidates if candidate not in broken]
     for candidate in candidates:
         # OLMo writes a sharded step1000 beside step1000-unsharded: take the one that can be read.
         if candidate not in readable and _step_in_name(candidate) in readable_steps:
@@ -104,6 +118,28 @@ def _checkpoints_at_path(path: Path) -> Iterator[_FoundCheckpoint]:
         # Lightning writes last.ckpt, a copy of epoch=1-step=16.ckpt: leave the copy out.
         if _step_in_name(candidate) is not None or entry.checkpoint.step not in readable_steps:
             yield entry
+
+
+def _broken(candidates: Sequence[Path], readable_steps: Container[int | None]) -> dict[Path, InputError]:
+    """Those whose weights or settings are half written, and why; without those that another one stands for."""
+    broken = {}
+    for candidate in candidates:
+        try:
+            _require_whole(candidate)
+        except InputError as error:
+            if kind_of(candidate) is not None or _step_in_name(candidate) not in readable_steps:
+                broken[candidate] = error
+    return broken
+
+
+def _require_whole(path: Path) -> None:
+    """Raises InputError where a file of weights or settings is missing or breaks off."""
+    kind = kind_of(path)
+    if kind is None:
+        raise not_a_checkpoint(path)
+    kind.weights(path).named_shapes()
+    if (path / "config.json").is_file():
+        read_json(path / "config.json")
 
 
 def _step_in_name(path: Path) -> int | None:

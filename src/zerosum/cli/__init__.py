@@ -14,6 +14,7 @@ import typer
 
 import zerosum
 from zerosum.errors import InputError
+from zerosum.show.names import printable
 
 INTERRUPTED = 130
 GROUPS = ("read", "measure", "train", "compare")
@@ -59,7 +60,7 @@ def main() -> None:
     """Run a verb; what is wrong with the input or the call is one line on stderr and exit code 2."""
     code, message = _run()
     if message:
-        print(f"zerosum: {' '.join(message.split())}", file=sys.stderr)
+        print(f"zerosum: {printable(' '.join(message.split()), 2_000)}", file=sys.stderr)
     sys.exit(code)
 
 

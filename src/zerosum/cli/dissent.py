@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zerosum.cli.data_options import Data
-from zerosum.cli.model_options import MAIN, CheckpointOrRun, Device, TokensPerBatch, batch_tokens, usable_device
+from zerosum.cli.model_options import MAIN, CheckpointOrRun, Device, TokensPerBatch, batch_tokens, run_of, usable_device
 from zerosum.cli.options import Details, expand_option_groups
 from zerosum.cli.output import made_with, make_folder, say_written, write_report
 from zerosum.cli.progress import progress
@@ -41,19 +41,19 @@ def dissent(
     layer below. 1 is total dissent. Of all tokens together it is 1 wherever their mean loss is stationary (unless
     embedding and head are one matrix), so the loss always stands beside it.
     """
-    from zerosum.checkpoints import open_run
-
     size, place = batch_tokens(tokens_per_batch), usable_device(device)
     if out is not None:
         make_folder(out)
-    runs, failed = each([(checkpoint, checkpoint)], open_run)
+    broken: list[Failure] = []
+    runs, failed = each([(checkpoint, checkpoint)], lambda source: run_of([source], broken))
+    failed += broken
     records: list[Dissent] = []
     for _, run in runs:
         records, unmeasured = _measured(run, data, seed, size, place)
         failed += unmeasured
     if MAIN:
         failed = _show(checkpoint, records, failed, out, details, as_json)
-    finish(failed, len(runs[0][1].checkpoints) if runs else 1)
+    finish(failed, len(broken) + len(runs[0][1].checkpoints) if runs else 1)
 
 
 def _measured(run: "Run", data: Data, seed: int, size: Any, device: str) -> "tuple[list[Dissent], list[Failure]]":

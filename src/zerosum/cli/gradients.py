@@ -16,6 +16,7 @@ from zerosum.cli.model_options import (
     TokensPerBatch,
     batch_tokens,
     dtype_named,
+    run_of,
     usable_device,
 )
 from zerosum.cli.options import Details, expand_option_groups
@@ -101,7 +102,9 @@ def gradients(
     update = _update(after, train, data, stepping, choice, place)
     if out is not None:
         make_folder(out)
-    runs, failed = each([(checkpoint, checkpoint)], lambda source: _opened(source, after))
+    broken: list[Failure] = []
+    runs, failed = each([(checkpoint, checkpoint)], lambda source: _opened(source, after, broken))
+    failed += broken
     records: list[GradientInterference] = []
     for _, run in runs:
         path = store or RunDirectory(run.path).gradients
@@ -112,7 +115,7 @@ def gradients(
         records, failed = [record for _, record in measured], [*failed, *unmeasured]
     if MAIN:
         failed = _show(checkpoint, records, failed, out, details, as_json)
-    finish(failed, len(runs[0][1].checkpoints) if runs else 0)
+    finish(failed, len(broken) + len(runs[0][1].checkpoints) if runs else 0)
 
 
 def _bars(show: "Show") -> "Progress":
@@ -153,10 +156,8 @@ def _update(
     return saved_step(read, optimizer, stepping.clip, stepping.batch_size, choice.seed, choice.tokens_per_batch)
 
 
-def _opened(source: str, after: str | None) -> "Run":
-    from zerosum.checkpoints import open_run
-
-    run = open_run(source)
+def _opened(source: str, after: str | None, broken: list[Failure]) -> "Run":
+    run = run_of([source], broken)
     number = len(run.checkpoints)
     if number > 1 and after is not None:
         raise InputError(f"{source}: {number} checkpoints. Give one of them with --after, or use --train.")

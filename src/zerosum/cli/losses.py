@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zerosum.cli.data_options import Data
-from zerosum.cli.model_options import MAIN, Device, TokensPerBatch, batch_tokens, dtype_named, usable_device
+from zerosum.cli.model_options import MAIN, Device, TokensPerBatch, batch_tokens, dtype_named, run_of, usable_device
 from zerosum.cli.options import Details, expand_option_groups
 from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
 from zerosum.errors import InputError
@@ -63,7 +63,11 @@ def losses(
     torchrun. `zerosum interference` reads the store; so does `zerosum.open_store`, as an xarray Dataset.
     """
     batch, precision = batch_tokens(tokens_per_batch), dtype_named(dtype)
-    opened, failed = each([(source, source) for source in checkpoints], lambda source: _run([source], revisions))
+    broken: list[Failure] = []
+    opened, failed = each(
+        [(source, source) for source in checkpoints], lambda source: run_of([source], broken, revisions)
+    )
+    failed += broken
     alone = [source for source, run in opened if len(run.checkpoints) == 1]
     jobs = [(source, [source]) for source, _ in opened if len(alone) < 2 or source not in alone]
     jobs += [(alone[0], alone)] if len(alone) > 1 else []
@@ -71,7 +75,7 @@ def losses(
         raise InputError(f"{store}: one store for {len(jobs)} runs. Leave --store out, or give one run at a time.")
 
     def measured(sources: list[str]) -> "tuple[Path, xr.Dataset]":
-        return _measured(_run(sources, revisions), data, store, batch, precision, device, also or ())
+        return _measured(run_of(sources, [], revisions), data, store, batch, precision, device, also or ())
 
     done, unmeasured = each(jobs, measured)
     failed += unmeasured
@@ -98,12 +102,6 @@ def _show(
         show(Report(source, (Run(source, (record,)),)), details)
         say(f"store: {path}")
     return None
-
-
-def _run(sources: Sequence[str], revisions: str | None) -> "Run":
-    from zerosum.checkpoints import find_checkpoints
-
-    return find_checkpoints(sources, revisions=revisions)
 
 
 def _measured(

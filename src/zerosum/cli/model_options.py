@@ -2,11 +2,15 @@
 
 import os
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zerosum.cli.sources import Failure, one_line
 from zerosum.errors import InputError
+
+if TYPE_CHECKING:
+    from zerosum.checkpoints import Run
 
 MAIN = os.environ.get("RANK", "0") == "0"  # under torchrun only the first process speaks
 TokensPerBatch = Annotated[
@@ -21,6 +25,16 @@ CheckpointOrRun = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto: a GPU where there is one; or cpu, cuda, cuda:1, mps.")]
+
+
+def run_of(sources: Sequence[str], broken: list[Failure], revisions: str | None = None) -> "Run":
+    """The checkpoints of sources as one run. broken: takes those of a run directory that cannot be read."""
+    from zerosum.checkpoints import find_checkpoints
+
+    def refuse(name: str, error: InputError) -> None:
+        broken.append(Failure(name, one_line(name, error)))
+
+    return find_checkpoints(sources, revisions=revisions, refuse=refuse)
 
 
 def batch_tokens(text: str) -> Any:

@@ -37,10 +37,12 @@ def progress() -> Iterator[Show]:
 
         def show(label: str, total: int, done: int, note: str) -> None:
             if label not in tasks:
-                tasks[label], began[label] = bars.add_task(label, total=total, note=note), monotonic()
-            bars.update(tasks[label], completed=done, note=note)
+                tasks[label], began[label] = bars.add_task(printable(label), total=total, note=""), monotonic()
+            bars.update(tasks[label], completed=done, note=printable(note))
             if done == total and not console.is_terminal:
-                console.print(f"{label}: done in {monotonic() - began[label]:.0f} s", markup=False, soft_wrap=True)
+                console.print(
+                    f"{printable(label)}: done in {monotonic() - began[label]:.0f} s", markup=False, soft_wrap=True
+                )
 
         yield show
 

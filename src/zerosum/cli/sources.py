@@ -55,7 +55,7 @@ def each(
         try:
             done.append((source, work(job)))
         except (InputError, OSError) as error:
-            failed.append(Failure(source, _one_line(source, error)))
+            failed.append(Failure(source, one_line(source, error)))
         except Exception as error:  # noqa: BLE001 - nineteen good sources must not be lost with a twentieth
             traceback.print_exc()
             what = f"{type(error).__name__}: {error}".strip(": ")
@@ -65,7 +65,7 @@ def each(
     return done, failed
 
 
-def _one_line(source: str, error: InputError | OSError) -> str:
+def one_line(source: str, error: InputError | OSError) -> str:
     """Value, cause and remedy. Prefixes the source where the message lacks it."""
     if isinstance(error, OSError):
         return f"{source}: cannot be used ({error.strerror or error}). Check the path and its permissions."

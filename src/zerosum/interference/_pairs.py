@@ -72,7 +72,9 @@ def _named(text: str, known: list[int]) -> Pair:
         if step not in known:
             near = sorted(sorted(known, key=lambda other: abs(other - step))[:3])
             raise InputError(f"step {step}: not measured. The nearest that are: {_listed(near)}.")
-    if first >= last:
+    if first == last:
+        raise InputError(f"pair {first}:{last}: twice the same step, so nothing changes. Name two steps, as 100:200.")
+    if first > last:
         raise InputError(f"pair {first}:{last}: goes from a later step to an earlier one. Name it as {last}:{first}.")
     return first, last
 

@@ -61,4 +61,6 @@ def _token_ids(content: Any) -> Integer[np.ndarray, " n"] | None:
         ids = np.asarray(content)
     except ValueError:
         return None
+    if ids.shape == (0,):  # numpy makes floats of it
+        return np.empty(0, np.int64)
     return ids if ids.ndim == 1 and ids.dtype.kind in "iu" else None

@@ -5,6 +5,8 @@ only with `trust_remote_code`.
 """
 
 import json
+import re
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ from zerosum.checkpoints._kind import (
     require_all_weights,
     require_plausible_size,
 )
+from zerosum.checkpoints.kinds._wrapper_names import plain_name
 from zerosum.checkpoints.weights import Weights, inside
 from zerosum.errors import InputError
 
@@ -101,7 +104,8 @@ def load(path: Path, dtype: "torch.dtype", trust_remote_code: bool) -> Any:
 
         config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=trust_remote_code)
     make = partial(AutoModelForCausalLM.from_config, config, trust_remote_code=trust_remote_code)
-    require_plausible_size(path, config, stored.shapes(), make)
+    shapes = stored.named_shapes()
+    require_plausible_size(path, config, list(shapes.values()), make)
     with loading(path):
         model, report = AutoModelForCausalLM.from_pretrained(
             path,
@@ -111,11 +115,17 @@ def load(path: Path, dtype: "torch.dtype", trust_remote_code: bool) -> Any:
             weights_only=True,
             trust_remote_code=trust_remote_code,
             output_loading_info=True,
+            key_mapping=_without_wrappers(shapes),
             ignore_mismatched_sizes=True,  # the report lists them, and `require_all_weights` refuses them
         )
     require_all_weights(path, report)
     setattr(model, UNUSED, tuple(sorted(name for name in report["unexpected_keys"] if not name.endswith(CONSTANTS))))
     return model
+
+
+def _without_wrappers(names: Iterable[str]) -> dict[str, str]:
+    """Pattern of each name that wrappers such as DDP and torch.compile changed -> its name in the model."""
+    return {f"^{re.escape(name)}$": plain for name in names if (plain := plain_name(name)) != name}
 
 
 def progress(path: Path) -> Progress:

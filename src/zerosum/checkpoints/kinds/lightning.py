@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zerosum.checkpoints._kind import Kind, Progress, build, loading, require_layers
+from zerosum.checkpoints.kinds._wrapper_names import plain_name
 from zerosum.checkpoints.kinds.hugging_face import require_plain
 from zerosum.checkpoints.weights import Weights, holds, load_pickled
 from zerosum.errors import InputError
@@ -23,9 +24,7 @@ def matches(path: Path) -> bool:
 def select(content: Any) -> dict[str, Any]:
     """The module's weights by name, without the optimizer's state."""
     state = content.get("state_dict") if isinstance(content, dict) else None
-    return (
-        {str(name).replace("_orig_mod.", ""): value for name, value in state.items()} if isinstance(state, dict) else {}
-    )
+    return {plain_name(str(name)): value for name, value in state.items()} if isinstance(state, dict) else {}
 
 
 def weights(path: Path) -> Weights:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zerosum.checkpoints._kind import Kind, Progress, build, loading, require_layers
+from zerosum.checkpoints.kinds._wrapper_names import plain_name
 from zerosum.checkpoints.weights import Weights, holds, load_pickled, tensors_only
 from zerosum.errors import InputError
 
@@ -29,11 +30,11 @@ def matches(path: Path) -> bool:
 
 
 def select(content: Any) -> dict[str, Any]:
-    """The weights by name, without the prefix that torch.compile adds."""
+    """The weights by name, without those of wrappers such as torch.compile."""
     model = content.get("model") if isinstance(content, dict) else None
     if not isinstance(model, dict):
         return {}
-    return {str(name).removeprefix("_orig_mod."): value for name, value in model.items()}
+    return {plain_name(str(name)): value for name, value in model.items()}
 
 
 def weights(path: Path) -> Weights:

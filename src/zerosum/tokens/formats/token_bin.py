@@ -11,6 +11,7 @@ from zerosum.tokens._document import Document, Fields
 
 _LLMC_MAGIC = 20240520  # first of the 256 int32 of the header of llm.c and modded-nanogpt; the third is the token count
 _HEADER_BYTES = 1_024
+_SMALL = 255  # ids of a small vocabulary, of characters say
 _PROBED_WORDS = 1_000_000  # words by which the width of ids in a file without a header is judged
 
 
@@ -28,8 +29,8 @@ def read_ids(path: Path) -> Integer[np.ndarray, " n"]:
     """The ids, memory-mapped from the file.
 
     A file without a header does not state the width of its ids. They are read as uint32 where every second 16-bit word
-    is below 16: no vocabulary has more than a million ids, and text in uint16 never looks like that. Otherwise they are
-    read as uint16.
+    is below 16 (no vocabulary has more than a million ids), and either all of these words are 0, or some of the words
+    between them are large: in uint16 of a small vocabulary all words are small. Otherwise they are read as uint16.
     """
     size = path.stat().st_size
     if size == 0:
@@ -41,7 +42,8 @@ def read_ids(path: Path) -> Integer[np.ndarray, " n"]:
             f"{path}: {size} bytes are not a whole number of 16-bit ids (a truncated file?). Copy it again."
         )
     words = np.memmap(path, "<u2", "r")
-    wide = size % 4 == 0 and bool((words[1:_PROBED_WORDS:2] < 16).all())
+    low, high = words[0:_PROBED_WORDS:2], words[1:_PROBED_WORDS:2]
+    wide = size % 4 == 0 and bool((high < 16).all()) and (not high.any() or bool((low > _SMALL).any()))
     return np.memmap(path, "<u4", "r") if wide else words
 
 
