@@ -77,6 +77,9 @@ class Reading:
             "--job", min=1, metavar="N", help="Of jobs one after the other in a log, which; else the longest."
         ),
     ] = None
+    every: Annotated[
+        int | None, typer.Option("--every", metavar="N", help="Each loss of a log without steps stands for N steps.")
+    ] = None
     on_resume: Annotated[
         OnResume, typer.Option("--on-resume", help="Of steps trained twice, after a restart, which stays; or refuse.")
     ] = OnResume.LAST
@@ -102,6 +105,7 @@ class Reading:
             lr=self.lr,
             where=self._where(),
             job=self.job,
+            every=self.every,
             on_resume=self.on_resume.value,
             on_repeat=self._repeat,
             bytes_per_token=self.bytes_per_token,

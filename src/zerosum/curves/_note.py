@@ -22,6 +22,8 @@ NoteCode = Literal[
     "averaged",
     "counted-from-0",
     "counted-in-tokens",
+    "steps-counted",
+    "text-log",
     "numerals",
     "series-chosen",
     "ranks-averaged",

@@ -37,6 +37,7 @@ def read_curve(
     lr: str | None = None,
     where: Mapping[str, str] | None = None,
     job: int | None = None,
+    every: int | None = None,
     on_resume: OnResume = "last",
     on_repeat: OnRepeat | None = None,
     bytes_per_token: float | int | None = None,
@@ -51,22 +52,25 @@ def read_curve(
     where: the rows to read, by column and value, such as {"model": "small"}, where a table holds several runs.
     job: which job of a log to read, from 1, where several follow each other; None reads the longest and says so.
     on_repeat: what to take where most steps have several losses that no column tells apart: "last", "first", "mean".
+    every: how many steps each loss stands for, in a log without steps; its losses are counted every, 2 every, ...
     on_resume: which of the steps trained twice stays when a run was resumed, or "error".
     bytes_per_token: says that the loss is in bits per byte, and converts it.
     What was changed on the way is in the curve's `cleaning`; the format and columns in `format` and `columns`.
 
     Raises InputError, one line, when the source cannot be read, or when a column could not be told for sure.
     """
+    if every is not None and not (isinstance(every, int) and every >= 1):
+        raise InputError(f"every: {every} is not a whole number above 0. Say how many steps each loss stands for.")
     overrides = {"loss": loss, "step": step, "tokens": tokens, "lr": lr}
     if isinstance(source, str) and is_online(source):
-        choose = Chooser(source, overrides, where or {})
+        choose = Chooser(source, overrides, where or {}, every)
         label, name, log = source, source.rstrip("/").rsplit("/", 1)[-1], Log((), None)
         columns = read_online(source, choose)
     else:
         path = Path(source)
         log, form = _log_at(path)
         label = str(log.files[-1] if len(log.files) == 1 else path)
-        choose = Chooser(label, overrides, where or {})
+        choose = Chooser(label, overrides, where or {}, every)
         name = _name_of(path)
         columns = _read_files(form, log, choose)
     if choose.where and not choose.rows_chosen:

@@ -15,24 +15,42 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "step",
         "steps",
         "global_step",
+        "global_steps",
         "train/global_step",
         "trainer/global_step",
+        "train/step",
+        "training_step",
+        "train_step",
+        "step_num",
+        "optimizer_step",
+        "current_step",
         "iter",
+        "iters",
+        "iter_num",
         "iteration",
         "iterations",
         "iteration_step",
+        "num_updates",
+        "updates",
+        "counted",
     ),
     "loss": (
         "loss",
         "train_loss",
+        "train_losses",
+        "losses",
+        "loss_history",
+        "train_loss_history",
         "train/loss",
         "training_loss",
+        "training_losses",
         "training/loss",
         "train_loss_step",
         "train/loss_step",
         "train/crossentropyloss",
         "train/ce_loss",
         "loss/train",
+        "loss_train",
         "loss/train/total",
         "loss_metrics/global_avg_loss",
         "reduced_train_loss",
@@ -45,6 +63,14 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "tokens_seen",
         "total_tokens",
         "consumed_tokens",
+        "train/consumed_tokens",
+        "tokens_consumed",
+        "tokens_total",
+        "tokens_processed",
+        "total_tokens_seen",
+        "track_tokens_seen",
+        "trained_tokens",
+        "num_tokens_seen",
         "num_input_tokens_seen",
         "train/tokens",
         "train/tokens_seen",
@@ -57,15 +83,15 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "lr": (
         "lr",
         "learning_rate",
+        "learning_rates",
+        "lrs",
         "train/lr",
         "train/learning_rate",
         "optim/lr",
         "optim/learning_rate",
         "optim/learning_rate_group0",
         "optim/lr_(group_0)",
-        "lr_adam",
         "lr_adamw",
-        "lr_adamw/pg1",
     ),
 }
 # Names that stand for an axis only where no other does: W&B's `_step` counts calls of its logger, which is the
@@ -73,14 +99,27 @@ ALIASES: dict[str, tuple[str, ...]] = {
 # bits per byte are converted where the bytes per token are told.
 STAND_INS: dict[str, tuple[str, ...]] = {
     "step": ("_step",),
-    "loss": ("train/train_loss", "bpb", "train_bpb", "train/bpb"),
+    "loss": (
+        "train/train_loss",
+        "train",  # a list beside a list "val"
+        "ce_loss",
+        "nll_loss",
+        "cross_entropy",
+        "cross_entropy_loss",
+        "bpb",
+        "train_bpb",
+        "train/bpb",
+    ),
 }
+# Counters that may start again with every epoch: used where no other name is known.
+LAST_RESORTS: dict[str, tuple[str, ...]] = {"step": ("batch", "batches", "batch_idx", "batch_num", "minibatch")}
 # Columns that tell how the others are to be read. They are used where they are there, and never missed.
 HELPERS: dict[str, tuple[str, ...]] = {
     "epoch": ("epoch", "epochs", "ep", "train/epoch", "trainer/epoch", "current_epoch", "epoch_num"),
     "total_steps": ("total_steps", "max_steps", "total_iters", "max_iters", "train_iters", "num_steps"),
     "perplexity": ("ppl", "perplexity", "train_ppl", "train/ppl", "ppl/train", "train_perplexity", "train/perplexity"),
 }
+_LR_OF_OPTIMIZER = re.compile(r"lr_\w*(?:adam|sgd|lion|muon|lamb|adafactor|sophia)\w*(?:/(?:pg1|group0))?")
 TENSORBOARD_EXPORT = {"wall_time", "step", "value"}  # one tag, which only the file's name tells
 _BOX = re.compile(r"^(metrics?|scalars?|logs?|stats)/")
 NEEDED = ("step", "loss")
@@ -94,12 +133,17 @@ class Chooser:
     """Picks the columns of one source as `choose_columns` does, and keeps notes on the choice.
 
     where: of which rows, by column and value. rows_chosen: set by whoever chose them; not all formats have such rows.
+    every: how many steps each loss stands for, in a log without steps.
     """
 
     def __init__(
-        self, source: str, overrides: Mapping[str, str | None], where: Mapping[str, str] = MappingProxyType({})
+        self,
+        source: str,
+        overrides: Mapping[str, str | None],
+        where: Mapping[str, str] = MappingProxyType({}),
+        every: int | None = None,
     ):
-        self.source, self.overrides, self.where = source, overrides, where
+        self.source, self.overrides, self.where, self.every = source, overrides, where, every
         self.notes: list[Note] = []
         self.rows_chosen = False
 
@@ -181,7 +225,8 @@ def _remedy(axis: str, names: Sequence[str]) -> str:
     tokens = matching("tokens", names) if axis == "step" else []
     if len(tokens) == 1:
         return f"To count in tokens in the place of steps say step={tokens[0]} (--step {shlex.quote(tokens[0])})."
-    return f"Name it with {axis}=NAME (--{axis} NAME)."
+    count = ", or count the losses with every=N (--every N)" if axis == "step" else ""
+    return f"Name it with {axis}=NAME (--{axis} NAME){count}."
 
 
 def _named(wanted: str, names: Sequence[str], source: str, axis: str) -> str:
@@ -202,7 +247,8 @@ def matching(axis: str, names: Sequence[str]) -> list[str]:
     stand_ins = STAND_INS.get(axis, ())
     if axis == "loss" and {plain(name) for name in names} == TENSORBOARD_EXPORT:
         stand_ins += ("value",)
-    return own or [name for name in names if plain(name) in stand_ins]
+    own = own or [name for name in names if plain(name) in stand_ins]
+    return own or [name for name in names if plain(name) in LAST_RESORTS.get(axis, ())]
 
 
 def plain(name: str) -> str:
@@ -215,7 +261,8 @@ def plain(name: str) -> str:
     'train/ce_loss'
     """
     words = name.rsplit(" - ", 1)[-1].strip().lower()
-    return _BOX.sub("", re.sub(r"[\s-]", "_", words.replace(".", "/")))
+    words = _BOX.sub("", re.sub(r"[\s-]", "_", words.replace(".", "/")))
+    return "lr_adamw" if _LR_OF_OPTIMIZER.fullmatch(words) else words
 
 
 def _short(name: str) -> str:

@@ -132,6 +132,8 @@ def as_number(value: Any) -> float:
     >>> as_number("3.5"), as_number(True), as_number("diverged")
     (3.5, nan, nan)
     """
+    if isinstance(value, np.integer | np.floating):
+        return float(value)
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return float("nan")
     try:

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from zerosum.curves._note import Note
 from zerosum.curves._table import Cells, Table
 from zerosum.curves.columns import HELPERS, Chooser, matching
+from zerosum.curves.counting import count_steps
 from zerosum.curves.labels import RANK_NAMES, RUN_NAMES, Labels, label, labels_of, last_part, training_labels
 from zerosum.curves.long_form import LongForm, long_form
 from zerosum.curves.numerals import COUNTS, as_number
@@ -32,7 +33,7 @@ def read_series(table: Table, choose: Chooser) -> tuple[Axes, dict[str, str]]:
     What was taken and what left out is added to the notes of `choose`.
     Raises InputError where there are several runs in the table, or only rows of validation: it names them.
     """
-    table = long_form(table, choose)
+    table = count_steps(long_form(table, choose), choose)
     chosen = choose(table.names)
     if isinstance(table, LongForm):
         choose.notes.append(table.note(chosen))

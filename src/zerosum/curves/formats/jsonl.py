@@ -8,6 +8,7 @@ from typing import Any
 from zerosum.curves._format import Choose, Columns, Format, columns_of_rows, flat
 from zerosum.curves._note import Note
 from zerosum.curves.folders import OUR_LOG
+from zerosum.curves.json_shapes import rows_of
 from zerosum.errors import InputError
 
 
@@ -28,7 +29,9 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
     rows, notes = _rows(path)
     if not rows:
         raise InputError(f"{path}: no complete line of JSON. Give a log with at least one logged step.")
-    return columns_of_rows(rows, choose, str(path), notes=notes, format="jsonl")
+    if len(rows) == 1 and not notes:  # a whole document on one line
+        rows, notes = rows_of(rows[0], choose)
+    return columns_of_rows([flat(row) for row in rows], choose, str(path), notes=notes, format="jsonl")
 
 
 def _rows(path: Path) -> tuple[list[dict[str, Any]], list[Note]]:
@@ -45,7 +48,7 @@ def _rows(path: Path) -> tuple[list[dict[str, Any]], list[Note]]:
         if not isinstance(row, dict):
             bad = (number, f"a {type(row).__name__}")
             continue
-        rows.append(flat(row))
+        rows.append(row)
     # Only a line with nothing after it can be what a killed process left.
     return rows, [Note("cut-off", f"the last line ({bad[0]}) is cut off and was dropped")] if bad else []
 
