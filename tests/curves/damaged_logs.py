@@ -40,6 +40,18 @@ def _json(rows: object, **more: object) -> bytes:
     return json.dumps(rows, **more).encode()
 
 
+def _npy() -> bytes:
+    out = io.BytesIO()
+    np.save(out, np.array(list(POINTS.values())))
+    return out.getvalue()
+
+
+def _npz() -> bytes:
+    out = io.BytesIO()
+    np.savez_compressed(out, step=list(POINTS), loss=list(POINTS.values()))
+    return out.getvalue()
+
+
 ROWS = [{"step": step, "loss": loss, "lr": 0.1, "note": "x"} for step, loss in POINTS.items()]
 GOLDEN = {"start_step": 1, "end_step": 16, "step_interval": 1, "values": {str(s): y for s, y in POINTS.items()}}
 SEEDS = {
@@ -51,13 +63,32 @@ SEEDS = {
     "trainer_state": lambda: _json({"global_step": 16, "log_history": ROWS, "logging_steps": 10}, indent=2),
     "golden values": lambda: _json({"lm loss": GOLDEN}, indent=2),
     "parquet": _parquet,
+    "npy": _npy,
+    "npz": _npz,
+    "json list": lambda: _json(list(POINTS.values())),
+    "json inside": lambda: _json({"config": {"lr": 0.1}, "train": ROWS, "val": ROWS[:3]}),
+    "json by step": lambda: _json({str(s): {"loss": y} for s, y in POINTS.items()}),
+    "numbers": lambda: b"".join(b"%r\n" % y for y in POINTS.values()),
+    "text log": lambda: b"".join(b"INFO: step %d/99 | loss: %r | lr 1.0e-04\n" % (s, y) for s, y in POINTS.items()),
+    "text blocks": lambda: b"".join(b"[step=%d]\n  loss=%r\n  val loss=9.5\n" % (s, y) for s, y in POINTS.items()),
+    "text dicts": lambda: b"".join(b"%r\n" % ({"loss": y, "epoch": s},) for s, y in POINTS.items()),
     "tensorboard": lambda: event_file([(step, {"loss": loss, "lr": 0.1}) for step, loss in POINTS.items()]),
     "wandb": lambda: log_file([history({"_step": step, "loss": loss, "a": {"b": 1}}) for step, loss in POINTS.items()]),
     "llm.c as printed": lambda: LLMC_PRINTED.encode(),
     **{kind: lambda text=text: text.encode() for kind, (text, _, _) in LOGS.items()},
 }
 CHECKSUMMED = ("tensorboard", "wandb")
-TYPED = ("jsonl", "json rows", "json columns", "trainer_state", "golden values", "wandb")
+TYPED = (
+    "jsonl",
+    "json rows",
+    "json columns",
+    "trainer_state",
+    "golden values",
+    "wandb",
+    "json list",
+    "json inside",
+    "json by step",
+)
 
 
 def damaged(data: bytes, rng: np.random.Generator) -> bytes:

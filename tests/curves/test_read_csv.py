@@ -81,7 +81,7 @@ def test_the_line_that_tells_excel_the_separator_is_skipped(write, first):
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        ("loss\n3.5\n3.25\n", "one column, 'loss', of numbers"),
+        ("loss\n3.5\nnone\n3.25\n", "one column, 'loss', of numbers"),
         ("loss\n3,5\n3,25\n", "'loss', then '3,5'"),
         ("step,loss\n", "one line, 'step,loss'"),
         ("# run 7\n", "nothing but comments"),

@@ -4,7 +4,7 @@ Every reader gets damaged logs: bytes cut, removed, repeated, replaced, flipped 
 damaged content under right checksums, values of wrong types, and logs that hypothesis makes up. Each has to give a
 curve with finite, positive losses, or an `InputError` of one line. Where a checksum protects the points of a damaged
 log, no other point may be read. Logs of several series (splits, runs, ranks, metrics, epochs, jobs, restarts) have to
-give the right curve, or to be refused.
+give the right curve, or to be refused; text logs in generated dialects have to give exactly their points, or an error.
 """
 
 from pathlib import Path
@@ -14,6 +14,7 @@ from any_logs import ANY_LOG, read_any_logs
 from damaged_logs import CHECKSUMMED, TYPED, read_damage_under_right_checksums, read_damaged_logs, read_wrong_types
 from damaged_logs import SEEDS as FORMATS
 from series_logs import SERIES, read_series_logs
+from text_dialects import read_dialects
 
 SEEDS = "the number of the case, 0 to N - 1; hypothesis: drawn anew in each run"
 CASES = 10_000
@@ -34,3 +35,13 @@ def test_every_log_is_read_or_refused(damage, read, kind, tmp_path: Path, table,
         result = "each read right, or refused" if damage == "several series" else "each read or refused"
     finally:
         table.add(log=kind, damage=damage, N=cases, result=result)
+
+
+def test_every_dialect_is_read_right_or_refused(tmp_path: Path, table, count):
+    cases, result = count(CASES), "failed"
+    try:
+        found = read_dialects(tmp_path, cases)
+        result = f"{found['read']} read right, {found['refused']} refused, none read wrongly"
+    finally:
+        table.add(log="any text", damage="dialects", N=cases, result=result)
+    assert found["refused"] <= 0.05 * cases

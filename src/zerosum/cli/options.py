@@ -80,6 +80,12 @@ class Reading:
     every: Annotated[
         int | None, typer.Option("--every", metavar="N", help="Each loss of a log without steps stands for N steps.")
     ] = None
+    pattern: Annotated[
+        str | None,
+        typer.Option(
+            "--pattern", metavar="REGEX", help="Lines of a text log, with groups (?P<step>...), (?P<loss>...)."
+        ),
+    ] = None
     on_resume: Annotated[
         OnResume, typer.Option("--on-resume", help="Of steps trained twice, after a restart, which stays; or refuse.")
     ] = OnResume.LAST
@@ -106,6 +112,7 @@ class Reading:
             where=self._where(),
             job=self.job,
             every=self.every,
+            pattern=self.pattern,
             on_resume=self.on_resume.value,
             on_repeat=self._repeat,
             bytes_per_token=self.bytes_per_token,

@@ -16,6 +16,7 @@ from zerosum.curves.series import read_series
 
 HEAD_BYTES = 65_536  # how much of a file a format sees to recognise it
 Choose = Chooser  # which of the names a reader found are the step, the loss, ...
+GENERAL = 100  # rank of a reader that is asked last
 # The files of a folder that a format knows -> runs, each the files it is written in, in order.
 Runs = Callable[[Sequence[Path]], list[tuple[Path, ...]]]
 

@@ -46,6 +46,8 @@ DECIDED: frozenset[NoteCode] = frozenset(
         "steps-continued",
         "several-jobs",
         "joined-files",
+        "steps-counted",
+        "text-log",
         "diverged",
         "unit-doubtful",
     }

@@ -7,11 +7,12 @@ from os import PathLike
 from pathlib import Path
 
 from zerosum.curves._curve import LossCurve
-from zerosum.curves._format import HEAD_BYTES, Columns, Format
+from zerosum.curves._format import GENERAL, HEAD_BYTES, Columns, Format
 from zerosum.curves.cleaning import OnRepeat, OnResume, clean_curve
 from zerosum.curves.columns import ALIASES, Chooser
 from zerosum.curves.folders import Log, find_log
 from zerosum.curves.formats import known_formats
+from zerosum.curves.pattern import by_pattern, compile_pattern
 from zerosum.curves.units import in_nats
 from zerosum.curves.wandb_online import is_online, read_online
 from zerosum.errors import InputError
@@ -38,6 +39,7 @@ def read_curve(
     where: Mapping[str, str] | None = None,
     job: int | None = None,
     every: int | None = None,
+    pattern: str | None = None,
     on_resume: OnResume = "last",
     on_repeat: OnRepeat | None = None,
     bytes_per_token: float | int | None = None,
@@ -53,6 +55,7 @@ def read_curve(
     job: which job of a log to read, from 1, where several follow each other; None reads the longest and says so.
     on_repeat: what to take where most steps have several losses that no column tells apart: "last", "first", "mean".
     every: how many steps each loss stands for, in a log without steps; its losses are counted every, 2 every, ...
+    pattern: regular expression with the named group loss, and step, tokens, lr, for the lines of a text log.
     on_resume: which of the steps trained twice stays when a run was resumed, or "error".
     bytes_per_token: says that the loss is in bits per byte, and converts it.
     What was changed on the way is in the curve's `cleaning`; the format and columns in `format` and `columns`.
@@ -61,6 +64,7 @@ def read_curve(
     """
     if every is not None and not (isinstance(every, int) and every >= 1):
         raise InputError(f"every: {every} is not a whole number above 0. Say how many steps each loss stands for.")
+    expression = None if pattern is None else compile_pattern(pattern)
     overrides = {"loss": loss, "step": step, "tokens": tokens, "lr": lr}
     if isinstance(source, str) and is_online(source):
         choose = Chooser(source, overrides, where or {}, every)
@@ -68,7 +72,7 @@ def read_curve(
         columns = read_online(source, choose)
     else:
         path = Path(source)
-        log, form = _log_at(path)
+        log, form = _log_at(path, expression)
         label = str(log.files[-1] if len(log.files) == 1 else path)
         choose = Chooser(label, overrides, where or {}, every)
         name = _name_of(path)
@@ -104,14 +108,16 @@ def _read_files(form: Format, log: Log, choose: Chooser) -> Columns:
         raise _unreadable(log.files[-1], error) from None
 
 
-def _log_at(path: Path) -> tuple[Log, Format]:
+def _log_at(path: Path, expression: re.Pattern[str] | None) -> tuple[Log, Format]:
     try:
         is_folder = path.is_dir()
     except (OSError, ValueError) as error:  # a name that no file can have, or a folder that may not be entered
         raise _unreadable(path, error) from None
     log = find_log(path, known_formats()) if is_folder else Log((path,), None)
-    form = log.format or _format_of(log.files[0], _head(log.files[0]))
-    return log, form
+    head = _head(log.files[0])
+    if expression is not None:
+        return log, by_pattern(expression)
+    return log, log.format or _format_of(log.files[0], head)
 
 
 def _head(path: Path, size: int = HEAD_BYTES) -> bytes:
@@ -137,7 +143,8 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 def _format_of(path: Path, head: bytes) -> Format:
     formats = known_formats()
     for form in formats:
-        if form.matches(head, path.name):
+        # Lines of a special reader may come late: the general one is asked when the others have seen more.
+        if (form.rank < GENERAL or len(head) < HEAD_BYTES) and form.matches(head, path.name):
             return form
     binary = b"\0" in head
     if not binary:
@@ -151,7 +158,8 @@ def _format_of(path: Path, head: bytes) -> Format:
     names = ", ".join(form.name for form in formats)
     packed = next((kind for magic, kind in COMPRESSED.items() if head.startswith(magic)), None)
     kind = f"{packed}: unpack it first" if packed else "binary" if binary else "text of a kind not known"
-    raise InputError(f"{path}: not a loss log ({kind}). Known formats: {names}.")
+    remedy = "" if packed or binary else " Or say how its lines look: pattern=REGEX (--pattern) with a group loss."
+    raise InputError(f"{path}: not a loss log ({kind}). Known formats: {names}.{remedy}")
 
 
 def _name_of(path: Path) -> str:

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 
 from zerosum.curves._note import Note, left_out
@@ -120,6 +121,13 @@ HELPERS: dict[str, tuple[str, ...]] = {
     "perplexity": ("ppl", "perplexity", "train_ppl", "train/ppl", "ppl/train", "train_perplexity", "train/perplexity"),
 }
 _LR_OF_OPTIMIZER = re.compile(r"lr_\w*(?:adam|sgd|lion|muon|lamb|adafactor|sophia)\w*(?:/(?:pg1|group0))?")
+_AXIS_OF = {
+    name: axis
+    for table in (HELPERS, LAST_RESORTS, STAND_INS, ALIASES)
+    for axis, names in table.items()
+    for name in names
+    if name not in ("train", "d")  # of lists and published curves only
+}
 TENSORBOARD_EXPORT = {"wall_time", "step", "value"}  # one tag, which only the file's name tells
 _BOX = re.compile(r"^(metrics?|scalars?|logs?|stats)/")
 NEEDED = ("step", "loss")
@@ -249,6 +257,16 @@ def matching(axis: str, names: Sequence[str]) -> list[str]:
         stand_ins += ("value",)
     own = own or [name for name in names if plain(name) in stand_ins]
     return own or [name for name in names if plain(name) in LAST_RESORTS.get(axis, ())]
+
+
+@lru_cache(4_096)
+def axis_of(name: str) -> str | None:
+    """What a name is known for: "step", "loss", "tokens", "lr", or an axis of HELPERS; None for any other.
+
+    >>> axis_of("Learning Rate"), axis_of("batch"), axis_of("grad_norm")
+    ('lr', 'step', None)
+    """
+    return _AXIS_OF.get(plain(name))
 
 
 def plain(name: str) -> str:

@@ -2,18 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from zerosum.curves._note import Note
+from zerosum.curves._table import Cells, Table
 from zerosum.curves.columns import HELPERS, Chooser, matching, plain
 from zerosum.curves.numerals import as_number
 from zerosum.errors import InputError
-
-if TYPE_CHECKING:
-    from zerosum.curves._table import Cells, Table
 
 COUNTED = "counted"  # the column of counted steps
 UNEVEN = 0.02  # of the range: how far tokens or epochs may lie off a straight line over evenly spaced rows
@@ -24,7 +21,7 @@ ROUNDING = 0.01  # epochs are printed with two decimals
 class CountedTable:
     """A table with one more column, the counted steps. steps: [n] NaN in rows without a loss."""
 
-    table: "Table"
+    table: Table
     steps: Float[np.ndarray, " n"]
 
     @property
@@ -36,12 +33,12 @@ class CountedTable:
         """A column as numbers."""
         return self.steps if name == COUNTED else self.table.numbers(axis, name)
 
-    def cells(self, name: str) -> Sequence[Any]:
+    def cells(self, name: str) -> Cells:
         """A column as it is written."""
         return self.steps if name == COUNTED else self.table.cells(name)
 
 
-def count_steps(table: "Table", choose: Chooser) -> "Table":
+def count_steps(table: Table, choose: Chooser) -> Table:
     """The table with counted steps where it has losses and nothing that tells their steps; else as it is.
 
     Nothing is counted unasked where a column of whole numbers grows from row to row, since it may be the step, or
@@ -53,7 +50,8 @@ def count_steps(table: "Table", choose: Chooser) -> "Table":
     if steps:
         if choose.every is not None:
             raise InputError(
-                f"{choose.source}: the log has steps ({steps[0]!r}), so they cannot be counted. Leave out every=N (--every)."
+                f"{choose.source}: the log has steps ({steps[0]!r}), so they cannot be counted. "
+                "Leave out every=N (--every)."
             )
         return table
     asked = choose.overrides.get("loss")
@@ -73,7 +71,7 @@ def _note(every: int, n: int, *, asked: bool) -> Note:
     return Note("steps-counted", text + ("" if asked else "; where each stands for N steps say every=N (--every N)"))
 
 
-def _with_loss(cells: Sequence[Any]) -> Bool[np.ndarray, " n"] | None:
+def _with_loss(cells: Cells) -> Bool[np.ndarray, " n"] | None:
     """The rows with a loss, NaN included; None where an empty cell of a table cannot be told from NaN."""
     if isinstance(cells, np.ndarray) and cells.dtype.kind == "f":
         missing = np.isnan(cells)
@@ -82,7 +80,7 @@ def _with_loss(cells: Sequence[Any]) -> Bool[np.ndarray, " n"] | None:
     return np.array([cell is not None and str(cell).strip() != "" for cell in cells], dtype=bool)
 
 
-def _may_be_counted(table: "Table", names: list[str], loss: str, rows: Bool[np.ndarray, " n"]) -> bool:
+def _may_be_counted(table: Table, names: list[str], loss: str, rows: Bool[np.ndarray, " n"]) -> bool:
     if rows.sum() < 2:
         return False
     for name in names:

@@ -6,7 +6,7 @@ from typing import Any
 from zerosum.curves._format import flat
 from zerosum.curves._note import Note
 from zerosum.curves.columns import ALIASES, Chooser, matching
-from zerosum.curves.labels import labels_of, training_labels
+from zerosum.curves.line_fields import is_of_validation
 from zerosum.curves.numerals import as_number
 from zerosum.errors import InputError
 
@@ -21,7 +21,8 @@ def rows_of(document: Any, choose: Chooser) -> tuple[list[Row], list[Note]]:
     rows, notes = _table(document, choose)
     if not isinstance(document, dict) or (rows and _has_loss(rows, choose)):
         return rows, notes
-    inner = {name: _table(value, choose) for name, value in document.items() if isinstance(value, dict | list)}
+    parts = {name: value for name, value in document.items() if isinstance(value, dict | list)}
+    inner = {name: _table(value, choose) for name, value in parts.items() if not _is_list_of_scalars(value)}
     inner = {name: table for name, table in inner.items() if table[0] and _has_loss(table[0], choose)}
     name = _of_training(list(inner))
     if name is not None:
@@ -31,19 +32,16 @@ def rows_of(document: Any, choose: Chooser) -> tuple[list[Row], list[Note]]:
         return rows, [Note("column-chosen", text), *notes]
     if inner:
         raise InputError(
-            f"{choose.source}: {len(inner)} parts of it have losses ({_listed(list(inner))}). "
-            "Write the one to read into a file of its own."
+            f"{choose.source}: {len(inner)} parts of it have losses ({_listed(list(inner))}), and not one of them is "
+            "the training. Write the part to read into a file of its own."
         )
     return rows, notes
 
 
 def _of_training(names: list[str]) -> str | None:
-    """The only part, or the one whose name says that it is training beside parts of validation."""
-    if len(names) <= 1:
-        return next(iter(names), None)
-    labels = labels_of("split", names)
-    training = training_labels(labels) if labels else None
-    return training[0] if training and len(training) == 1 and len(training) < len(names) else None
+    """The only part that is not of validation by its name."""
+    training = [name for name in names if not is_of_validation(name)]
+    return training[0] if len(training) == 1 else None
 
 
 def _table(value: Any, choose: Chooser) -> tuple[list[Row], list[Note]]:
@@ -100,9 +98,7 @@ def _rows_of_columns(lists: dict[str, list[Any]], choose: Chooser) -> list[Row]:
     lengths = {name: len(lists[name]) for name in known}
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{name[:60]!r} {k}" for name, k in lengths.items())
-        raise InputError(
-            f"{choose.source}: columns of different lengths ({found}). Which value belongs to which step?"
-        )
+        raise InputError(f"{choose.source}: columns of different lengths ({found}). Which value belongs to which step?")
     n = next(iter(lengths.values()))
     same = {name: values for name, values in lists.items() if len(values) == n}
     return [dict(zip(same, row, strict=True)) for row in zip(*same.values(), strict=True)] or [dict.fromkeys(same)]

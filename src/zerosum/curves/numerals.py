@@ -27,6 +27,8 @@ _WRITTEN = {
 }
 _INFINITE = re.compile(r"[-+]?inf(?:inity)?", re.IGNORECASE)
 _OTHER = {".": ",", ",": "."}
+_SCALED = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+))\s?([kKMBGT])")
+_SCALES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}
 
 
 @dataclass
@@ -97,6 +99,10 @@ class Numerals:
             self.notes.append(
                 Note("numerals", f"{name!r} has its digits in groups: {text!r} is {as_number(_plain(text, mark)):g}")
             )
+        rounded = next((text for text in written if scaled(text) is not None), None) if mark == "." else None
+        if rounded:
+            text = f"{name!r} has rounded numbers: {rounded[:30]!r} is {scaled(rounded):,.15g}"
+            self.notes.append(Note("numerals", text))
         decimals = next((text for text in written if "," in text), None) if mark == "," else None
         if decimals:
             self.notes.append(
@@ -144,6 +150,16 @@ def as_number(value: Any) -> float:
         return float("-inf") if isinstance(value, int) and value < 0 else float("inf")
 
 
+def scaled(text: str) -> float | None:
+    """The number that a text with a unit of thousands stands for; None where it is no such text.
+
+    >>> scaled("1.2K"), scaled("105.00M"), scaled("12.0min")
+    (1200.0, 105000000.0, None)
+    """
+    written = _SCALED.fullmatch(text)
+    return float(f"{float(written[1]) * _SCALES[written[2]]:.15g}") if written else None
+
+
 def may_be_grouped(counts: Float[np.ndarray, " n"]) -> bool:
     """Whether numbers that were read as fractions could have been thousands: 1.000, 1.001, ...
 
@@ -179,4 +195,6 @@ def _plain(value: Any, mark: str) -> Any:
     text = _without_blanks(value.strip())
     if _WRITTEN[mark].fullmatch(text):
         return text.replace(_OTHER[mark], "").replace(",", ".")
+    if mark == "." and (number := scaled(text)) is not None:
+        return number
     return value if mark == "." or not _DIGIT.search(text) else ""

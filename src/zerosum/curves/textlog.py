@@ -25,7 +25,8 @@ class TextLog:
 
     name: for messages and `LossCurve.format`. rows: regular expressions of lines, with named groups; each group is a
     column. called: group -> column name, where a group's name cannot be the column's. tokens: expression with the group
-    `tokens`, the tokens of one step, printed once. notes: for every curve read from such a log.
+    `tokens`, the tokens of one step, printed once. notes: for every curve read from such a log. beside: lines that are
+    read as well, but that other scripts print too, so that they do not tell the format.
     The first group is the step. Use `NUMBER` for values, anchor the expressions so that no other script's lines fit,
     and bound what may stand between the groups, so that a hostile line takes no longer than others.
     """
@@ -36,14 +37,16 @@ class TextLog:
     called: tuple[tuple[str, str], ...] = ()
     tokens: str | None = None
     notes: tuple[Note, ...] = ()
+    beside: tuple[str, ...] = ()
 
     def format(self) -> Format:
         """The reader of such logs."""
-        patterns = tuple(re.compile(row, re.MULTILINE) for row in self.rows)
+        rows = tuple(re.compile(row, re.MULTILINE) for row in self.rows)
+        patterns = rows + tuple(re.compile(row, re.MULTILINE) for row in self.beside)
 
         def matches(head: bytes, name: str) -> bool:
             text = decoded(head)
-            return text is not None and any(row.search(text) for row in patterns)
+            return text is not None and any(row.search(text) for row in rows)
 
         def read(paths: tuple[Path, ...], choose: Choose) -> Columns:
             return self._read(paths[0], patterns, choose)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 EXPECTED = "Give a table with a step and a loss in each row, such as step,loss and 1,10.8 below it."
 DELIMITERS = ("\t", ";", "|", ",")  # of equally many the first: a comma may also stand before decimals
+_NAME_AND_NUMBER = re.compile(r".*[A-Za-z\])'\"]\s*(?:[:=]\s*|\s(?=\d+[.e]))['\"\[(]*[-+]?\d[\w.+%-]*['\"\])}]*\s*")
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,17 @@ def layout_of(head: bytes) -> Layout | None:
         delimiter = " "
     first = _fields(lines[skip], delimiter)
     numeric = sum(map(is_number, first))
-    if delimiter == " " and 0 < numeric < len(first):  # "step 1 loss 8.05": a text log, not a header
+    # "step 1 loss 8.05", "100 | loss 8.05", "step: 1, loss: 8.05": a text log, not a header
+    pairs = sum(bool(_NAME_AND_NUMBER.fullmatch(field)) for field in first)
+    if (0 < numeric < len(first) and (delimiter == " " or pairs)) or 2 * pairs > len(first):
         return None
     # One line alone is no table, and prose has no second row of the same width with a number in it.
     rows = [_fields(line, delimiter) for line in lines[skip + 1 : skip + 6] if line.strip()]
     if len(first) < 2 or not rows or len(rows[0]) != len(first) or not any(map(is_number, rows[0])):
+        return None
+    if delimiter == " " and (
+        2 * sum(map(is_number, rows[0])) < len(first) or any(field.endswith((":", "=")) for field in (*first, *rows[0]))
+    ):  # words of which some are numbers
         return None
     header = None if all(is_number(field) or not field.strip() for field in first) else first
     return Layout(encoding, delimiter, skip, header, len(first))

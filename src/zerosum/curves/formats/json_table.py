@@ -1,4 +1,4 @@
-"""JSON documents: an array of rows, `[{"step": 1, "loss": 8.1}, ...]`, columns, a bare list, an object keyed by step."""
+"""JSON documents: rows, `[{"step": 1, "loss": 8.1}, ...]`, columns, a bare list, an object keyed by step."""
 
 import re
 from pathlib import Path
@@ -8,14 +8,19 @@ from zerosum.curves.json_file import load
 from zerosum.curves.json_shapes import rows_of
 from zerosum.errors import InputError
 
-_LIST = re.compile(rb"\s*\[\s*(?:[\[{\-\d]|null\b|NaN\b)")
-_OBJECT = re.compile(rb'\s*\{\s*(?:\n\s*"|"(?:[^"\\]|\\.){0,200}"\s*:\s*[\[{])')
+_ROWS = re.compile(rb"\s*\[\s*[\[{]")
+_NUMBERS = re.compile(rb"\s*\[(?:[\d\s,.eE+\-\]]|null|NaN|-?Infinity)*")
+_COLUMNS = re.compile(rb'\s*\{\s*"(?:[^"\\]|\\.){0,200}"\s*:\s*\[')
+_OBJECT = re.compile(rb'\s*\{\s*(?:\n\s*"|"(?:[^"\\]|\\.){0,200}"\s*:\s*\{)')
+_OF_LOSSES = re.compile(rb'loss|nll|"train|"\d+"\s*:', re.IGNORECASE)  # no configuration
 
 
 def _matches(head: bytes, name: str) -> bool:
     head = head.removeprefix(b"\xef\xbb\xbf")
     # Objects on lines of their own are JSON lines, even where their first value is a list.
-    return bool(_LIST.match(head) or (_OBJECT.match(head) and not re.search(rb"\n\{", head)))
+    numbers = _NUMBERS.fullmatch(head[:4_000])
+    is_object = _COLUMNS.match(head) or (_OBJECT.match(head) and _OF_LOSSES.search(head))
+    return bool(_ROWS.match(head) or numbers or (is_object and not re.search(rb"\n\{", head)))
 
 
 def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:

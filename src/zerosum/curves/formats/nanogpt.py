@@ -5,11 +5,9 @@ from zerosum.curves.textlog import NUMBER, START, TextLog
 
 FORMAT = TextLog(
     name="nanoGPT log",
-    rows=(
-        rf"{START}iter (?P<iter>\d+): loss (?P<loss>{NUMBER}), time ",
-        # Means over many batches, of training text too: offered, but not taken for the training loss unless asked.
-        rf"{START}step (?P<iter>\d+): train loss (?P<evaluated_train>{NUMBER}), val loss (?P<val>{NUMBER})",
-    ),
+    rows=(rf"{START}iter (?P<iter>\d+): loss (?P<loss>{NUMBER}), time ",),
+    # Means over many batches, of training text too: offered, but not taken for the training loss unless asked.
+    beside=(rf"{START}step (?P<iter>\d+): train loss (?P<evaluated_train>{NUMBER}), val loss (?P<val>{NUMBER})",),
     called=(("evaluated_train", "evaluated train loss"), ("val", "val loss")),
     tokens=r"tokens per iteration will be: (?P<tokens>\d[\d,]*)",
     notes=(Note("counted-from-0", "iterations are counted from 0: the loss of iteration k comes after k updates"),),

@@ -1,7 +1,6 @@
 """NumPy's `.npy` and `.npz`: an array of losses, of records, or named arrays. Pickles are never executed."""
 
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +11,13 @@ from jaxtyping import Float
 
 from zerosum.curves._format import Choose, Columns, Format
 from zerosum.curves._note import Note
+from zerosum.curves._table import Cells
 from zerosum.curves.columns import matching
 from zerosum.curves.json_shapes import refuse_whole_numbers
 from zerosum.curves.series import read_series
 from zerosum.errors import InputError
 
 MOST_BYTES = 1 << 30  # of an unpacked array; a loss curve is smaller
-BROKEN = (ValueError, OSError, EOFError, KeyError, MemoryError, SyntaxError, TypeError, zipfile.BadZipFile, zlib.error)
 
 
 def _matches(head: bytes, name: str) -> bool:
@@ -31,7 +30,7 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
         arrays = _arrays(path)
     except InputError:
         raise
-    except BROKEN as error:
+    except Exception as error:  # noqa: BLE001 - numpy and zipfile raise a dozen kinds, Python's tokenizer's too
         cause = (str(error).strip().splitlines() or [type(error).__name__])[0][:100]
         raise InputError(f"{path}: not a NumPy file that can be read ({cause}). Was it cut off?") from None
     lengths = {name: len(values) for name, values in arrays.items()}
@@ -56,7 +55,9 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         with zipfile.ZipFile(path) as archive:
             large = [entry.filename for entry in archive.infolist() if entry.file_size > MOST_BYTES]
         if large:
-            raise InputError(f"{path}: {large[0][:60]!r} in it has over 1 GiB. Write the losses into a file of their own.")
+            raise InputError(
+                f"{path}: {large[0][:60]!r} in it has over 1 GiB. Write the losses into a file of their own."
+            )
         with np.load(path, allow_pickle=False) as arrays:
             return {name: array for name in arrays.files if _is_column(array := arrays[name])}
     # A mapped file cannot be shorter than its header says.
@@ -90,7 +91,7 @@ class _Arrays:
     def numbers(self, axis: str, name: str) -> Float[np.ndarray, " n"]:
         return self.arrays[name].astype(np.float64)
 
-    def cells(self, name: str) -> Sequence[Any]:
+    def cells(self, name: str) -> Cells:
         return np.asarray(self.arrays[name])
 
 
