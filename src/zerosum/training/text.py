@@ -6,12 +6,14 @@ Token ids 0 to 255 are the bytes; 256 ends a document. Needs no torch. Axes: S s
 import hashlib
 import os
 import sysconfig
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt16
+from jaxtyping import Int64, UInt16
 
 from zerosum.errors import InputError
 from zerosum.tokens import TokenSequences
@@ -59,7 +61,12 @@ def source_files(folder: Path) -> list[Path]:
     for parent, folders, files in os.walk(root, followlinks=False):
         folders[:] = [name for name in folders if name not in _SKIPPED_FOLDERS]
         candidates += [Path(parent, name) for name in files if name.endswith(".py")]
-    inside = [path for path in candidates if path.is_file() and path.resolve().is_relative_to(root)]
+    # Folders are never links here, so that only a file which is a link can lead out.
+    inside = [
+        path
+        for path in candidates
+        if path.is_file() and not (path.is_symlink() and not path.resolve().is_relative_to(root))
+    ]
     return sorted(inside, key=lambda path: path.relative_to(root).as_posix())
 
 
@@ -72,7 +79,8 @@ def read_text(data: DataRecipe = DataRecipe()) -> Text:  # noqa: B008 (frozen)
     folder = Path(data.folder or sysconfig.get_path("stdlib"))
     splits: dict[bool, dict[str, bytes]] = {False: {}, True: {}}
     seen: set[bytes] = {hashlib.sha256(b"").digest()}
-    for path in source_files(folder):
+    root = folder.resolve()
+    for path in source_files(root):
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -80,7 +88,7 @@ def read_text(data: DataRecipe = DataRecipe()) -> Text:  # noqa: B008 (frozen)
         digest = hashlib.sha256(content).digest()
         if digest not in seen:
             seen.add(digest)
-            name = path.relative_to(folder.resolve()).as_posix()
+            name = path.relative_to(root).as_posix()
             splits[is_held_out(name, data.held_out_share)][name] = content
     if not (splits[False] and splits[True]):
         raise InputError(f"{folder}: not enough .py files to train on some and hold out others. Give another folder.")
@@ -102,16 +110,7 @@ def held_out_tokens(n_sequences: int, length: int, data: DataRecipe = DataRecipe
     """
     if n_sequences < 1 or length < 1:
         raise InputError(f"{n_sequences} sequences of {length} tokens: both must be at least 1.")
-    text = read_text(data)
-    by_name = sorted(zip(text.held_out_names, text.held_out, strict=True), key=lambda pair: _hash_number(pair[0]))
-    documents = [(name, encode(content)[:-1], _window_starts(name, len(content), length)) for name, content in by_name]
-    most_windows = max(len(starts) for _, _, starts in documents)
-    windows = [
-        (name, tokens[starts[k] : starts[k] + length + 1])
-        for k in range(most_windows)
-        for name, tokens, starts in documents
-        if k < len(starts)
-    ][:n_sequences]
+    windows = list(islice(_windows(read_text(data), length), n_sequences))
     if len(windows) < n_sequences:
         raise InputError(
             f"{n_sequences} sequences of {length} tokens: the held-out text has only {len(windows)}. Ask for fewer."
@@ -125,10 +124,19 @@ def held_out_tokens(n_sequences: int, length: int, data: DataRecipe = DataRecipe
     )
 
 
-def _window_starts(name: str, n_tokens: int, length: int) -> list[int]:
+def _windows(text: Text, length: int) -> Iterator[tuple[str, UInt16[np.ndarray, " L"]]]:
+    """Windows of `length + 1` tokens with the names of their documents: a first window of each, then a second."""
+    by_name = sorted(zip(text.held_out_names, text.held_out, strict=True), key=lambda pair: _hash_number(pair[0]))
+    documents = [(name, content, _window_starts(name, len(content), length)) for name, content in by_name]
+    for k in range(max(len(starts) for _, _, starts in documents)):
+        for name, content, starts in documents:
+            if k < len(starts):
+                yield name, encode(content[starts[k] : starts[k] + length + 1])[:-1]
+
+
+def _window_starts(name: str, n_tokens: int, length: int) -> Int64[np.ndarray, " n"]:
     """Starts of windows without common predicted positions, in a random order seeded by the name."""
-    starts = np.arange(0, n_tokens - length, length)
-    return [int(start) for start in np.random.default_rng(_hash_number(name)).permutation(starts)]
+    return np.random.default_rng(_hash_number(name)).permutation(np.arange(0, n_tokens - length, length))
 
 
 def _hash_number(name: str) -> int:
