@@ -32,7 +32,12 @@ def train_and_measure_all(folder: Path, recipes: "list[Recipe]", show: Callable[
 
     # The largest first: so the cores run out of work at nearly the same time.
     jobs = [(run_folder(folder, r), r) for r in sorted(recipes, key=lambda r: -r.model.n_parameters)]
-    runs = side_by_side(_train_and_measure, jobs, on_report=lambda number, *news: show(*news))
+    runs = side_by_side(
+        _train_and_measure,
+        jobs,
+        on_report=lambda number, *news: show(*news),
+        modules=("zerosum.training.loop", "zerosum.losses", "zerosum.checkpoints"),
+    )
     runs = sorted(runs, key=lambda run: (run.seed, _only(run, RunFacts).n_params))
     return Report(
         title="zerosum demo",

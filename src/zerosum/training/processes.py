@@ -8,11 +8,13 @@ both cores and never wait for each other (benchmarks/train_step.md).
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -34,16 +36,18 @@ def side_by_side(
     *,
     workers: int | None = None,
     on_report: Callable[..., None] | None = None,
+    modules: Sequence[str] = (),
 ) -> list[Any]:
     """`[work(job, report) for job in jobs]`, computed by `workers` processes in parallel, started in the order given.
 
     work: a function that another process can import; jobs and results are pickled.
     workers: None means one process for each CPU core that this process may use.
     on_report: called in this process as `on_report(number, *values)` for each `report(*values)` of job `number`.
+    modules: names of modules that `work` needs; on Linux they are loaded once for all processes.
     The first error ends all processes and is raised: an InputError unchanged, any other error as RuntimeError with
     the worker's traceback on stderr. The processes end by themselves when this process is killed.
     """
-    context = multiprocessing.get_context("spawn")
+    context = _context(modules)
     waiting = list(enumerate(jobs))
     running: list[_Worker] = []
     results: dict[int, Any] = {}
@@ -67,6 +71,15 @@ def side_by_side(
             worker.process.terminate()
             worker.process.join()
     return [results[number] for number in range(len(jobs))]
+
+
+def _context(modules: Sequence[str]) -> SpawnContext | ForkServerContext:
+    """On Linux, processes are copies of one that has loaded `modules`; elsewhere a copy is not safe after loading."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(modules))
+    return context
 
 
 def _with_messages(running: list[_Worker]) -> list[_Worker]:
