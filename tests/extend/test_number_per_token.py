@@ -33,19 +33,21 @@ def test_a_number_per_token_is_two_files(house, run, tmp_path):
     house.run("losses", run, "--data", ids, *also, code=2)
     house.add("quantity.py", "losses/quantities/rank.py")
     house.add("quantity_section.py", "show/sections/ranks.py")
-    assert "entropy, rank" in " ".join(house.run("losses", "--help").replace("│", " ").split())
+    measure = ("losses", run, "--data", ids, *also)
+    help_text, document, answer, _ = house.run_all(
+        ("losses", "--help"), (*measure, "--json"), measure, ("report", run, "--out", tmp_path / "out")
+    )
+    assert "entropy, rank" in " ".join(help_text.replace("│", " ").split())
 
-    (measured,) = json.loads(house.run("losses", run, "--data", ids, *also, "--json"))["runs"]
+    (measured,) = json.loads(document)["runs"]
     rank = measured["checkpoints"][-1]["rank"]
     expected = mean_rank(run, np.load(ids))
     assert rank["value"] == pytest.approx(expected, abs=0.05)  # near ties may fall either way
     assert (rank["N"], rank["unit"], rank["reason"]) == (192, "tokens", None)
     assert rank["interval"][0] < rank["value"] < rank["interval"][1]
     assert set(zerosum.open_store(measured["store"]).data_vars) == {"loss", "entropy", "rank"}
+    assert "mean entropy of the prediction" in " ".join(answer.split())
 
-    answer = " ".join(house.run("losses", run, "--data", ids, *also).split())
-    assert "mean entropy of the prediction" in answer
-    house.run("report", run, "--out", tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_text()
     assert "Ranks of labels" in page
     assert f"Mean rank of the label in run: {rank['value']:.1f} at step 2." in page
