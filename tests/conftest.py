@@ -19,6 +19,16 @@ def reference_data() -> Path:
 
 
 @pytest.fixture
+def blank_figures(monkeypatch):
+    """Every file of a figure, without the drawing, which takes seconds; tests/show draws them all."""
+    from zerosum.show.drawing import Drawing
+
+    svg, pdf = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>', b"%PDF-"
+    monkeypatch.setattr("zerosum.show.folder.draw", lambda module, report: Drawing(svg, svg, pdf))
+    monkeypatch.setattr("zerosum.show.folder.draw_for_print", lambda module, report: Drawing(svg, svg, pdf, pdf))
+
+
+@pytest.fixture
 def tokens():
     """3 sequences of 12 predictions, with repeated ids."""
     return repeating_tokens()

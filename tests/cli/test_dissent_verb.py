@@ -110,7 +110,7 @@ def test_what_was_measured_holds_by_content(call, run, tmp_path, monkeypatch):
     assert all("after" in one["source"] for one in one_document(out)["checkpoints"])
 
 
-def test_files(call, run, tmp_path):
+def test_files(call, run, tmp_path, blank_figures):
     code, out, said = call("dissent", run, "--data", run / "ids.npy", "--out", tmp_path / "out", "--json")
     assert code == 0, said
     assert json.loads((tmp_path / "out" / "dissent.json").read_text()) == one_document(out)

@@ -36,7 +36,7 @@ def asked(monkeypatch):
     return calls
 
 
-def test_the_report_is_written_and_said(call, pair, tmp_path):
+def test_the_report_is_written_and_said(call, pair, tmp_path, blank_figures):
     place = tmp_path / "new" / "report"
     code, out, err = call("compare", *pair, "--out", place)
     assert (code, err) == (0, "")

@@ -174,7 +174,7 @@ def write_gradients(folder, steps=(1, 2)):
         write(folder, gradients_at(step), tokens, {})
 
 
-def test_gradients_that_were_measured_are_on_the_page_and_in_json(run, call, quick_analyses):
+def test_gradients_that_were_measured_are_on_the_page_and_in_json(run, call, quick_analyses, blank_figures):
     write_gradients(run / "zerosum" / "gradients.zarr")
     code, out, err = call("report", run, "--json")
     (told,) = one_document(out)["runs"]

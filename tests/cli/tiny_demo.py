@@ -1,8 +1,33 @@
-"""`zerosum demo` with a suite so small that it trains in seconds: python tiny_demo.py demo --out DIR ..."""
+"""`zerosum demo` with a suite so small that it trains in seconds: python tiny_demo.py demo --out DIR ...
+
+Other verbs work too. Tests start it as a process of its own, because they kill it, limit it and read its exit code.
+"""
+
+import os
+import subprocess
+import sys
 
 import zerosum.recipes
 from zerosum.cli import main
 from zerosum.training.recipe import BatchRecipe, ModelRecipe, Recipe
+
+TINY = [sys.executable, __file__]
+DEMO = [*TINY, "demo"]
+BLANK = os.environ | {"ZEROSUM_TESTS_DRAW_NOTHING": "1"}
+"""Environment of a process whose figures are empty: to draw them takes seconds, and is tested elsewhere."""
+
+
+def run(*arguments, env=None, **options):
+    return subprocess.run(
+        [*DEMO, *map(str, arguments)], capture_output=True, text=True, timeout=300, env=env, **options
+    )
+
+
+def refused(folder, *arguments, **options):
+    process = run("--out", folder, *arguments, **options)
+    assert process.returncode == 2, process.stderr
+    assert process.stderr.count("\n") == 1
+    return process.stderr
 
 
 def tiny_suite(seed: int = 0, quick: bool = False) -> list[Recipe]:
@@ -20,6 +45,16 @@ def tiny_suite(seed: int = 0, quick: bool = False) -> list[Recipe]:
     ]
 
 
+def draw_nothing() -> None:
+    from zerosum.show import folder
+    from zerosum.show.drawing import Drawing
+
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'
+    folder.draw = folder.draw_for_print = lambda module, report: Drawing(svg, svg, b"%PDF-")
+
+
 if __name__ == "__main__":
     zerosum.recipes.demo_suite = tiny_suite
+    if "ZEROSUM_TESTS_DRAW_NOTHING" in os.environ:
+        draw_nothing()
     main()

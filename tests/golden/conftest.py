@@ -35,13 +35,12 @@ def all_runs(all_inputs):
 
 
 @pytest.fixture
-def printed_json(tmp_path, monkeypatch):
+def printed_json(tmp_path, monkeypatch, blank_figures):
     """printed_json(inputs, commands) -> exit code and document of the last command, run in a copy of the inputs."""
     # Under the type checks of the tests this callback refuses typer's own context, which is of a private class.
     monkeypatch.setattr("zerosum.cli.app.registered_callback", None)
-    # The demo trains a tiny suite. Drawing takes seconds, and no number of a document comes from it.
+    # The demo trains a tiny suite. No number of a document comes from a drawing.
     monkeypatch.setattr("zerosum.recipes.demo_suite", inputs.demo_suite("code"))
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", _save_nothing)
 
     def printed_json(folder, commands):
         shutil.copytree(folder, tmp_path / "work")
@@ -64,7 +63,3 @@ def _run(command, monkeypatch):
     assert left.value.code in (None, 0, 2), said.getvalue()
     assert out.getvalue(), said.getvalue()
     return SimpleNamespace(code=left.value.code or 0, out=out.getvalue())
-
-
-def _save_nothing(figure, place, format, **options):
-    place.write(b"%PDF-" if format == "pdf" else b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>')

@@ -69,26 +69,20 @@ def drawn(fig):
 @pytest.mark.parametrize("layout", get_args(Layout))
 @pytest.mark.parametrize("section", FIGURES)
 @pytest.mark.parametrize("case", ["plain", "mixed", "long_names", "deep"])
-def test_nothing_is_cut_off(request, case, section, layout):
+def test_nothing_is_cut_off_and_a_legend_covers_no_panel(request, case, section, layout):
     given = request.getfixturevalue(case)
     fig = section.plot(given, layout)
-    box = fig.get_tightbbox(drawn(fig))  # inches
+    renderer = drawn(fig)
+    box = fig.get_tightbbox(renderer)  # inches
     width, height = fig.get_size_inches()
     assert min(box.x0, box.y0) >= 0
     assert box.x1 <= width
     assert box.y1 <= height
     assert len(section.alt(given)) > 100
-
-
-@pytest.mark.parametrize("layout", get_args(Layout))
-@pytest.mark.parametrize("section", FIGURES)
-@pytest.mark.parametrize("case", ["mixed", "long_names"])
-def test_the_legend_covers_no_panel(request, case, section, layout):
-    fig = section.plot(request.getfixturevalue(case), layout)
-    renderer = drawn(fig)
-    (legend,) = fig.legends
-    box = legend.get_window_extent(renderer)
-    assert not any(box.overlaps(ax.get_tightbbox(renderer)) for ax in fig.axes if ax.get_visible())
+    assert len(fig.legends) == 1 or case not in ("mixed", "long_names")
+    for legend in fig.legends:
+        box = legend.get_window_extent(renderer)
+        assert not any(box.overlaps(ax.get_tightbbox(renderer)) for ax in fig.axes if ax.get_visible())
 
 
 def test_both_oppositions_are_drawn_as_the_table_has_them(plain):

@@ -117,7 +117,7 @@ def test_the_same_numbers_give_the_same_bytes(hostile, written, tmp_path):
         assert file.read_bytes() == (tmp_path / file.relative_to(written)).read_bytes(), file.name
 
 
-def test_one_checkpoint_says_which_figures_are_left_out(tmp_path):
+def test_one_checkpoint_says_which_figures_are_left_out(tmp_path, blank_figures):
     one = report([record(512, pair=changes(30, 20))])
     found = Elements(write(one, tmp_path).read_text(encoding="utf-8"))
     assert "Which layers lose agreement first: one checkpoint was measured" in found.text
