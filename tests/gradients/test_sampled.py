@@ -1,26 +1,19 @@
-"""A sample of tokens against all of them."""
-
-from functools import reduce
-from operator import add
+"""A sample of tokens against all of them. `make check-long` takes more samples of the same models."""
 
 import numpy as np
 import pytest
 import torch
+from sampled_accuracy import CASES, accuracy, check_accuracy, random_model, trained_model
 from test_first_order import losses_of, random_update
 from tiny import VOCABULARY, moved_model
-from transformers import AutoModelForCausalLM
 
 import zerosum
 from zerosum.errors import InputError
-from zerosum.gradients._exact import exact_sums, layout_of
-from zerosum.gradients._numbers import beyond_rounding, opposition
 from zerosum.gradients._oracle import token_gradients
 from zerosum.gradients._sample import GROUPS, calibrated, draw
 from zerosum.gradients._sampled import sampled_mass
-from zerosum.gradients._update import update_between
-from zerosum.gradients.parameters import in_D_grad, trainable
-from zerosum.training import held_out_tokens
 
+DRAWS = 16  # `make check-long` takes 100
 C = ("C_g", "C_ug", "D_grad", "D_grad_matrices")
 
 
@@ -115,47 +108,15 @@ def test_sampled_tokens_have_the_oracles_sums(family, tied, tokens):
         assert torch.allclose(whole[name], value, rtol=1e-9, atol=1e-15), name
 
 
-def accuracy(model, tokens, update, draws):
-    """Of `draws` samples of 256: errors of D_grad and relative errors of sum_ij |p_ij| [draws, 2], and whether the
-    intervals hold the exact values [draws, 2]."""
-    sums, parameters, layout = exact_sums(model, tokens), trainable(model), layout_of(model, tokens)
-    inner = in_D_grad(parameters)
-    D, mass = opposition(sums, inner).D_grad, opposition(sums, parameters, update).mass
-    losses, errors, held = losses_of(model, tokens), [], []
-    for seed in range(draws):
-        found = sampled_mass(model, tokens, update, losses, n_tokens=256, seed=seed, layout=layout)
-        opposed = found.opposition(sums.net, inner, beyond_rounding(found.kept(), inner))
-        estimate, (low, high) = reduce(add, opposed.values()).D_grad(found.share)
-        ends = found.moved_interval()
-        errors.append((estimate - D, found.total_moved() / mass - 1))
-        held.append((low <= D <= high, ends[0] <= mass <= ends[1]))
-    return np.array(errors), np.array(held)
-
-
 def test_estimates_are_close_and_their_intervals_cover():
-    """256 of 4,096 tokens, 50 draws: the promised error and coverage."""
-    model = moved_model("llama", num_hidden_layers=1).float()
-    tokens = torch.randint(0, VOCABULARY, (128, 33), generator=torch.Generator().manual_seed(5))
-    errors, held = accuracy(model, tokens, random_update(model), 50)
-    error_of_D, error_of_mass = np.sqrt(np.mean(np.square(errors), axis=0))
-    assert error_of_D <= 0.005
-    assert error_of_mass <= 0.04  # and so C_g, whose numerator is exact
-    assert (held.mean(0) >= 0.9).all()
-    assert np.abs(errors.mean(0)[0]) < 0.001
+    check_accuracy(*accuracy(*random_model(), DRAWS))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", ["early", "late"])
+@pytest.mark.parametrize("case", CASES)
 def test_a_real_step_of_a_trained_model_sampled(case, reference_data):
     """As above, for a model that was trained, on text: gradients of tokens differ more."""
-    folder = reference_data / "gold" / case
-    before, after = (AutoModelForCausalLM.from_pretrained(folder / which).eval() for which in ("before", "after"))
-    tokens = torch.as_tensor(held_out_tokens(64, 64).ids)
-    errors, held = accuracy(before, tokens, update_between(before, after), 50)
-    error_of_D, error_of_mass = np.sqrt(np.mean(np.square(errors), axis=0))
-    assert error_of_D <= 0.005
-    assert error_of_mass <= 0.04
-    assert (held.mean(0) >= 0.9).all()
+    check_accuracy(*accuracy(*trained_model(reference_data, case), DRAWS))
 
 
 def test_groups_are_spread_over_stretches_of_positions():
