@@ -18,8 +18,8 @@ import pytest
 from zerosum.atomic import write_text
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("tests", "tests/curves", "tests/gradients", "tests/interference", "tests/training", "benchmarks")
-sys.path.extend(str(ROOT / room) for room in ROOMS)
+ROOMS = ("", "/checkpoints", "/curves", "/gradients", "/interference", "/tokens", "/training")
+sys.path.extend([*(f"{ROOT}/tests{room}" for room in ROOMS), f"{ROOT}/benchmarks"])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

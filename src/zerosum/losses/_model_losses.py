@@ -93,8 +93,9 @@ class ModelLosses:
         if self._chunked is not None:
             return
         first = torch.as_tensor(np.maximum(ids[:1, :_FIRST], 0), device=self._device)
-        if self.vocab_size is None:
-            self.vocab_size = logits_of(self.model, first[:, :-1]).shape[-1]
+        if self.vocab_size is None or self._config is not None:
+            n_logits = self._first_logits(first[:, :-1]).shape[-1]
+            self.vocab_size = self.vocab_size or n_logits
             require_vocabulary(known, self.vocab_size, "tokens")
         self._chunked = False
         if self._tokens(length) * self.vocab_size > self._held:
@@ -102,6 +103,19 @@ class ModelLosses:
             self._chunked = reason is None
             if reason is not None:
                 self.notes.append(f"whole logits are held, because of this model {reason}")
+
+    def _first_logits(self, ids: Int64[torch.Tensor, "1 n"]) -> Float32[torch.Tensor, "1 n V"]:
+        """Logits of a few tokens. Raises InputError where a model of transformers does not run at all."""
+        try:
+            return logits_of(self.model, ids).float()
+        except Exception as error:
+            if self._config is None or is_out_of_memory(error):
+                raise
+            cause = next(iter(str(error).strip().splitlines()), "")[:160]
+            raise InputError(
+                f"model: it does not run ({type(error).__name__}: {ascii(cause)[1:-1]}). Are its settings those of its "
+                "weights? Copy both again, or give another checkpoint."
+            ) from error
 
     def _tokens(self, length: int) -> int:
         if self._tokens_per_batch != "auto":

@@ -1,5 +1,6 @@
 """How many tokens are measured at a time: as memory allows, up to a number beyond which nothing gets faster."""
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,10 @@ def tokens_that_fit(config: Any, device: torch.device, length: int) -> int:
 
     Where memory is not scarce this is always the upper limit, so that batches do not differ between two calls.
     """
-    hidden = getattr(config, "hidden_size", None) or 1_024
-    wide = getattr(config, "intermediate_size", None) or 4 * hidden
-    heads = (getattr(config, "num_attention_heads", None) or 1) if _is_eager(config) else 0
-    per_token = 4 * (_ACTIVATIONS * (hidden + int(wide)) + 3 * heads * length)
+    hidden = _size(config, "hidden_size") or 1_024
+    wide = _size(config, "intermediate_size") or 4 * hidden
+    heads = (_size(config, "num_attention_heads") or 1) if _is_eager(config) else 0
+    per_token = 4 * (_ACTIVATIONS * (hidden + wide) + 3 * heads * length)
     fit = max(1, int(_SHARE * free_memory(device)) // per_token)
     return min(1 << (fit.bit_length() - 1), MOST.get(device.type, MOST["cpu"]))
 
@@ -40,6 +41,13 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and ("not enough memory" in str(error) or "allocate memory" in str(error))
+
+
+def _size(config: Any, name: str) -> int:
+    """A size that a config states, the largest where it states one for each layer; 0 where it states none."""
+    value = getattr(config, name, None)
+    sizes = value if isinstance(value, list | tuple) else [value]
+    return max((int(size) for size in sizes if isinstance(size, int | float) and 0 < size < math.inf), default=0)
 
 
 def _is_eager(config: Any) -> bool:

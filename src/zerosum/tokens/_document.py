@@ -36,6 +36,7 @@ class Fields:
         content = self._value(record, self.text, name)
         domain = None if self.domain is None else str(self._value(record, self.domain, name))
         if isinstance(content, str):
+            _require_characters(content, name)
             return Document(name, content, domain)
         ids = _token_ids(content)
         if ids is None:
@@ -53,6 +54,18 @@ class Fields:
         return record[field]
 
 
+def _require_characters(text: str, name: str) -> None:
+    """Raises InputError for half of a character, which JSON can hold and no tokenizer takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(text[error.start]):04x}"
+        raise InputError(
+            f"{name}: its text has half of a character ({half} at {error.start}), which no tokenizer takes. Repair or "
+            "remove the record."
+        ) from None
+
+
 def _token_ids(content: Any) -> Integer[np.ndarray, " n"] | None:
     """A list or array of integers as an array; None for anything else."""
     if not isinstance(content, list | np.ndarray):
@@ -63,4 +76,4 @@ def _token_ids(content: Any) -> Integer[np.ndarray, " n"] | None:
         return None
     if ids.shape == (0,):  # numpy makes floats of it
         return np.empty(0, np.int64)
-    return ids if ids.ndim == 1 and ids.dtype.kind in "iu" else None
+    return ids if ids.ndim == 1 and ids.dtype.kind in "iu" and np.can_cast(ids.dtype, np.int64) else None

@@ -39,7 +39,7 @@ def row_length(path: Path) -> int | None:
 def _load(path: Path) -> Integer[np.ndarray, "..."]:
     try:
         ids = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - a damaged header can lead to an error of almost any type
         cause = " ".join(str(error).split())
         if "pickle" in cause or "object" in cause:  # numpy's message advises loading the pickle
             cause = "another file, or pickled objects, which are never loaded"
