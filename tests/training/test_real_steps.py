@@ -16,8 +16,9 @@ from zerosum.checkpoints import load_model, open_run
 from zerosum.losses import token_losses
 from zerosum.training import batch, one_step_losses, train
 from zerosum.training.optimizer_choice import Choice
-from zerosum.training.real_steps import draw_batches, left_out, real_steps
+from zerosum.training.real_steps import draw_batches, real_steps
 from zerosum.training.step import update
+from zerosum.training.unseen import unseen_parts
 from zerosum.training.updater import find_updater
 
 IDS = np.random.default_rng(0).integers(0, VOCABULARY, (8, 13))
@@ -186,12 +187,15 @@ def test_dropout_is_off_and_said():
     updater = find_updater(Path(), model, Choice.parse("sgd:lr=0.1"))
     one, other = real_steps(model, updater, np.stack([IDS, IDS]), IDS[:2])
     np.testing.assert_array_equal(one.losses.batch_after, other.losses.batch_after)
-    assert left_out(model) == [
-        "the model's settings have embd_pdrop 0.5; the steps here drop nothing out, so that they are reproducible"
-    ]
-    assert left_out(gpt2()) == []
+    (dropout,) = unseen_parts(Path("ckpt.pt"), model)
+    assert (dropout.code, dropout.message) == (
+        "dropout",
+        "the model's settings have embd_pdrop 0.5; the steps here drop nothing out, so that they are reproducible",
+    )
+    assert unseen_parts(Path("ckpt.pt"), gpt2()) == ()
     model.config.output_router_logits = True
-    assert "balanced experts" in left_out(model)[1]
+    _, router = unseen_parts(Path("ckpt.pt"), model)
+    assert (router.code, "balanced experts" in router.message) == ("router-loss", True)
 
 
 def test_a_step_that_destroys_the_model_is_refused_and_undone():

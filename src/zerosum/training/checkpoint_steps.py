@@ -9,7 +9,8 @@ from zerosum.checkpoints import load_model, only_checkpoint
 from zerosum.interference.labelled import BatchStep, CheckpointSteps, measure_changes
 from zerosum.tokens import TokenSequences
 from zerosum.training.optimizer_choice import Choice
-from zerosum.training.real_steps import MOST_TRAIN, draw_batches, left_out, real_steps, step_size
+from zerosum.training.real_steps import MOST_TRAIN, draw_batches, real_steps, step_size
+from zerosum.training.unseen import unseen_parts
 from zerosum.training.updater import Updater, find_updater
 
 BATCHES = 8  # where the training data suffices
@@ -57,9 +58,10 @@ def measure_steps(
         batch = measure_changes(losses.batch_before, losses.batch_after, train_text.document[rows], seed=seed)
         heldout = measure_changes(step.held_out_before, losses.held_out_after, heldout_text.document, seed=seed)
         measured.append(BatchStep(tuple(rows.tolist()), step.grad_norm, {"batch": batch, "heldout": heldout}))
-    all_notes = (*updater.notes, *notes, *left_out(model))
+    unseen = unseen_parts(checkpoint.path, model)
+    all_notes = (*updater.notes, *notes, *(part.message for part in unseen))
     length = train_text.ids.shape[1] - 1
-    return CheckpointSteps(source, checkpoint.step, updater.settings, all_notes, length, tuple(measured))
+    return CheckpointSteps(source, checkpoint.step, updater.settings, all_notes, length, tuple(measured), unseen)
 
 
 def _sizes(available: int, options: StepOptions, updater: Updater) -> tuple[int, int, list[str]]:

@@ -106,30 +106,6 @@ def real_steps(
         yield RealStep(StepLosses(before, after, held_out_after), held_out_before, loss.item(), norm.item())
 
 
-def left_out(model: Any) -> list[str]:
-    """Parts of the run's loss, by the model's settings, that these steps leave out: a sentence each."""
-    settings = model.config.to_dict()
-    rates = {
-        name: value
-        for name, value in settings.items()
-        if ("dropout" in name or name.endswith("pdrop"))
-        and not name.startswith(("summary", "classifier"))  # settings of heads that a language model lacks
-        and isinstance(value, int | float)
-        and value > 0
-    }
-    sentences = []
-    if rates:
-        listed = ", ".join(f"{name} {value:g}" for name, value in rates.items())
-        sentences.append(
-            f"the model's settings have {listed}; the steps here drop nothing out, so that they are reproducible"
-        )
-    if settings.get("output_router_logits"):
-        sentences.append(
-            "the run added a loss for balanced experts (output_router_logits); the steps here do without it"
-        )
-    return sentences
-
-
 def restore_parameters(model: Any, start: list[torch.Tensor]) -> None:
     """Copy the values `start` back into the parameters and remove the gradients."""
     with torch.no_grad():

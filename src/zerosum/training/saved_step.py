@@ -11,6 +11,7 @@ from zerosum.tokens import TokenSequences
 from zerosum.training.one_update import one_update
 from zerosum.training.optimizer_choice import Choice
 from zerosum.training.real_steps import draw_batches, step_size
+from zerosum.training.unseen import unseen_parts
 from zerosum.training.updater import find_updater
 
 
@@ -34,8 +35,9 @@ def saved_step(
         text, (size, assumed) = read(checkpoint.path, model().config), step_size(updater, batch_size)
         rows = draw_batches(len(text.ids), size, 1, seed)[0]
         note = f"update: one step of {updater.settings['name']} on {size} training sequences"
+        unseen = [part.message for part in unseen_parts(checkpoint.path, model())]
         decides = {"train": text.sha256, "batch_size": size, "optimizer": updater.settings}
         make = partial(one_update, model(), updater, text.ids[rows], tokens_per_batch=tokens_per_batch)
-        return Update(make, decides, (note, *assumed, *updater.notes))
+        return Update(make, decides, (note, *assumed, *updater.notes, *unseen))
 
     return update

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 
-def matches(path: Path) -> bool:
+def is_lightning(path: Path) -> bool:
     """Whether the path is a torch file with the entries that Lightning writes."""
     return path.is_file() and holds(path, b"pytorch-lightning_version", b"state_dict")
 
@@ -73,4 +73,4 @@ def _without_prefix(state: dict[str, Any], known_name: str) -> dict[str, Any]:
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
 
 
-KIND = Kind("Lightning file", 20, matches, weights, load, progress)
+KIND = Kind("Lightning file", 20, is_lightning, weights, load, progress)

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     import torch
 
 # nanoGPT's Linear weights are the transpose of the Conv1D weights of transformers.
-_TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
+TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 _WITH_BIAS = ("ln_1", "ln_2", "attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
 _KNOWN = ("bias", "dropout", "n_layer", "n_head", "n_embd", "block_size", "vocab_size")
 _SIZES = ("n_layer", "n_head", "n_embd", "block_size", "vocab_size")
 
 
-def matches(path: Path) -> bool:
+def is_nanogpt(path: Path) -> bool:
     """Whether the path is a torch file with the entries that nanoGPT writes."""
     return path.is_file() and holds(path, b"model_args", b"iter_num")
 
@@ -64,7 +64,7 @@ def load(path: Path, dtype: "torch.dtype", trust_remote_code: bool) -> Any:
             )
     state = tensors_only(select(content))
     state = {name: tensor for name, tensor in state.items() if not name.endswith((".attn.bias", ".attn.masked_bias"))}
-    state = {name: tensor.t() if name.endswith(_TRANSPOSED) else tensor for name, tensor in state.items()}
+    state = {name: tensor.t() if name.endswith(TRANSPOSED) else tensor for name, tensor in state.items()}
     require_layers(path, args["n_layer"], len(state))
     constant = {} if args.get("bias", True) else _zero_biases(args, dtype)
     with loading(path):
@@ -73,12 +73,18 @@ def load(path: Path, dtype: "torch.dtype", trust_remote_code: bool) -> Any:
         config = GPT2Config(
             **{name: args[name] for name in ("n_layer", "n_head", "n_embd", "vocab_size")},
             n_positions=args["block_size"],
+            **dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), _rate(args.get("dropout"))),
             activation_function="gelu" if "bias" in args else "gelu_new",
             tie_word_embeddings=_is_tied(state),
             bos_token_id=None,
             eos_token_id=None,
         )
     return build(path, GPT2LMHeadModel, config, state | constant, dtype, frozenset(constant))
+
+
+def _rate(dropout: Any) -> float:
+    """The rate of dropout, which changes no loss here: it is off. 0 where the settings do not have it."""
+    return float(dropout) if isinstance(dropout, int | float) and 0 <= dropout <= 1 else 0.0
 
 
 def _is_tied(state: dict[str, Any]) -> bool:
@@ -104,4 +110,4 @@ def settings(path: Path) -> dict[str, Any]:
     return args if isinstance(args, dict) else {}
 
 
-KIND = Kind("nanoGPT file", 10, matches, weights, load, progress, settings)
+KIND = Kind("nanoGPT file", 10, is_nanogpt, weights, load, progress, settings)

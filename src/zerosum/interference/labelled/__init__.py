@@ -15,7 +15,7 @@ from zerosum.interference.labelled._change import (
     tokens_of,
     units_of,
 )
-from zerosum.interference.labelled._checkpoint_steps import SPLITS, BatchStep, CheckpointSteps
+from zerosum.interference.labelled._checkpoint_steps import SPLITS, BatchStep, CheckpointSteps, Unseen
 from zerosum.interference.labelled._findings import GroupsOverTime, LeftOut, StoreFindings, findings_of
 from zerosum.interference.labelled._heat import DocumentChange, HeatMap, TokenChange, heat_map
 from zerosum.interference.labelled._mean_losses import CheckpointLoss, StoreLosses, mean_losses
@@ -63,6 +63,7 @@ __all__ = [
     "TokenChange",
     "TokenText",
     "Units",
+    "Unseen",
     "WorseOften",
     "change_between",
     "coordinate",

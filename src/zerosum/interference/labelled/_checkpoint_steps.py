@@ -5,7 +5,7 @@ The tokens of a batch are other ones at each step; the held-out tokens are the s
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from zerosum.estimate import Estimate, number_or_reason
@@ -28,6 +28,17 @@ RANGE = {
 
 
 @dataclass(frozen=True)
+class Unseen:
+    """A part of a run's loss that its steps had and these have not, or that a checkpoint does not show.
+
+    code: for scripts. message: a sentence without its full stop.
+    """
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
 class BatchStep:
     """One step. sequences: indices of the training sequences in the batch. grad_norm: before clipping."""
 
@@ -41,8 +52,8 @@ class CheckpointSteps(Record):
     """Steps from one checkpoint, one for each batch, all from the same weights and optimizer state.
 
     source: the checkpoint as the user named it. settings: of the optimizer; "clip" is None without clipping. notes:
-    assumptions and limits, a sentence each without its full stop. sequence_length: predicted tokens of a training
-    sequence.
+    assumptions and limits, a sentence each without its full stop, also those of `unseen`. sequence_length: predicted
+    tokens of a training sequence.
     """
 
     source: str
@@ -51,6 +62,7 @@ class CheckpointSteps(Record):
     notes: tuple[str, ...]
     sequence_length: int
     batches: tuple[BatchStep, ...]
+    unseen: tuple[Unseen, ...] = ()
 
     def mean(self, name: str, split: Split) -> Estimate:
         """Mean over batches of a number in `RANGE`; its Student's t-interval covers the choice of the batch."""
@@ -82,6 +94,7 @@ class CheckpointSteps(Record):
             "step": self.step,
             "optimizer": dict(self.settings),
             "notes": list(self.notes),
+            "unseen": [asdict(part) for part in self.unseen],
             "batch_size": len(self.batches[0].sequences),
             "sequence_length": self.sequence_length,
             "sequences": [list(batch.sequences) for batch in self.batches],

@@ -26,8 +26,8 @@ def known_sources() -> tuple[Source, ...]:
 
 
 def read_saved_state(path: Path, model: nn.Module) -> SavedState:
-    """The state saved in the checkpoint folder `path`. Raises InputError where there is none or it cannot be read."""
-    source = next((source for source in known_sources() if path.is_dir() and source.matches(path)), None)
+    """The state saved in the checkpoint `path`. Raises InputError where there is none or it cannot be read."""
+    source = next((source for source in known_sources() if source.matches(path)), None)
     if source is None:
         files = ", ".join(f"{source.file} of {source.program}" for source in reversed(known_sources()))
         raise InputError(

@@ -37,9 +37,8 @@ class SavedState:
 class Source:
     """A program that saves optimizer states.
 
-    file: the name of the file in a checkpoint folder. matches: whether a folder holds a state of this program.
-    load: the state in such a folder, for a model; raises InputError where it cannot be read. rank: lower is asked
-    first.
+    file: the name of the file. matches: whether a checkpoint's folder or file holds a state of this program. load: the
+    state in it, for a model; raises InputError where it cannot be read. rank: lower is asked first.
     """
 
     program: str

@@ -1,11 +1,7 @@
 """Checkpoints of Hugging Face's Trainer: `optimizer.pt`, a single file, as written without FSDP and DeepSpeed.
 
 Trainer saves after its schedule has moved on, so the saved rate is that of the next update. The largest gradient norm
-(`max_grad_norm`) and the batch size are only in `training_args.bin`, a pickle that would run code: it is not opened.
-
-zerosum's step uses the mean loss over all predicted tokens. Trainers of transformers 4.46 to about 5.9, and for some
-models later versions, divide by one more token for each sequence: without clipping, their gradients were smaller by
-the factor T / (T + 1) for T predicted tokens, which hardly changes an update of AdamW.
+(`max_grad_norm`) and the batch size are in `training_args.bin`, a pickle that would run code: it is read without that.
 """
 
 from pathlib import Path
@@ -15,6 +11,7 @@ from torch import nn
 from zerosum.checkpoints.weights import inside, load_pickled
 from zerosum.errors import InputError
 from zerosum.training.saved_states._saved_state import NamedParameters, SavedState, Source
+from zerosum.training.trainer_arguments import read_trainer_arguments
 
 FILE = "optimizer.pt"
 _SPLIT = {  # patterns of files that a state split over files leaves in a folder
@@ -37,15 +34,18 @@ def load(folder: Path, model: nn.Module) -> SavedState:
                 f"{folder}: the optimizer's state was written by {program} ({split_file[:80]!a}), split or flattened "
                 "in a way that is not read. Give --optimizer adamw:lr=RATE for a step without it."
             )
+    arguments = read_trainer_arguments(folder)
     return SavedState(
         file=folder / FILE,
         content=load_pickled(inside(folder, FILE)),
-        groups=_groups(model),
+        groups=trainer_groups(model),
         rule="Trainer's rule: with weight decay, then without",
+        clip=arguments.clip if arguments else None,
+        batch_size=arguments.batch_size if arguments else None,
     )
 
 
-def _groups(model: nn.Module) -> list[NamedParameters]:
+def trainer_groups(model: nn.Module) -> list[NamedParameters]:
     """Parameters as Trainer orders them, by the rule of the installed Trainer."""
     from transformers import Trainer
 
