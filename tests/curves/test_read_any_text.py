@@ -47,6 +47,10 @@ DIALECTS = {
     "tensors": "step: {s}, loss: tensor({y}, device='cuda:0'), lr: 3e-4",
     "colours and a rank": "\x1b[32m[rank0]: \x1b[0mstep: \x1b[1m{s}\x1b[0m loss = {y} lr = 3e-4",
     "batches of batches": "| epoch   1 | {s:5d}/ 2983 batches | lr 0.0003 | ms/batch 10.0 | loss  {y} | ppl  {p:.2f}",
+    "two numbers in brackets": "[1, {s:5d}] loss: {y:.3f} lr: 3e-4",
+    "a logger's thread": "I0102 10:00:00.123456 140 logging_writer.py:48] [{s}] learning_rate=0.0003, loss={y}",
+    "words and signs": 'level=info msg="train step" * step {s} -> loss is {y} ~ lr 3e-4',
+    "one name for two numbers": "{{'loss': {y}, 'learning_rate': 0.0003, 'global_step/max_steps': '{s}/3000'}}",
     "training and evaluation by turns": "train: step {s} loss {y} lr 3e-4\neval: step {s} loss {v} lr 3e-4",
 }
 
@@ -109,6 +113,22 @@ def test_losses_without_steps_are_counted(read):
     assert "no steps in it: the 8 losses were counted 25 to 200" in curve.cleaning
 
 
+def test_progress_bars_that_lag_behind_their_losses(read):
+    """tqdm redraws the bar below a printed loss; the bar above it may be some steps late, or of the loss before."""
+    for above in ("\r {late}/4000 [00:10<1:00, 1.2it/s]", ""):
+        line = above + "\r         \r{{'loss': {y}, 'epoch': {e}}}\n\r {s}/4000 [00:10<1:00, 1.2it/s]"
+        text = "".join(line.format(s=s, late=s - 3, y=y, e=s / 500) for s, y in zip(STEPS, LOSSES, strict=True))
+        curve = read("\r 0/4000 [00:00<?, ?it/s]" + text + "\n")
+        np.testing.assert_array_equal(curve.step, STEPS)
+        np.testing.assert_array_equal(curve.loss, LOSSES)
+
+
+def test_bars_that_leave_the_step_open_are_refused(read):
+    text = "0/4000 [00:00<?, ?it/s]" + lines("\r{{'loss': {y}}}\n\r{s}/4000 [00:10<1:00, 1.2it/s]")
+    with pytest.raises(InputError, match="the first loss may be of step 0 or 50"):
+        read(text)
+
+
 VALIDATION = ["val loss {v}", "validation | step {s} | loss {v}", "[eval] step {s} loss {v}", "Evaluation:\nstep {s} loss {v}",
               "step {s} loss {v} (val)", "{{'eval_loss': {v}}}", "test_step: {s} loss {v}"]  # fmt: skip
 
@@ -136,6 +156,8 @@ NO_CURVES = {
     "configuration": "step: 100\nloss: 0.5\nloss_scale: 1024\nlabel_smoothing: 0.1\n",
     "code": "loss = 0.5\nfor step in range(100):\n    loss = 1.0 * f(3)\n    print(f'step {step} loss {loss:.3f}')\n",
     "lists": lines("step {s} losses [{y}, {v}]"),
+    "two losses of one name": lines("step {s} loss {y} | best: loss {v}"),
+    "steps in words not understood": lines("(trainer:737) 1epoch:train:{k}-{s}batch: loss={y}"),
 }  # fmt: skip
 
 

@@ -71,10 +71,9 @@ def make_log(seed: int) -> Dialect:
     loss = 2 + 8 * (step + 1.0) ** -0.3 + rng.normal(0, 0.02, n)
     digits = int(pick((3, 4, 6)))
     losses = [f"{value:.{digits}e}" if pick((True, False, False)) else f"{value:.{digits}f}" for value in loss]
-    style = pick(("line", "line", "line", "block", "dict", "bar and dict", "bar", "first", "at step"))
-    lines = {"line": _lines, "block": _blocks, "dict": _dicts, "bar and dict": _bars_and_dicts, "bar": _bars}.get(style)
+    style = pick(("line", "line", "line", *STYLES))
     out: list[str] = [pick(NOISE).format(step=0) for _ in range(rng.integers(0, 4))]
-    rows = (lines or (_first if style == "first" else _at_step))(rng, step, losses)
+    rows = STYLES[style](rng, step, losses)
     validation = pick(VALIDATION) if pick((True, False)) else None
     for k, row in enumerate(rows):
         out += row
@@ -188,6 +187,43 @@ def _first(rng, step, losses):
 def _at_step(rng, step, losses):
     name, join = _pick(rng, ("Training loss", "Loss", "train loss")), _pick(rng, (": ", " = "))
     return [[f"{name} at step {s}{join}{text}"] for s, text in zip(step.tolist(), losses, strict=True)]
+
+
+def _pretty(rng, step, losses):
+    """A dict over several lines."""
+    return [
+        [f"{{'accuracy': 0.1,\n 'loss': {text},\n 'lr': 0.0003,\n 'step': {s}}}"]
+        for s, text in zip(step.tolist(), losses, strict=True)
+    ]
+
+
+def _redrawn_bars(rng, step, losses):
+    """Bars as tqdm writes them around printed dicts: redrawn below, and above late by some steps, or not at all."""
+    total, late = int(step[-1]) * 3, _pick(rng, (0, 0, 1, None))
+    if len(set(np.diff(step))) > 1 or step[0] % np.diff(step)[0] or (late == 1 and step[0] == 1):
+        late = 0
+    bar = f"\r  3%|##   | {{}}/{total} [00:10<10:00,  1.2it/s]"
+    rows = []
+    for s, text in zip(step.tolist(), losses, strict=True):
+        above = [] if late is None and rows else [bar.format(max(s - (late or 0), 0) if late is not None else 0)]
+        metrics = f"\r          \r{{'loss': {text}, 'grad_norm': 1.2, 'epoch': {s / total:.2f}}}\n"
+        rows.append(["".join(above) + metrics + bar.format(s)])
+    return rows
+
+
+def _epochs(rng, step, losses):
+    """Steps of one epoch, in brackets or not."""
+    shape = _pick(rng, ("Epoch [1/3], Step [{}/{}], Loss: {}", "Epoch: [0][{}/{}]\tTime 0.5 ( 0.6)\tLoss {} (5.1)",
+                        "[Epoch 1/3] [Batch {}/{}] [loss: {}]", "| epoch   1 | {:5d}/ {} batches | ms/batch 9.1 | loss  {}",
+                        "Iter(train) [{:5d}/{}]  eta: 1:00:00  loss: {}", "loss is {2} at iter {0}"))  # fmt: skip
+    total = int(step[-1]) * 3
+    return [[shape.format(s, total, text)] for s, text in zip(step.tolist(), losses, strict=True)]
+
+
+STYLES = {
+    "line": _lines, "block": _blocks, "dict": _dicts, "bar and dict": _bars_and_dicts, "bar": _bars, "first": _first,
+    "at step": _at_step, "pretty": _pretty, "redrawn bars": _redrawn_bars, "epochs": _epochs,
+}  # fmt: skip
 
 
 def read_dialects(folder: Path, cases: int, first: int = 0) -> Counter[str]:

@@ -105,6 +105,9 @@ STAND_INS: dict[str, tuple[str, ...]] = {
         "train",  # a list beside a list "val"
         "ce_loss",
         "nll_loss",
+        "nll",
+        "ce",
+        "xent",
         "cross_entropy",
         "cross_entropy_loss",
         "bpb",
@@ -113,7 +116,7 @@ STAND_INS: dict[str, tuple[str, ...]] = {
     ),
 }
 # Counters that may start again with every epoch: used where no other name is known.
-LAST_RESORTS: dict[str, tuple[str, ...]] = {"step": ("batch", "batches", "batch_idx", "batch_num", "minibatch")}
+LAST_RESORTS: dict[str, tuple[str, ...]] = {"step": ("batch", "batches", "batch_idx", "batch_num", "minibatch", "it")}
 # Columns that tell how the others are to be read. They are used where they are there, and never missed.
 HELPERS: dict[str, tuple[str, ...]] = {
     "epoch": ("epoch", "epochs", "ep", "train/epoch", "trainer/epoch", "current_epoch", "epoch_num"),

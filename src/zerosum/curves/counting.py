@@ -87,7 +87,7 @@ def _may_be_counted(table: Table, names: list[str], loss: str, rows: Bool[np.nda
         if name == loss or names.count(name) > 1:
             continue
         values = np.array([as_number(cell) for cell in table.cells(name)], dtype=np.float64)[rows]
-        if matching("tokens", [name]) or plain(name) in HELPERS["epoch"]:
+        if "token" in plain(name) or matching("tokens", [name]) or plain(name) in HELPERS["epoch"]:
             if not _evenly_spaced(values):
                 return False
         elif _is_counter(values):

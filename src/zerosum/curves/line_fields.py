@@ -1,7 +1,5 @@
 """One printed line -> the numbers in it by name: `name: value`, `name=value`, `name value`, `N/M`, dicts."""
 
-import ast
-import json
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -9,10 +7,12 @@ from functools import lru_cache
 from zerosum.curves._format import flat
 from zerosum.curves.columns import axis_of
 from zerosum.curves.numerals import as_number, scaled
+from zerosum.curves.printed_dict import DICT, parsed_dict
 
 LONGEST = 5_000  # characters; a longer line is no line of a log
 FRACTION = "N/M"  # the name of a nameless `100/3000`
-FIRST = "first number"  # the name of a nameless whole number at the beginning
+NAMELESS = ("first number", "second number", "third number")  # the names of nameless whole numbers before a loss
+LATER = "number after the loss"
 
 VALIDATION = re.compile(
     r"val|valid(?:ation|ate|ating)?|eval(?:uation|uate|uated|uating)?|test(?:ing)?|dev|held|heldout|holdout"
@@ -27,15 +27,13 @@ _NUMBER = re.compile(
 )
 _NOISE = re.compile(
     r"\d{4}[-/]\d\d[-/]\d\d(?:[T ,_]+\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)?"  # dates
-    r"|\b\d\d/\d\d/\d{2,4}\b|^[IWEF]\d{4}\b"
+    r"|\b\d\d/\d\d/\d{2,4}\b|^[IWEF]\d{4}\s+[\d:.]+\s+\d+\s"
     r"|(?<![\d.])\d+:\d\d(?::\d\d)?(?:[.,]\d+)?(?![\d:])"  # times
     r"|\d+%\|[^|]{0,300}\|"  # tqdm's bars
     r"|[\w./-]+\.(?:py|cc|cpp|cu|rs|go|jl|ipynb):\d+|\b\w+:\w+:\d+\b(?!\.)"  # places in a program
 )
 _CALLS = re.compile(r"\b(?:tensor|array|(?:np|numpy|torch|jnp)\.\w+)(?=\()")
-_DICT = re.compile(r"\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
-_WORDS_FOR_NAN = re.compile(r"(?<=[:\s\[,])(-?)(nan|inf|NaN|Infinity)(?=\s*[,}\]])")
-_SEPARATOR = re.compile(r"[|,;\t\[\]{}>]|(?<=\s)[-–—](?=\s)|:(?=\s)")
+_SEPARATOR = re.compile(r"[|,;\t\[\]{}>]|[\"'](?=\s)|(?<=\s)[-–—](?=\s)|:(?=\s)")
 _UNITS = {"ms", "s", "sec", "secs", "seconds", "min", "mins", "minutes", "h", "hours", "gb", "mb", "gib", "mib", "it/s"}
 _UNITS |= {"s/it", "tok/s", "tokens/s", "tokens/sec", "tflops", "tflop/s", "steps/s", "it/sec", "samples/s"}
 # Words before a name that do not change what it names.
@@ -71,7 +69,7 @@ def read_line(text: str) -> Line:
     line = Line(text.strip()[:200])
     if len(text) > LONGEST:
         return line
-    rest = _DICT.sub(lambda found: _read_dict(found[0], line), text)
+    rest = DICT.sub(lambda found: _read_dict(found[0], line), text)
     loose: list[str] = []  # text that belongs to no name, up to the first loss
     rest = _NOISE.sub(" | ", _CALLS.sub("", rest))
     end, pending, has_loss = 0, "", False
@@ -111,6 +109,16 @@ def _has_unit(found: re.Match[str]) -> bool:
     return bool(unit) and scaled(found["value"] + unit) is None
 
 
+def unread_numbers(text: str) -> dict[str, float]:
+    """The whole numbers of a line that stand in no number, time or place that was understood, by their order.
+
+    >>> unread_numbers("2024-03-01 [host] 1epoch:1-100batch: loss=6.3")
+    {'0': 1.0, '1': 100.0}
+    """
+    rest = _NUMBER.sub(lambda found: found[0] if found["unit"] else " ", _NOISE.sub(" ", DICT.sub(" ", text)))
+    return {str(k): float(digits) for k, digits in enumerate(re.findall(r"\d{1,15}", rest))}
+
+
 def _put(line: Line, name: str, found: re.Match[str]) -> None:
     """Store a number under its name; of several of the same name the first."""
     value, total, unit = found["value"], found["total"], found["unit"] or ""
@@ -120,6 +128,10 @@ def _put(line: Line, name: str, found: re.Match[str]) -> None:
             return  # a rate or a share, not the quantity itself
         number = as_number(value.replace(",", ""))
     name = name or _name_of_nameless(line, found)
+    if name not in line.numbers and total is not None and axis_of(name.split("/")[0]) == "step":
+        name = name.split("/")[0]  # "step/max_steps: 100/3000"
+    if name in line.numbers and axis_of(name) == "loss":
+        name = f"second {name}"
     if not name or name in line.numbers:
         return
     line.numbers[name] = number
@@ -132,7 +144,11 @@ def _name_of_nameless(line: Line, found: re.Match[str]) -> str:
     value, total = found["value"], found["total"]
     if total is not None and value.isdigit() and total.isdigit() and int(value) <= int(total):
         return FRACTION if FRACTION not in line.numbers else f"{FRACTION} (2)"
-    return FIRST if value.isdigit() and not found["unit"] and total is None and not line.numbers else ""
+    if not value.isdigit() or found["unit"] or total is not None:
+        return ""
+    if any(axis_of(name) == "loss" for name in line.numbers):
+        return LATER
+    return next((name for name in NAMELESS if name not in line.numbers), "")
 
 
 @lru_cache(4_096)  # the lines of a log are alike
@@ -173,12 +189,12 @@ def resolve(name: str) -> str:
     """
     if is_of_validation(name):
         return name
-    words = re.sub(r"\((?:train|training)\)", "", name.rsplit(":", 1)[-1]).split()
+    words = re.sub(r"\((?:train|training)\)|\s(?:is|was|now)$", "", name.rsplit(":", 1)[-1]).split()
     for k in range(len(words)):
         rest = " ".join(words[k:])
         if axis_of(rest) is not None:
             return rest
-        if words[k].lower().strip(":-=+*#>~.") not in _FILLERS:
+        if words[k].lower().strip(":-=+*#>~.") not in _FILLERS and any(map(str.isalnum, words[k])):
             break
     return name
 
@@ -213,7 +229,7 @@ def _is_counter(name: str) -> bool:
 
 def _read_dict(text: str, line: Line) -> str:
     """Add the numbers of a Python or JSON dict to the line; what cannot be read is left as text."""
-    values = _parsed(text)
+    values = parsed_dict(text)
     if values is None:
         return " " if text.count("{") > 1 else text[1:-1]
     for name, value in flat(values).items():
@@ -227,14 +243,3 @@ def _read_dict(text: str, line: Line) -> str:
         elif axis_of(resolve(name)) is None:
             line.texts.setdefault(name, str(value))
     return " "
-
-
-def _parsed(text: str) -> dict[str, object] | None:
-    text = re.sub(r"\b(?:tensor|array|(?:np|numpy|torch|jnp)\.\w+)\(([^(),]*)[^()]*\)", r"\1", text)
-    for read in (json.loads, ast.literal_eval):
-        try:
-            values = read(_WORDS_FOR_NAN.sub(r"'\1\2'", text) if read is ast.literal_eval else text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-            continue
-        return values if isinstance(values, dict) else None
-    return None

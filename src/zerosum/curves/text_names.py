@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from zerosum.curves._note import Note
 from zerosum.curves.columns import LAST_RESORTS, Chooser, axis_of, matching, plain
-from zerosum.curves.line_fields import FIRST, FRACTION, Line, is_of_validation
+from zerosum.curves.line_fields import FRACTION, NAMELESS, Line, is_of_validation
 from zerosum.errors import InputError
 
 FEWEST = 5  # losses; fewer are an example in a text
@@ -33,7 +33,7 @@ def training_lines(lines: Sequence[Line]) -> list[Line]:
 
 
 def _is_counter(name: str) -> bool:
-    return name in (FRACTION, FRACTION_2, FIRST) or axis_of(name) == "step"
+    return name in (FRACTION, FRACTION_2, *NAMELESS) or axis_of(name) == "step"
 
 
 def loss_name(lines: Sequence[Line], choose: Chooser, notes: list[Note]) -> str:
@@ -56,6 +56,8 @@ def loss_name(lines: Sequence[Line], choose: Chooser, notes: list[Note]) -> str:
         known = _most_exact_if_equal(known, lines, notes)
     if rare:
         notes.append(Note("entries-ignored", f"{listed(rare)}, on a line or two of a summary, ignored"))
+    if len(known) == 1 and sum(f"second {known[0]}" in line.numbers for line in lines) > 1:
+        known.append(f"second {known[0]}")
     if len(known) == 1:
         return known[0]
     if known:
@@ -107,7 +109,7 @@ def step_name(numbers: Sequence[dict[str, float]], choose: Chooser, *, inline: b
         )
     steps = [name for name in common if axis_of(name) == "step" and not is_of_validation(name)]
     inner = [name for name in steps if plain(name) in LAST_RESORTS["step"]]
-    nameless = [FRACTION, FRACTION_2, FIRST] if inline else [FRACTION]
+    nameless = [FRACTION, FRACTION_2, *NAMELESS] if inline else [FRACTION]
     tiers = [[name for name in steps if name not in inner], inner]
     tiers += [[name] for name in nameless if name in common and grows([there.get(name) for there in numbers])]
     for tier in tiers:

@@ -11,7 +11,7 @@ from typing import Any
 
 from zerosum.curves._note import Note
 from zerosum.curves.columns import Chooser, axis_of, plain
-from zerosum.curves.line_fields import FRACTION, Line
+from zerosum.curves.line_fields import FRACTION, Line, unread_numbers
 from zerosum.curves.text_names import (
     FEWEST,
     FRACTION_2,
@@ -25,6 +25,8 @@ from zerosum.curves.text_names import (
 )
 from zerosum.errors import InputError
 
+ROUNDED = 0.006  # half a digit of the epochs that Hugging Face prints, and a little more
+TOKENS_PER_STEP = ("tokens_per_iteration", "tokens_per_step", "tokens_per_update")
 Row = dict[str, Any]
 
 
@@ -64,7 +66,7 @@ def rows_of_lines(lines: Sequence[Line], choose: Chooser) -> TextRows:
             _refuse_unlike(losses, numbers_before(training, loss), choose)
             rows = [_row(line, line.numbers) for line in losses]
         else:
-            rows = _rows_of_blocks(training, loss, step, choose.source)
+            rows = _rows_of_blocks(training, loss, step, choose.source, notes)
     if step not in (None, FRACTION, FRACTION_2):
         _refuse_second_losses(rows, loss, str(step), choose.source)
     others = [name for name in {name for row in rows for name in row} if axis_of(name) == "loss" and name != loss]
@@ -93,10 +95,12 @@ def _rows_of_one_line(lines: Sequence[Line], loss: str, step: str, notes: list[N
     return rows
 
 
-def _rows_of_blocks(lines: Sequence[Line], loss: str, step: str, source: str) -> list[Row]:
+def _rows_of_blocks(lines: Sequence[Line], loss: str, step: str, source: str, notes: list[Note]) -> list[Row]:
     """Rows of blocks that begin with a line with the step. Raises InputError where a block has two losses."""
     totals = Counter(line.totals.get(step) for line in lines if step in line.numbers)
     total = totals.most_common(1)[0][0]
+    if step == FRACTION:
+        return _rows_of_bars(lines, loss, total, source, notes)
     rows: list[Row] = []
     block: Row | None = None
     for line in lines:
@@ -115,6 +119,54 @@ def _rows_of_blocks(lines: Sequence[Line], loss: str, step: str, source: str) ->
     return [row for row in rows if loss in row]
 
 
+def _rows_of_bars(lines: Sequence[Line], loss: str, total: float | None, source: str, notes: list[Note]) -> list[Row]:
+    """Rows of losses between progress bars. The bar above a loss is its step, or lags behind: then the bar below is.
+
+    tqdm refreshes a bar ten times a second, and once more when a line was printed above it.
+    """
+    above: list[float | None] = []
+    below: list[float | None] = []
+    rows: list[Row] = []
+    bar: float | None = None
+    for line in lines:
+        if loss in line.numbers:
+            rows.append(_row(line, line.numbers))
+            above.append(bar)
+        elif line.totals.get(FRACTION) == total:
+            bar = line.numbers[FRACTION]
+            below += [bar] * (len(rows) - len(below))
+    below += [None] * (len(rows) - len(below))
+    lags = not _is_even(above) and _is_even(below)
+    misfit_above, misfit_below = _misfit(rows, above), _misfit(rows, below)
+    steps = below if lags or misfit_above > 2 * max(misfit_below, ROUNDED) else above
+    if steps[0] == 0 != below[0] and _is_even(below) and misfit_below <= 2 * max(misfit_above, ROUNDED):
+        raise InputError(
+            f"{source}: the first loss may be of step 0 or {below[0]:g}, as the bars above and below it say. {REMEDY}"
+        )
+    if None in steps:
+        notes.append(Note("rows-dropped", f"{steps.count(None)} losses without a progress bar left out"))
+    return [
+        {FRACTION: step, "total_steps": total} | row for step, row in zip(steps, rows, strict=True) if step is not None
+    ]
+
+
+def _misfit(rows: Sequence[Row], steps: Sequence[float | None]) -> float:
+    """How far the epochs of rows are from being proportional to steps, at most."""
+    pairs = [(row["epoch"], step) for row, step in zip(rows, steps, strict=True) if "epoch" in row and step is not None]
+    square = sum(step * step for _, step in pairs)
+    slope = sum(epoch * step for epoch, step in pairs) / square if square else 0.0
+    return max((abs(epoch - slope * step) for epoch, step in pairs), default=0.0)
+
+
+def _is_even(steps: Sequence[float | None]) -> bool:
+    """Whether steps are multiples of the usual distance between them, but for a few."""
+    there = [step for step in steps if step is not None]
+    if len(there) < FEWEST:
+        return False
+    usual = Counter(after - before for before, after in pairwise(there)).most_common(1)[0][0]
+    return usual > 0 and sum(step % usual == 0 for step in there) >= 0.9 * len(steps)
+
+
 def _row(line: Line, numbers: dict[str, float], step: str | None = None) -> Row:
     total = {"total_steps": line.totals[step]} if step in line.totals else {}
     return {**line.texts, **numbers, **total}
@@ -126,9 +178,13 @@ def _refuse_unlike(losses: Sequence[Line], numbers: Sequence[dict[str, float]], 
     counters = [
         name
         for name in {name for there in numbers for name in there}
-        if axis_of(name) not in ("epoch", "tokens", "loss") and _may_count([there.get(name) for there in numbers])
+        if axis_of(name) not in ("epoch", "loss")
+        and "token" not in name.lower()
+        and _may_count([there.get(name) for there in numbers])
     ]
-    if counters or shapes.most_common(1)[0][1] < 0.8 * len(losses):
+    unread = [unread_numbers(line.text) for line in losses]
+    counts = any(_may_count([there.get(name) for there in unread]) for name in unread[0])
+    if counters or counts or shapes.most_common(1)[0][1] < 0.8 * len(losses):
         may_be = f" ({listed(sorted(counters))} may be it)" if counters else ""
         raise InputError(
             f"{choose.source}: no step is known for the losses{may_be}, on lines as {losses[0].text[:60]!r}. {REMEDY}"
@@ -177,13 +233,13 @@ def _add_tokens(rows: list[Row], lines: Sequence[Line], step: str | None, notes:
                 row.pop(name, None)
     if step is None or any(axis_of(name) == "tokens" for row in rows for name in row):
         return
-    per_step = {
-        value
-        for line in lines
-        for name, value in line.numbers.items()
-        if plain(name).startswith(("tokens_per_iteration", "tokens_per_step", "tokens_per_update"))
-    }
-    if len(per_step) == 1 and step not in (FRACTION, FRACTION_2):
+    names = {name for line in lines for name in line.numbers if plain(name).startswith(TOKENS_PER_STEP)}
+    per_step = {line.numbers[name] for line in lines for name in names if name in line.numbers} if names else set()
+    if (
+        len(per_step) == 1
+        and step not in (FRACTION, FRACTION_2)
+        and grows([row.get(step) for row in rows], always=True)
+    ):
         (count,) = per_step
         for row in rows:
             if step in row:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 EXPECTED = "Give a table with a step and a loss in each row, such as step,loss and 1,10.8 below it."
 DELIMITERS = ("\t", ";", "|", ",")  # of equally many the first: a comma may also stand before decimals
-_NAME_AND_NUMBER = re.compile(r".*[A-Za-z\])'\"]\s*(?:[:=]\s*|\s(?=\d+[.e]))['\"\[(]*[-+]?\d[\w.+%-]*['\"\])}]*\s*")
+_NAME_AND_NUMBER = re.compile(r"[A-Za-z\])'\"]\s*(?:[:=]\s*['\"\[(]*[-+]?\d|\s\d+(?:[.]\d|e[-+]))")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def layout_of(head: bytes) -> Layout | None:
     first = _fields(lines[skip], delimiter)
     numeric = sum(map(is_number, first))
     # "step 1 loss 8.05", "100 | loss 8.05", "step: 1, loss: 8.05": a text log, not a header
-    pairs = sum(bool(_NAME_AND_NUMBER.fullmatch(field)) for field in first)
+    pairs = sum(bool(_NAME_AND_NUMBER.search(field)) for field in first)
     if (0 < numeric < len(first) and (delimiter == " " or pairs)) or 2 * pairs > len(first):
         return None
     # One line alone is no table, and prose has no second row of the same width with a number in it.

@@ -7,7 +7,7 @@ FORMAT = TextLog(
     rows=(
         # "validate step: 10  loss: ..." is another loss.
         rf"{START}(?<!validate )(?<!valid  )step:\s+(?P<step>\d+)\s+loss:\s+(?P<loss>{NUMBER})"
-        rf"(?:\s+lr:\s+(?P<lr>{NUMBER}))?(?=\s+(?:grad_norm|memory|tps):)",
+        rf"(?:\s+lr:\s+(?P<lr>{NUMBER}))?(?=[ \t]+(?:grad_norm|memory|tps):)",
     ),
     rank=35,
 ).format()
