@@ -79,7 +79,7 @@ def test_intervals_hold_zero_for_two_seeds_of_the_same_run():
     held = []
     for seed in range(12):
         a, b = (
-            fit(simulated_curve(SHORT_RUN, 2_048, noise=0.015, misfit=0.003, seed=2 * seed + k), cutoff=20)
+            fit(simulated_curve(SHORT_RUN, 2_048, noise=0.015, misfit=0.003, seed=2 * seed + k, rate=True), cutoff=20)
             for k in (0, 1)
         )
         held += [term.interval[0] <= 0 <= term.interval[1] for term in compare(a, b).terms[:3] if term.interval]

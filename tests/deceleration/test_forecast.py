@@ -29,7 +29,7 @@ def test_intervals_hold_the_loss_that_comes():
     """40 runs with noise and smooth misfit, each three times as long as what was fitted."""
     held = []
     for seed in range(40):
-        found = fit(simulated_curve(SHORT_RUN, 4_000, noise=0.015, misfit=0.003, seed=seed), cutoff=20)
+        found = fit(simulated_curve(SHORT_RUN, 4_000, noise=0.015, misfit=0.003, seed=seed, rate=True), cutoff=20)
         ahead = one_break_forecast(found, 12_000.0)
         held.append(ahead.interval[0] <= float(SHORT_RUN.predict(12_000)) <= ahead.interval[1])
     assert np.mean(held) >= 0.88

@@ -149,7 +149,7 @@ def test_a_gap_that_hides_the_break_blocks():
 
 
 def test_tidy_curves_have_nothing_to_tell():
-    assert fit(simulated_curve(SHORT_RUN, 2_048, noise=0.01), cutoff=20).reasons == ()
+    assert fit(simulated_curve(SHORT_RUN, 2_048, noise=0.01, rate=True), cutoff=20).reasons == ()
 
 
 @pytest.mark.parametrize(("name", "stable"), [("nanogpt_124M_adamw", 7_629), ("nanogpt_124M_muon", 4_340)])

@@ -8,7 +8,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from simulated import LONG_RUN, POWER_LAW, SHORT_RUN, simulated_curve
+from simulated import LONG_RUN, POWER_LAW, SHORT_RUN, bent, simulated_curve, warmed_up
 
 import zerosum.deceleration
 from zerosum.curves import LossCurve, clean_curve
@@ -115,13 +115,23 @@ def with_zeros():
     return fit(clean_curve("zeros", curve.step, np.where(curve.step % 10 == 0, 0.0, curve.loss)), cutoff=20)
 
 
+def three_stages():
+    return fit(bent((0.08, 0.33, 0.08), (600.0, 1_900.0), np.geomspace(1, 20_000, 160)))
+
+
+def few_before():
+    return fit(bent((0.3, 0.06), (700.0,), np.arange(200.0, 60_000, 200)))
+
+
 CASES = {
     ("too-few-points", "blocking"): lambda: fit(simulated_curve(LONG_RUN, 50_000, every=1_000), cutoff=0),
     ("starts-too-late", "blocking"): late,
     ("range-too-short", "blocking"): lambda: fit(simulated_curve(POWER_LAW, 256, noise=0.015, seed=0), cutoff=30),
     ("break-not-shown", "blocking"): lambda: fit(simulated_curve(POWER_LAW, 5_000, noise=0.01)),
     ("power-law-suffices", "note"): lambda: fit(simulated_curve(POWER_LAW, 5_000)),
+    ("bends-more-than-once", "blocking"): three_stages,
     ("break-at-edge", "blocking"): lambda: fit(simulated_curve(SHORT_RUN, 400, noise=0.001), cutoff=20),
+    ("side-not-measured", "blocking"): few_before,
     ("break-below-cutoff", "blocking"): lambda: fit(simulated_curve(law(0.25, 0.04, 60.0, -1.9), 10_000, noise=0.015)),
     ("break-not-located", "note"): lambda: falls_to_a_floor(models=False),
     ("turns-back", "blocking"): flattens,
@@ -135,7 +145,8 @@ CASES = {
     ("cooldown", "note"): lambda: with_rate(1_500, 2_048, 0.1),
     ("step-down", "blocking"): lambda: with_rate(180, 181, 0.3, phase="whole"),
     ("step-down", "note"): lambda: with_rate(1_500, 1_501, 0.3),
-    ("rate-not-logged", "note"): lambda: fit(simulated_curve(law(0.1, 0.3, 200.0), 3_000, noise=0.01)),
+    ("rate-not-logged", "blocking"): lambda: fit(warmed_up(700)),
+    ("rate-not-logged", "note"): lambda: fit(simulated_curve(LONG_RUN, 50_000, noise=0.01)),
     ("not-a-cross-entropy", "blocking"): with_zeros,
     ("loss-rises", "note"): lambda: fit(simulated_curve(BNSL(3.0, -0.05, 0.0, 300.0, 0.3), 5_000, noise=0.01)),
     ("gap", "blocking"): with_gap,
@@ -191,6 +202,7 @@ def test_a_curve_gives_the_reason_in_the_words_of_its_page(reasons, code, level)
         (after_the_break, "break-at-edge", "A log from an earlier step"),
         (lambda: fit(simulated_curve(SHORT_RUN, 20_000, noise=0.001), cutoff=140), "break-at-edge", "Lower the cut"),
         (lambda: with_rate(1_500, 2_048, 0.1, phase="whole"), "cooldown", "runs through it"),
+        (lambda: fit(simulated_curve(law(0.1, 0.3, 200.0), 3_000, noise=0.01)), "rate-not-logged", "faster after"),
         (lambda: kink(lr=False), "width-at-bound", "no learning rate was logged"),
     ],
 )

@@ -16,7 +16,7 @@ from zerosum.errors import InputError
 
 @pytest.mark.parametrize(("law", "last_step"), [(SHORT_RUN, 2_048), (LONG_RUN, 200_000)])
 def test_recovers_what_it_was_simulated_with(law, last_step):
-    found = fit(simulated_curve(law, last_step, noise=0.02))
+    found = fit(simulated_curve(law, last_step, noise=0.02, rate=True))
     assert found.verdict == "decelerates"
     assert found.L_d == pytest.approx(law.L_d, rel=0.02)
     assert found.t_d == pytest.approx(law.t_d, rel=0.1)

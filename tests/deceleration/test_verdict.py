@@ -49,7 +49,8 @@ def test_exact_power_law_has_no_break():
 
 def test_faster_after_the_break_accelerates():
     law = BNSL.from_rates(np.log(3.0), 0.1, 0.3, np.log(200.0), np.log(0.3))
-    assert fit(simulated_curve(law, 3_000, noise=0.01)).verdict == "accelerates"
+    assert fit(simulated_curve(law, 3_000, noise=0.01, rate=True)).verdict == "accelerates"
+    assert reasons(fit(simulated_curve(law, 3_000, noise=0.01))) == {"rate-not-logged"}
 
 
 def test_too_few_points():

@@ -195,7 +195,7 @@ def _hidden(search: _Search) -> CutoffRow | None:
 
 def _evidence(given: Prepared, search: _Search, law: BNSL, t_d_interval: Interval | None, widen: float) -> Evidence:
     used = search.weight > 0
-    x, y, _ = search.fitted_points()
+    x, y, block = search.fitted_points()
     first = float(search.points.first_step[used][0]) if used.any() else float("nan")
     return Evidence(
         n_points=int((given.fitted.step >= first).sum()),
@@ -210,6 +210,7 @@ def _evidence(given: Prepared, search: _Search, law: BNSL, t_d_interval: Interva
         cutoffs=search.table,
         x=x,
         y=y,
+        block=block,
         t_d_interval=t_d_interval,
         widen=widen,
         hidden=_hidden(search) if search.gain <= NO_GAIN else None,

@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 
 import numpy as np
+from jaxtyping import Float
 
 from zerosum.deceleration._record import Reason, ReasonCode
+from zerosum.deceleration.local_slopes import last_decade_rate
 from zerosum.deceleration.observed import Observed
 from zerosum.deceleration.rate_changes import RateChange
 
 ROOM = 2.0  # a fall of the learning rate that begins before this many times t_d may be what bends the curve at t_d
 NEAR = 1.25  # factor between t_d and a change of the learning rate below which the one may be the other
 REACHES = 0.5  # warm-up that lasts beyond this share of t_d: the rate before the break is that of the warm-up
+RISES = 3.0  # standard errors of the rate of the last decade
 MOST_NOT_POSITIVE = 0.01  # of the losses; a cross-entropy of language is never 0 or below
 
 
@@ -30,12 +33,6 @@ def curve_reasons(seen: Observed, first_step: float, t_d: float, *, faster: bool
             yield _warm_up(change, first_step, t_d)
         else:
             yield _fall(change, seen.stopped, t_d, faster=faster)
-    if faster and not seen.rate_logged and np.isfinite(t_d):
-        text = (
-            "the loss falls faster after the break, as a falling learning rate makes it, and no learning rate was "
-            "logged. Log it, or name its column"
-        )
-        yield Reason("rate-not-logged", "note", text)
     for before, after in seen.gaps:
         hides = before < t_d < after
         text = f"nothing was logged between step {before:g} and {after:g}" + (
@@ -89,3 +86,14 @@ def _what(change: RateChange) -> str:
         return f"the learning rate steps down at step {change.end:g}, to {change.factor:.3g} of its peak"
     through = " all through the run" if change.kind == "decay" else ""
     return f"the learning rate decays{through} from step {change.start:g} on, to {change.factor:.3g} of its peak"
+
+
+def loss_rises(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> Iterator[Reason]:
+    """The note that the loss rises in the end. x: [n] log steps of the fitted points. y: [n] log losses."""
+    rate, error = last_decade_rate(x, y)
+    if rate < -RISES * error:
+        text = (
+            f"the loss rises over the last factor of ten in steps (log-log rate {rate:.2g}): the run diverges, or this "
+            "is not a training loss"
+        )
+        yield Reason("loss-rises", "note", text)

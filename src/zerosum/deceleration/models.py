@@ -77,10 +77,12 @@ MODELS = (
 )
 
 
-def compare_points(x: Points, y: Points, block: Int[np.ndarray, " n"]) -> tuple[ModelRow, ...]:
+def compare_points(
+    x: Points, y: Points, block: Int[np.ndarray, " n"], laws: tuple[Law, ...] = MODELS
+) -> tuple[ModelRow, ...]:
     """Every law on the same points. x: [n] log steps. y: [n] log losses. block: [n] as `Points.blocks` numbers them."""
     rows = []
-    for law in MODELS:
+    for law in laws:
         k, theta, rsle, criterion = len(law.parameters), np.zeros(0), float("nan"), float("nan")
         if len(np.unique(x)) >= max(FEWEST, k + 4):
             theta, *refits = law.fit(x, y, np.stack([np.ones(len(x)), *leave_out(np.ones(len(x)), block)]))

@@ -10,6 +10,7 @@ from typing import Any
 
 from zerosum.curves.gaps import FACTOR as GAP_FACTOR
 from zerosum.deceleration import (
+    bends,
     curve_checks,
     jackknife,
     late_drop,
@@ -19,7 +20,9 @@ from zerosum.deceleration import (
     paper,
     rate_changes,
     robust,
+    sides,
     varpro,
+    warm_ups,
 )
 from zerosum.deceleration import verdict as v
 from zerosum.deceleration._record import Level, ReasonCode
@@ -124,8 +127,10 @@ PAGES: tuple[Page, ...] = (
     Page(
         "break-not-shown",
         "The curve is neither clearly broken nor clearly straight.",
-        f"{_POWER_LAW_ERROR} It lies between {v.NO_GAIN:g} and {v.NEEDED_GAIN:g}.",
-        "Train longer, log more often, or average over more tokens in each logged loss. For published curves of "
+        f"{_POWER_LAW_ERROR} It lies between {v.NO_GAIN:g} and {v.NEEDED_GAIN:g}; or it is lower, but the power law "
+        f"misses the curve by {100 * v.MISFIT:g} % or more beside the noise from point to point.",
+        "If the power law misses the curve, look at it: it may bend more than once, or wander. Else train longer, log "
+        "more often, or average over more tokens in each logged loss. For published curves of "
         "language models `power_law_error` is 8 to 19.",
         blocking="left-out stretches are predicted with 1.14 times the one-break law's error by a plain power law; 2 "
         "or more would show a break, 1.1 or less none. Train longer or log more often",
@@ -133,11 +138,24 @@ PAGES: tuple[Page, ...] = (
     Page(
         "power-law-suffices",
         "One straight line in log loss over log step describes the curve: the verdict is `no-break`.",
-        f"{_POWER_LAW_ERROR} It is {v.NO_GAIN:g} or less, the fitted steps span a factor of {v.LEAST_SPAN:g} or more, "
-        "and fits with lower cut-offs show no break either.",
+        f"{_POWER_LAW_ERROR} It is {v.NO_GAIN:g} or less, the power law misses the curve by less than "
+        f"{100 * v.MISFIT:g} % beside the noise from point to point, the fitted steps span a factor of "
+        f"{v.LEAST_SPAN:g} or more, and fits with lower cut-offs show no break either.",
         "Nothing needs to be done. If you expected a break, check that the log begins before it and ends after it.",
         note="left-out stretches are predicted with 1.00 times the one-break law's error by a plain power law: as well "
         "as by one with a break; steps up to 50 were not looked at",
+    ),
+    Page(
+        "bends-more-than-once",
+        "The curve bends at two steps or more: neither a power law nor the one-break law describes it.",
+        f"Checked where no break is shown although a power law misses the curve by {100 * v.MISFIT:g} % or more, where "
+        "something else blocks the verdict, and where the loss falls fast again after it has slowed down, in the first "
+        "third of the run. The law with two breaks, or with three, predicts stretches that were left out "
+        f"of the fit with at most 1/{bends.BETTER:g} of the error of the better of power law and one-break law.",
+        "Look at the curve around the steps that the message gives, and at what changed there: learning rate, batch "
+        "size, data. Fit with `--breaks` and that number of breaks: each has its own t_d, L_d and rates.",
+        blocking="the curve bends more than once: 2 breaks, at steps 560 and 1882 (log-log rates 0.075, 0.33, 0.079), "
+        "predict left-out stretches 17 times better than one or none. Look there, with --breaks 2",
     ),
     Page(
         "break-at-edge",
@@ -148,6 +166,16 @@ PAGES: tuple[Page, ...] = (
         "end, train longer.",
         blocking="the break at step 175 is later than the last step 400 divided by 3: the rate after it is not "
         "measured. Train longer",
+    ),
+    Page(
+        "side-not-measured",
+        "Too few points, or too noisy ones, lie on one side of the break: the rate there is not measured.",
+        f"Fewer than {sides.FEWEST} fitted points lie before t_d or after it; or without the first fitted point the "
+        f"rate before t_d differs from r_d by less than {100 * sides.SHARE:.0f} % of the change at the break, or by "
+        f"less than {local_slopes.SURE:g} standard errors.",
+        "Log more often, at least during the first part of the run.",
+        blocking="too few points before the break: 3 fitted points at step 640, and 6 are needed. Log more often, or "
+        "from an earlier step",
     ),
     Page(
         "break-below-cutoff",
@@ -211,7 +239,8 @@ PAGES: tuple[Page, ...] = (
         "The learning rate was still rising. If it rose up to the break, the rate before the break is that of the "
         "warm-up.",
         f"The learning-rate column begins below {100 * rate_changes.LOW:g} % of its peak; the warm-up ends where it "
-        f"stops rising. Blocking if that is after {curve_checks.REACHES:g} t_d. Without `--cutoff` the fit begins "
+        f"stops rising. Blocking if that is after {curve_checks.REACHES:g} t_d, or if a power law of the sum of "
+        "learning rates describes the curve as well as a break (see `rate-not-logged`). Without `--cutoff` the fit begins "
         "after the warm-up.",
         "If it blocks, only a run with a shorter warm-up can show the break. If you gave a `--cutoff` within the "
         "warm-up, leave it out.",
@@ -251,12 +280,19 @@ PAGES: tuple[Page, ...] = (
     ),
     Page(
         "rate-not-logged",
-        "The verdict is that the loss falls faster after the break. A falling learning rate alone has this effect.",
-        "Given whenever the loss falls faster after the break and the log has no learning rate above 0.",
-        "Log the learning rate, or name its column with `--lr`. If the schedule decays all through the run, as a "
-        "cosine does, do not use this break.",
-        note="the loss falls faster after the break, as a falling learning rate makes it, and no learning rate was "
-        "logged. Log it, or name its column",
+        "The log has no learning rate, and a warm-up or a decay of it can bend a curve as a break does.",
+        "Given whenever there is a break and the log has no learning rate above 0. Blocking where the loss falls "
+        "faster after the break, as a decay alone makes it; and where one power law of progress describes the curve as "
+        f"well as a break (misfit at most {warm_ups.AS_GOOD:g} times as large). Progress is the sum of learning rates "
+        "over their peak: t^2/2w during a linear warm-up of w steps, t - w/2 after it; the loss may be flat at first. "
+        f"Warm-ups of up to {warm_ups.LONGEST:,.0f} steps, and {100 * warm_ups.MOST:g} % of the run, are tried.",
+        "Log the learning rate, or name its column with `--lr`. A break that is much later than the warm-up of the run "
+        "is not the warm-up. If the schedule decays all through the run, as a cosine does, do not use a break after "
+        "which the loss falls faster.",
+        blocking="no learning rate was logged, and a power law after a warm-up until step 701 describes the curve as "
+        "well as a break does (misfit 0.19 and 1.4 %). Log the rate, or name its column",
+        note="no learning rate was logged, and a warm-up or a decay can bend a curve too; a power law after a warm-up "
+        "does not describe this curve as well as the break (misfit 6.2, not 1.3 %)",
     ),
     Page(
         "not-a-cross-entropy",
@@ -271,8 +307,8 @@ PAGES: tuple[Page, ...] = (
     Page(
         "loss-rises",
         "The loss rises over the last factor of ten in steps, judged by a straight line through that part.",
-        f"The log-log rate over the last factor of ten in fitted steps is more than {v.RISES:g} standard errors "
-        "below 0.",
+        f"The log-log rate over the last factor of ten in fitted steps is more than {curve_checks.RISES:g} standard "
+        "errors below 0.",
         "Check whether the run diverges, whether the training data changed, and whether this is the training loss.",
         note="the loss rises over the last factor of ten in steps (log-log rate -0.05): the run diverges, or this is "
         "not a training loss",

@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from zerosum.deceleration._record import CutoffRow, Reason, VerdictWord
+from zerosum.deceleration.bends import bends_instead, falls_fast_again, structured_misfit
 from zerosum.deceleration.bnsl import BNSL
-from zerosum.deceleration.curve_checks import curve_reasons
-from zerosum.deceleration.local_slopes import largest_turn, last_decade_rate
+from zerosum.deceleration.curve_checks import curve_reasons, loss_rises
+from zerosum.deceleration.local_slopes import largest_turn
 from zerosum.deceleration.observed import Observed
+from zerosum.deceleration.sides import not_measured
 from zerosum.deceleration.varpro import Solutions
+from zerosum.deceleration.warm_ups import unlogged_rate, warm_up_instead
 
 FEWEST_BINS, FEWEST_POINTS = 25, 60
 LATEST_START = 300.0  # step; a later log has lost most of what lies before the break
@@ -23,7 +26,7 @@ NEEDED_GAIN = 2.0  # cross-validation error of a power law over the one-break la
 NO_GAIN = 1.1  # at most so much for the verdict that there is no break
 LEAST_SPAN = 20.0  # last over first fitted step; a straight piece shorter than this rules no break out
 TURNS = 0.5  # a change of the rate the other way, over the change that the break claims
-RISES = 3.0  # standard errors of the rate of the last decade
+MISFIT = 0.02  # of the loss; a law that misses the curve by more, other than by noise, does not describe it
 T_D_MOVES, T_D_LOST = 1.5, 3.0  # factor by which t_d moves with the cut-off: noted; blocking when it is doubled
 
 
@@ -32,8 +35,8 @@ class Evidence:
     """Everything that the verdict depends on. start: first step of the log itself; first_step, last_step: fitted range.
 
     seen: facts about the run. best: the fit, one row. gain: see `jackknife.power_law_error`.
-    x, y: log step and log loss of the fitted points. t_d_interval: steps. widen: see `Fit`.
-    hidden: the fit with a lower cut-off that shows a break where this one has none.
+    x, y: log step and log loss of the fitted points. block: which stretch each is left out with. t_d_interval: steps.
+    widen: see `Fit`. hidden: the fit with a lower cut-off that shows a break where this one has none.
     """
 
     n_points: int
@@ -48,6 +51,7 @@ class Evidence:
     cutoffs: tuple[CutoffRow, ...]
     x: Float[np.ndarray, " n"]
     y: Float[np.ndarray, " n"]
+    block: Int[np.ndarray, " n"]
     t_d_interval: tuple[float, float] | None
     widen: float
     hidden: CutoffRow | None = None
@@ -63,20 +67,42 @@ def verdict(e: Evidence) -> tuple[VerdictWord, tuple[Reason, ...]]:
     """
     # Without a break there is no t_d that a change of the run could lie near.
     about_run = tuple(curve_reasons(e.seen, e.first_step, float("nan"), faster=False))
-    notes = (*(reason for reason in about_run if reason.level == "note"), *_loss_rises(e))
+    notes = (*(reason for reason in about_run if reason.level == "note"), *loss_rises(e.x, e.y))
     blocking = [reason for check in RANGE_CHECKS for reason in check(e)]
     blocking += [reason for reason in about_run if reason.level == "blocking"]
     if blocking:
         return "cannot-tell", (*blocking, *notes)
     if e.gain < NEEDED_GAIN:
-        word, reason = _without_break(e)
+        bent = _not_straight(e)
+        word, reason = ("cannot-tell", bent) if bent else _without_break(e)
         return word, (reason, *notes)
     about_run = tuple(curve_reasons(e.seen, e.first_step, e.params.t_d, faster=e.params.c1 > 0))
-    about_break = [reason for check in BREAK_CHECKS for reason in check(e)]
+    about_break = [*(reason for check in BREAK_CHECKS for reason in check(e)), *loss_rises(e.x, e.y)]
     reasons = sorted([*about_break, *about_run], key=lambda reason: reason.level)
-    if any(reason.level == "blocking" for reason in reasons):
-        return "cannot-tell", tuple(reason for reason in reasons if reason.code != "break-not-located")
+    blocked = any(reason.level == "blocking" for reason in reasons)
+    residual = e.params.log_loss(np.exp(e.x)) - e.y
+    suspect = blocked or falls_fast_again(e.x, e.y, e.params, e.widen)
+    bends = bends_instead(e.x, e.y, e.block, residual) if suspect else None
+    if blocked or bends:
+        rest = tuple(reason for reason in reasons if reason.code not in (OF_ONE_BREAK if bends else OF_A_PLACE))
+        return "cannot-tell", ((bends, *rest) if bends else rest)
     return ("decelerates" if e.params.c1 < 0 else "accelerates"), tuple(reasons)
+
+
+def _not_straight(e: Evidence) -> Reason | None:
+    """Why no verdict can be given on a curve that neither a power law nor one break describes; None if one may."""
+    slope, level = np.polyfit(e.x, e.y, 1)
+    line = slope * e.x + level - e.y
+    misfit = structured_misfit(line)
+    if misfit < MISFIT:
+        return None
+    unlogged = None if e.seen.rate_logged else warm_up_instead(e.x, e.y)
+    better = unlogged or bends_instead(e.x, e.y, e.block, line) or next(_side_not_measured(e), None)
+    text = (
+        f"a power law misses the curve by {100 * misfit:.2g} % other than by noise, and a break predicts left-out "
+        "stretches no better. Look at the curve: it may bend more than once, or wander"
+    )
+    return better or Reason("break-not-shown", "blocking", text)
 
 
 def _without_break(e: Evidence) -> tuple[VerdictWord, Reason]:
@@ -146,6 +172,20 @@ def _break_at_edge(e: Evidence) -> Iterator[Reason]:
         yield Reason("break-at-edge", "blocking", text)
 
 
+def _side_not_measured(e: Evidence) -> Iterator[Reason]:
+    why = not_measured(e.x, e.y, e.params)
+    if why and not any(_break_at_edge(e)):
+        yield Reason("side-not-measured", "blocking", f"{why}. Log more often, or from an earlier step")
+
+
+def _bent_by_warm_up(e: Evidence) -> Iterator[Reason]:
+    """A warm-up may be the bend: it is looked for where no rate was logged, and known where one was."""
+    if not e.seen.rate_logged:
+        yield unlogged_rate(e.x, e.y, faster=e.params.c1 > 0)
+    elif e.seen.warm_up_end > 0 and (reason := warm_up_instead(e.x, e.y, e.seen.warm_up_end)):
+        yield reason
+
+
 def _width_at_bound(e: Evidence) -> Iterator[Reason]:
     if e.best.f_at_edge[0] > 0:
         text = f"the bend spreads over more than the fit allows (width {e.params.f1:.2g}): this is a curve, not a break"
@@ -201,17 +241,9 @@ def _not_located(e: Evidence) -> Iterator[Reason]:
     yield Reason("break-not-located", "note", text)
 
 
-def _loss_rises(e: Evidence) -> Iterator[Reason]:
-    rate, error = last_decade_rate(e.x, e.y)
-    if rate < -RISES * error:
-        text = (
-            f"the loss rises over the last factor of ten in steps (log-log rate {rate:.2g}): the run diverges, or this "
-            "is not a training loss"
-        )
-        yield Reason("loss-rises", "note", text)
-
-
+OF_A_PLACE = ("break-not-located",)  # codes that say nothing where no break is believed
+OF_ONE_BREAK = (*OF_A_PLACE, "break-at-edge", "side-not-measured")
 Check = Callable[[Evidence], Iterator[Reason]]
 RANGE_CHECKS: tuple[Check, ...] = (_too_few_points, _starts_too_late)
-BREAK_CHECKS: tuple[Check, ...] = (_starts_after_break, _break_at_edge, _width_at_bound, _turns_back,
-                                   _unstable_cutoff, _not_located, _loss_rises)  # fmt: skip
+BREAK_CHECKS: tuple[Check, ...] = (_starts_after_break, _break_at_edge, _side_not_measured, _bent_by_warm_up,
+                                   _width_at_bound, _turns_back, _unstable_cutoff, _not_located)  # fmt: skip
