@@ -240,8 +240,8 @@ PAGES: tuple[Page, ...] = (
         "warm-up.",
         f"The learning-rate column begins below {100 * rate_changes.LOW:g} % of its peak; the warm-up ends where it "
         f"stops rising. Blocking if that is after {curve_checks.REACHES:g} t_d, or if a power law of the sum of "
-        "learning rates describes the curve as well as a break (see `rate-not-logged`). Without `--cutoff` the fit begins "
-        "after the warm-up.",
+        "learning rates describes the curve as well as a break (see `rate-not-logged`). Without `--cutoff` the fit "
+        "begins after the warm-up.",
         "If it blocks, only a run with a shorter warm-up can show the break. If you gave a `--cutoff` within the "
         "warm-up, leave it out.",
         blocking="the learning rate warms up until step 400 and reaches the break at step 172: the rate before the "
