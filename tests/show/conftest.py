@@ -51,7 +51,7 @@ def hostile_logs_page(hostile_logs: Report, tmp_path_factory: pytest.TempPathFac
 def short_run(three_sizes: Report) -> Run:
     """A run that ended after 40 steps: its fit cannot tell."""
     curve = curve_of("short", 2.6, 170.0, 0.17, 0)
-    curve = dataclasses.replace(curve, step=curve.step[:40], loss=curve.loss[:40])
+    curve = dataclasses.replace(curve, step=curve.step[:40], loss=curve.loss[:40], lr=None)
     analysis = Analysis(fit(curve, cutoff=20), (), ())
     assert analysis.fit.verdict == "cannot-tell"
     facts, _, findings = three_sizes.runs[0].records

@@ -35,7 +35,7 @@ def curve_of(name: str, L_d: float, t_d: float, r_d: float, seed: int) -> LossCu
     c0, f1 = 0.30, 0.25
     clean = L_d * (step / t_d) ** -c0 * (1 + (step / t_d) ** (1 / f1)) ** ((c0 - r_d) * f1)
     loss = np.minimum(clean, 5.6) * np.exp(np.random.default_rng(seed).normal(0, 0.02, STEPS))
-    return LossCurve(name=name, step=step, loss=loss, source="synthetic")
+    return LossCurve(name=name, step=step, loss=loss, lr=np.full(STEPS, 3e-4), source="synthetic")
 
 
 def changes(step: float, size: float, shape: tuple[int, int], seed: int) -> Interference:

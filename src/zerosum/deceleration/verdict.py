@@ -73,8 +73,9 @@ def verdict(e: Evidence) -> tuple[VerdictWord, tuple[Reason, ...]]:
     if blocking:
         return "cannot-tell", (*blocking, *notes)
     if e.gain < NEEDED_GAIN:
-        bent = _not_straight(e)
-        word, reason = ("cannot-tell", bent) if bent else _without_break(e)
+        if bent := _not_straight(e):
+            return "cannot-tell", (bent, *notes)
+        word, reason = _without_break(e)
         return word, (reason, *notes)
     about_run = tuple(curve_reasons(e.seen, e.first_step, e.params.t_d, faster=e.params.c1 > 0))
     about_break = [*(reason for check in BREAK_CHECKS for reason in check(e)), *loss_rises(e.x, e.y)]
