@@ -1,11 +1,20 @@
 """Fixtures that every room may use."""
 
+import gc
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 from tiny import repeating_tokens, save_trained_run
+
+gc.set_threshold(50_000)
+
+
+def pytest_collection_finish():
+    """Garbage collections need not look again at torch, transformers and the tests themselves: they stay."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
