@@ -129,6 +129,23 @@ def test_bars_that_leave_the_step_open_are_refused(read):
         read(text)
 
 
+def test_bars_that_repeat_the_last_loss(read):
+    bar = "\r 3%|2  | {n}/4000 [00:10<1:00, 3it/s, loss={y}]"
+    text = "".join(bar.format(n=s + k, y=y) for s, y in zip(STEPS, LOSSES, strict=True) for k in (0, 10, 20, 30))
+    curve = read(text + "\n")
+    np.testing.assert_array_equal(curve.step, STEPS)
+    assert "24 bars that repeat the loss before them left out" in curve.cleaning
+
+
+def test_words_as_labels(read):
+    text = lines("split=train step={s} loss={y}\nsplit=val step={s} loss={v}")
+    np.testing.assert_array_equal(read(text).loss, LOSSES)
+    text = lines("model=small step={s} loss={y}\nmodel=large step={s} loss={v}")
+    with pytest.raises(InputError, match=r"2 runs in it.*--where model=small"):
+        read(text)
+    np.testing.assert_array_equal(read(text, where={"model": "small"}).loss, LOSSES)
+
+
 VALIDATION = ["val loss {v}", "validation | step {s} | loss {v}", "[eval] step {s} loss {v}", "Evaluation:\nstep {s} loss {v}",
               "step {s} loss {v} (val)", "{{'eval_loss': {v}}}", "test_step: {s} loss {v}"]  # fmt: skip
 
@@ -156,6 +173,8 @@ NO_CURVES = {
     "configuration": "step: 100\nloss: 0.5\nloss_scale: 1024\nlabel_smoothing: 0.1\n",
     "code": "loss = 0.5\nfor step in range(100):\n    loss = 1.0 * f(3)\n    print(f'step {step} loss {loss:.3f}')\n",
     "lists": lines("step {s} losses [{y}, {v}]"),
+    "every line about validation": lines("INFO test_run: step={s} loss={y}"),
+    "losses of micro-batches": "".join(f"step {k // 3} micro_step {k} loss {9 - k / 10}\n" for k in range(12)),
     "two losses of one name": lines("step {s} loss {y} | best: loss {v}"),
     "steps in words not understood": lines("(trainer:737) 1epoch:train:{k}-{s}batch: loss={y}"),
 }  # fmt: skip

@@ -70,6 +70,7 @@ HOSTILE = {
     "no archive": lambda: b"PK\x03\x04" + npy(LOSSES),
     "more than the file holds": lambda: claiming("(4000000000000,)"),
     "cut off": lambda: npz(loss=LOSSES)[:200],
+    "steps of another number": lambda: npz(loss=LOSSES, step=STEPS[1:]),
     "whole numbers": lambda: npy(np.arange(40)),
     "no numbers": lambda: npy(np.array(["a", "b"])),
     "nothing": lambda: npy(np.array([])),

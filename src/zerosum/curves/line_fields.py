@@ -39,6 +39,7 @@ _UNITS |= {"s/it", "tok/s", "tokens/s", "tokens/sec", "tflops", "tflop/s", "step
 # Words before a name that do not change what it names.
 _FILLERS = {"info", "debug", "warning", "the", "with", "and", "at", "for", "has", "is", "current", "now", "train"}
 _FILLERS |= {"training", "trainer", "completed", "finished", "done", "optimizer", "after", "in", "on", ""}
+_LABEL = re.compile(r"(?<![\w.])([A-Za-z_]\w*)=([A-Za-z][\w.-]*)(?=[\s,;|)\]]|$)(?!=)")
 _AFTER_LOSS = re.compile(r"[\w/ ]+[:=]")  # names of what is no number
 _WORDS = re.compile(r"[\s_/.:()\[\]-]+")
 _AT_STEP = re.compile(r"(.*\S)\s+(?:at|after|@)\s+(\S+)", re.DOTALL)
@@ -71,7 +72,7 @@ def read_line(text: str) -> Line:
         return line
     rest = DICT.sub(lambda found: _read_dict(found[0], line), text)
     loose: list[str] = []  # text that belongs to no name, up to the first loss
-    rest = _NOISE.sub(" | ", _CALLS.sub("", rest))
+    rest = _LABEL.sub(lambda found: _read_label(found, line), _NOISE.sub(" | ", _CALLS.sub("", rest)))
     end, pending, has_loss = 0, "", False
     for found in _NUMBER.finditer(rest):
         gap = rest[end : found.start()]
@@ -93,6 +94,12 @@ def read_line(text: str) -> Line:
     loose.append(_AFTER_LOSS.sub(" ", rest[end:]) if has_loss else rest[end:])
     line.is_validation = line.is_validation or _is_about_validation(loose, line)
     return line
+
+
+def _read_label(found: re.Match[str], line: Line) -> str:
+    """Keep a word of a name, `split=train`, as a text of the line; a word of validation stays in sight."""
+    line.texts.setdefault(found[1], found[2])
+    return f" | {found[2]} | "
 
 
 def _is_value(found: re.Match[str], gap: str, name: str, text: str) -> bool:
@@ -162,7 +169,8 @@ def _name(gap: str) -> tuple[str, str]:
     words = head[start:].replace("'", " ").replace('"', " ").split()
     if words and words[0].lower() in _UNITS:
         words.pop(0)
-    return head[:start], " ".join(words)
+    name = " ".join(words)
+    return head[:start], name if any(map(str.isalnum, name)) else ""
 
 
 def _after_open_bracket(text: str) -> int:

@@ -36,6 +36,16 @@ def _is_counter(name: str) -> bool:
     return name in (FRACTION, FRACTION_2, *NAMELESS) or axis_of(name) == "step"
 
 
+def refuse_validation_only(lines: Sequence[Line], source: str) -> None:
+    """Raises InputError where every line with a loss speaks of validation."""
+    losses = [line for line in lines if any(axis_of(name) == "loss" for name in line.numbers)]
+    if losses and all(line.is_validation for line in losses):
+        raise InputError(
+            f"{source}: all {len(losses)} lines with a loss speak of validation, as {losses[0].text[:60]!r}. "
+            "Give the log of the training, or pattern=REGEX (--pattern) with groups step and loss."
+        )
+
+
 def loss_name(lines: Sequence[Line], choose: Chooser, notes: list[Note]) -> str:
     """The name of the training loss. Raises InputError where there is none, or several that differ."""
     names = Counter(name for line in lines for name in line.numbers)

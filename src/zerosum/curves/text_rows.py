@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from zerosum.curves._note import Note
 from zerosum.curves.columns import Chooser, axis_of, plain
-from zerosum.curves.line_fields import FRACTION, Line, unread_numbers
+from zerosum.curves.line_fields import FRACTION, Line, is_of_validation, unread_numbers
+from zerosum.curves.text_bars import Row, row_of, rows_of_bars, without_stale
 from zerosum.curves.text_names import (
     FEWEST,
     FRACTION_2,
@@ -20,14 +20,13 @@ from zerosum.curves.text_names import (
     listed,
     loss_name,
     numbers_before,
+    refuse_validation_only,
     step_name,
     training_lines,
 )
 from zerosum.errors import InputError
 
-ROUNDED = 0.006  # half a digit of the epochs that Hugging Face prints, and a little more
 TOKENS_PER_STEP = ("tokens_per_iteration", "tokens_per_step", "tokens_per_update")
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,7 @@ class TextRows:
 
 def rows_of_lines(lines: Sequence[Line], choose: Chooser) -> TextRows:
     """Rows of the lines with a training loss. Raises InputError where loss or step is not certain."""
+    refuse_validation_only(lines, choose.source)
     training = training_lines(lines)
     notes: list[Note] = []
     loss = loss_name(training, choose, notes)
@@ -58,18 +58,19 @@ def rows_of_lines(lines: Sequence[Line], choose: Chooser) -> TextRows:
     step = step_name([line.numbers for line in losses], choose, inline=True)
     if step is not None:
         rows = _rows_of_one_line(training, loss, step, notes)
+        rows = without_stale(rows, loss, notes) if step == FRACTION else rows
         example = next(line for line in losses if step in line.numbers)
     else:
         step = step_name(numbers_before(training, loss), choose, inline=False)
         example = losses[0]
         if step is None:
             _refuse_unlike(losses, numbers_before(training, loss), choose)
-            rows = [_row(line, line.numbers) for line in losses]
+            rows = [row_of(line, line.numbers) for line in losses]
         else:
             rows = _rows_of_blocks(training, loss, step, choose.source, notes)
     if step not in (None, FRACTION, FRACTION_2):
         _refuse_second_losses(rows, loss, str(step), choose.source)
-    others = [name for name in {name for row in rows for name in row} if axis_of(name) == "loss" and name != loss]
+    others = {name for row in rows for name in row if axis_of(name) == "loss" or is_of_validation(name)} - {loss}
     rows = [{name: value for name, value in row.items() if name not in others} for row in rows]
     _add_epochs(rows, training, loss)
     _add_tokens(rows, training, step, notes)
@@ -84,7 +85,7 @@ def _rows_of_one_line(lines: Sequence[Line], loss: str, step: str, notes: list[N
         if loss in numbers and step not in numbers:
             without += 1
         elif loss in numbers:
-            rows.append(_row(line, numbers, step))
+            rows.append(row_of(line, numbers, step))
         else:
             steps = [name for name in numbers if axis_of(name) == "step"]
             side = {name: value for name, value in numbers.items() if axis_of(name) in ("tokens", "lr")}
@@ -100,12 +101,12 @@ def _rows_of_blocks(lines: Sequence[Line], loss: str, step: str, source: str, no
     totals = Counter(line.totals.get(step) for line in lines if step in line.numbers)
     total = totals.most_common(1)[0][0]
     if step == FRACTION:
-        return _rows_of_bars(lines, loss, total, source, notes)
+        return rows_of_bars(lines, loss, total, source, notes)
     rows: list[Row] = []
     block: Row | None = None
     for line in lines:
         if step in line.numbers and line.totals.get(step) == total:
-            block = _row(line, line.numbers, step)
+            block = row_of(line, line.numbers, step)
             rows.append(block)
         elif block is None:
             continue
@@ -115,61 +116,8 @@ def _rows_of_blocks(lines: Sequence[Line], loss: str, step: str, source: str, no
                 f"{REMEDY}"
             )
         else:
-            block |= {name: value for name, value in _row(line, line.numbers).items() if name not in block}
+            block |= {name: value for name, value in row_of(line, line.numbers).items() if name not in block}
     return [row for row in rows if loss in row]
-
-
-def _rows_of_bars(lines: Sequence[Line], loss: str, total: float | None, source: str, notes: list[Note]) -> list[Row]:
-    """Rows of losses between progress bars. The bar above a loss is its step, or lags behind: then the bar below is.
-
-    tqdm refreshes a bar ten times a second, and once more when a line was printed above it.
-    """
-    above: list[float | None] = []
-    below: list[float | None] = []
-    rows: list[Row] = []
-    bar: float | None = None
-    for line in lines:
-        if loss in line.numbers:
-            rows.append(_row(line, line.numbers))
-            above.append(bar)
-        elif line.totals.get(FRACTION) == total:
-            bar = line.numbers[FRACTION]
-            below += [bar] * (len(rows) - len(below))
-    below += [None] * (len(rows) - len(below))
-    lags = not _is_even(above) and _is_even(below)
-    misfit_above, misfit_below = _misfit(rows, above), _misfit(rows, below)
-    steps = below if lags or misfit_above > 2 * max(misfit_below, ROUNDED) else above
-    if steps[0] == 0 != below[0] and _is_even(below) and misfit_below <= 2 * max(misfit_above, ROUNDED):
-        raise InputError(
-            f"{source}: the first loss may be of step 0 or {below[0]:g}, as the bars above and below it say. {REMEDY}"
-        )
-    if None in steps:
-        notes.append(Note("rows-dropped", f"{steps.count(None)} losses without a progress bar left out"))
-    return [
-        {FRACTION: step, "total_steps": total} | row for step, row in zip(steps, rows, strict=True) if step is not None
-    ]
-
-
-def _misfit(rows: Sequence[Row], steps: Sequence[float | None]) -> float:
-    """How far the epochs of rows are from being proportional to steps, at most."""
-    pairs = [(row["epoch"], step) for row, step in zip(rows, steps, strict=True) if "epoch" in row and step is not None]
-    square = sum(step * step for _, step in pairs)
-    slope = sum(epoch * step for epoch, step in pairs) / square if square else 0.0
-    return max((abs(epoch - slope * step) for epoch, step in pairs), default=0.0)
-
-
-def _is_even(steps: Sequence[float | None]) -> bool:
-    """Whether steps are multiples of the usual distance between them, but for a few."""
-    there = [step for step in steps if step is not None]
-    if len(there) < FEWEST:
-        return False
-    usual = Counter(after - before for before, after in pairwise(there)).most_common(1)[0][0]
-    return usual > 0 and sum(step % usual == 0 for step in there) >= 0.9 * len(steps)
-
-
-def _row(line: Line, numbers: dict[str, float], step: str | None = None) -> Row:
-    total = {"total_steps": line.totals[step]} if step in line.totals else {}
-    return {**line.texts, **numbers, **total}
 
 
 def _refuse_unlike(losses: Sequence[Line], numbers: Sequence[dict[str, float]], choose: Chooser) -> None:
@@ -197,10 +145,14 @@ def _may_count(values: Sequence[float | None]) -> bool:
 
 
 def _refuse_second_losses(rows: list[Row], loss: str, step: str, source: str) -> None:
-    """Raises InputError where some steps, not most, have a second loss that nothing tells from the first."""
+    """Raises InputError where some steps have a second loss that nothing tells from the first.
+
+    Where most steps have, as of several ranks, `clean_curve` asks what to take.
+    """
     logged = [row for row in rows if loss in row and step in row]
     second = [row for before, row in pairwise(logged) if row[step] == before[step] and row[loss] != before[loss]]
-    if 1 < len(second) <= len(logged) / 3:
+    repeated, steps = len({row[step] for row in second}), len({row[step] for row in logged})
+    if repeated > 1 and (2 * repeated <= steps or steps < FEWEST):
         raise InputError(
             f"{source}: {len(second)} steps have two losses (first: step {second[0][step]:g}), and nothing tells "
             f"training from validation. {REMEDY}"

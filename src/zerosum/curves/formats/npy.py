@@ -38,6 +38,9 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
     n = lengths.get(loss or "", max(lengths.values(), default=0))
     if n == 0:
         raise InputError(f"{path}: no array of numbers in it. Give an array of losses, or named arrays with one.")
+    steps = choose.overrides.get("step") or next(iter(matching("step", list(arrays))), None)
+    if lengths.get(steps or "", n) != n:
+        raise InputError(f"{path}: {lengths[str(steps)]} of {steps!r} but {n} of {loss!r}. Which loss has which step?")
     axes, chosen = read_series(_Arrays({name: a for name, a in arrays.items() if len(a) == n}), choose)
     notes = [Note("entries-ignored", f"arrays of another length left out: {_listed(lengths, n)}")]
     return Columns(axes, chosen, tuple(notes if set(lengths.values()) != {n} else ()), "numpy")

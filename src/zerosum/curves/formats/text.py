@@ -15,7 +15,7 @@ from zerosum.curves.text_rows import TextRows, rows_of_lines
 from zerosum.curves.textlog import decoded
 from zerosum.errors import InputError
 
-_LOSS = re.compile(r"(?:loss|nll|cross.?entropy|xent|\bce\b)[^\n\d]{0,40}\d[^\n]*", re.IGNORECASE)
+_LOSS = re.compile(r"(?:loss|nll|cross.?entropy|xent|\bce\b)[^\n\d]{0,40}\d", re.IGNORECASE)
 MOST_LINES_OF_DICT = 60  # a dict may be printed over several lines
 
 
