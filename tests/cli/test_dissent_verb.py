@@ -62,6 +62,9 @@ def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, mon
     code, out, _ = call(*arguments, "--max-sequences", 5)
     assert len(measured) == 8
     assert one_document(out)["checkpoints"][0]["N"] == 60
+    assert len(list((run / "zerosum").glob("dissent-*"))) == 2
+    code, out, _ = call(*arguments)
+    assert (code, one_document(out), len(measured)) == (0, first, 8)
 
 
 def test_two_processes_share_the_checkpoints(call, run):

@@ -110,10 +110,15 @@ def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, mon
     code, out, _ = call(*arguments, "--seed", 1, "--json")
     assert len(measured) == 5
     assert [one["D_grad"] for one in one_document(out)["checkpoints"]] != [one["D_grad"] for one in first]
+    assert zerosum.gradients.open_gradients(store).attrs["documents"] == first  # the other seed has its own
     before = zerosum.gradients.open_gradients(store).load()
-    code, out, said = call("gradients", run, "--data", run / "train.npy", "--json")
+    code, out, said = call("gradients", run, "--data", run / "train.npy", "--store", store, "--json")
     assert code == 2
     assert "made with other tokens" in said
+    for method, number in (("positionwise", 3), ("positionwise", 3), ("general", 4)):
+        code, out, said = call("gradients", run, "--data", run / "train.npy", "--method", method, "--json")
+        assert code == 0, said
+        assert len(list((run / "zerosum").glob("gradients*.zarr"))) == number
     assert zerosum.gradients.open_gradients(store).load().equals(before)
 
 

@@ -1,11 +1,14 @@
 """`zerosum losses` as a user calls it: a store, a summary, one document, one line for what is wrong."""
 
 import json
+import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from called import one_document
-from tiny import save_run
+from tiny import save_checkpoint, save_run, tiny_model
 
 import zerosum
 from zerosum.losses import token_losses
@@ -40,8 +43,6 @@ def texts(tmp_path_factory):
 def no_stores(run):
     """Each test begins without a store in the run."""
     yield
-    import shutil
-
     shutil.rmtree(run / "zerosum", ignore_errors=True)
 
 
@@ -164,6 +165,24 @@ def test_wrong_calls_and_data_are_one_line(call, run, texts, tmp_path):
 def test_a_store_of_other_tokens_is_kept(call, run, texts):
     assert call("losses", run, "--data", texts)[0] == 0
     before = zerosum.open_store(run / "zerosum" / "losses.zarr").load()
-    assert "made with other tokens" in wrong(call, run, "--data", texts, "--max-sequences", 3)
-    assert "made with another --dtype" in wrong(call, run, "--data", texts, "--dtype", "bfloat16")
+    named = ("--store", run / "zerosum" / "losses.zarr")
+    assert "made with other tokens" in wrong(call, run, "--data", texts, "--max-sequences", 3, *named)
+    assert "made with another --dtype" in wrong(call, run, "--data", texts, "--dtype", "bfloat16", *named)
+    others = []
+    for options in (("--max-sequences", 3), ("--dtype", "bfloat16"), ("--also", "entropy"), ("--max-sequences", 3)):
+        code, out, said = call("losses", run, "--data", texts, *options, "--json")
+        assert code == 0, said
+        others.append(one_document(out)["runs"][0]["store"])
+    assert others[0] == others[3]
+    assert len(set(others)) == 3
+    assert all(re.fullmatch(r"losses-[0-9a-f]{8}\.zarr", Path(store).name) for store in others)
+    assert "losses.zarr beside it" in call("losses", run, "--data", texts, "--max-sequences", 3)[1]
+    assert zerosum.open_store(run / "zerosum" / "losses.zarr").load().identical(before)
+    save_checkpoint(run, 80, tiny_model(seed=9, vocab_size=VOCABULARY, max_position_embeddings=CONTEXT))
+    (run / "checkpoint-80").rename(run / "checkpoint-40b")
+    copy = f"{run / 'checkpoint-40b'}@40"  # other weights of a step
+    code, out, said = call("losses", copy, "--data", texts, "--tokenizer", run / "checkpoint-0", "--json")
+    shutil.rmtree(run / "checkpoint-40b")
+    assert code == 0, said
+    assert one_document(out)["runs"][0]["store"] not in others
     assert zerosum.open_store(run / "zerosum" / "losses.zarr").load().identical(before)

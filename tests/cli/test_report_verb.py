@@ -95,6 +95,18 @@ def test_a_run_without_a_store_says_how_to_measure_it(run, call, quick_analyses,
     assert told["gradients_reason"] == "they were not measured. Measure them:"
 
 
+def test_other_stores_of_a_run_are_said_and_not_read(run, call, quick_analyses, undrawn):
+    for place in ("losses-0123abcd.zarr", "dissent-0123abcd"):
+        (run / "zerosum" / place).mkdir()
+    code, out, _ = call("report", run, "--json")
+    (told,) = one_document(out)["runs"]
+    assert code == 0
+    others = [gap for gap in told["missing"] if gap["what"] == "Other measurements"]
+    assert [gap["message"].split()[0] for gap in others] == ["losses-0123abcd.zarr", "dissent-0123abcd"]
+    assert others[0]["command"].startswith("zerosum interference ")
+    assert "only losses.zarr is read here" in others[0]["message"]
+
+
 def test_a_run_without_a_log_and_a_store_by_itself(run, call, undrawn):
     (run / "metrics.jsonl").unlink()
     store = write_store(run.parent / "alone.zarr")

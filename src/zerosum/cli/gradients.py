@@ -110,7 +110,7 @@ def gradients(
         path = store or RunDirectory(run.path).gradients
         tokens = SameTokens(lambda folder, config: data.read(folder, config)[0], place)
         with progress() as show, writing(path):
-            measuring = RunMeasurement(run, path, tokens, choice, update, verify, _bars(show))
+            measuring = RunMeasurement(run, path, tokens, choice, update, verify, store is None, _bars(show))
             measured, unmeasured = each(measuring.checkpoints(), measuring.measure)
         records, failed = [record for _, record in measured], [*failed, *unmeasured]
     if MAIN:

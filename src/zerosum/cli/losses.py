@@ -33,7 +33,10 @@ def losses(
     ],
     data: Data,
     store: Annotated[
-        Path | None, typer.Option(help="Folder of the store. Without it zerosum/losses.zarr in the run directory.")
+        Path | None,
+        typer.Option(
+            help="Folder of the store. Without it zerosum/losses.zarr in the run directory, or one beside it."
+        ),
     ] = None,
     revisions: Annotated[
         str | None, typer.Option(metavar="GLOB", help="Which revisions of a model on the hub, as 'step*'.")
@@ -89,6 +92,8 @@ def _show(
 ) -> None:
     from zerosum.checkpoints.problems import gaps
     from zerosum.interference.labelled import StoreLosses
+    from zerosum.losses import STORE
+    from zerosum.sharing import places_beside
     from zerosum.show.report import Report, Run
     from zerosum.show.terminal import say, show
 
@@ -101,6 +106,8 @@ def _show(
     for source, path, record in losses:
         show(Report(source, (Run(source, (record,)),)), details)
         say(f"store: {path}")
+        if path in places_beside(path.with_name(STORE)):
+            say(f"{STORE} beside it holds other data, options or weights, and is the one that reports read.")
     return None
 
 
@@ -115,7 +122,7 @@ def _measured(
 ) -> "tuple[Path, xr.Dataset]":
     from zerosum.checkpoints import load_model
     from zerosum.cli.progress import progress
-    from zerosum.losses import measure_losses
+    from zerosum.losses import measure_losses, own_store
     from zerosum.runs import RunDirectory
     from zerosum.training.run_folder import writing
 
@@ -129,7 +136,7 @@ def _measured(
     def load(checkpoint: "Checkpoint") -> Any:
         return loaded.pop(checkpoint.step, None) or load_model(checkpoint, dtype=dtype, device=place)
 
-    path = store or RunDirectory(run.path).losses
+    path = store or own_store(RunDirectory(run.path).losses, run.checkpoints, tokens, dtype, also)
     label = f"{run.path.resolve().name}: token losses"
     with writing(path), progress() as show:
         measured = measure_losses(

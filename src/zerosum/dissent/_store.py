@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from zerosum.dissent._over_training import DissentOverTraining, over_training
 from zerosum.dissent._record import Dissent
 from zerosum.errors import Damaged
-from zerosum.sharing import ResultCache, read_result
+from zerosum.sharing import ResultCache, own_place, read_result
 
 FORMAT = 2  # of the record in a file; files of another format are measured anew
 OF_ONE_CHECKPOINT = ("weights", "config", "problems")  # entries of a key that differ between checkpoints of one run
@@ -41,6 +41,24 @@ class StoredRecords(ResultCache):
         """The record of a checkpoint, without its numbers per token; None where it has to be measured."""
         document = super().read(piece)
         return None if document is None else _record(document)
+
+
+def own_folder(default: Path, piece: str, key: Key) -> Path:
+    """The folder at `default`, or one beside it, that a measurement belongs to. piece: its file. key: its cache key."""
+
+    def fits(folder: Path) -> bool:
+        stored = {file.stem: read_result(file) for file in folder.glob("step-*.json")}
+        keys = {name: found[0] for name, found in stored.items() if found is not None}
+        own = keys.get(piece, key)
+        same = bool(own.get("problems")) or all(own.get(name) == key.get(name) for name in ("weights", "config"))
+        return same and all(_common(other) == _common(key) for other in keys.values())
+
+    return own_place(default, _common(key), fits)
+
+
+def _common(key: Key) -> Key:
+    """What measurements in one folder have in common."""
+    return {entry: value for entry, value in key.items() if entry not in (*OF_ONE_CHECKPOINT, "zerosum", "format")}
 
 
 def to_document(record: Dissent) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from typing import Any, Literal
 from zerosum.checkpoints import Checkpoint, Problem, Run
 from zerosum.dissent._public import measure_dissent
 from zerosum.dissent._record import Dissent
-from zerosum.dissent._store import StoredRecords, damaged, to_document
+from zerosum.dissent._store import StoredRecords, damaged, own_folder, to_document
 from zerosum.errors import MEASURED_AGAIN, InputError
 from zerosum.gradients.each_checkpoint import SameTokens as SameTokens
-from zerosum.gradients.source import problems_of, problems_of_model, units_of
+from zerosum.gradients.source import other_place, problems_of, problems_of_model, units_of
 from zerosum.sharing import Job, free_first, read_result, work_through
 from zerosum.tokens import TokenSequences
 
@@ -24,7 +24,8 @@ Progress = Callable[[int, int, int], None]
 class RunMeasurement:
     """How every checkpoint of a run is measured.
 
-    folder: where records are stored; None: nowhere. tokens, seed, tokens_per_batch: see `measure_dissent`.
+    folder: where records are stored, or beside which, if it holds others; None: nowhere. tokens, seed,
+    tokens_per_batch: see `measure_dissent`.
     """
 
     run: Run
@@ -46,8 +47,9 @@ class RunMeasurement:
         model, tokens = self.tokens.of(checkpoint)
         if self.folder is None:
             return self._measured(checkpoint, model(), tokens)
-        stored, job = StoredRecords(self.folder, self._key(checkpoint, tokens)), Job(self.folder)
-        piece = _piece(checkpoint)
+        piece, key = _piece(checkpoint), self._key(checkpoint, tokens)
+        folder = own_folder(self.folder, piece, key)
+        stored, job = StoredRecords(folder, key), Job(folder)
         file, repaired = stored.file(piece), tuple[Problem, ...]()
         if file.is_file() and read_result(file) is None:
             words = f"its stored measurement was damaged ({damaged(file).what}), and was made again"
@@ -58,7 +60,9 @@ class RunMeasurement:
         record = stored.record(piece)
         if record is None:
             raise InputError(f"{file}: removed while it was needed. Start the same command again.")
-        return _at(checkpoint, replace(record, problems=(*record.problems, *repaired)))
+        notes = (other_place(self.folder, folder),) if folder != self.folder else ()
+        record = replace(record, notes=(*record.notes, *notes), problems=(*record.problems, *repaired))
+        return _at(checkpoint, record)
 
     def _key(self, checkpoint: Checkpoint, tokens: TokenSequences) -> dict[str, Any]:
         """Everything the numbers depend on."""

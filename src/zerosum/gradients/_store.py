@@ -138,6 +138,12 @@ def measured(path: Path, step: int, how: dict[str, Any]) -> GradientInterference
         return None
 
 
+def keys_of(path: Path) -> dict[int, dict[str, Any]]:
+    """Step -> cache key of its measurement; without those that are damaged or have none."""
+    keys = {step: _attrs(group).get("how") for step, group in _groups(path)}
+    return {step: key for step, key in keys.items() if isinstance(key, dict)}
+
+
 def repair(path: Path, step: int) -> str | None:
     """Write the file that all checkpoints share again if it is damaged; returns what is, there or at a step, if any."""
     if not any(_groups(path)):

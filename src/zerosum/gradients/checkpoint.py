@@ -12,12 +12,13 @@ from typing import Any
 from zerosum.checkpoints import Checkpoint, Problem
 from zerosum.errors import MEASURED_AGAIN, InputError
 from zerosum.gradients._measurement import Choice, measure
+from zerosum.gradients._own_store import own_store
 from zerosum.gradients._result import GradientInterference
 from zerosum.gradients._saved_sums import saved_sequences
 from zerosum.gradients._store import measured, repair, require_same_tokens, write
 from zerosum.gradients._verify import verify
 from zerosum.gradients.batches import Along
-from zerosum.gradients.source import problems_of_model, units_of
+from zerosum.gradients.source import other_place, problems_of_model, units_of
 from zerosum.sharing import Job, locked
 from zerosum.tokens import TokenSequences
 
@@ -44,24 +45,27 @@ def measure_checkpoint(
     verified: int,
     along: Along,
     problems: tuple[Problem, ...] = (),
+    own: bool = False,
 ) -> GradientInterference:
     """The record of one checkpoint, with its source, step and tokens_seen, and its tokens verified.
 
     A checkpoint that was measured under the same key before is read from the store. model: loads the checkpoint's
     model; called only where it is needed.
-    verified: tokens to compare with a backward pass each. problems: of the checkpoint beside
-    others of its run. Raises InputError as `gradient_interference`, and where the
-    store was made with other tokens.
+    verified: tokens to compare with a backward pass each. problems: of the checkpoint beside others of its run. own:
+    whether what was measured in another way than the store goes into one beside it.
+    Raises InputError as `gradient_interference`, and where the store was made with other tokens.
     """
-    require_same_tokens(store, tokens.sha256)
     how = _how(checkpoint, tokens, update, choice, verified)
     how |= {"problems": [problem.code for problem in problems]} if problems else {}
+    default, store = store, own_store(store, checkpoint.step, how) if own else store
+    place = (other_place(default, store),) if store != default else ()
+    require_same_tokens(store, tokens.sha256)
     job, lock = Job(_folder(store, checkpoint.step, how, choice)), store.with_name(store.name + ".lock")
     with locked(lock):
         repaired = repair(store, checkpoint.step)
         if (record := measured(store, checkpoint.step, how)) is not None:
             _close(job)  # of a process that was killed after it had written the result
-            return _repaired(_of_checkpoint(record, checkpoint), repaired)
+            return _repaired(_of_checkpoint(record, checkpoint), repaired, place)
         job.open()
     unit = tokens.document if units_of(tokens) == "document" else None
     try:
@@ -73,7 +77,7 @@ def measure_checkpoint(
         raise
     with locked(lock):
         if (record := measured(store, checkpoint.step, how)) is not None:
-            return _repaired(_of_checkpoint(record, checkpoint), repaired)
+            return _repaired(_of_checkpoint(record, checkpoint), repaired, place)
         if measurement is None:
             raise InputError(f"{job.folder}: removed while it was needed. Start the same command again.")
         problems = (*problems, *problems_of_model(model(), checkpoint.step))
@@ -83,11 +87,12 @@ def measure_checkpoint(
             record = replace(record, verified=verify(model(), tokens.ids, u, record, K=verified, seed=choice.seed))
         write(store, record, tokens, how)
         _close(job)
-    return _repaired(record, repaired)
+    return _repaired(record, repaired, place)
 
 
-def _repaired(record: GradientInterference, what: str | None) -> GradientInterference:
-    """The record with a problem of this call, which is not stored."""
+def _repaired(record: GradientInterference, what: str | None, notes: tuple[str, ...]) -> GradientInterference:
+    """The record with a problem and notes of this call, which are not stored."""
+    record = replace(record, notes=(*record.notes, *notes))
     if what is None:
         return record
     problem = Problem(MEASURED_AGAIN, () if record.step is None else (record.step,), what)

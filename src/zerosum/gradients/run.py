@@ -61,7 +61,10 @@ def difference_to(after: str, device: str = "cpu") -> UpdateOf:
 
 @dataclass(frozen=True)
 class RunMeasurement:
-    """How every checkpoint of a run is measured. store: where results go. verified: tokens compared one by one."""
+    """How every checkpoint of a run is measured. store: where results go. verified: tokens compared one by one.
+
+    own: whether what was measured in another way than the store goes into one beside it.
+    """
 
     run: Run
     store: Path
@@ -69,6 +72,7 @@ class RunMeasurement:
     choice: Choice
     update_of: UpdateOf = no_update
     verified: int = 0
+    own: bool = False
     progress: Progress = lambda step, words, done, of: None
 
     def checkpoints(self) -> Iterator[tuple[str, Checkpoint]]:
@@ -91,4 +95,6 @@ class RunMeasurement:
 
         problems = problems_of(self.run, checkpoint.step)
         choice, verified = self.choice, self.verified
-        return measure_checkpoint(self.store, checkpoint, model, tokens, update, choice, verified, along, problems)
+        return measure_checkpoint(
+            self.store, checkpoint, model, tokens, update, choice, verified, along, problems, self.own
+        )

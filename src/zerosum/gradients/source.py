@@ -1,5 +1,6 @@
 """Provenance of numbers: the checkpoint, and the units that intervals resample."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -30,6 +31,11 @@ def problems_of_model(model: Any, step: int) -> tuple[Problem, ...]:
     """Problems that show when the model of a checkpoint is loaded."""
     sentence = unused_weights(model)
     return (Problem(UNUSED_WEIGHTS, (step,), sentence),) if sentence else ()
+
+
+def other_place(default: Path, place: Path) -> str:
+    """A note on where a measurement is stored, if not in the default place."""
+    return f"stored in {place.name}, because {default.name} holds other data, options or weights"
 
 
 def units_of(tokens: "TokenSequences") -> Literal["document", "sequence"]:

@@ -1,7 +1,7 @@
 """Everything that was measured of a run, as records, and what is missing with the command that makes it."""
 
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from zerosum.losses import open_store
 from zerosum.missing import Missing
 from zerosum.runs._directory import RunDirectory
 from zerosum.runs._tokenizer import token_text
+from zerosum.sharing import places_beside
 
 CURVE, LOSSES, GRADIENTS = "The loss curve", "Per-token losses", "Per-token gradients"
 DISSENT = "Gradient dissent"
@@ -83,6 +84,7 @@ def read_run(source: str | Path, wanted: Wanted | None = None, *, name: str = ""
     if not records:
         causes = (f"{one.what}: {one.why} {one.command}".strip() for one in missing)
         raise InputError(f"{source}: nothing to report. {' '.join(causes)}")
+    missing += _others(run)
     gaps = losses.left_out if losses else ()
     missing += [Missing(gap.what, gap.why, code=gap.code) for gap in gaps]
     folder = run.measured if run else store.absolute().with_name(f"{store.name}-report")
@@ -172,6 +174,17 @@ def _dissent(run: RunDirectory | None, missing: list[Missing]) -> DissentOverTra
     except InputError as error:
         missing.append(Missing(DISSENT, _line(error), code="unusable"))
         return None
+
+
+def _others(run: RunDirectory | None) -> Iterator[Missing]:
+    """What was measured of the run on other data, or in another way, and is not read here."""
+    if run is None:
+        return
+    for default in (run.losses, run.gradients, run.dissent):
+        for place in places_beside(default):
+            why = f"{place.name} was measured on other data or in another way, and only {default.name} is read here."
+            read = f"zerosum interference {shlex.quote(str(place))}" if default == run.losses else ""
+            yield Missing("Other measurements", why, read, "other-store")
 
 
 def _doubles(store: xr.Dataset) -> bool:

@@ -25,6 +25,7 @@ What is promised:
 
 from zerosum.sharing._claims import Busy, Claim, is_stale, locked, take
 from zerosum.sharing._job import Job
+from zerosum.sharing._place import own_place, places_beside
 from zerosum.sharing._records import Records, ResultCache, read_result
 from zerosum.sharing._work import Results, free_first, work_through
 
@@ -38,6 +39,8 @@ __all__ = [
     "free_first",
     "is_stale",
     "locked",
+    "own_place",
+    "places_beside",
     "read_result",
     "take",
     "work_through",
