@@ -69,6 +69,11 @@ def untidy():
     return fit(clean_curve("untidy", curve.step[kept], loss[kept]), cutoff=20)
 
 
+def diverged():
+    curve = short()
+    return fit(clean_curve("diverged", curve.step, np.where(curve.step < 1_500, curve.loss, np.nan)), cutoff=20)
+
+
 def with_gap():
     curve = simulated_curve(SHORT_RUN, 2_048, noise=0.005)
     kept = (curve.step < 130) | (curve.step > 240)
@@ -152,6 +157,7 @@ CASES = {
     ("gap", "blocking"): with_gap,
     ("gap", "note"): untidy,
     ("resumed", "note"): untidy,
+    ("diverged", "note"): diverged,
     ("spikes", "note"): untidy,
     ("another-model-preferred", "blocking"): lambda: falls_to_a_floor(models=True),
     ("another-model-preferred", "note"): above_a_floor,

@@ -41,6 +41,7 @@ ReasonCode = Literal[
     "loss-rises",
     "gap",
     "resumed",
+    "diverged",
     "spikes",
     "another-model-preferred",
     "already-smoothed",

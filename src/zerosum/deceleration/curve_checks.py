@@ -41,6 +41,8 @@ def curve_reasons(seen: Observed, first_step: float, t_d: float, *, faster: bool
         yield Reason("gap", "blocking" if hides else "note", text)
     for sentence in seen.resumed:
         yield Reason("resumed", "note", sentence)
+    for sentence in seen.diverged:
+        yield Reason("diverged", "note", sentence)
     if seen.spikes:
         where = ", ".join(f"{step:g}" for step in seen.spikes[:3]) + (", ..." if len(seen.spikes) > 3 else "")
         text = f"the loss spikes 10 % or more above the law, {len(seen.spikes)} times (step {where})"

@@ -19,8 +19,9 @@ WIDE_GAP = 1.3  # last step over first; a narrower gap is shorter than most bend
 class Observed:
     """changes: of the learning rate. stopped: the fit stops where the first of them ends the stable phase.
 
-    gaps: (last step before, first step after), those wide enough to hide a bend. resumed: notes of the reader on
-    steps trained twice. spikes: first step of each. rate_logged: whether there is a learning rate to look at.
+    gaps: (last step before, first step after), those wide enough to hide a bend. resumed, diverged: notes of the
+    reader on steps trained twice, and on losses that end in NaN.
+    spikes: first step of each. rate_logged: whether there is a learning rate to look at.
     not_positive: losses that the reader dropped because they are not above 0; of: how many losses there were.
     """
 
@@ -28,6 +29,7 @@ class Observed:
     stopped: bool = False
     gaps: tuple[tuple[float, float], ...] = ()
     resumed: tuple[str, ...] = ()
+    diverged: tuple[str, ...] = ()
     spikes: tuple[float, ...] = ()
     rate_logged: bool = False
     not_positive: int = 0
@@ -47,11 +49,13 @@ def observe(curve: LossCurve, *, stop: bool) -> tuple[LossCurve, Observed]:
     rate_logged = curve.lr is not None and bool((curve.lr > 0).any())
     changes = logged_changes(curve.step, curve.lr) if curve.lr is not None else _likely_changes(curve)
     gaps = tuple(gap for gap in find_gaps(curve.step) if gap[1] > WIDE_GAP * gap[0])
-    resumed = tuple(note for note in curve.cleaning if code_of(note) == "trained-twice")
+    resumed, diverged = (
+        tuple(note for note in curve.cleaning if code_of(note) == code) for code in ("trained-twice", "diverged")
+    )
     ends = [change.start for change in changes if change.ends_stable_phase]
     dropped = curve.dropped.get("loss not positive", 0)
     stopped, of = stop and bool(ends), len(curve) + dropped
-    seen = Observed(changes, stopped, gaps, resumed, rate_logged=rate_logged, not_positive=dropped, of=of)
+    seen = Observed(changes, stopped, gaps, resumed, diverged, rate_logged=rate_logged, not_positive=dropped, of=of)
     return (up_to(curve, min(ends)) if seen.stopped else curve), seen
 
 

@@ -333,6 +333,14 @@ PAGES: tuple[Page, ...] = (
         note="resumed once (step 1000 to 801): 200 rows dropped, the last of each step kept",
     ),
     Page(
+        "diverged",
+        "The run diverged: its log ends in losses that are no numbers, or exactly 0. The fit is of the steps before.",
+        "At least 3 rows at the end have no finite loss above 0, and more than 3 times as many as anywhere before.",
+        "Fits and forecasts hold for a run that goes on as it did. Resume from a checkpoint before the divergence, at "
+        "a smaller learning rate or without the batches that came there.",
+        note="the run diverged: from step 1500 to the end, step 2048, the loss is not finite",
+    ),
+    Page(
         "spikes",
         "The loss jumps up and comes down again. Log bins limit a spike to a few points, but it affects those.",
         f"Rows are more than {100 * observed.SPIKE:g} % (in log loss) and more than {observed.SPIKE_SCALES:g} robust "

@@ -124,10 +124,10 @@ def _outlook(analysis: Analysis) -> str:
     ]
     if not known:
         return f"No forecast for step {n.count(T)}: {analysis.forecasts[0].reason}."
-    return (
-        f"If the run goes on as it did, its loss at step {n.count(T)} will be {' and '.join(known)}."
-        f"{_halfway(analysis)}"
-    )
+    diverged = any(reason.code == "diverged" for reason in analysis.fit.reasons)
+    goes_on = "Had the run not diverged" if diverged else "If the run goes on as it did"
+    will = "would have been" if diverged else "will be"
+    return f"{goes_on}, its loss at step {n.count(T)} {will} {' and '.join(known)}.{_halfway(analysis)}"
 
 
 def _halfway(analysis: Analysis) -> str:
