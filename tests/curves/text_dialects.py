@@ -11,12 +11,39 @@ from written import put
 from zerosum.curves import read_curve
 from zerosum.errors import InputError
 
-STEP = ("step", "Step", "iter", "iteration", "Iteration", "global_step", "num_updates", "steps", "completed step")
+STEP = (
+    "step",
+    "Step",
+    "iter",
+    "iteration",
+    "Iteration",
+    "global_step",
+    "num_updates",
+    "steps",
+    "completed step",
+    "opt_step",
+    "global step",
+    "current_iter",
+)
 INNER = ("batch", "Batch")
-LOSS = ("loss", "Loss", "train_loss", "Train loss", "training loss", "lm_loss", "lm loss", "train/loss", "loss/train")
+LOSS = (
+    "loss",
+    "Loss",
+    "train_loss",
+    "Train loss",
+    "training loss",
+    "lm_loss",
+    "lm loss",
+    "train/loss",
+    "loss/train",
+    "TrainLoss",
+    "train_nll",
+    "ce_loss",
+    "cross entropy",
+)
 LR = ("lr", "LR", "learning rate", "learning_rate", "Learning Rate")
 TOKENS = ("tokens", "tokens_seen", "Trained Tokens", "consumed_tokens", "total tokens")
-JOINS = (": ", "=", " ", ":", " = ", ":  ")
+JOINS = (": ", "=", " ", ":", " = ", ":  ", " -> ", " => ", " ~ ")
 GAPS = (", ", " | ", "\t", "; ", "  ")
 PREFIXES = (
     "", "", "[rank0]: ", "INFO - ", "2024-03-01 12:00:05,123 INFO trainer.py:45 - ", "I0301 12:00:05.1234 99 train.py:7] ",
@@ -49,6 +76,9 @@ VALIDATION = (
     "Evaluating... step {step} eval/loss={value}",
     "test loss {value}, test accuracy 0.3",
     "[val] iteration {step} lm loss {value} ppl 20.1",
+    "held-out: step {step} loss {value}",
+    "step={step} split=val loss={value}",
+    "Validation loss at step {step}: {value}",
 )
 
 
@@ -91,10 +121,13 @@ def _pick(rng, choices):
 
 
 def _step_text(rng, step):
-    kind = _pick(rng, ("plain", "plain", "plain", "padded", "of", "grouped"))
+    kind = _pick(rng, ("plain", "plain", "plain", "padded", "of", "grouped", "underscores"))
     total = int(step[-1]) * 3
     return [
-        {"plain": f"{s}", "padded": f"{s:06d}", "of": f"{s}/{total}", "grouped": f"{s:,}"}[kind] for s in step.tolist()
+        {"plain": f"{s}", "padded": f"{s:06d}", "of": f"{s}/{total}", "grouped": f"{s:,}", "underscores": f"{s:_}"}[
+            kind
+        ]
+        for s in step.tolist()
     ]
 
 

@@ -15,9 +15,10 @@ NAMELESS = ("first number", "second number", "third number")  # the names of nam
 LATER = "number after the loss"
 
 VALIDATION = re.compile(
-    r"val|valid(?:ation|ate|ating)?|eval(?:uation|uate|uated|uating)?|test(?:ing)?|dev|held|heldout|holdout"
+    r"val|valid(?:ation|ate|ating)?|eval(?:uation|uate|uated|uating)?|test(?:ing)?|dev|held|(?:held|hold)[-_]?out"
 )
-_DIGITS = r"(?:[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|inf)"
+_GROUPED = r"[1-9]\d{0,2}(?:(?:,\d{3})+|(?:_\d{3})+)(?:\.\d+)?"
+_DIGITS = rf"(?:{_GROUPED}|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|inf)"
 # A number that stands alone, with its total (`100/3000`, `100 of 3000`) and its unit. What goes on with a comma or
 # point and more digits is another way to write numbers, and no number here.
 _NUMBER = re.compile(
@@ -33,7 +34,8 @@ _NOISE = re.compile(
     r"|[\w./-]+\.(?:py|cc|cpp|cu|rs|go|jl|ipynb):\d+|\b\w+:\w+:\d+\b(?!\.)"  # places in a program
 )
 _CALLS = re.compile(r"\b(?:tensor|array|(?:np|numpy|torch|jnp)\.\w+)(?=\()")
-_SEPARATOR = re.compile(r"[|,;\t\[\]{}>]|[\"'](?=\s)|(?<=\s)[-–—](?=\s)|:(?=\s)")
+_BEFORE_NUMBER = re.compile(r"(?:[\s:=~#@→'\"(\[{]|->|=>)+$")  # what stands between a name and its number
+_SEPARATOR = re.compile(r"[|,;\t\[\]{}<>]|[\"'](?=\s)|(?<=\s)[-–—](?=\s)|:(?=\s)")
 _UNITS = {"ms", "s", "sec", "secs", "seconds", "min", "mins", "minutes", "h", "hours", "gb", "mb", "gib", "mib", "it/s"}
 _UNITS |= {"s/it", "tok/s", "tokens/s", "tokens/sec", "tflops", "tflop/s", "steps/s", "it/sec", "samples/s"}
 # Words before a name that do not change what it names.
@@ -161,7 +163,7 @@ def _name_of_nameless(line: Line, found: re.Match[str]) -> str:
 @lru_cache(4_096)  # the lines of a log are alike
 def _name(gap: str) -> tuple[str, str]:
     """The text between two numbers as what belongs to no name, and the name of the second number."""
-    head = gap.rstrip(" \t'\"([{").rstrip(" \t:='\"")
+    head = _BEFORE_NUMBER.sub("", gap)
     start = 0
     for cut in _SEPARATOR.finditer(head):
         start = cut.end()
