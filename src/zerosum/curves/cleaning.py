@@ -88,6 +88,7 @@ def clean_curve(
     rows = _Rows(_checked(given, label), list(notes))
     _count_through(rows, job, label, restarts=on_resume != "error")
     _join_by_step(rows, on_resume)
+    _refuse_impossible_steps(rows, label)
     _drop_after_divergence(rows)
     _drop_unusable(rows, label)
     _put_in_order(rows, on_resume, on_repeat, label)
@@ -141,6 +142,15 @@ def _join_by_step(rows: _Rows, on_resume: OnResume) -> None:
             rows.notes.append(Note("joined", f"{axis} of {_count(count)} taken from other rows of the same step"))
 
 
+def _refuse_impossible_steps(rows: _Rows, label: str) -> None:
+    too_large = np.isfinite(rows.step) & (rows.step > LARGEST_STEP)
+    if too_large.any():
+        raise InputError(
+            f"{label}: {int(too_large.sum())} of {_count(len(rows.step))} with a step above 2^53 (first: "
+            f"{rows.step[too_large][0]:g}), which no run reaches. Remove them, or choose another column of steps."
+        )
+
+
 def _drop_after_divergence(rows: _Rows) -> None:
     """Says that a run diverged where its losses end in a row of losses that are no numbers, or exactly 0.
 
@@ -170,11 +180,6 @@ def _drop_unusable(rows: _Rows, label: str) -> None:
         "step negative or infinite",
         lambda k: f"{_count(k)} with a negative or infinite step dropped",
     )
-    if (too_large := rows.step > LARGEST_STEP).any():
-        raise InputError(
-            f"{label}: {int(too_large.sum())} of {_count(len(rows.step))} with a step above 2^53 (first: "
-            f"{rows.step[too_large][0]:g}), which no run reaches. Remove them, or choose another column of steps."
-        )
     rows.keep(~np.isnan(rows.axes["loss"]), "no loss", lambda k: f"{_count(k)} without a loss (empty or NaN) dropped")
     rows.keep(np.isfinite(rows.axes["loss"]), "loss infinite", lambda k: f"{_count(k)} with an infinite loss dropped")
     positive = rows.axes["loss"] > 0
