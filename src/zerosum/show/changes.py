@@ -1,9 +1,8 @@
-"""The kinds of loss change that figures over training tell apart, and how their panels are titled."""
+"""Kinds of loss change that are shown over training, and the titles of their panels."""
 
-import math
 from dataclasses import dataclass
-from typing import Any
 
+from zerosum.deceleration import Analysis
 from zerosum.interference import Interference
 from zerosum.interference.labelled import StoreFindings
 from zerosum.show.numbers import count
@@ -31,23 +30,31 @@ Measured = tuple[int, int, Interference]
 
 
 def measured(findings: StoreFindings, change: Change) -> list[Measured]:
-    """All that one store says of one kind of change, in order of step; pairs with a problem are left out."""
+    """The measurements of one kind of change in a store, by step; pairs with a problem are left out."""
     if change is PAIRS:
         rows = [(pair.from_step, pair.to_step, pair.measured) for pair in findings.found.sound]
     else:
-        rows = [(one.step, one.step + 1, one.measured) for one in findings.one_steps if one.split == change.split]
+        steps = [step for step in findings.one_steps if step.split == change.split]
+        rows = [(step.step, step.step + 1, step.measured) for step in steps]
     return sorted(rows, key=lambda row: row[:2])
 
 
 def of_report(report: Report, change: Change) -> list[tuple[str, list[Measured]]]:
     """(label of the run, what was measured) of every run that measured this kind of change."""
     rows = [(label, measured(findings, change)) for label, findings in report.each(StoreFindings)]
-    return [(label, found) for label, found in rows if found]
+    return [(label, steps) for label, steps in rows if steps]
+
+
+def breaks(report: Report) -> dict[str, float]:
+    """t_d of the runs that decelerate and have a store of losses, by label."""
+    stores = {label for label, _ in report.each(StoreFindings)}
+    fits = ((label, analysis.fit) for label, analysis in report.each(Analysis))
+    return {label: fit.t_d for label, fit in fits if label in stores and fit.verdict == "decelerates"}
 
 
 def numbers_of_tokens(report: Report, *changes: Change) -> list[int]:
     """The numbers of tokens N that these kinds of change were measured on, in order."""
-    return sorted({found.N for change in changes for _, rows in of_report(report, change) for *_, found in rows})
+    return sorted({result.N for change in changes for _, rows in of_report(report, change) for *_, result in rows})
 
 
 def titled(report: Report, change: Change) -> str:
@@ -65,23 +72,10 @@ def _doublings(report: Report) -> bool:
 
 
 def different_N(report: Report, *changes: Change) -> str:
-    """What to say where N differs, since D grows with N by chance alone; nothing where all N are equal."""
+    """A warning where N differs, since D grows with N by chance alone; empty where all N are equal."""
     if len(numbers_of_tokens(report, *changes)) < 2:
         return ""
     return (
         "N differs between panels: D of different N cannot be compared, because D grows with N by chance alone. "
         "Read each curve against the nulls of its own panel."
     )
-
-
-def as_row(found: Interference) -> dict[str, Any]:
-    """One measurement as a row of a figure's numbers: values, N, nulls, and ends of the intervals."""
-    names, nan = ("R", "D", "M", "delta_L", "harmful_share"), math.nan
-    row: dict[str, Any] = {name: getattr(found, name) for name in names}
-    row |= {"N": found.N, "null": found.null, "null_method": found.null_method}
-    row |= {"null_unit": found.null_unit, "null_unit_method": found.null_unit_method, "excess": found.excess}
-    for name in names:
-        row[f"{name}_low"], row[f"{name}_high"] = getattr(found.interval, name) if found.interval else (nan, nan)
-    level, n_units = (found.interval.level, found.interval.n_units) if found.interval else (nan, nan)
-    method = found.interval.method if found.interval else f"none: {found.interval_reason}"
-    return row | {"level": level, "n_units": n_units, "interval_method": method}

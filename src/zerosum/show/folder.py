@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from zerosum.atomic import new_file, write_text
-from zerosum.show.drawing import Drawing, draw, draw_for_print
+from zerosum.show.drawing import Drawing, draw
 from zerosum.show.page import html
 from zerosum.show.report import Report
 from zerosum.show.section import Section, present
@@ -36,7 +36,7 @@ def write(
         write_text(folder / name, json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
         files.append((name, [(name, "JSON")]))
     path = folder / page
-    write_text(path, html(report, drawings, [one for one in files if one[1]]))
+    write_text(path, html(report, drawings, [(name, links) for name, links in files if links]))
     return path
 
 
@@ -55,7 +55,7 @@ def write_tables(report: Report, folder: Path) -> None:
 
 
 def _figure(section: Section, report: Report, folder: Path, for_print: bool) -> Drawing:
-    drawing = (draw_for_print if for_print else draw)(section.figure, report)
+    drawing = draw(section.figure, report, for_print)
     named = (("", "svg", drawing.wide), ("", "pdf", drawing.pdf), ("-column", "pdf", drawing.column))
     for suffix, kind, content in named:
         if content:

@@ -1,4 +1,4 @@
-"""Names that somebody else chose: shown as text, never parsed, never part of a path."""
+"""Untrusted names, of runs, files and layers: shown as text, never parsed, never part of a path."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\
 
 
 def printable(name: str, longest: int = 200) -> str:
-    """A name as one line of text that hides nothing and that no font, XML parser or terminal trips over.
+    """A name as one line of printable text: control characters and invisible ones become U+FFFD.
 
     >>> printable("a" + chr(0) + "b" * 9, longest=6), printable("a" + chr(27) + "[2J", longest=4)
     ('a�bbb…', 'a�[…')
@@ -17,7 +17,7 @@ def printable(name: str, longest: int = 200) -> str:
 
 
 def short_distinct_names(names: Sequence[str], longest: int) -> list[str]:
-    """Names for small places: where one is too long, what all begin and end with gives way to what tells them apart.
+    """Shortened names that stay distinct: a beginning or end that all names share is cut first.
 
     >>> short_distinct_names(["sweep of June, lr 0.1, seed 0", "sweep of June, lr 0.2, seed 0"], longest=16)
     ['…, lr 0.1, seed…', '…, lr 0.2, seed…']

@@ -78,7 +78,7 @@ def _section(section: Section, report: Report, drawings: Mapping[str, Drawing]) 
         sentences=list(section.sentences(report)),
         figure=_figure(section, report, drawings[section.stem]) if section.stem in drawings else None,
         html=section.html(report) if section.html else None,
-        tables=[one for one in tables if one[1]],
+        tables=[shown for shown in tables if shown[1]],
     )
 
 

@@ -1,8 +1,8 @@
 """What a record says when it is printed, tabled or plotted by itself: the sections of a report on it alone."""
 
 import io
+from collections.abc import Callable
 from dataclasses import fields
-from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
 from zerosum.deceleration import Analysis, Breaks, Comparison, Fit
@@ -27,63 +27,29 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 LINES = 12
+THIS_MODEL = "this model"
 
 
-@singledispatch
+# Sections look for these records inside another one, which holds it.
+HOLDERS: dict[type, Callable[[Any], Any]] = {
+    Fit: lambda fit: Analysis(fit, (), ()),
+    Dissent: lambda checkpoint: DissentOverTraining(checkpoint.source or THIS_MODEL, (checkpoint,)),
+    GradientInterference: lambda checkpoint: GradientsOverTraining(checkpoint.source or THIS_MODEL, (checkpoint,)),
+    StoreInterference: StoreFindings.of,
+    PairInterference: lambda pair: StoreFindings.of(StoreInterference((pair,), (), (), (), {}, (), None)),
+    Persistence: lambda pairs: StoreFindings.of(StoreInterference((), (), (), (), {}, (pairs,), None)),
+    WorseOften: lambda tokens: StoreFindings.of(StoreInterference((), (), (), (), {}, (), tokens)),
+}
+
+
 def report_on(record: Any) -> Report:
-    """The report on one record alone. Register a type here whose sections look for another one that holds it."""
-    return Report(type(record).__name__, (Run(getattr(record, "name", "this run"), (record,)),), shared=(record,))
-
-
-@report_on.register
-def _(record: Dissent) -> Report:
-    return report_on(DissentOverTraining(record.source or "this model", (record,)))
-
-
-@report_on.register
-def _(record: Analysis) -> Report:
-    name = record.fit.curve.name
-    return Report(name, (Run(name, (record,)),))
-
-
-@report_on.register
-def _(record: Fit) -> Report:
-    return report_on(Analysis(record, (), ()))
-
-
-@report_on.register
-def _(record: Breaks) -> Report:
-    return Report(record.curve.name, (Run(record.curve.name, (record,)),))
-
-
-@report_on.register
-def _(record: Comparison) -> Report:
-    return Report(f"{record.b} minus {record.a}", (), shared=(record,))
-
-
-@report_on.register
-def _(record: GradientInterference) -> Report:
-    return report_on(GradientsOverTraining(record.source or "this model", (record,)))
-
-
-@report_on.register
-def _(record: StoreInterference) -> Report:
-    return report_on(StoreFindings.of(record))
-
-
-@report_on.register
-def _(record: PairInterference) -> Report:
-    return report_on(StoreInterference((record,), (), (), (), {}, (), None))
-
-
-@report_on.register
-def _(record: Persistence) -> Report:
-    return report_on(StoreInterference((), (), (), (), {}, (record,), None))
-
-
-@report_on.register
-def _(record: WorseOften) -> Report:
-    return report_on(StoreInterference((), (), (), (), {}, (), record))
+    """The report on one record alone: of one run, or, for a comparison, of none."""
+    held = HOLDERS.get(type(record), lambda own: own)(record)
+    name = getattr(held, "name", "this run")
+    if isinstance(held, Analysis | Breaks):
+        name = (held.fit if isinstance(held, Analysis) else held).curve.name
+    runs = () if isinstance(held, Comparison) else (Run(name, (held,)),)
+    return Report(type(record).__name__, runs, shared=(held,))
 
 
 def text(record: Any) -> str:
@@ -110,7 +76,7 @@ def table(record: Any) -> "pd.DataFrame":
     import pandas as pd
 
     report = report_on(record)
-    tables = [one for section in present(report) for one in section.tables(report)]
+    tables = [shown for section in present(report) for shown in section.tables(report)]
     if tables:
         return as_frame(tables[0])
     return pd.DataFrame(next((section.figure.numbers(report) for section in present(report) if section.figure), []))

@@ -26,7 +26,7 @@ class Run:
 
     def get(self, kind: type[R]) -> R | None:
         """Its record of a type, if there is one."""
-        return next((one for one in self.records if isinstance(one, kind)), None)
+        return next((record for record in self.records if isinstance(record, kind)), None)
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ class Report:
 
     def only(self, kind: type[R]) -> R | None:
         """The record of this type where exactly one run has one; for sections that show a single run."""
-        found = self.each(kind)
-        return found[0][1] if len(found) == 1 else None
+        records = self.each(kind)
+        return records[0][1] if len(records) == 1 else None
 
     def across(self, kind: type[R]) -> list[R]:
         """Records of no single run."""
-        return [one for one in self.shared if isinstance(one, kind)]
+        return [record for record in self.shared if isinstance(record, kind)]

@@ -9,12 +9,15 @@ A section's file has a docstring and
 and any of
 
     def headline(report) -> str                 # one sentence for the top of the page
-    def sentences(report) -> Iterable[str]      # what the numbers say; plain text, whoever shows it escapes it
+    def sentences(report) -> Iterable[str]      # what the numbers say; plain text, which the renderer escapes
     def answer(report) -> Iterable[Table | str] # the terminal's first screen
     def tables(report) -> Iterable[Table]       # on the page folded under the figure; as CSV and LaTeX in a folder
     def html(report) -> Markup                  # what neither sentences nor tables can say
     FORMULAS: dict[str, str]                    # term -> HTML, for "How each number was made"
-    HOW_TO_READ, plot(report, layout), alt(report), numbers(report)   # one figure, see `drawing.FigureModule`
+    HOW_TO_READ: str                            # of its one figure, which has these three functions, too
+    def plot(report, layout="wide") -> d.Figure # for a desktop, a phone or a journal, see `drawing.Layout`
+    def alt(report) -> str                      # alt text
+    def numbers(report) -> list[dict]           # what is drawn, at full precision, as rows of its CSV
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -36,6 +39,11 @@ Shown = Table | str
 
 def _nothing(_: Report) -> tuple[()]:
     return ()
+
+
+def with_sentences(drawn: str, sentences: Callable[[Report], Iterable[str]]) -> Callable[[Report], str]:
+    """Alt text of a figure: what is drawn, and what the sentences of its section say of it."""
+    return lambda report: " ".join([drawn, *sentences(report)])
 
 
 @dataclass(frozen=True)
@@ -74,8 +82,8 @@ class Section:
 def all_sections() -> tuple[Section, ...]:
     """Every section, in the order of the page."""
     names = [info.name for info in iter_modules(sections.__path__) if not info.name.startswith("_")]
-    found = [Section.of(import_module(f"{sections.__name__}.{name}")) for name in names]
-    return tuple(sorted(found, key=lambda section: (section.place, section.stem)))
+    known = [Section.of(import_module(f"{sections.__name__}.{name}")) for name in names]
+    return tuple(sorted(known, key=lambda section: (section.place, section.stem)))
 
 
 def present(report: Report) -> list[Section]:

@@ -94,8 +94,8 @@ class Table:
 
     def shown_on(self, medium: Medium) -> tuple[list[Column], list[list[Value]]]:
         """The columns that a medium shows, and their values row by row."""
-        kept = [k for k, column in enumerate(self.columns) if medium in column.on]
-        return [self.columns[k] for k in kept], [[row[k] for k in kept] for row in self.rows]
+        places = [k for k, column in enumerate(self.columns) if medium in column.on]
+        return [self.columns[k] for k in places], [[row[k] for k in places] for row in self.rows]
 
     def with_csv(self, rows: Sequence[Mapping[str, "Value"]]) -> "Table":
         """The same table with other columns in CSV: one mapping for each row, column name -> value.
@@ -178,17 +178,17 @@ def on_terminal(table: Table, width: int) -> "RenderableType":
     return shown
 
 
-def _rich(one: Text) -> Any:
+def _rich(shown: Text) -> Any:
     from rich.text import Text as RichText
 
-    text = RichText(printable(one.main, 400))
-    return text.append(f"\n{printable(one.below)}", style="dim") if one.below else text
+    text = RichText(printable(shown.main, 400))
+    return text.append(f"\n{printable(shown.below)}", style="dim") if shown.below else text
 
 
 def _listed(columns: Iterable[Column], row: Iterable[Text]) -> Iterator[str]:
-    for column, one in zip(columns, row, strict=True):
-        unit = f" {column.unit}" if column.unit and one.main != "—" else ""
-        yield f"{column.head or column.name:<12}{printable(' '.join(filter(None, (one.main, one.below))))}{unit}"
+    for column, shown in zip(columns, row, strict=True):
+        unit = f" {column.unit}" if column.unit and shown.main != "—" else ""
+        yield f"{column.head or column.name:<12}{printable(' '.join(filter(None, (shown.main, shown.below))))}{unit}"
 
 
 def as_latex(table: Table) -> str:
@@ -204,14 +204,14 @@ def as_latex(table: Table) -> str:
 def _tex(value: Value, form: n.Form) -> str:
     if isinstance(value, str | Text):
         return escape(value if isinstance(value, str) else value.main)
-    one = cell(value, form)
-    if one.main == "—":
+    shown = cell(value, form)
+    if shown.main == "—":
         return DASH
     if isinstance(value, PlusMinus):
-        return in_math(one.main) + (rf" {{\scriptsize$\pm$ {in_math(value.below)}}}" if value.below else "")
-    ends = one.below.strip("[]").split(",\xa0") if one.below else []
+        return in_math(shown.main) + (rf" {{\scriptsize$\pm$ {in_math(value.below)}}}" if value.below else "")
+    ends = shown.below.strip("[]").split(",\xa0") if shown.below else []
     interval = rf" {{\scriptsize[{', '.join(map(in_math, ends))}]}}" if ends else ""
-    return in_math(one.main) + interval
+    return in_math(shown.main) + interval
 
 
 def as_csv(table: Table) -> str:
@@ -281,9 +281,9 @@ def as_frame(table: Table) -> "pd.DataFrame":
     import pandas as pd
 
     columns, rows = table.shown_on("csv")
-    found: dict[str, list[Any]] = {name: [] for column in columns for name in _names(column)}
+    fields: dict[str, list[Any]] = {name: [] for column in columns for name in _names(column)}
     for row in rows:
         for column, value in zip(columns, row, strict=True):
             for name, field in zip(_names(column), _fields(column, value), strict=True):
-                found[name].append(math.nan if field == "" and not name.endswith("_reason") else field)
-    return pd.DataFrame(found)
+                fields[name].append(math.nan if field == "" and not name.endswith("_reason") else field)
+    return pd.DataFrame(fields)

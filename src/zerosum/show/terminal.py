@@ -34,8 +34,8 @@ def show(report: Report, details: bool = False) -> None:
         _print(console, answer)
         if details:
             _details(console, section, report, answer)
-    for one in report.missing:
-        console.print(f"{one.what}: {printable(f'{one.why} {one.command}'.strip(), 1_000)}", style="dim")
+    for gap in report.missing:
+        console.print(f"{gap.what}: {printable(f'{gap.why} {gap.command}'.strip(), 1_000)}", style="dim")
     if not details:
         console.print(MORE, style="dim")
 
@@ -63,14 +63,17 @@ def wrapped(text: str, width: int) -> str:
 
 
 def _print(console: "Console", shown: Iterable[Shown]) -> None:
-    for one in shown:
-        if isinstance(one, Table) and not one.shown_on("terminal")[0]:
-            continue  # a table for scripts alone
-        if isinstance(one, Table):
-            if one.caption:
-                console.print(printable(one.caption), style="bold")
-            console.print(on_terminal(one, console.width))
-            if one.legend:
-                console.print(one.legend, style="dim")
-        elif one:
-            console.print(wrapped(printable(one, 2_000), console.width))
+    for text in shown:
+        if isinstance(text, str):
+            if text:
+                console.print(wrapped(printable(text, 2_000), console.width))
+        elif text.shown_on("terminal")[0]:  # other tables are for scripts alone
+            _print_table(console, text)
+
+
+def _print_table(console: "Console", table: Table) -> None:
+    if table.caption:
+        console.print(printable(table.caption), style="bold")
+    console.print(on_terminal(table, console.width))
+    if table.legend:
+        console.print(table.legend, style="dim")

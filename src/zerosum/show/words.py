@@ -1,4 +1,4 @@
-"""Sentences about one fit, and the small words they are built of. Plain text: whoever shows it escapes it."""
+"""Sentences about a fit. Plain text, which the renderer escapes."""
 
 import math
 from collections.abc import Sequence
@@ -17,8 +17,6 @@ _DO = {
     "accelerates": ("accelerates", "accelerate"),
     "no-break": ("shows no break", "show no break"),
 }
-BREAKS = ("decelerates", "accelerates")
-"""Verdicts of a fit whose break may be shown."""
 FORMS = (n.T_D, n.L_D, n.R_D)
 _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from zerosum.show.drawing.style import MUTED, Layout
+from zerosum.estimate import Estimate
+from zerosum.show.drawing.style import MUTED, Layout, RunStyle
 
 # Inches. A phone of 360 points shows "narrow" a little larger, one column of a journal a little smaller.
 WIDTH = {"wide": 11.0, "narrow": 4.0, "print": 7.0}
@@ -84,6 +85,16 @@ def log_axis(axes: Axes, which: str, values: Sequence[float | int], pad: float =
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+
+
+def with_band(ax: Axes, steps: Sequence[float | int], estimates: Sequence[Estimate], look: RunStyle) -> None:
+    """A curve of estimates, with a band of their intervals where there are any."""
+    ends = [estimate.interval or (math.nan, math.nan) for estimate in estimates]
+    if any(estimate.interval for estimate in estimates):
+        low, high = zip(*ends, strict=True)
+        ax.fill_between(steps, low, high, color=look.colour, alpha=0.2 * look.strength, linewidth=0)
+    values = [estimate.value for estimate in estimates]
+    ax.plot(steps, values, color=look.colour, marker=look.marker, linestyle=look.line, alpha=look.strength, zorder=3)
 
 
 def note_above(fig: Figure, text: str, layout: Layout) -> None:

@@ -8,19 +8,15 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
-import pandas as pd
 from markupsafe import Markup
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from zerosum.atomic import new_file, write_text
-from zerosum.show.drawing.module import FigureModule
 from zerosum.show.drawing.style import ROLES, style
+from zerosum.show.report import Report
 
-S = TypeVar("S")
 SVG_DPI = 72
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
@@ -35,23 +31,21 @@ class Drawing:
     column: bytes = b""
 
 
-def draw(module: FigureModule[S], subject: S) -> Drawing:
-    """Draw a figure once for all the places it goes to; the PDF is the wide one."""
-    with _collector_paused():
-        wide, narrow = (_laid_out(module.plot(subject, layout)) for layout in ("wide", "narrow"))
-        return Drawing(_saved(wide, "svg"), _saved(narrow, "svg"), _saved(wide, "pdf"))
+def draw(figure: Any, report: Report, for_print: bool = False) -> Drawing:
+    """Draw the figure of a section once for all the places it goes to. figure: the file of the section.
 
-
-def draw_for_print(module: FigureModule[S], subject: S) -> Drawing:
-    """As `draw`, with PDFs that fit both columns and one column of a journal."""
+    The PDF is the wide figure; for_print: it fits two columns of a journal, and another PDF one column.
+    """
     with _collector_paused():
-        wide, narrow, page = (_laid_out(module.plot(subject, layout)) for layout in ("wide", "narrow", "print"))
-        return Drawing(_saved(wide, "svg"), _saved(narrow, "svg"), _saved(page, "pdf"), _saved(narrow, "pdf"))
+        wide, narrow = (_laid_out(figure.plot(report, layout)) for layout in ("wide", "narrow"))
+        page = _laid_out(figure.plot(report, "print")) if for_print else wide
+        column = _saved(narrow, "pdf") if for_print else b""
+        return Drawing(_saved(wide, "svg"), _saved(narrow, "svg"), _saved(page, "pdf"), column)
 
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """No garbage collection while one figure is drawn: for its many small objects it would start again and again.
+    """No garbage collection while a figure is drawn: its many small objects would start it again and again.
 
     That is a tenth of the time of a report.
     """
@@ -65,9 +59,9 @@ def _collector_paused() -> Iterator[None]:
 
 
 def _laid_out(fig: Figure) -> Figure:
-    """The figure with its panels placed, once and for good: savefig would place them again for each file.
+    """The figure with its panels placed once: savefig would place them again for each file.
 
-    While a figure has a layout engine, savefig draws it twice, the first time to no end but the layout.
+    While a figure has a layout engine, savefig draws it twice, the first time only for the layout.
     """
     FigureCanvasSVG(fig)
     fig.set_dpi(SVG_DPI)  # texts are measured as they will be drawn
@@ -129,21 +123,3 @@ def _for_page(key: str, value: str, prefix: str) -> str:
 
 def _themed(colour: str) -> str:
     return f"var(--fig-{ROLES[colour]})" if colour in ROLES else colour
-
-
-def write_figure(drawing: Drawing, table: pd.DataFrame, folder: Path, stem: str) -> None:
-    """Write `stem`.svg, .pdf and .csv into the folder, and -column.pdf if drawn, each complete or not at all."""
-    for name, content in (
-        (f"{stem}.svg", drawing.wide),
-        (f"{stem}.pdf", drawing.pdf),
-        (f"{stem}-column.pdf", drawing.column),
-    ):
-        if content:
-            with new_file(folder / name) as part:
-                part.write_bytes(content)
-    write_text(folder / f"{stem}.csv", inert(table).to_csv(index=False, lineterminator="\n"))
-
-
-def inert(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with texts that a spreadsheet would run as a formula made plain by a leading apostrophe."""
-    return table.map(lambda cell: f"'{cell}" if isinstance(cell, str) and cell[:1] in set("=+-@\t\r") else cell)

@@ -1,12 +1,13 @@
 """R, D, M or the harmful share of measured changes against step: with intervals and, for D, both nulls."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from zerosum.interference import Interference
+from zerosum.show.drawing.axes import with_band
 from zerosum.show.drawing.legend import entry
 from zerosum.show.drawing.style import MUTED, RunStyle
 
@@ -15,19 +16,24 @@ TOKEN_NULL, UNIT_NULL = (0, (1, 1.5)), (0, (6, 2))
 
 
 def series(
-    ax: Axes, step: Sequence[float], found: Sequence[Interference], look: RunStyle, quantity: str
+    ax: Axes, step: Sequence[float], measured: Sequence[Interference], look: RunStyle, quantity: str
 ) -> list[float]:
     """Draw `quantity` (a name of `Interference`) of one run; return the values that the axis has to reach."""
-    value = [getattr(one, quantity) for one in found]
-    ends = [getattr(one.interval, quantity) if one.interval else (np.nan, np.nan) for one in found]
-    low, high = [end[0] for end in ends], [end[1] for end in ends]
     if quantity == "D":
-        ax.plot(step, [one.null for one in found], color=MUTED, linestyle=TOKEN_NULL, linewidth=1, zorder=1.5)
-        ax.plot(step, [one.null_unit for one in found], color=MUTED, linestyle=UNIT_NULL, linewidth=1, zorder=1.5)
-    if np.isfinite(low).any():
-        ax.fill_between(step, low, high, color=look.colour, alpha=0.2 * look.strength, linewidth=0)
-    ax.plot(step, value, color=look.colour, marker=look.marker, linestyle=look.line, alpha=look.strength, zorder=3)
-    return value
+        for null, dashes in (("null", TOKEN_NULL), ("null_unit", UNIT_NULL)):
+            by_chance = [getattr(change, null) for change in measured]
+            ax.plot(step, by_chance, color=MUTED, linestyle=dashes, linewidth=1, zorder=1.5)
+    estimates = [change.estimate(quantity) for change in measured]
+    with_band(ax, step, estimates, look)
+    return [estimate.value for estimate in estimates]
+
+
+def mark_breaks(ax: Axes, breaks: Mapping[str, float], looks: Mapping[str, RunStyle]) -> None:
+    """Short bars on the axis at t_d of each run, by label."""
+    low, high = ax.get_xlim()
+    for label, t_d in breaks.items():
+        if low <= t_d <= high:
+            ax.axvline(t_d, 0, 0.055, color=looks[label].colour, linewidth=2.2, linestyle="-", zorder=4)
 
 
 def null_handles(unit: str) -> list[Line2D]:

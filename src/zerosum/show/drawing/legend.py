@@ -13,7 +13,7 @@ from zerosum.show.drawing.style import INK, Layout, RunStyle
 
 
 def entry(label: str, **look: Any) -> Line2D:
-    """One entry that stands for no single run: in ink unless it says otherwise, a line or a marker alone."""
+    """A legend entry that belongs to no run: in ink unless a colour is given; a line, or a marker without a line."""
     alone = {"linestyle": ""} if "marker" in look else {}
     return Line2D([], [], label=label, **({"color": INK} | alone | look))
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zerosum.estimate import Estimate
 from zerosum.gradients import GradientInterference, GradientsOverTraining
@@ -10,35 +10,26 @@ from zerosum.show import drawing as d
 from zerosum.show.names import printable
 from zerosum.show.table import with_ends
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-
-    from zerosum.show.drawing import Layout
-
 DECADE = 8.0  # last step over first from which an axis of steps is logarithmic
 Look = tuple[int, str]
 """Number of the series' colour, and marker."""
 BLUE, ORANGE, GREEN, PURPLE = (0, "o"), (1, "s"), (2, "^"), (3, "D")
 
 
-def step_axis(ax: "Axes", steps: Sequence[float], name: str = "step t") -> None:
+def step_axis(ax: "d.Axes", steps: Sequence[float], name: str = "step t") -> None:
     """Logarithmic where the steps above 0 span about a decade, step 0 in a place of its own; else linear."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
     positive = [step for step in steps if step > 0]
     ax.set_xlabel(name)
     if positive and max(positive) / min(positive) >= DECADE:
         d.log_axis(ax, "x", steps, pad=1.25)
         return
     ax.margins(x=0.06)
-    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: d.plain(value)))
+    ax.xaxis.set_major_locator(d.MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_formatter(d.FuncFormatter(lambda value, _: d.plain(value)))
 
 
 def series(
-    ax: "Axes",
+    ax: "d.Axes",
     over: GradientsOverTraining,
     read: Callable[[GradientInterference], Estimate],
     look: Look,
@@ -88,7 +79,7 @@ def remainder(name: str) -> Callable[[GradientInterference], Estimate]:
     return left
 
 
-def handles(over: GradientsOverTraining) -> "list[Line2D]":
+def handles(over: GradientsOverTraining) -> "list[d.Line2D]":
     """Legend entries of the sets of comparable checkpoints, where there are several or one is of a proxy."""
     if len(over.comparable) == 1 and not over.comparable[0].is_proxy:
         return []
@@ -99,7 +90,7 @@ def handles(over: GradientsOverTraining) -> "list[Line2D]":
     return entries
 
 
-def entry(label: str, look: Look, **more: Any) -> "Line2D":
+def entry(label: str, look: Look, **more: Any) -> "d.Line2D":
     """Legend entry of a series. more: how its line differs."""
     colour, marker = look
     return d.entry(label, color=d.SERIES[colour], marker=marker, linestyle="-", **more)
@@ -111,7 +102,7 @@ def title_N(over: GradientsOverTraining) -> str:
     return f"N = {least:,}" if least == most else f"N = {least:,} to {most:,}"
 
 
-def warn(fig: "Figure", over: GradientsOverTraining, layout: "Layout") -> None:
+def warn(fig: "d.Figure", over: GradientsOverTraining, layout: "d.Layout") -> None:
     """Say above a figure what its lines must not be compared for."""
     warnings = []
     if len({checkpoint.N for checkpoint in over.checkpoints}) > 1:

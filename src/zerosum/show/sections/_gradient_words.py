@@ -1,4 +1,4 @@
-"""Sentences and short texts that the sections on per-token gradients share. Plain text; descriptions, no causes."""
+"""Sentences and short texts of the sections on per-token gradients. Plain text; they describe and name no causes."""
 
 import math
 from collections.abc import Sequence
@@ -68,7 +68,7 @@ def interpolated_step(value: float) -> str:
 
 
 def ending(name: str, longest: int) -> str:
-    """A name for a small place: of a long one the end, which is where layers and parameters differ.
+    """A shortened name: the end of a long name, where layers and parameters differ.
 
     >>> ending("model.decoder.layers.11", 10)
     '…layers.11'

@@ -1,4 +1,4 @@
-"""Sentences about pairs of checkpoints. Plain text: whoever shows them escapes them."""
+"""Sentences about pairs of checkpoints. Plain text, which the renderer escapes."""
 
 import math
 from collections.abc import Sequence
@@ -57,13 +57,13 @@ def harm(pair: PairInterference) -> str:
     )
 
 
-def excluded(found: StoreInterference) -> str:
+def excluded(store: StoreInterference) -> str:
     """Which pairs are shown and in no summary, because of a problem with a checkpoint; or nothing."""
-    pairs = [pair for pair in found.pairs if pair.problem]
+    pairs = [pair for pair in store.pairs if pair.problem]
     if not pairs:
         return ""
     codes = ", ".join(sorted({pair.problem for pair in pairs if pair.problem}))
-    if not found.sound:
+    if not store.sound:
         return f"Every pair touches a checkpoint with a problem ({codes}), so nothing is summed up."
     named = ", ".join(steps(pair) for pair in pairs[:NAMED])
     more = f" and {count(len(pairs) - NAMED)} more" if len(pairs) > NAMED else ""
@@ -73,11 +73,11 @@ def excluded(found: StoreInterference) -> str:
     )
 
 
-def first_to_last(found: StoreInterference) -> str:
+def first_to_last(store: StoreInterference) -> str:
     """How D changed from the first sound pair to the last; nothing where there are fewer than two."""
-    if len(found.sound) < 2:
+    if len(store.sound) < 2:
         return ""
-    first, last = found.sound[0], found.sound[-1]
+    first, last = store.sound[0], store.sound[-1]
     change = CHANGES_IN_D[change_in_D(first.measured, last.measured)]
     return f"From the first pair (steps {steps(first)}) to the last (steps {steps(last)}): {change}."
 
@@ -130,11 +130,11 @@ def noise(pairs: Sequence[PairInterference]) -> str:
     )
 
 
-def unpaired(found: StoreInterference) -> str:
+def unpaired(store: StoreInterference) -> str:
     """Steps without a partner, where doublings were asked for."""
-    if not found.unpaired:
+    if not store.unpaired:
         return ""
-    return f"No step within 5 % of twice {', '.join(map(count, found.unpaired))}."
+    return f"No step within 5 % of twice {', '.join(map(count, store.unpaired))}."
 
 
 def methods(pair: PairInterference) -> str:
@@ -188,11 +188,11 @@ def where(groups: MeasuredGroups, whole: Interference) -> str:
     )
 
 
-def keep_paying(found: WorseOften) -> str:
+def keep_paying(worse: WorseOften) -> str:
     """How many tokens got worse in more than half of the successive pairs, beside the share expected by chance."""
-    missing = "" if found.interval else f" (no interval: {found.interval_reason})"
+    missing = "" if worse.interval else f" (no interval: {worse.interval_reason})"
     return (
-        f"{percent(found.share, found.interval)}{missing} of N = {count(found.N)} tokens got worse in at least "
-        f"{found.at_least} of {len(found.pairs)} successive pairs; with signs independent from pair to pair it would "
-        f"be {percent(found.expected)}."
+        f"{percent(worse.share, worse.interval)}{missing} of N = {count(worse.N)} tokens got worse in at least "
+        f"{worse.at_least} of {len(worse.pairs)} successive pairs; with signs independent from pair to pair it would "
+        f"be {percent(worse.expected)}."
     )

@@ -53,3 +53,8 @@ def problem_sentences(records: Iterable[Any]) -> Iterator[str]:
         place = f"step{'s' * (len(several) > 1)} {at}: " if at else ""
         left_out = "" if is_sound else " Left out of comparisons."
         yield f"Problem: {place}{printable(message, 400).rstrip('. ')}.{left_out}"
+
+
+def is_on_page_of_fits(report: Report) -> bool:
+    """Whether the report is on one run with per-token losses: details of its fit are on the page of `zerosum fit`."""
+    return len(report.runs) == 1 and bool(report.each(StoreFindings))

@@ -36,8 +36,8 @@ def answer(report: Report) -> Iterator[Table]:
 
 
 def tables(report: Report) -> Iterator[Table]:
-    rows = [row for label, one, breaks in _fitted(report) for row in _rows(label, one, breaks)]
-    compared = "; ".join(_compared(one, breaks) for _, one, breaks in _fitted(report)[:3])
+    rows = [row for label, one_break, breaks in _fitted(report) for row in _rows(label, one_break, breaks)]
+    compared = "; ".join(_compared(one_break, breaks) for _, one_break, breaks in _fitted(report)[:3])
     yield Table(
         "breaks", "Several breaks", COLUMNS, tuple(rows), f"Error on left-out stretches, smaller is better: {compared}."
     )
@@ -46,7 +46,11 @@ def tables(report: Report) -> Iterator[Table]:
 def _fitted(report: Report) -> list[tuple[str, float, Breaks]]:
     """(label of the run, error of the one-break law, the law with several) of each run."""
     analyses = report.each(Analysis)
-    beside = [(label, found.one_break_criterion, found.breaks) for label, found in analyses if found.breaks is not None]
+    beside = [
+        (label, analysis.one_break_criterion, analysis.breaks)
+        for label, analysis in analyses
+        if analysis.breaks is not None
+    ]
     return beside + [(label, float("nan"), breaks) for label, breaks in report.each(Breaks)]
 
 

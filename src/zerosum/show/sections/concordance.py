@@ -2,19 +2,16 @@
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zerosum.interference.labelled import Persistence, StoreInterference, WorseOften
 from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.report import Report
+from zerosum.show.section import with_sentences
 from zerosum.show.sections import _interference_words as words
 from zerosum.show.sections._single_run import absent_of_several, findings_of
 from zerosum.show.table import Column, Table, Value
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Do the same tokens keep paying?"
 PLACE = 42
@@ -41,20 +38,20 @@ def absent(report: Report) -> str | None:
     why = absent_of_several(report)
     if why is not None:
         return why
-    return None if _found(report).persistence or _found(report).worse_often else ""
+    return None if _measured(report).persistence or _measured(report).worse_often else ""
 
 
-def _found(report: Report) -> StoreInterference:
+def _measured(report: Report) -> StoreInterference:
     return findings_of(report).found
 
 
 def answer(report: Report) -> Iterator[str]:
     """How many tokens got worse again and again; without enough pairs for that, the agreement of the last two."""
-    found = _found(report)
-    if found.worse_often:
-        yield words.keep_paying(found.worse_often)
-    elif found.persistence:
-        last = found.persistence[-1]
+    measured = _measured(report)
+    if measured.worse_often:
+        yield words.keep_paying(measured.worse_often)
+    elif measured.persistence:
+        last = measured.persistence[-1]
         excess = last.found.estimate("excess")
         written = " ".join(filter(None, n.written(excess.value, excess.interval, EXCESS)))
         yield (
@@ -66,7 +63,7 @@ def answer(report: Report) -> Iterator[str]:
 def sentences(report: Report) -> Iterator[str]:
     """How many tokens keep paying, how the table is read, and why intervals are missing."""
     yield from answer(report)
-    rows = _found(report).persistence
+    rows = _measured(report).persistence
     if rows:
         yield EXPLAINED
     if reasons := sorted({row.found.interval_reason for row in rows if row.found.interval_reason}):
@@ -75,7 +72,7 @@ def sentences(report: Report) -> Iterator[str]:
 
 def tables(report: Report) -> Iterator[Table]:
     """Agreement of signs between pairs, beside what independent signs would give."""
-    rows = _found(report).persistence
+    rows = _measured(report).persistence
     if not rows:
         return
     columns = (
@@ -103,13 +100,13 @@ def _row(row: Persistence) -> tuple[Value, ...]:
     )
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """Agreement against step, and how often tokens got worse."""
-    found = _found(report)
+    measured = _measured(report)
     with d.style():
         fig, (left, right) = d.panels(2, layout, height=2.6, columns=2)
-        _agreement(left, found)
-        _times(right, found.worse_often)
+        _agreement(left, measured)
+        _times(right, measured.worse_often)
         colour = d.SERIES[0]
         handles = [
             d.entry("no checkpoint in common", marker="o", color=colour),
@@ -121,8 +118,8 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
     return fig
 
 
-def _agreement(ax: "Axes", found: StoreInterference) -> None:
-    rows = [row for row in found.persistence if math.isfinite(row.found.excess)]
+def _agreement(ax: "d.Axes", measured: StoreInterference) -> None:
+    rows = [row for row in measured.persistence if math.isfinite(row.found.excess)]
     if not rows:
         return d.say_empty(ax, "no two pairs of checkpoints to compare")
     ax.axhline(0, color=d.MUTED, linewidth=0.8)
@@ -139,7 +136,7 @@ def _agreement(ax: "Axes", found: StoreInterference) -> None:
     return None
 
 
-def _times(ax: "Axes", worse_often: WorseOften | None) -> None:
+def _times(ax: "d.Axes", worse_often: WorseOften | None) -> None:
     if worse_often is None:
         return d.say_empty(ax, "fewer than two successive pairs of the same tokens")
     times = range(len(worse_often.times))
@@ -152,35 +149,31 @@ def _times(ax: "Axes", worse_often: WorseOften | None) -> None:
     return None
 
 
-def alt(report: Report) -> str:
-    """Alt text."""
-    found = _found(report)
-    separate = [row for row in found.persistence if not row.shares_checkpoint]
-    last = f" The last without a common checkpoint: {100 * separate[-1].found.excess:.1f} % points." if separate else ""
-    times = words.keep_paying(found.worse_often) if found.worse_often else "Too few successive pairs to count."
-    return f"Agreement of signs between pairs of checkpoints over chance.{last} How often tokens got worse: {times}"
+alt = with_sentences(
+    "Agreement of signs between pairs of checkpoints over chance, and how often tokens got worse.", sentences
+)
 
 
 def numbers(report: Report) -> list[dict[str, Any]]:
     """One row for each two pairs that were compared."""
-    return [_numbers(row) for row in _found(report).persistence]
+    return [_numbers(row) for row in _measured(report).persistence]
 
 
 def _numbers(row: Persistence) -> dict[str, Any]:
-    found = row.found
-    low, high = found.intervals.get("excess", (None, None))
+    measured = row.found
+    low, high = measured.intervals.get("excess", (None, None))
     return {
         "from_step": row.first[0],
         "to_step": row.first[1],
         "later_from_step": row.second[0],
         "later_to_step": row.second[1],
         "shares_checkpoint": row.shares_checkpoint,
-        "agreement": found.agreement,
-        "expected": found.expected,
-        "excess": found.excess,
+        "agreement": measured.agreement,
+        "expected": measured.expected,
+        "excess": measured.excess,
         "excess_low": low,
         "excess_high": high,
-        "N": found.N,
-        "n_units": found.n_units,
-        "no_interval": found.interval_reason or "",
+        "N": measured.N,
+        "n_units": measured.n_units,
+        "no_interval": measured.interval_reason or "",
     }

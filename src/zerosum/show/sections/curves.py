@@ -1,7 +1,7 @@
 """Loss curves on logarithmic axes with their fits: both straight segments, the break and its intervals."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,10 +10,6 @@ from zerosum.show import drawing as d
 from zerosum.show import words
 from zerosum.show.names import printable
 from zerosum.show.report import Report
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Loss curves and their fits"
 PLACE = 10
@@ -50,11 +46,11 @@ def sentences(report: Report) -> Iterator[str]:
             yield f"{printable(label)}: {sentence}"
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """One panel for each curve, on shared axes; fits of the other curves stay in the background for comparison."""
     with d.style():
         panels = _panels(report)
-        looks = dict(zip(report.labels, d.run_styles(report.sizes), strict=True))
+        looks = d.looks_of(report)
         shown = d.shown(list(panels.items()))
         few = len(shown) <= d.FEW_PANELS
         fig, axes = d.multiples(len(panels), layout, height=3.4, share=True)
@@ -96,7 +92,7 @@ def _points(report: Report) -> int:
     return POINTS if len(report.each(Analysis)) <= FEW else POINTS // 2
 
 
-def _scales(ax: "Axes", fits: list[Fit], panels: int) -> None:
+def _scales(ax: "d.Axes", fits: list[Fit], panels: int) -> None:
     drawn = [(fit, d.drawn_rows(fit.curve, POINTS)) for fit in fits]
     steps = [float(step) for fit, rows in drawn for step in fit.curve.step[rows]]
     losses = [float(loss) for fit, rows in drawn for loss in fit.curve.loss[rows]]

@@ -3,21 +3,15 @@
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zerosum.deceleration import Analysis, Fit
 from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.names import printable, short_distinct_names
 from zerosum.show.report import Report
-from zerosum.show.sections._details_of_a_fit import is_on_page_of_fits
+from zerosum.show.sections._single_run import is_on_page_of_fits
 from zerosum.show.table import Column, Table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from zerosum.show.drawing import RunStyle
 
 TITLE = "How much the cut-off matters"
 PLACE = 16
@@ -56,7 +50,7 @@ def tables(report: Report) -> Iterator[Table]:
     yield Table("", "The numbers under other cut-offs", COLUMNS, tuple(rows), legend)
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """One panel for each number, one line for each curve."""
     with d.style():
         drawn = _drawn(report)
@@ -107,7 +101,7 @@ def _ends(fit: Fit, symbol: str) -> tuple[float, float] | None:
     return (low, high) if low > 0 else None
 
 
-def _line(ax: "Axes", fit: Fit, look: "RunStyle | None", symbol: str) -> None:
+def _line(ax: "d.Axes", fit: Fit, look: "d.RunStyle | None", symbol: str) -> None:
     rows = _relative(fit, symbol)
     if not rows:
         return
@@ -122,7 +116,7 @@ def _line(ax: "Axes", fit: Fit, look: "RunStyle | None", symbol: str) -> None:
     ax.plot(fit.cutoff, 1.0, "o", markersize=8, color="none", markeredgecolor=d.INK, zorder=4)
 
 
-def _scales(ax: "Axes", fits: list[Fit], symbol: str) -> None:
+def _scales(ax: "d.Axes", fits: list[Fit], symbol: str) -> None:
     rows = [row for fit in fits for row in _relative(fit, symbol)]
     if not rows:
         d.say_empty(ax, "no value of the same sign")

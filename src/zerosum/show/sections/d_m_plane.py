@@ -1,9 +1,8 @@
 """Movement M against destructive interference D: whether progress slows because tokens move less or cancel more."""
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +12,6 @@ from zerosum.show import drawing as d
 from zerosum.show.names import printable
 from zerosum.show.numbers import number
 from zerosum.show.report import Report
-
-if TYPE_CHECKING:
-    from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Movement against cancelling"
 PLACE = 32
@@ -31,6 +25,7 @@ HOW_TO_READ = (
 KINDS = (changes.PAIRS, *changes.ONE_STEP)
 FURTHEST, LINE = 0.98, 0.8
 """Lines of equal progress end at this D, beyond which they crowd; their width in points."""
+NAMED_AT, SHORTEST = 12, 8  # of 160 points across a panel: where the value of a line stands; shorter lines have none
 
 Path = tuple[list[int], list[float], list[float], "d.RunStyle"]
 """Steps, D, M and look of one run."""
@@ -46,7 +41,7 @@ def _kinds(report: Report) -> list[changes.Change]:
     return [kind for kind in KINDS if any(len(rows) > 1 for _, rows in changes.of_report(report, kind))]
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """One panel for each kind of change; each run a path from its first to its last step."""
     kinds = _kinds(report)
     with d.style():
@@ -67,13 +62,13 @@ def _looks(report: Report) -> dict[str, "d.RunStyle"]:
     return {label: look for label, look in d.looks_of(report).items() if label in stores}
 
 
-def _panel(ax: "Axes", report: Report, kind: changes.Change) -> None:
+def _panel(ax: "d.Axes", report: Report, kind: changes.Change) -> None:
     paths = list(_paths(report, kind))
     ax.grid(visible=False)
     d.log_axis(ax, "y", [m for _, _, ms, _ in paths for m in ms], pad=1.5)
     right = max(value for _, ds, _, _ in paths for value in ds)
     ax.set_xlim(-0.13 * right - 0.01, min(1.0, 1.12 * right + 0.02))
-    _equal_progress(ax, paths)
+    _equal_progress(ax)
     # Of the leftmost end all steps are named: on its left there is room for labels.
     named = min([path for path in paths if path[3].label] or paths, key=lambda path: path[1][-1])
     for path in paths:
@@ -92,51 +87,27 @@ def _paths(report: Report, kind: changes.Change) -> Iterator[Path]:
             yield [row[0] for row in rows], [row[2].D for row in rows], [row[2].M for row in rows], looks[label]
 
 
-def _equal_progress(ax: "Axes", paths: Sequence[Path]) -> None:
-    """Lines of equal |ΔL| = M (1 - D), a factor 10 or sqrt(10) apart, each with its value on it."""
+def _equal_progress(ax: "d.Axes") -> None:
+    """Lines of equal |ΔL| = M (1 - D), a factor 10 or sqrt(10) apart, each with its value near its left end."""
     (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
     D = np.linspace(left, min(right, FURTHEST), 160)
     smallest, largest = np.log10(low * (1 - D[-1])), np.log10(high * (1 - left))
     per_decade = 2 if largest - smallest < 2.5 else 1
-    taken = np.vstack([_densely(ax, path) for path in paths])
     for k in range(int(np.floor(per_decade * smallest)), int(np.ceil(per_decade * largest)) + 1):
         progress = float(f"{10 ** (k / per_decade):.1g}")
         M = progress / (1 - D)
         inside = (low <= M) & (high >= M)
-        line = np.column_stack([D[inside], M[inside]])
-        place = _free_place(ax, line, taken)
-        if place is None:  # a line that nobody could name is not drawn
+        if inside.sum() < SHORTEST:  # it only cuts a corner, and has no room for its value
             continue
-        ax.plot(*line.T, color=d.MUTED, linewidth=LINE, alpha=0.45, zorder=0.5)
+        ax.plot(D[inside], M[inside], color=d.MUTED, linewidth=LINE, alpha=0.45, zorder=0.5)
         box: dict[str, Any] = {"facecolor": d.PAPER, "edgecolor": "none", "boxstyle": "square,pad=0.15"}
         middle: dict[str, Any] = {"ha": "center", "va": "center", "zorder": 0.6, "bbox": box}
-        ax.text(float(place[0]), float(place[1]), d.plain(progress), color=d.MUTED, fontsize=8, **middle)
-        taken = np.vstack([taken, ax.transData.transform(place)])
+        at = min(NAMED_AT, inside.sum() // 2)
+        x, y = D[inside][at], M[inside][at]
+        ax.text(x, y, d.plain(progress), color=d.MUTED, fontsize=8, **middle)
 
 
-def _densely(ax: "Axes", path: Path) -> np.ndarray:
-    """Pixels along a path, close enough together to keep labels away from it."""
-    at = ax.transData.transform(np.column_stack(path[1:3]))
-    pieces = [np.linspace(a, b, 12) for a, b in itertools.pairwise(at)]
-    return np.vstack([at, *pieces])
-
-
-def _free_place(ax: "Axes", line: np.ndarray, taken: np.ndarray) -> np.ndarray | None:
-    """The point of a line with most room around it for a label of 8 points; None where the line is too short."""
-    if len(line) < 2:
-        return None
-    at = ax.transData.transform(line)
-    (x0, y0), (x1, y1) = ax.transAxes.transform([(0, 0), (1, 1)])
-    fits = (at[:, 0] > x0 + 22) & (at[:, 0] < x1 - 12) & (at[:, 1] > y0 + 8) & (at[:, 1] < y1 - 8)
-    if not fits.any():
-        return None
-    away = np.hypot(*((at[:, None] - taken[None]).transpose(2, 0, 1) * [[[1]], [[2]]])).min(axis=1)  # labels are wide
-    room = np.where(fits, np.minimum(away, 45) + 1e-3 * at[:, 0], -np.inf)  # of equal ones the rightmost
-    found: np.ndarray = line[int(np.argmax(room))]
-    return found
-
-
-def _path(ax: "Axes", D: list[float], M: list[float], look: "d.RunStyle") -> None:
+def _path(ax: "d.Axes", D: list[float], M: list[float], look: "d.RunStyle") -> None:
     """The path with its points; an arrow in the middle of each longer piece says which way training went."""
     ax.plot(D, M, color=look.colour, marker=look.marker, markersize=4, linestyle="-", alpha=look.strength, zorder=3)
     ax.plot(D[0], M[0], marker=look.marker, color=d.PAPER, markeredgecolor=look.colour, markersize=6, zorder=4)
@@ -148,7 +119,7 @@ def _path(ax: "Axes", D: list[float], M: list[float], look: "d.RunStyle") -> Non
         ax.annotate("", xy=middle, xytext=start, arrowprops=arrow, zorder=3)
 
 
-def _step_labels(ax: "Axes", step: list[int], D: list[float], M: list[float], every: bool) -> None:
+def _step_labels(ax: "d.Axes", step: list[int], D: list[float], M: list[float], every: bool) -> None:
     """Name steps of one run where there is room for it; of any other only the last."""
     last = len(step) - 1
     wanted = [last, 0, *range(last - 2, 0, -2), *range(last - 1, 0, -2)] if every and last else [last]
@@ -163,7 +134,7 @@ def _step_labels(ax: "Axes", step: list[int], D: list[float], M: list[float], ev
             )
 
 
-def _legend(looks: Sequence["d.RunStyle"]) -> list["Artist"]:
+def _legend(looks: Sequence["d.RunStyle"]) -> list["d.Artist"]:
     return [
         *(d.run_handles([replace(look, line="-") for look in looks]) if len(looks) > 1 else ()),
         d.entry("first step; numbers: step t", marker="o", markerfacecolor="none"),
@@ -188,10 +159,10 @@ def numbers(report: Report) -> list[dict[str, Any]]:
     return [
         {
             **{"run": label, "change": kind.key, "split": kind.split, "from_step": start, "to_step": end},
-            **{"N": found.N, "D": found.D, "M": found.M, "delta_L": found.delta_L},
-            "progress": found.M * (1 - found.D),
+            **{name: getattr(measured, name) for name in ("N", "D", "M", "delta_L")},
+            "progress": measured.M * (1 - measured.D),
         }
         for kind in KINDS
         for label, rows in changes.of_report(report, kind)
-        for start, end, found in rows
+        for start, end, measured in rows
     ]

@@ -3,7 +3,7 @@
 import math
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zerosum.deceleration import Batches, Comparison, Term
 from zerosum.estimate import Estimate
@@ -12,10 +12,6 @@ from zerosum.show import numbers as n
 from zerosum.show.names import printable, short_distinct_names
 from zerosum.show.report import Report
 from zerosum.show.table import PEOPLE, Column, Medium, Table, Text, Value
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Where the difference comes from"
 PLACE = 20
@@ -263,7 +259,7 @@ def batches_note(batches: Batches, a: str, b: str) -> str:
     )
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """One panel for each pair whose difference splits into terms."""
     with d.style():
         pairs = _split(report)
@@ -289,7 +285,7 @@ def _split(report: Report) -> list[Comparison]:
     return [pair for pair in report.across(Comparison) if pair.terms]
 
 
-def _panel(ax: "Axes", pair: Comparison) -> None:
+def _panel(ax: "d.Axes", pair: Comparison) -> None:
     sizes = [*(term.nats for term in pair.terms), pair.total]
     colours = [d.SERIES[2] if term.nats < 0 else d.SERIES[1] for term in pair.terms]
     ax.barh(range(len(sizes)), sizes, 0.55, color=[*colours, d.MUTED], zorder=2)

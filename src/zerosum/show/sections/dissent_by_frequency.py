@@ -1,7 +1,7 @@
 """Dissent by how often the label occurs: of the tokens, and of the head's rows."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zerosum.dissent import Dissent, FrequencyClass, Spread
 from zerosum.show import drawing as d
@@ -10,10 +10,6 @@ from zerosum.show.report import Report
 from zerosum.show.sections import _dissent as shared
 from zerosum.show.sections._single_run import spread_evenly
 from zerosum.show.table import SCREEN, Column, Table, Text, Value
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Dissent by frequency of the label"
 PLACE = 64
@@ -59,7 +55,7 @@ def tables(report: Report) -> Iterator[Table]:
     yield Table("", "By how often the label occurs", columns, rows)
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """Tokens in one panel, rows of the head in the other."""
     over = shared.measured(report)
     drawn = spread_evenly(over.checkpoints, MOST)
@@ -82,7 +78,7 @@ def _label(checkpoint: Dissent) -> str:
     return "this model" if checkpoint.step is None else f"step {n.count(checkpoint.step)}"
 
 
-def _series(ax: "Axes", checkpoint: Dissent, of_rows: bool, look: "d.RunStyle", shift: float) -> None:
+def _series(ax: "d.Axes", checkpoint: Dissent, of_rows: bool, look: "d.RunStyle", shift: float) -> None:
     spreads = [_spreads(labels, of_rows)["dissent"] for labels in checkpoint.frequency if _spreads(labels, of_rows)]
     places = [k + shift for k in range(len(spreads))]
     for place, spread in zip(places, spreads, strict=True):
@@ -100,7 +96,7 @@ def _quartiles(spread: Spread) -> tuple[float, float] | None:
     return (spread.quantiles[25], spread.quantiles[75]) if spread.quantiles else None
 
 
-def _axis(ax: "Axes", last: Dissent, layout: "d.Layout") -> None:
+def _axis(ax: "d.Axes", last: Dissent, layout: "d.Layout") -> None:
     names = [f"{short(labels.low)}+\n{short(labels.token['loss'].N)}" for labels in last.frequency]
     ax.set_xticks(range(len(names)), names, fontsize=8.5 if layout == "wide" else 7)
     ax.set_xlim(-0.5, len(names) - 0.5)

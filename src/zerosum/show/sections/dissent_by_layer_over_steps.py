@@ -1,7 +1,7 @@
 """Dissent of every layer at every checkpoint: where it comes first."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zerosum.dissent import DissentOverTraining, estimate_of
 from zerosum.show import drawing as d
@@ -9,10 +9,6 @@ from zerosum.show import numbers as n
 from zerosum.show.names import printable, short_distinct_names
 from zerosum.show.report import Report
 from zerosum.show.sections import _dissent as shared
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Dissent of the layers, over training"
 PLACE = 68
@@ -24,7 +20,6 @@ HOW_TO_READ = (
     "paths is seen here). One vector has no interval."
 )
 OPPOSED, ALIKE = 1, 0  # colours
-FULL = 0.75  # opacity at −1 and 1: numbers stay readable on both papers
 NUMBERED = {"wide": 14, "narrow": 6, "print": 9}  # columns up to which cells have room for a number
 
 
@@ -49,43 +44,27 @@ def cells(over: DissentOverTraining) -> dict[str, list[float]]:
     return rows
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """One panel."""
-    from matplotlib.patches import Patch
-
     over = shared.measured(report)
     with d.style():
         rows = cells(over)
         fig, (ax,) = d.panels(1, layout, height=1.0 + 0.24 * len(rows), columns=1)
         _panel(ax, over, rows, layout)
         ends = ((ALIKE, "−1: one direction"), (OPPOSED, "1: total dissent"))
-        entries = [Patch(color=d.SERIES[colour], alpha=FULL, linewidth=0, label=label) for colour, label in ends]
+        entries = [d.Patch(color=d.SERIES[colour], alpha=d.FULL, linewidth=0, label=label) for colour, label in ends]
         d.legend_below(fig, entries, layout)
     return fig
 
 
-def _panel(ax: "Axes", over: DissentOverTraining, rows: dict[str, list[float]], layout: "d.Layout") -> None:
-    from matplotlib.patches import Rectangle
-
+def _panel(ax: "d.Axes", over: DissentOverTraining, rows: dict[str, list[float]], layout: "d.Layout") -> None:
     numbered = len(over.checkpoints) <= NUMBERED[layout]
-    for y, row in enumerate(rows.values()):
-        for x, value in enumerate(row):
-            if math.isnan(value):
-                ax.text(x, y, "—", ha="center", va="center", fontsize=7, color=d.MUTED)
-                continue
-            colour, alpha = d.SERIES[OPPOSED if value > 0 else ALIKE], FULL * abs(value)
-            ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, color=colour, alpha=alpha, linewidth=0))
-            if numbered:
-                ax.text(x, y, in_cell(value), ha="center", va="center", fontsize=7, color=d.INK)
+    d.heat_map(ax, list(rows.values()), d.from_minus_to_plus, in_cell if numbered else None, fontsize=7.0)
     every = math.ceil(len(over.steps) / NUMBERED[layout])
     ax.set_xticks(range(0, len(over.steps), every), [n.count(step) for step in over.steps][::every])
     ax.set_yticks(range(len(rows)), short_distinct_names(list(rows), 26 if layout != "narrow" else 18))
-    ax.set_xlim(-0.5, len(over.steps) - 0.5)
-    ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.axhline(len(rows) - 1.5, color=d.MUTED, linewidth=0.8)
     ax.set_xlabel("step")
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
 
 
 def in_cell(value: float) -> str:

@@ -1,7 +1,7 @@
 """Dissent of each parameter and layer at the last checkpoint, and how large repulsion is beside attraction."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zerosum.dissent import NUMBERS, Dissent, PartForces, estimate_of
 from zerosum.estimate import Estimate
@@ -12,10 +12,6 @@ from zerosum.show.names import printable, short_distinct_names
 from zerosum.show.report import Report
 from zerosum.show.sections import _dissent as shared
 from zerosum.show.table import SCREEN, Column, Table, Value
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Dissent by layer and parameter"
 PLACE = 66
@@ -63,7 +59,7 @@ def tables(report: Report) -> Iterator[Table]:
     yield Table("", "All tokens together, in the layers", columns, layers)
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """Dissent in one panel, the ratio of magnitudes in the other; layers from the input down."""
     last = shared.measured(report).last
     at = "" if last.step is None else f"Step {n.count(last.step)}, "
@@ -92,7 +88,7 @@ def layer_of_each(checkpoint: Dissent) -> list[int]:
     return [names.index(layer_of(part.name)) for part in checkpoint.parameters]
 
 
-def _panel(ax: "Axes", last: Dissent, name: str) -> None:
+def _panel(ax: "d.Axes", last: Dissent, name: str) -> None:
     values = [_value(part, name, last).value for part in last.parameters]
     for y, part, value in zip(layer_of_each(last), last.parameters, values, strict=True):
         colour, marker = KINDS[part.kind]

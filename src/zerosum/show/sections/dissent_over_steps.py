@@ -1,20 +1,12 @@
 """Dissent against step, with the loss of the same tokens beside it."""
 
-import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zerosum.dissent import PLACES, DissentOverTraining, Place
-from zerosum.estimate import Estimate
 from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.report import Report
 from zerosum.show.sections import _dissent as shared
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
 TITLE = "Dissent over training"
 PLACE = 62
@@ -28,7 +20,7 @@ HOW_TO_READ = (
     "between two checkpoints."
 )
 DOTTED = (0, (1, 1.5))
-Look = tuple[str, str, Any]  # colour, marker, line
+Looks = dict[Place, "d.RunStyle"]
 
 
 def absent(report: Report) -> str | None:
@@ -45,23 +37,23 @@ def _drawn(over: DissentOverTraining) -> list[Place]:
     return [place for place in PLACES if any(estimate.known for estimate in over.over_steps(place))]
 
 
-def _looks() -> dict[Place, Look]:
+def _looks() -> "Looks":
     return {
-        "token": (d.SERIES[0], "o", "-"),
-        "rows": (d.SERIES[5], "s", (0.0, (4.0, 1.5, 1.0, 1.5))),
-        "head": (d.SERIES[4], "^", (0.0, (5.0, 1.5))),
-        "body": (d.SERIES[1], "D", "-"),
+        "token": d.RunStyle(d.SERIES[0], "o", "-", shared.NAMES["token"], 1.0),
+        "rows": d.RunStyle(d.SERIES[5], "s", d.LINES[2], shared.NAMES["rows"], 1.0),
+        "head": d.RunStyle(d.SERIES[4], "^", d.LINES[1], shared.NAMES["head"], 1.0),
+        "body": d.RunStyle(d.SERIES[1], "D", "-", shared.NAMES["body"], 1.0),
     }
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """Dissent in one panel, mean loss in the other."""
     over, looks = shared.measured(report), _looks()
     with d.style():
         fig, (dissent, loss) = d.panels(2, layout, height=3.4, columns=2)
         for place in _drawn(over):
-            _series(dissent, over.steps, over.over_steps(place), looks[place])
-        _series(loss, over.steps, over.losses(), (d.INK, "o", "-"))
+            d.with_band(dissent, over.steps, over.over_steps(place), looks[place])
+        d.with_band(loss, over.steps, over.losses(), d.RunStyle(d.INK, "o", "-", None, 1.0))
         _levels(over, dissent, loss, looks)
         for ax, label in ((dissent, "dissent, −cos"), (loss, "nats per token")):
             d.log_axis(ax, "x", over.steps, pad=1.3, most=12)
@@ -73,32 +65,20 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
     return fig
 
 
-def _series(ax: "Axes", steps: Sequence[int], estimates: Sequence[Estimate], look: Look) -> None:
-    colour, marker, line = look
-    if any(estimate.interval for estimate in estimates):
-        ends = [estimate.interval or (math.nan, math.nan) for estimate in estimates]
-        low, high = [end[0] for end in ends], [end[1] for end in ends]
-        ax.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
-    values = [estimate.value for estimate in estimates]
-    ax.plot(steps, values, color=colour, marker=marker, linestyle=line, zorder=3)
-
-
-def _levels(over: DissentOverTraining, dissent: "Axes", loss: "Axes", looks: dict[Place, Look]) -> None:
+def _levels(over: DissentOverTraining, dissent: "d.Axes", loss: "d.Axes", looks: Looks) -> None:
     """Lines at the levels and at total dissent, and marks where head and body first reach them."""
     dissent.axhline(1, color=d.MUTED, linewidth=0.8, zorder=1)
     for place, crossing in over.reached:
         dissent.axhline(crossing.level, color=d.MUTED, linewidth=0.8, linestyle=DOTTED, zorder=1)
         if crossing.code == "reached":
-            colour, marker, _ = looks[place]
+            look = looks[place]
             for ax, height in ((dissent, crossing.level), (loss, crossing.loss)):
-                ax.plot(crossing.step, height, marker, color=d.PAPER, markeredgecolor=colour, markersize=7, zorder=5)
+                mark, edge = look.marker, look.colour
+                ax.plot(crossing.step, height, mark, color=d.PAPER, markeredgecolor=edge, markersize=7, zorder=5)
 
 
-def _legend(over: DissentOverTraining, looks: dict[Place, Look]) -> "list[Line2D]":
-    entries = []
-    for place in _drawn(over):
-        colour, marker, line = looks[place]
-        entries.append(d.entry(shared.NAMES[place], color=colour, marker=marker, linestyle=line))
+def _legend(over: DissentOverTraining, looks: Looks) -> "list[d.Line2D]":
+    entries = d.run_handles([looks[place] for place in _drawn(over)])
     if levels := sorted({crossing.level for _, crossing in over.reached if crossing.code == "reached"}):
         words = " or ".join(f"{level:g}" for level in levels)
         entries.append(d.entry(f"first at {words}", marker="o", color=d.PAPER, markeredgecolor=d.INK, markersize=7))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zerosum.curves import LossCurve
 from zerosum.deceleration import Analysis, BacktestRow, Forecast
@@ -10,12 +10,8 @@ from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.names import printable
 from zerosum.show.report import Report
-from zerosum.show.sections._details_of_a_fit import is_on_page_of_fits
+from zerosum.show.sections._single_run import is_on_page_of_fits
 from zerosum.show.table import Column, Table, Text, Value
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Where the loss goes"
 PLACE = 18
@@ -147,7 +143,7 @@ def _off(error: float) -> str:
     return f"{n.percent(abs(error))} too {'low' if error < 0 else 'high'}"
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """One panel for each curve that has forecasts."""
     with d.style():
         curves = _curves(report)
@@ -179,7 +175,7 @@ def _forecasts(analysis: Analysis) -> list[tuple[float, Forecast, bool]]:
     return [row for row in every if math.isfinite(row[1].loss)]
 
 
-def _panel(ax: "Axes", analysis: Analysis, most: int) -> None:
+def _panel(ax: "d.Axes", analysis: Analysis, most: int) -> None:
     fit, forecasts = analysis.fit, _forecasts(analysis)
     first = min([0.2 * fit.last_step, *(0.85 * step for step, *_ in forecasts)])
     end = _end(fit.curve, first)

@@ -2,20 +2,16 @@
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zerosum.estimate import Estimate
 from zerosum.gradients import GradientInterference, GradientsOverTraining
 from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.report import Report
+from zerosum.show.section import with_sentences
 from zerosum.show.sections import _gradient_axes as axes
 from zerosum.show.sections import _gradient_words as words
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
 TITLE = "Do tokens disagree, or coordinates?"
 PLACE = 52
@@ -100,7 +96,7 @@ def _factors(checkpoint: GradientInterference) -> tuple[float, float] | None:
     return (C, over / under) if known else None
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """Both factors and their product."""
     over = words.measured(report)
     with d.style():
@@ -121,7 +117,7 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
     return fig
 
 
-def _nulls(ax: "Axes", over: GradientsOverTraining) -> list[float]:
+def _nulls(ax: "d.Axes", over: GradientsOverTraining) -> list[float]:
     """What chance would leave; returns the values the axis has to reach."""
     from zerosum.show.drawing.interference_series import TOKEN_NULL, UNIT_NULL
 
@@ -134,7 +130,7 @@ def _nulls(ax: "Axes", over: GradientsOverTraining) -> list[float]:
     return reached
 
 
-def _entries() -> "list[Line2D]":
+def _entries() -> "list[d.Line2D]":
     return [
         axes.entry("C_g", axes.BLUE),
         axes.entry("C_uG / C_ug", axes.ORANGE),
@@ -143,10 +139,10 @@ def _entries() -> "list[Line2D]":
     ]
 
 
-def alt(report: Report) -> str:
-    """Alt text."""
-    what = "C_g, C_uG / C_ug, and 1 − D of first-order and of real loss changes, against step."
-    return f"{what} {change_in_factors(words.measured(report))}"
+alt = with_sentences(
+    "C_g, C_uG / C_ug, and 1 − D of first-order and of real loss changes, against step, with what chance would leave.",
+    sentences,
+)
 
 
 def numbers(report: Report) -> list[dict[str, Any]]:

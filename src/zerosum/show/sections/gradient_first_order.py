@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -21,14 +21,9 @@ from zerosum.gradients.over_training import (
 from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.report import Report
+from zerosum.show.section import with_sentences
 from zerosum.show.sections import _gradient_words as words
 from zerosum.show.table import PEOPLE, Column, Table, Text, with_ends
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
-    from matplotlib.path import Path
 
 TITLE = "Do first-order changes predict the real ones?"
 PLACE = 53
@@ -133,7 +128,7 @@ def tables(report: Report) -> Iterator[Table]:
     yield Table("first-order", "First-order against real loss changes", people, tuple(rows)).with_csv(scripts)
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """One panel for each checkpoint shown."""
     drawn = [
         (checkpoint, changes, binned(changes, BINS[layout])) for checkpoint, changes in shown(words.measured(report))
@@ -152,11 +147,8 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
     return fig
 
 
-def _shades(starts: Sequence[int]) -> "list[Patch]":
+def _shades(starts: Sequence[int]) -> "list[d.Patch]":
     """Legend entries of the colours: how many tokens are in a field."""
-    from matplotlib.colors import to_rgba
-    from matplotlib.patches import Patch
-
     ranges = [
         f"{n.count(start)}" if stop == start + 1 else f"{n.count(start)} to {n.count(stop - 1)}"
         for start, stop in pairwise(starts)
@@ -164,7 +156,7 @@ def _shades(starts: Sequence[int]) -> "list[Patch]":
     names = [*ranges, f"{n.count(starts[-1])} or more"]
     names[0] += " tokens"
     return [
-        Patch(facecolor=to_rgba(d.SERIES[0], shade), edgecolor=d.MUTED, linewidth=0.5, label=name)
+        d.Patch(facecolor=d.to_rgba(d.SERIES[0], shade), edgecolor=d.MUTED, linewidth=0.5, label=name)
         for name, shade in zip(names, SHADES, strict=False)
     ]
 
@@ -180,17 +172,15 @@ def levels(most: int) -> list[int]:
 
 
 def _panel(
-    ax: "Axes", checkpoint: GradientInterference, changes: TokenChanges, bins: Bins, starts: Sequence[int]
+    ax: "d.Axes", checkpoint: GradientInterference, changes: TokenChanges, bins: Bins, starts: Sequence[int]
 ) -> None:
-    from matplotlib.patches import PathPatch
-
     fit = prediction(changes)
     _scales(ax, bins)
     shade = np.digitize(bins.count, starts)
     for k in range(len(starts)):
         if (shade == k + 1).any():
             fields = _fields(bins.edges, shade == k + 1)
-            ax.add_patch(PathPatch(fields, facecolor=d.SERIES[0], alpha=SHADES[k], linewidth=0, antialiased=False))
+            ax.add_patch(d.PathPatch(fields, facecolor=d.SERIES[0], alpha=SHADES[k], linewidth=0, antialiased=False))
     end = bins.edges[-1]
     along = bins.edges if bins.width else np.array([-end, end])
     ax.plot([-end, end], [-end, end], color=d.MUTED, linestyle="--", linewidth=1, zorder=3)
@@ -209,18 +199,16 @@ def in_title(fit: Prediction) -> str:
     return "\n".join(f"{name} {n.text(number.value, number.interval, _SHARE)}" for name, number in rows)
 
 
-def _scales(ax: "Axes", bins: Bins) -> None:
-    from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
-
+def _scales(ax: "d.Axes", bins: Bins) -> None:
     end = float(bins.edges[-1])
     for axis, scale, limit in ((ax.xaxis, ax.set_xscale, ax.set_xlim), (ax.yaxis, ax.set_yscale, ax.set_ylim)):
         if bins.width:
             scale("asinh", linear_width=bins.width)
-            axis.set_major_locator(FixedLocator(ticks(bins.width, end)))
+            axis.set_major_locator(d.FixedLocator(ticks(bins.width, end)))
         else:
-            axis.set_major_locator(MaxNLocator(5, symmetric=True, steps=[1, 2, 5, 10]))
-        axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(FuncFormatter(lambda value, _: d.plain(float(value)).replace("-", "−", 1)))
+            axis.set_major_locator(d.MaxNLocator(5, symmetric=True, steps=[1, 2, 5, 10]))
+        axis.set_minor_locator(d.NullLocator())
+        axis.set_major_formatter(d.FuncFormatter(lambda value, _: d.plain(float(value)).replace("-", "−", 1)))
         limit(-end, end)
 
 
@@ -235,26 +223,21 @@ def ticks(width: float, end: float) -> list[float]:
     return [*(-power for power in reversed(powers)), 0.0, *powers]
 
 
-def _fields(edges: Float[np.ndarray, " n"], on: Bool[np.ndarray, "B B"]) -> "Path":
+def _fields(edges: Float[np.ndarray, " n"], on: Bool[np.ndarray, "B B"]) -> "d.Path":
     """The fields that are on as one path, those in a row joined."""
-    from matplotlib.path import Path
-
     boxes = []
     for k, column in enumerate(on):
         ends = np.flatnonzero(np.diff(np.concatenate([[0], column, [0]])))
         for low, high in ends.reshape(-1, 2):
             x0, x1, y0, y1 = edges[k], edges[k + 1], edges[low], edges[high]
-            boxes.append(Path([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)], closed=True))
-    return Path.make_compound_path(*boxes)
+            boxes.append(d.Path([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)], closed=True))
+    return d.Path.make_compound_path(*boxes)
 
 
-def alt(report: Report) -> str:
-    """Alt text."""
-    fits = [
-        words.at_step(checkpoint, explained(prediction(changes)))
-        for checkpoint, changes in shown(words.measured(report))
-    ]
-    return f"Histogram of first-order against real loss changes of single tokens. {' '.join(fits)}"
+alt = with_sentences(
+    "Histogram of first-order against real loss changes of single tokens, with the best straight line through them.",
+    sentences,
+)
 
 
 def numbers(report: Report) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Which layers lose agreement first: 1 - D_grad of each against step, and the step at which it had halved."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,14 +11,10 @@ from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.names import printable
 from zerosum.show.report import Report
+from zerosum.show.section import with_sentences
 from zerosum.show.sections import _gradient_axes as axes
 from zerosum.show.sections import _gradient_words as words
 from zerosum.show.table import SCRIPTS, Column, Table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
 TITLE = "Which layers lose agreement first"
 PLACE = 55
@@ -96,7 +92,7 @@ def tables(report: Report) -> Iterator[Table]:
     )
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """Agreement of each layer, and when it had halved."""
     over = words.measured(report)
     layers = agreement_by_layer(over.main)
@@ -131,7 +127,7 @@ def _strength(layer: LayerAgreement, deepest: int) -> float:
     return 1.0 if deepest == 0 else 0.25 + 0.75 * layer.depth / deepest
 
 
-def _lines(ax: "Axes", drawn: Sequence[LayerAgreement]) -> None:
+def _lines(ax: "d.Axes", drawn: Sequence[LayerAgreement]) -> None:
     deepest = max(layer.depth for layer in drawn)
     reached: list[float] = []
     size = 2.5 if len(drawn) <= MARKED else 0
@@ -144,7 +140,7 @@ def _lines(ax: "Axes", drawn: Sequence[LayerAgreement]) -> None:
     d.log_axis(ax, "y", reached, pad=1.2)
 
 
-def _order(ax: "Axes", drawn: Sequence[LayerAgreement], row: float, layout: "d.Layout") -> None:
+def _order(ax: "d.Axes", drawn: Sequence[LayerAgreement], row: float, layout: "d.Layout") -> None:
     steps = drawn[0].step
     deepest, last = max(layer.depth for layer in drawn), float(steps.max())
     for y, layer in enumerate(drawn):
@@ -162,7 +158,7 @@ def _order(ax: "Axes", drawn: Sequence[LayerAgreement], row: float, layout: "d.L
     ax.grid(False, axis="y")
 
 
-def _entries(drawn: Sequence[LayerAgreement]) -> "list[Line2D]":
+def _entries(drawn: Sequence[LayerAgreement]) -> "list[d.Line2D]":
     by_depth = sorted(drawn, key=lambda layer: layer.depth)
     deepest = by_depth[-1].depth
     ends = [by_depth[0], by_depth[-1]] if len(by_depth) > 1 else by_depth
@@ -175,12 +171,9 @@ def _entries(drawn: Sequence[LayerAgreement]) -> "list[Line2D]":
     return entries
 
 
-def alt(report: Report) -> str:
-    """Alt text."""
-    over = words.measured(report)
-    many = len(agreement_by_layer(over.main))
-    what = f"Agreement between tokens, 1 − D_grad, of {n.count(many)} layers against step, and when it had halved."
-    return f"{what} {first_halved(over)}"
+alt = with_sentences(
+    "Agreement between tokens, 1 − D_grad, of each layer against step, and the step at which it had halved.", sentences
+)
 
 
 def numbers(report: Report) -> list[dict[str, Any]]:

@@ -2,18 +2,16 @@
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zerosum.estimate import Estimate
 from zerosum.gradients import GradientsOverTraining
 from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.report import Report
+from zerosum.show.section import with_sentences
 from zerosum.show.sections import _gradient_axes as axes
 from zerosum.show.sections import _gradient_words as words
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 TITLE = "How far the gradients of single tokens oppose each other"
 PLACE = 51
@@ -80,7 +78,7 @@ def _changed(before: Estimate, after: Estimate) -> str:
     return f"{'rose' if after.value > before.value else 'fell'} from {first} to {last}"
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """D, and 1 - D on a logarithmic axis."""
     over = words.measured(report)
     with d.style():
@@ -117,9 +115,9 @@ def chance(N: int) -> float:
     return max(0.0, 1 - math.sqrt(2 / (math.pi * N))) if N > 1 else 0.0
 
 
-def alt(report: Report) -> str:
-    """Alt text."""
-    return f"D_grad and D_grad_matrices, and 1 − D of both, against step. {change_in_D(words.measured(report))}"
+alt = with_sentences(
+    "D_grad and D_grad_matrices, and 1 − D of both, against step, beside D of random signs of equal sizes.", sentences
+)
 
 
 def numbers(report: Report) -> list[dict[str, Any]]:

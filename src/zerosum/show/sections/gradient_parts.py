@@ -1,7 +1,7 @@
 """Opposition by layer and type of parameter, at the last checkpoint: a heat map of D_grad, and one of C_g."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zerosum.estimate import Estimate
 from zerosum.gradients import GradientInterference, GradientsOverTraining
@@ -10,13 +10,9 @@ from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.names import printable
 from zerosum.show.report import Report
+from zerosum.show.section import with_sentences
 from zerosum.show.sections import _gradient_words as words
 from zerosum.show.table import PEOPLE, Column, Table, Text, Value
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
 
 TITLE = "Where tokens oppose each other"
 PLACE = 54
@@ -109,7 +105,7 @@ def _halved(layer: LayerAgreement | None) -> Text:
     return Text(words.interpolated_step(layer.halved.step), ends)
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """One map for each of the two numbers that is known."""
     over = words.measured(report)
     every = cells(over.last)
@@ -119,7 +115,7 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
     row = max(0.1, min(0.24, 9.0 / layers))
     with d.style():
         fig, axes = d.panels(len(names), layout, height=2.0 + row * layers, columns=2)
-        entries: list[Patch] = []
+        entries: list[d.Patch] = []
         for ax, name in zip(axes, names, strict=True):
             ends = ends_of(drawn, name)
             width = fig.get_figwidth() / (1 if layout == "narrow" else min(len(names), 2)) - 1.4
@@ -162,7 +158,7 @@ def _shade(value: float, ends: tuple[float, float]) -> float:
 
 
 def _panel(
-    ax: "Axes",
+    ax: "d.Axes",
     fields: Sequence[Cell],
     name: str,
     ends: tuple[float, float],
@@ -171,26 +167,24 @@ def _panel(
     layout: "d.Layout",
 ) -> None:
     """row: its height, width: of all columns, inches."""
-    from matplotlib.patches import Rectangle
-
     layers, types = (list(dict.fromkeys(names)) for names in zip(*((c.layer, c.type) for c in fields), strict=True))
+    values = {(cell.layer, cell.type): _number(cell, name).value for cell in fields}
+    rows = [[values.get((layer, kind)) for kind in types] for layer in layers]
     column = width / len(types)
     places = 3 if ends[1] - ends[0] < CLOSE and column >= 1.3 * ROOM[layout] else 2
-    text: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 6.5, "in_layout": False}
-    for cell in fields:
-        x, y, number = types.index(cell.type), layers.index(cell.layer), _number(cell, name)
-        if not number.known:
-            ax.text(x, y, "—", color=d.MUTED, **text)
-            continue
-        look: dict[str, Any] = {"color": d.SERIES[COLOURS[name]], "alpha": _shade(number.value, ends), "linewidth": 0}
-        ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, **look))
-        if column >= ROOM[layout] and row >= 0.12:
-            ax.text(x, y, n.number(number.value, places), color=d.INK, **text)
+    has_room = column >= ROOM[layout] and row >= 0.12
+    colour = d.SERIES[COLOURS[name]]
+    d.heat_map(
+        ax,
+        rows,
+        lambda value: d.to_rgba(colour, _shade(value, ends)),
+        (lambda value: n.number(value, places)) if has_room else None,
+    )
     _names(ax, layers, types, row, column, layout)
 
 
 def _names(
-    ax: "Axes", layers: Sequence[str], types: Sequence[str], row: float, column: float, layout: "d.Layout"
+    ax: "d.Axes", layers: Sequence[str], types: Sequence[str], row: float, column: float, layout: "d.Layout"
 ) -> None:
     """Both axes. row, column: inches."""
     slanted = column >= 0.5
@@ -204,17 +198,10 @@ def _names(
     ax.set_yticks(range(len(layers)), [words.ending(name, 22 if layout == "wide" else 16) for name in layers])
     ax.tick_params(length=0, labelsize=min(8.5, 72 * row * 0.9))
     ax.tick_params(axis="x", labelsize=8)
-    ax.set_xlim(-0.5, len(types) - 0.5)
-    ax.set_ylim(len(layers) - 0.5, -0.5)
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
 
 
-def _legend(fields: Sequence[Cell], name: str, ends: tuple[float, float]) -> "list[Patch]":
+def _legend(fields: Sequence[Cell], name: str, ends: tuple[float, float]) -> "list[d.Patch]":
     """The ends and the middle of the colours of a map."""
-    from matplotlib.colors import to_rgba
-    from matplotlib.patches import Patch
-
     low, high = ends
     places = 3 if high - low < CLOSE else 2
     shown = [low] if low == high else [low, (low + high) / 2, high]
@@ -224,22 +211,15 @@ def _legend(fields: Sequence[Cell], name: str, ends: tuple[float, float]) -> "li
     labels[-1] += " or more" if any(value > high for value in values) else ""
     colour = d.SERIES[COLOURS[name]]
     return [
-        Patch(facecolor=to_rgba(colour, _shade(value, ends)), edgecolor=d.MUTED, linewidth=0.5, label=label)
+        d.Patch(facecolor=d.to_rgba(colour, _shade(value, ends)), edgecolor=d.MUTED, linewidth=0.5, label=label)
         for value, label in zip(shown, labels, strict=True)
     ]
 
 
-def alt(report: Report) -> str:
-    """Alt text."""
-    last = words.measured(report).last
-    extremes, step = _extremes(last), n.count(last.step or 0)
-    if not extremes:
-        return f"C_g of each layer and type of parameter at step {step}; D_grad is not known."
-    known = sum(cell.D_grad.known for cell in cells(last))
-    return (
-        f"D_grad of {n.count(known)} fields of layer and type of parameter at step {step}, N = {n.count(last.N)} "
-        f"tokens. Least cancels in {extremes[0]}, most in {extremes[1]}."
-    )
+alt = with_sentences(
+    "D_grad and C_g of each layer and each type of parameter at the last checkpoint, as maps of coloured fields.",
+    sentences,
+)
 
 
 def numbers(report: Report) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Section: which groups of tokens pay for which, at the last pair of checkpoints of one run."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zerosum.interference import Group, Interference
 from zerosum.interference.labelled import GroupsOverTime, MeasuredGroups
@@ -9,13 +9,10 @@ from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.names import printable
 from zerosum.show.report import Report
+from zerosum.show.section import with_sentences
 from zerosum.show.sections import _interference_words as words
 from zerosum.show.sections._single_run import absent_of_several, findings_of
 from zerosum.show.table import Column, Table, Text
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Which groups pay for which"
 PLACE = 36
@@ -119,10 +116,8 @@ def _table(grouping: GroupsOverTime) -> Table:
     return Table("", f"By {grouping.by}, steps {words.steps(pair)}{more}", columns, rows, legend)
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """One panel for each way to split the tokens."""
-    from matplotlib.patches import Patch
-
     groupings = findings_of(report).groups
     with d.style():
         most = max(len(largest(grouping.last[1])) for grouping in groupings)
@@ -130,8 +125,8 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
         for ax, grouping in zip(axes, groupings, strict=True):
             _panel(ax, grouping.last[1])
         handles = [
-            Patch(color=d.SERIES[0], alpha=0.45, label="losses fell"),
-            Patch(color=d.SERIES[1], alpha=0.45, label="losses rose"),
+            d.Patch(color=d.SERIES[0], alpha=0.45, label="losses fell"),
+            d.Patch(color=d.SERIES[1], alpha=0.45, label="losses rose"),
             d.entry("net, more than chance", marker="D"),
             d.entry("net, not distinguishable from chance", marker="D", markerfacecolor=d.PAPER),
         ]
@@ -139,9 +134,7 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
     return fig
 
 
-def _panel(ax: "Axes", groups: MeasuredGroups) -> None:
-    from matplotlib.ticker import FuncFormatter
-
+def _panel(ax: "d.Axes", groups: MeasuredGroups) -> None:
     rows = largest(groups)
     hidden = len(groups.split.groups) - len(rows)
     ax.set_title(f"by {groups.by}" + (f" ({len(rows)} of {len(rows) + hidden:,})" if hidden else ""))
@@ -157,7 +150,7 @@ def _panel(ax: "Axes", groups: MeasuredGroups) -> None:
     ax.set_yticks(range(len(rows)), [printable(group.name, 24) for group, _ in rows])
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.grid(False, axis="y")
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{abs(value):g}"))
+    ax.xaxis.set_major_formatter(d.FuncFormatter(lambda value, _: f"{abs(value):g}"))
     ax.set_xlabel("% of all movement")
 
 
@@ -166,16 +159,9 @@ def _net(group: Group) -> float:
     return group.w * group.R if group.w > 0 else 0.0
 
 
-def alt(report: Report) -> str:
-    """Alt text."""
-    findings = findings_of(report)
-    parts = [
-        f"By {grouping.by}: {words.who_pays(grouping.last[1], grouping.last[0].measured.delta_L)}"
-        for grouping in findings.groups
-    ]
-    return (
-        f"Share of all movement in each group, falls and rises, steps {words.steps(findings.last)}. {' '.join(parts)}"
-    )
+alt = with_sentences(
+    "Share of all movement in each group of tokens, falls and rises, at the last pair of checkpoints.", sentences
+)
 
 
 def numbers(report: Report) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Section: the net ratio R of every group at every pair of checkpoints of one run."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zerosum.interference.labelled import GroupsOverTime
 from zerosum.show import drawing as d
@@ -9,10 +9,6 @@ from zerosum.show.names import printable
 from zerosum.show.report import Report
 from zerosum.show.sections._single_run import absent_of_several, findings_of
 from zerosum.show.sections.groups import largest
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Which groups pay, over training"
 PLACE = 38
@@ -49,10 +45,8 @@ def rows_of(grouping: GroupsOverTime) -> Cells:
     return cells if fixed else dict(list(cells.items())[:MOST])
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """One panel for each way to split the tokens."""
-    from matplotlib.patches import Patch
-
     with d.style():
         drawn = [(grouping, rows_of(grouping)) for grouping in findings_of(report).groups]
         most = max(len(cells) for _, cells in drawn)
@@ -60,42 +54,26 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
         for ax, (grouping, cells) in zip(axes, drawn, strict=True):
             _panel(ax, grouping, cells, layout)
         handles = [
-            Patch(color=d.SERIES[0], label="R = −1: all fell"),
-            Patch(color=d.SERIES[1], label="R = +1: all rose"),
+            d.Patch(color=d.SERIES[0], label="R = −1: all fell"),
+            d.Patch(color=d.SERIES[1], label="R = +1: all rose"),
         ]
         d.legend_below(fig, handles, layout)
     return fig
 
 
-def _panel(ax: "Axes", grouping: GroupsOverTime, cells: Cells, layout: "d.Layout") -> None:
+def _panel(ax: "d.Axes", grouping: GroupsOverTime, cells: Cells, layout: "d.Layout") -> None:
     steps = [f"{pair.from_step:,}" for pair, _ in grouping.splits]
+    with_numbers = len(steps) <= (12 if layout == "wide" else 7)
+    d.heat_map(ax, list(cells.values()), d.from_minus_to_plus, _with_sign if with_numbers else None)
     every = math.ceil(len(steps) / (12 if layout == "wide" else 6))
     ax.set_title(f"by {grouping.by}")
-    ax.pcolormesh([[_colour(R) for R in row] for row in cells.values()])
-    _write_numbers(ax, cells, with_R=len(steps) <= (12 if layout == "wide" else 7))
-    ax.set_xticks([k + 0.5 for k in range(0, len(steps), every)], steps[::every])
-    ax.set_yticks([k + 0.5 for k in range(len(cells))], [printable(name, 24) for name in cells])
-    ax.invert_yaxis()
+    ax.set_xticks(range(0, len(steps), every), steps[::every])
+    ax.set_yticks(range(len(cells)), [printable(name, 24) for name in cells])
     ax.set_xlabel("earlier step t of the pair")
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
 
 
-def _colour(R: float) -> "tuple[float, float, float, float]":
-    from matplotlib.colors import to_rgba
-
-    return to_rgba(d.SERIES[1] if R > 0 else d.SERIES[0], 0.0 if math.isnan(R) else 0.75 * abs(R))
-
-
-def _write_numbers(ax: "Axes", cells: Cells, with_R: bool) -> None:
-    """R in every cell, where there is room for it, and a dash where there is no R."""
-    for y, row in enumerate(cells.values()):
-        for x, R in enumerate(row):
-            if with_R or math.isnan(R):
-                number = "—" if math.isnan(R) else f"{R:+.2f}".replace("-", "−")
-                colour = d.MUTED if math.isnan(R) else d.INK
-                label = ax.text(x + 0.5, y + 0.5, number, ha="center", va="center", fontsize=6.5, color=colour)
-                label.set_in_layout(False)  # it lies inside the panel: measuring hundreds of them takes long
+def _with_sign(R: float) -> str:
+    return f"{R:+.2f}".replace("-", "−")
 
 
 def alt(report: Report) -> str:

@@ -1,22 +1,20 @@
 """Section: how much of all loss movement between checkpoints cancels, in one run or side by side."""
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
-from zerosum.deceleration import Analysis
 from zerosum.interference.labelled import PairInterference, StoreFindings
+from zerosum.show import changes
 from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.report import Report
+from zerosum.show.section import with_sentences
 from zerosum.show.sections import _interference_words as words
 from zerosum.show.sections._interference_tables import pair_rows, script_tables
+from zerosum.show.sections._single_run import spread_evenly
 from zerosum.show.table import PEOPLE, Column, Medium, Table, Text, Value
 from zerosum.show.words import span
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "How much cancels"
 PLACE = 30
@@ -55,6 +53,7 @@ FORMULAS = {
 }
 ANSWERED = 4  # pairs in the first answer on a terminal
 Row = tuple[Value, ...]
+Measured = list[tuple[str, StoreFindings]]
 
 
 def absent(report: Report) -> str | None:
@@ -62,7 +61,7 @@ def absent(report: Report) -> str | None:
     return None if _measured(report) else ""
 
 
-def _measured(report: Report) -> list[tuple[str, StoreFindings]]:
+def _measured(report: Report) -> Measured:
     return [(label, findings) for label, findings in report.each(StoreFindings) if findings.found.pairs]
 
 
@@ -70,8 +69,8 @@ def headline(report: Report) -> str:
     """D of the last pair; of several runs the range of D over the first pairs and the last ones."""
     rows = [findings for _, findings in _measured(report)]
     if len(rows) == 1:
-        found = rows[0].found
-        return words.cancelled(found.last) if found.sound else words.excluded(found)
+        store = rows[0].found
+        return words.cancelled(store.last) if store.sound else words.excluded(store)
     first, last = ([pair.measured.D for pair in pairs] for pairs in zip(*map(_ends, rows), strict=True))
     return (
         f"Of all movement in the losses of single tokens, D\xa0=\xa0{span(first, form=n.D)} cancels over the first "
@@ -101,23 +100,23 @@ def sentences(report: Report) -> Iterator[str]:
 
 
 def _in_short(findings: StoreFindings) -> Iterator[str]:
-    found = findings.found
-    if found.sound:
-        yield words.harm(found.last)
-        yield words.first_to_last(found)
-        yield words.against_chance(found.last)
-    yield words.excluded(found)
-    yield from (_sentence(problem.sentence) for problem in found.problems)
+    store = findings.found
+    if store.sound:
+        yield words.harm(store.last)
+        yield words.first_to_last(store)
+        yield words.against_chance(store.last)
+    yield words.excluded(store)
+    yield from (_sentence(problem.sentence) for problem in store.problems)
 
 
 def _limits(findings: StoreFindings) -> Iterator[str]:
     """What limits the numbers of one run, and how they were made."""
-    found = findings.found
-    yield words.different_N(found.pairs)
-    yield words.left_out(found.pairs)
+    store = findings.found
+    yield words.different_N(store.pairs)
+    yield words.left_out(store.pairs)
     yield words.noise(_pairs(findings))
-    yield words.unpaired(found)
-    yield words.methods(found.last)
+    yield words.unpaired(store)
+    yield words.methods(store.last)
 
 
 def _sentence(text: str) -> str:
@@ -129,7 +128,7 @@ def answer(report: Report) -> Iterator[Table | str]:
     rows = _measured(report)
     if len(rows) == 1:
         ((_, findings),) = rows
-        pairs = _spread(findings.found.pairs)
+        pairs = spread_evenly(findings.found.pairs, ANSWERED)
         lines = [(_steps(pair), *_short(pair)) for pair in pairs]
     else:
         lines = [(label, *_short(findings.found.last)) for label, findings in rows]
@@ -142,7 +141,7 @@ def answer(report: Report) -> Iterator[Table | str]:
         yield from (f"{about}{_sentence(problem.sentence)}" for problem in findings.found.problems)
 
 
-def _units(rows: Sequence[tuple[str, StoreFindings]]) -> str:
+def _units(rows: Measured) -> str:
     return " or ".join(sorted({findings.last.units for _, findings in rows}))
 
 
@@ -152,12 +151,6 @@ def _legend(hidden: int, unit: str) -> str:
         f"D: share of all movement that cancels. chance: D with a random sign for each {unit}. M: mean size of a "
         f"change, nats per token. worse: share of movement that raises a loss.{more}"
     )
-
-
-def _spread(pairs: Sequence[PairInterference]) -> list[PairInterference]:
-    last = len(pairs) - 1
-    places = sorted({round(k * last / (ANSWERED - 1)) for k in range(ANSWERED)})
-    return [pairs[k] for k in places]
 
 
 def _answer_columns(several: bool) -> tuple[Column, ...]:
@@ -230,15 +223,15 @@ def _row(pair: PairInterference) -> Row:
     )
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """One panel for each quantity, one curve for each run."""
     rows = _measured(report)
     with d.style():
-        looks = d.run_styles([run.name for run in report.runs if _has_pairs(run)])
+        looks = {label: d.looks_of(report)[label] for label, _ in rows}
         fig, axes = d.panels(4, layout, height=2.55, columns=2)
         for ax, quantity in zip(axes, QUANTITIES, strict=True):
-            _panel(ax, [findings for _, findings in rows], looks, quantity)
-        _mark_breaks(axes[0], report, looks)
+            _panel(ax, rows, looks, quantity)
+        d.mark_breaks(axes[0], changes.breaks(report), looks)
         counts = sorted({pair.measured.N for _, findings in rows for pair in _pairs(findings)})
         if len(counts) > 1:
             d.note_above(fig, "N differs: read each D against its own nulls, not against other D.", layout)
@@ -246,27 +239,22 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
     return fig
 
 
-def _has_pairs(run: Any) -> bool:
-    findings = run.get(StoreFindings)
-    return findings is not None and bool(findings.found.pairs)
-
-
-def _handles(rows: list[tuple[str, StoreFindings]], looks: "Sequence[d.RunStyle]", counts: list[int]) -> list[Any]:
+def _handles(rows: Measured, looks: "dict[str, d.RunStyle]", counts: list[int]) -> list[Any]:
     many = " to ".join(n.count(value) for value in dict.fromkeys((counts[0], counts[-1])))
-    handles = d.run_handles(looks)
+    handles = d.run_handles(list(looks.values()))
     if len(rows) == 1:
-        (look,) = looks
+        (look,) = looks.values()
         handles = [d.entry(f"this run, N = {many} tokens", color=look.colour, marker=look.marker, linestyle=look.line)]
     return [*handles, *d.null_handles(_units(rows)), d.entry("no net change", color=d.MUTED, linewidth=0.8)]
 
 
-def _panel(ax: "Axes", rows: Sequence[StoreFindings], looks: "Sequence[d.RunStyle]", quantity: str) -> None:
+def _panel(ax: "d.Axes", rows: Measured, looks: "dict[str, d.RunStyle]", quantity: str) -> None:
     steps: list[float] = []
     values: list[float] = []
-    for findings, look in zip(rows, looks, strict=True):
+    for label, findings in rows:
         pairs = _pairs(findings)
         own = [float(pair.from_step) for pair in pairs]
-        values += d.series(ax, own, [pair.measured for pair in pairs], look, quantity)
+        values += d.series(ax, own, [pair.measured for pair in pairs], looks[label], quantity)
         steps += own
     d.log_axis(ax, "x", steps, pad=1.25)
     ax.set_xlabel("earlier step t of the pair")
@@ -281,22 +269,7 @@ def _panel(ax: "Axes", rows: Sequence[StoreFindings], looks: "Sequence[d.RunStyl
     ax.set_ylim(low, 1.04 if quantity != "R" or max(values) > 0.3 else 0.4)
 
 
-def _mark_breaks(ax: "Axes", report: Report, looks: "Sequence[d.RunStyle]") -> None:
-    """Short bars on the axis where the loss of a run bends."""
-    low, high = ax.get_xlim()
-    for run, look in zip(filter(_has_pairs, report.runs), looks, strict=True):
-        analysis = run.get(Analysis)
-        if analysis and analysis.fit.verdict == "decelerates" and low <= analysis.fit.t_d <= high:
-            ax.axvline(analysis.fit.t_d, 0, 0.055, color=look.colour, linewidth=2.2, linestyle="-", zorder=4)
-
-
-def alt(report: Report) -> str:
-    """Alt text."""
-    about = " ".join(
-        f"{label}: {words.harm(findings.last)} {words.first_to_last(findings.found)}".strip()
-        for label, findings in _measured(report)
-    )
-    return f"D, M, R and the harmful share of each pair of checkpoints against step. {about}"
+alt = with_sentences("D, M, R and the harmful share of each pair of checkpoints against step.", sentences)
 
 
 def numbers(report: Report) -> list[dict[str, Any]]:

@@ -1,16 +1,13 @@
 """Section: one measurement of interference by itself, as a script makes it from any signed changes."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zerosum.interference import Interference
 from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.report import Report
 from zerosum.show.table import Column, Table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 TITLE = "Interference of signed changes"
 PLACE = 31
@@ -48,7 +45,7 @@ def tables(report: Report) -> Iterator[Table]:
         yield Table("", "Interference", columns, rows)
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """D with its interval, its values by chance, and the harmful share, on one axis from 0 to 1."""
     ((_, measured),) = report.each(Interference)
     names = ("D", "null", "null_unit", "harmful_share")

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -15,12 +15,8 @@ from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.names import printable
 from zerosum.show.report import Report
-from zerosum.show.sections._details_of_a_fit import is_on_page_of_fits
+from zerosum.show.sections._single_run import is_on_page_of_fits
 from zerosum.show.table import Column, Table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "What the laws leave"
 PLACE = 14
@@ -99,11 +95,11 @@ def best_other_law(fit: Fit) -> ModelRow | None:
     return min(others, key=lambda law: law.criterion, default=None)
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """One panel for each curve."""
     with d.style():
         drawn = list(_drawn(report))
-        looks = dict(zip(report.labels, d.run_styles(report.sizes), strict=True))
+        looks = d.looks_of(report)
         fig, axes = d.multiples(len(report.each(Analysis)), layout, height=2.0, share=False)
         for ax, (label, left), head in zip(axes, drawn, d.titles([name for name, _ in drawn], layout), strict=True):
             ax.set_title(head)
@@ -122,7 +118,7 @@ def _drawn(report: Report) -> Iterator[tuple[str, Residuals | None]]:
         yield label, residuals(analysis.fit)
 
 
-def _panel(ax: "Axes", left: Residuals, colour: str, most: int) -> None:
+def _panel(ax: "d.Axes", left: Residuals, colour: str, most: int) -> None:
     ax.axhline(0, color=d.MUTED, linewidth=0.8, zorder=1)
     ax.plot(left.step, 100 * left.one_break, ".", color=colour, markersize=3.5, zorder=3)
     if left.law:

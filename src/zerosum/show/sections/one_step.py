@@ -1,20 +1,15 @@
 """Destructive interference D and movement M over single optimizer steps, on held-out text and on the step's batch."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from zerosum.deceleration import Analysis
-from zerosum.interference.labelled import StoreFindings
 from zerosum.show import changes
 from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.names import printable
 from zerosum.show.report import Report
+from zerosum.show.section import with_sentences
 from zerosum.show.table import Column, Table, Value
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Single optimizer steps"
 PLACE = 34
@@ -73,18 +68,18 @@ def tables(report: Report) -> Iterator[Table]:
     )
     rows: tuple[tuple[Value, ...], ...] = tuple(
         (
-            *(label, start, kind.words.split(", ")[1], found.N),
-            *(found.estimate(name) for name in ("D", "M", "delta_L")),
-            *(found.null, found.null_unit),
+            *(label, start, kind.words.split(", ")[1], change.N),
+            *(change.estimate(name) for name in ("D", "M", "delta_L")),
+            *(change.null, change.null_unit),
         )
         for kind in changes.ONE_STEP
         for label, measured in changes.of_report(report, kind)
-        for start, _, found in measured
+        for start, _, change in measured
     )
     yield Table("", "Every optimizer step that was measured", columns, rows)
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """D above and M below, one column for each kind of step."""
     kinds = _kinds(report)
     with d.style():
@@ -101,24 +96,23 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
         looks = [look for label, look in d.looks_of(report).items() if label in shown]
         handles = d.run_handles(looks) if len(looks) > 1 else []
         handles += d.null_handles("text")
-        if _breaks(report):
+        if changes.breaks(report):
             handles.append(d.entry("t_d, where the loss bends", marker="|", markersize=8, markeredgewidth=2.2))
         d.legend_below(fig, handles, layout)
     return fig
 
 
-def _panel(ax: "Axes", report: Report, kind: changes.Change, quantity: str) -> None:
+def _panel(ax: "d.Axes", report: Report, kind: changes.Change, quantity: str) -> None:
     ax.set_title(changes.titled(report, kind))
-    looks, breaks = d.looks_of(report), _breaks(report)
+    looks = d.looks_of(report)
     values: list[float] = []
     steps: list[float] = []
     for label, rows in changes.of_report(report, kind):
         at = [float(start) for start, _, _ in rows]
         steps += at
-        values += d.series(ax, at, [found for *_, found in rows], looks[label], quantity)
-        if label in breaks:
-            ax.axvline(breaks[label], 0, 0.055, color=looks[label].colour, linewidth=2.2, linestyle="-", zorder=4)
+        values += d.series(ax, at, [change for *_, change in rows], looks[label], quantity)
     d.log_axis(ax, "x", steps, pad=1.25)
+    d.mark_breaks(ax, changes.breaks(report), looks)
     ax.set_xlabel("step t")
     if quantity == "D":
         ax.set_ylim(-0.02, 1.04)
@@ -128,25 +122,15 @@ def _panel(ax: "Axes", report: Report, kind: changes.Change, quantity: str) -> N
         ax.set_ylabel("movement M (nats per token)")
 
 
-def _breaks(report: Report) -> dict[str, float]:
-    """t_d of the runs that decelerate, by label; of those alone that have a store."""
-    stores = {label for label, _ in report.each(StoreFindings)}
-    fits = ((label, analysis.fit) for label, analysis in report.each(Analysis))
-    return {label: fit.t_d for label, fit in fits if label in stores and fit.verdict == "decelerates"}
-
-
-def alt(report: Report) -> str:
-    """What the figure shows, in words."""
-    said = " ".join(sentences(report)) or "Of each run only one of the two was measured."
-    return f"Destructive interference D and movement M of single optimizer steps, against step. {said}"
+alt = with_sentences("Destructive interference D and movement M of single optimizer steps, against step.", sentences)
 
 
 def numbers(report: Report) -> list[dict[str, Any]]:
     """One row for each run, kind of change and step, with N, nulls and intervals."""
     return [
         {"run": label, "change": kind.key, "split": kind.split, "from_step": start, "to_step": end}
-        | changes.as_row(found)
+        | d.interference_columns(change)
         for kind in changes.ONE_STEP
         for label, rows in changes.of_report(report, kind)
-        for start, end, found in rows
+        for start, end, change in rows
     ]

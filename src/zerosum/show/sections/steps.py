@@ -1,19 +1,13 @@
 """Real optimizer steps from one checkpoint: what they do to the tokens of their batch and to held-out tokens."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from zerosum.estimate import Estimate
 from zerosum.interference.labelled import SPLITS, CheckpointSteps, Split
 from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.report import Report
-from zerosum.show.table import Column, Medium, Table, Text, Value
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
+from zerosum.show.table import PEOPLE, Column, Table, Text, Value, with_ends
 
 TITLE = "Real optimizer steps from a checkpoint"
 PLACE = 35
@@ -38,17 +32,16 @@ FORMULAS = {
 }
 NUMBERS = ("D", "M", "delta_L", "harmful_share")
 MEANS = (*NUMBERS, "R", "null", "null_unit", "excess")
-PAGES: tuple[Medium, ...] = ("terminal", "page", "latex")
 Row = dict[str, Any]
 COLUMNS = (
-    Column("tokens", on=PAGES),
-    Column("D", form=n.D, on=PAGES),
-    Column("chance", on=PAGES),
-    Column("excess", form=n.D, on=PAGES),
-    Column("M", unit="nats", form=n.M, on=PAGES),
-    Column("delta_L", "ΔL", "nats", n.DELTA_L, on=PAGES, tex=r"$\Delta L$"),
-    Column("harmful_share", "worse", "%", n.PERCENT, on=PAGES),
-    Column("N", on=PAGES),
+    Column("tokens", on=PEOPLE),
+    Column("D", form=n.D, on=PEOPLE),
+    Column("chance", on=PEOPLE),
+    Column("excess", form=n.D, on=PEOPLE),
+    Column("M", unit="nats", form=n.M, on=PEOPLE),
+    Column("delta_L", "ΔL", "nats", n.DELTA_L, on=PEOPLE, tex=r"$\Delta L$"),
+    Column("harmful_share", "worse", "%", n.PERCENT, on=PEOPLE),
+    Column("N", on=PEOPLE),
 )
 
 
@@ -171,13 +164,13 @@ def _brackets(steps: CheckpointSteps) -> str:
 def _batches(steps: CheckpointSteps) -> Table:
     """Both kinds of tokens side by side, one row for each batch."""
     heads = [
-        Column("batch", on=PAGES),
-        Column("loss", unit="nats", form=n.Form("loss", digits=4, places=4), on=PAGES),
-        Column("grad_norm", "gradient", "norm", on=PAGES),
+        Column("batch", on=PEOPLE),
+        Column("loss", unit="nats", form=n.Form("loss", digits=4, places=4), on=PEOPLE),
+        Column("grad_norm", "gradient", "norm", on=PEOPLE),
     ]
     for split in SPLITS:
         unit = "batch" if split == "batch" else "held-out"
-        heads += [Column("D", "D", unit, n.Form("D", places=3), on=PAGES), Column("delta_L", "ΔL", unit, on=PAGES)]
+        heads += [Column("D", "D", unit, n.Form("D", places=3), on=PEOPLE), Column("delta_L", "ΔL", unit, on=PEOPLE)]
     rows = []
     for number, batch in enumerate(steps.batches):
         row: list[Value] = [str(number), batch.changes["batch"].loss, batch.grad_norm]
@@ -192,16 +185,11 @@ def _mean_columns(steps: CheckpointSteps, split: Split) -> Row:
     row: Row = {"split": split, "n_batches": len(steps.batches)}
     row |= {"N_least": min(steps.N(split)), "N_most": max(steps.N(split))}
     for name in MEANS:
-        row |= _columns(name, steps.estimate(name, split))
+        row |= with_ends(name, steps.estimate(name, split))
     return row
 
 
-def _columns(name: str, estimate: Estimate) -> Row:
-    low, high = estimate.interval or (None, None)
-    return {name: estimate.value, f"{name}_low": low, f"{name}_high": high}
-
-
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """D of each batch beside what it would be by chance: on the batch itself, and on held-out tokens."""
     steps = _measured(report)
     with d.style():
@@ -213,19 +201,19 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
     return fig
 
 
-def _panel(ax: "Axes", steps: CheckpointSteps, split: Split, colour: str) -> None:
+def _panel(ax: "d.Axes", steps: CheckpointSteps, split: Split, colour: str) -> None:
     numbers = range(len(steps.batches))
     measured = [batch.changes[split].measured for batch in steps.batches]
     mean = steps.mean("D", split)
     ax.axhline(mean.value, color=colour, linewidth=1, alpha=0.6)
     if mean.interval:
         ax.axhspan(*mean.interval, color=colour, alpha=0.12, linewidth=0)
-    for number, one in zip(numbers, measured, strict=True):
-        if one.interval:
-            ax.plot([number, number], one.interval.D, color=colour, zorder=2)
-    ax.plot(numbers, [one.D for one in measured], "o", color=colour, zorder=3)
-    ax.plot(numbers, [one.null for one in measured], ".", color=d.MUTED, zorder=2)
-    ax.plot(numbers, [one.null_unit for one in measured], "_", color=d.MUTED, markersize=10, zorder=2)
+    for number, batch in zip(numbers, measured, strict=True):
+        if batch.interval:
+            ax.plot([number, number], batch.interval.D, color=colour, zorder=2)
+    ax.plot(numbers, [batch.D for batch in measured], "o", color=colour, zorder=3)
+    ax.plot(numbers, [batch.null for batch in measured], ".", color=d.MUTED, zorder=2)
+    ax.plot(numbers, [batch.null_unit for batch in measured], "_", color=d.MUTED, markersize=10, zorder=2)
     ax.set_xticks(list(numbers)[:: 1 + len(measured) // 12])
     ax.set_xlim(-0.6, len(measured) - 0.4)
     ax.set_title(f"{NAMES[split]} (N = {_counts(steps.N(split))})")
@@ -233,7 +221,7 @@ def _panel(ax: "Axes", steps: CheckpointSteps, split: Split, colour: str) -> Non
     ax.set_ylabel("destructive interference D")
 
 
-def _legend(steps: CheckpointSteps) -> "list[Line2D]":
+def _legend(steps: CheckpointSteps) -> "list[d.Line2D]":
     unit = " or ".join(steps.units)
     return [
         d.entry("D of one step", marker="o"),

@@ -6,6 +6,7 @@ from zerosum.interference.labelled import CheckpointLoss, StoreLosses
 from zerosum.show import numbers as n
 from zerosum.show.names import printable
 from zerosum.show.report import Report
+from zerosum.show.sections._single_run import spread_evenly
 from zerosum.show.table import Column, Table, Text, Value
 
 TITLE = "Mean losses on the measured text"
@@ -35,13 +36,12 @@ def _last(label: str, losses: StoreLosses) -> str:
 def answer(report: Report) -> Iterator[Table | str]:
     """Checkpoints, evenly spread from the first to the last; problems and gaps."""
     for _, losses in report.each(StoreLosses):
-        yield _table(_spread(losses.checkpoints), "", Column("loss", "mean loss", "nats per token", on=("terminal",)))
+        yield _table(
+            spread_evenly(losses.checkpoints, ANSWERED),
+            "",
+            Column("loss", "mean loss", "nats per token", on=("terminal",)),
+        )
         yield from _warnings(losses)
-
-
-def _spread(checkpoints: tuple[CheckpointLoss, ...]) -> list[CheckpointLoss]:
-    last = len(checkpoints) - 1
-    return [checkpoints[k] for k in sorted({round(k * last / (ANSWERED - 1)) for k in range(ANSWERED)})]
 
 
 def _warnings(losses: StoreLosses) -> Iterator[str]:

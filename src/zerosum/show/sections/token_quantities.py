@@ -1,7 +1,7 @@
 """The other numbers per token of a store (`zerosum losses --also`): the mean of each over training."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zerosum.interference.labelled import QuantityOverTraining, StoreFindings, StoreLosses
 from zerosum.show import drawing as d
@@ -9,10 +9,6 @@ from zerosum.show import numbers as n
 from zerosum.show.names import printable
 from zerosum.show.report import Report
 from zerosum.show.table import Column, Table, Value
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Other numbers per token"
 PLACE = 29
@@ -29,8 +25,8 @@ def absent(report: Report) -> str | None:
 
 def _measured(report: Report) -> list[tuple[str, QuantityOverTraining]]:
     """Label of the run and record, run by run."""
-    found = [(label, record) for label, findings in report.each(StoreFindings) for record in findings.quantities]
-    return found or [(label, record) for label, losses in report.each(StoreLosses) for record in losses.quantities]
+    measured = [(label, record) for label, findings in report.each(StoreFindings) for record in findings.quantities]
+    return measured or [(label, record) for label, losses in report.each(StoreLosses) for record in losses.quantities]
 
 
 def _names(report: Report) -> list[str]:
@@ -71,27 +67,22 @@ def tables(report: Report) -> Iterator[Table]:
     yield Table("quantities", "Means over tokens at every checkpoint", columns, tuple(rows))
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """One panel for each number, one curve for each run."""
     names = _names(report)
     with d.style():
-        looks = d.run_styles([run.name for run in report.runs])
-        look_of = dict(zip(report.labels, looks, strict=True))
+        looks = d.looks_of(report)
         fig, axes = d.panels(len(names), layout, height=2.8, columns=2)
         for ax, name in zip(axes, names, strict=True):
-            records = [(look_of[label], record) for label, record in _measured(report) if record.name == name]
+            records = [(looks[label], record) for label, record in _measured(report) if record.name == name]
             _panel(ax, records)
-        d.legend_below(fig, d.run_handles(looks), layout)
+        d.legend_below(fig, d.run_handles(list(looks.values())), layout)
     return fig
 
 
-def _panel(ax: "Axes", records: "list[tuple[d.RunStyle, QuantityOverTraining]]") -> None:
+def _panel(ax: "d.Axes", records: "list[tuple[d.RunStyle, QuantityOverTraining]]") -> None:
     for look, record in records:
-        values = [mean.value for mean in record.means]
-        ends = [mean.interval or (float("nan"), float("nan")) for mean in record.means]
-        low, high = zip(*ends, strict=True)
-        ax.fill_between(record.steps, low, high, color=look.colour, alpha=0.2 * look.strength, linewidth=0)
-        ax.plot(record.steps, values, color=look.colour, marker=look.marker, linestyle=look.line, alpha=look.strength)
+        d.with_band(ax, record.steps, record.means, look)
     d.log_axis(ax, "x", [float(step) for _, record in records for step in record.steps], pad=1.25)
     ax.set_title(printable(records[0][1].meaning, 60))
     ax.set_xlabel("step")

@@ -1,7 +1,7 @@
 """Section: whether the cancelling happens between the groups or inside them, over the training of one run."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zerosum.show import drawing as d
 from zerosum.show import numbers as n
@@ -9,9 +9,6 @@ from zerosum.show.report import Report
 from zerosum.show.sections import _interference_words as words
 from zerosum.show.sections._single_run import absent_of_several, findings_of
 from zerosum.show.table import Column, Table, Text
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 TITLE = "Between groups or inside them"
 PLACE = 40
@@ -51,7 +48,7 @@ def tables(report: Report) -> Iterator[Table]:
     yield Table("", f"Where it cancels, steps {words.steps(findings.last)} (no intervals)", columns, tuple(rows))
 
 
-def plot(report: Report, layout: "d.Layout" = "wide") -> "Figure":
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """One panel for each way to split the tokens."""
     groupings = findings_of(report).groups
     with d.style():
