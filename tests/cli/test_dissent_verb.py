@@ -116,7 +116,8 @@ def test_what_was_measured_holds_by_content(call, run, tmp_path, monkeypatch):
 def test_files(call, run, tmp_path, blank_figures):
     code, out, said = call("dissent", run, "--data", run / "ids.npy", "--out", tmp_path / "out", "--json")
     assert code == 0, said
-    assert json.loads((tmp_path / "out" / "dissent.json").read_text()) == one_document(out)
+    page = {"report": str(tmp_path / "out" / "dissent.html")}
+    assert json.loads((tmp_path / "out" / "dissent.json").read_text()) | page == one_document(out)
     for name in ("parameters", "layers"):
         rows = list(csv.DictReader((tmp_path / "out" / f"{name}.csv").open()))
         expected = [one["dissent"] for checkpoint in one_document(out)["checkpoints"] for one in checkpoint[name]]

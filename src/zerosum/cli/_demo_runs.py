@@ -1,13 +1,11 @@
 """The runs of `zerosum demo`: each is trained and measured in a process of its own; then all are one report."""
 
-import platform
 import re
-import sys
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zerosum.cli.output import made_with
 from zerosum.comparison import AcrossSeeds, OneSeed, across_seeds
 from zerosum.deceleration import Analysis
 from zerosum.interference.labelled import StoreFindings
@@ -133,13 +131,10 @@ def _one_seed(run: Run) -> OneSeed:
 
 def _provenance(recipes: "list[Recipe]") -> dict[str, Any]:
     held_out = _held_out(recipes[0])
-    return {
-        "command": " ".join(["zerosum", *sys.argv[1:]]),
+    return made_with(("zerosum", "numpy", *NEEDS)) | {
         "seeds": sorted({recipe.seed for recipe in recipes}),
         "text": "source code of Python's standard library, one token per byte; held-out files are never trained on",
         "threads": recipes[0].threads,
-        "machine": platform.platform(),
-        "versions": {"python": platform.python_version(), **{p: version(p) for p in ("zerosum", "numpy", *NEEDS)}},
         "held_out": {
             "tokens": int(held_out.predicted.sum()),
             "sequences": len(held_out.ids),
@@ -178,5 +173,7 @@ def _run_document(run: Run) -> dict[str, Any]:
             for pair in findings.found.pairs
         ],
         "unpaired": list(findings.found.unpaired),
-        "one_step": [{"step": one.step, "split": one.split, **one.measured.to_json()} for one in findings.one_steps],
+        "one_step": [
+            {"step": step.step, "split": step.split, **step.measured.to_json()} for step in findings.one_steps
+        ],
     }

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zerosum.cli.options import Details, Fitting, Reading, expand_option_groups
-from zerosum.cli.output import Out, curves_report, make_folder, read_from, say_written, write_report
+from zerosum.cli.options import Fitting, Reading, expand_option_groups
+from zerosum.cli.output import Answer, curves_report, make_folder, read_from
 from zerosum.cli.progress import following
-from zerosum.cli.sources import EXIT_CODES, AsJson, Failure, as_document, each, finish, print_json
+from zerosum.cli.sources import EXIT_CODES, Failure, as_document, each, finish
 from zerosum.errors import InputError
 
 if TYPE_CHECKING:
@@ -85,9 +85,7 @@ def compare(
     ] = AxisChoice.STEPS,
     fitting: Fitting,
     read: Reading,
-    details: Details = False,
-    out: Out = None,
-    as_json: AsJson = False,
+    answer: Answer,
 ) -> None:
     """Say how the loss that B reached differs from that of A, and how this splits into L_d, t_d and r_d.
 
@@ -95,9 +93,8 @@ def compare(
     """
     if len(sources) < 2:
         raise InputError(f"{sources[0]}: one log cannot be compared. Give two or more: zerosum compare A B")
-    if out is not None:
-        make_folder(out)
-    analyse = fitting.analyse if out is not None else fitting.fit_alone
+    make_folder(answer.out)
+    analyse = fitting.analyse if answer.out is not None else fitting.fit_alone
     with following(sources, "fitting") as given:
         jobs = ((source, (label(place), source)) for place, source in enumerate(given))
         done, failed = each(jobs, lambda job: FittedRun(*job, analyse(_on_axis(read(job[1]), axis))))
@@ -105,27 +102,20 @@ def compare(
     pairs, unlike = _pairs(runs, axis, fitting.level)
     failed += unlike
     runs = runs if pairs else []
-    report = _report(runs, pairs)
-    page, unwritten = write_report(
-        out if pairs else None,
-        report,
+    unwritten = answer.give(
+        _report(runs, pairs) if pairs else None,
+        "comparisons",
+        [pair.to_json() for pair in pairs],
+        failed,
         _documents(runs, pairs, failed),
-        read_from(sources, [run.analysis for run in runs]),
+        sources=read_from(sources, [run.analysis for run in runs]),
+        curves=[run.to_json() for run in runs],
     )
-    failed += unwritten
-    if as_json:
-        comparisons = [pair.to_json() for pair in pairs]
-        print_json("comparisons", comparisons, failed, page, curves=[run.to_json() for run in runs])
-    elif pairs:
-        from zerosum.show import terminal
-
-        terminal.show(report, details)
-        say_written(page)
-    finish(failed, len(sources) if pairs and not unwritten else 0)
+    finish(failed + unwritten, len(sources) if pairs and not unwritten else 0)
 
 
 def label(place: int) -> str:
-    """What a run is called in sentences: its own name may be long, or that of another run too.
+    """Short label of a run for sentences: names may be long, or shared by two runs.
 
     >>> label(0), label(26)
     ('A', 'run 27')

@@ -77,7 +77,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def file_names(names: Sequence[str]) -> list[str]:
-    """Names that are safe in any folder and differ from each other, also where upper case is lower case.
+    """File names that are valid and distinct on every file system, also one that ignores case.
 
     >>> file_names(["../a b", "A-B", ".."])
     ['a-b', 'A-B-2', 'curve']

@@ -88,16 +88,18 @@ def _is_new(folder: Path, settings: dict[str, Any]) -> bool:
             )
         return True
     try:
-        found = json.loads(marker.read_text(encoding="utf-8"))
+        previous = json.loads(marker.read_text(encoding="utf-8"))
     except ValueError:
-        found = None
-    if not (isinstance(found, dict) and found.keys() == settings.keys()):
+        previous = None
+    if not (isinstance(previous, dict) and previous.keys() == settings.keys()):
         raise InputError(
             f"{marker}: cannot be read. Write into it what this demo was begun with (for this command "
             f"{json.dumps(settings)}) and start again: its runs are kept."
         )
-    if found != settings:
-        raise InputError(f"{folder}: holds a demo of other settings ({found}, not {settings}). Choose another --out.")
+    if previous != settings:
+        raise InputError(
+            f"{folder}: holds a demo of other settings ({previous}, not {settings}). Choose another --out."
+        )
     return False
 
 

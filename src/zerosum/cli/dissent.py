@@ -7,14 +7,14 @@ import typer
 
 from zerosum.cli.data_options import Data
 from zerosum.cli.model_options import MAIN, CheckpointOrRun, Device, TokensPerBatch, batch_tokens, run_of, usable_device
-from zerosum.cli.options import Details, expand_option_groups
-from zerosum.cli.output import made_with, make_folder, say_written, write_report
+from zerosum.cli.options import expand_option_groups
+from zerosum.cli.output import Answer, make_folder, run_report
 from zerosum.cli.progress import progress
-from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
+from zerosum.cli.sources import Failure, each, finish
 
 if TYPE_CHECKING:
     from zerosum.checkpoints import Run
-    from zerosum.dissent import Dissent, DissentOverTraining
+    from zerosum.dissent import Dissent
 
 GROUP = "measure"
 
@@ -24,15 +24,10 @@ def dissent(
     checkpoint: CheckpointOrRun,
     *,
     data: Data,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder for a page, dissent.json, tables as CSV and LaTeX, and figures."),
-    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     device: Device = "auto",
     tokens_per_batch: TokensPerBatch = "auto",
-    details: Details = False,
-    as_json: AsJson = False,
+    answer: Answer,
 ) -> None:
     """Say how far the two forces of the cross-entropy gradient oppose each other: gradient dissent.
 
@@ -41,9 +36,10 @@ def dissent(
     layer below. 1 is total dissent. Of all tokens together it is 1 wherever their mean loss is stationary (unless
     embedding and head are one matrix), so the loss always stands beside it.
     """
+    from zerosum.dissent import over_training
+
     size, place = batch_tokens(tokens_per_batch), usable_device(device)
-    if out is not None:
-        make_folder(out)
+    make_folder(answer.out)
     broken: list[Failure] = []
     runs, failed = each([(checkpoint, checkpoint)], lambda source: run_of([source], broken))
     failed += broken
@@ -52,7 +48,18 @@ def dissent(
         records, unmeasured = _measured(run, data, seed, size, place)
         failed += unmeasured
     if MAIN:
-        failed = _show(checkpoint, records, failed, out, details, as_json)
+        over = over_training(Path(checkpoint).absolute().name, records)
+        document = over.to_json() if over else {"checkpoints": [], "first_reached": []}
+        errors = [{"source": failure.source, "message": failure.message} for failure in failed]
+        failed += answer.give(
+            run_report(checkpoint, over) if over else None,
+            "checkpoints",
+            document["checkpoints"],
+            failed,
+            {"dissent.json": document | {"errors": errors}},
+            page="dissent.html",
+            first_reached=document["first_reached"],
+        )
     finish(failed, len(broken) + len(runs[0][1].checkpoints) if runs else 1)
 
 
@@ -74,33 +81,3 @@ def _measured(run: "Run", data: Data, seed: int, size: Any, device: str) -> "tup
         jobs = ((checkpoint.name, checkpoint) for checkpoint in measurement.in_turn())
         records, failed = each(jobs, measurement.measure)
     return sorted((record for _, record in records), key=lambda record: record.step or 0), failed
-
-
-def _show(
-    source: str, records: "list[Dissent]", failed: list[Failure], out: Path | None, details: bool, as_json: bool
-) -> list[Failure]:
-    """Write and print the answer; return what failed, the writing included."""
-    from zerosum.dissent import over_training
-
-    over = over_training(Path(source).absolute().name, records)
-    if over is not None:
-        report = _report(over)
-        errors = [{"source": failure.source, "message": failure.message} for failure in failed]
-        files = {"dissent.json": over.to_json() | {"errors": errors}}
-        page, unwritten = write_report(out, report, files, page="dissent.html")
-        failed = [*failed, *unwritten]
-    if as_json:
-        document = over.to_json() if over else {"checkpoints": [], "first_reached": []}
-        print_json("checkpoints", document["checkpoints"], failed, first_reached=document["first_reached"])
-    elif over is not None:
-        from zerosum.show import terminal
-
-        terminal.show(report, details)
-        say_written(page)
-    return failed
-
-
-def _report(over: "DissentOverTraining") -> Any:
-    from zerosum.show.report import Report, Run
-
-    return Report(over.name, (Run(over.name, (over,)),), provenance=made_with())

@@ -1,6 +1,5 @@
 """`zerosum gradients`: how far the gradients of single tokens oppose each other, and what that does to an update."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -19,10 +18,10 @@ from zerosum.cli.model_options import (
     run_of,
     usable_device,
 )
-from zerosum.cli.options import Details, expand_option_groups
-from zerosum.cli.output import made_with, make_folder, say_written, write_report
+from zerosum.cli.options import expand_option_groups
+from zerosum.cli.output import Answer, make_folder, run_report
 from zerosum.cli.progress import progress
-from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
+from zerosum.cli.sources import Failure, each, finish
 from zerosum.cli.step_options import Stepping
 from zerosum.errors import InputError
 
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from zerosum.cli.progress import Show
     from zerosum.gradients import GradientInterference
     from zerosum.gradients.run import Progress, UpdateOf
-    from zerosum.show.report import Report
     from zerosum.tokens import TokenSequences
 
 
@@ -74,18 +72,13 @@ def gradients(
         Path | None,
         typer.Option(help="Folder of the store. Without it zerosum/gradients.zarr in the run directory."),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder for gradients.json, tables as CSV, and figures."),
-    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample, the training batch and the bootstrap.")] = 0,
     device: Device = "auto",
     dtype: Annotated[
         str, typer.Option(metavar="[float32|bfloat16]", help="Of the passes; bfloat16 says what it costs.")
     ] = "float32",
     tokens_per_batch: TokensPerBatch = "auto",
-    details: Details = False,
-    as_json: AsJson = False,
+    answer: Answer,
 ) -> None:
     """Say how far the gradients of single tokens oppose each other, coordinate by coordinate and layer by layer.
 
@@ -93,6 +86,7 @@ def gradients(
     much tokens agree in it, C_ug how much coordinates do, and D_first_order = 1 - C_g C_uG / C_ug what cancels of all
     loss changes to first order. D of different numbers of tokens N are not comparable.
     """
+    from zerosum.gradients import GradientsOverTraining
     from zerosum.gradients.run import Choice, RunMeasurement, SameTokens
     from zerosum.runs import RunDirectory
     from zerosum.training.run_folder import writing
@@ -100,8 +94,7 @@ def gradients(
     size, place = batch_tokens(tokens_per_batch), usable_device(device)
     choice = Choice(method.value, sample, seed, budget, size, dtype=dtype_named(dtype, ("float32", "bfloat16")))
     update = _update(after, train, data, stepping, choice, place)
-    if out is not None:
-        make_folder(out)
+    make_folder(answer.out)
     broken: list[Failure] = []
     runs, failed = each([(checkpoint, checkpoint)], lambda source: _opened(source, after, broken))
     failed += broken
@@ -114,7 +107,17 @@ def gradients(
             measured, unmeasured = each(measuring.checkpoints(), measuring.measure)
         records, failed = [record for _, record in measured], [*failed, *unmeasured]
     if MAIN:
-        failed = _show(checkpoint, records, failed, out, details, as_json)
+        records.sort(key=lambda record: record.step or 0)
+        documents = [record.to_json() for record in records]
+        name = Path(checkpoint).absolute().name
+        failed += answer.give(
+            run_report(checkpoint, GradientsOverTraining(name, tuple(records))) if records else None,
+            "checkpoints",
+            documents,
+            failed,
+            {"gradients.json": {"checkpoints": documents}},
+            page="gradients.html",
+        )
     finish(failed, len(broken) + len(runs[0][1].checkpoints) if runs else 0)
 
 
@@ -162,37 +165,3 @@ def _opened(source: str, after: str | None, broken: list[Failure]) -> "Run":
     if number > 1 and after is not None:
         raise InputError(f"{source}: {number} checkpoints. Give one of them with --after, or use --train.")
     return run
-
-
-def _show(
-    source: str,
-    records: "Sequence[GradientInterference]",
-    failed: list[Failure],
-    out: Path | None,
-    details: bool,
-    as_json: bool,
-) -> list[Failure]:
-    """Write and print what was measured; returns what failed, a folder that cannot be written among it."""
-    documents = [record.to_json() for record in sorted(records, key=lambda record: record.step or 0)]
-    if records:
-        report = _report(source, records)
-        files = {"gradients.json": {"checkpoints": documents}}
-        page, unwritten = write_report(out, report, files, page="gradients.html")
-        failed = [*failed, *unwritten]
-    if as_json:
-        print_json("checkpoints", documents, failed)
-    elif records:
-        from zerosum.show import terminal
-
-        terminal.show(report, details)
-        say_written(page)
-    return failed
-
-
-def _report(source: str, records: "Sequence[GradientInterference]") -> "Report":
-    from zerosum.gradients import GradientsOverTraining
-    from zerosum.show.report import Report, Run
-
-    name = Path(source).absolute().name
-    run = Run(name, (GradientsOverTraining(name, tuple(records)),))
-    return Report(name, (run,), provenance=made_with())

@@ -100,8 +100,7 @@ def interference(
     D is the share of all movement that cancels. It grows with the number of tokens N by chance alone, so it stands
     beside N and what chance would give, and D of different N are not compared.
     """
-    if out is not None:
-        make_folder(out)  # before the work, which would be lost with it
+    make_folder(out)
     first: dict[str, xr.Dataset] = {}
 
     def measured(source: str) -> "StoreInterference":

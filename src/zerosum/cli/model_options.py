@@ -67,6 +67,6 @@ def dtype_named(text: str, known: Sequence[str] = DTYPES) -> str:
     """The precision that is meant, for a command line. known: those that the verb can use."""
     name = SHORT.get(text.lower(), text.lower())
     if name not in known:
-        short = [one for one, meant in SHORT.items() if meant in known]
+        short = [name for name, meant in SHORT.items() if meant in known]
         raise InputError(f"--dtype {text}: not a precision. Choose one of {', '.join([*known, *short])}.")
     return name

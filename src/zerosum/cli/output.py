@@ -4,14 +4,16 @@ import platform
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zerosum.cli.options import Details
 from zerosum.cli.progress import busy
-from zerosum.cli.sources import Failure, each
+from zerosum.cli.sources import AsJson, Failure, each, print_json
 from zerosum.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,8 +30,13 @@ Out = Annotated[
 PACKAGES = ("zerosum", "numpy", "scipy")
 
 
-def make_folder(out: Path) -> None:
-    """Make the folder, or say why that is not possible."""
+def make_folder(out: Path | None) -> None:
+    """Make the folder of --out, if it was given. Call this before the work, which would be lost without a folder.
+
+    Raises InputError where that is not possible.
+    """
+    if out is None:
+        return
     try:
         out.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
@@ -53,6 +60,49 @@ def curves_report(analyses: "Sequence[Analysis]", comparisons: "Sequence[Compari
     runs = tuple(Run(name, (analysis,)) for name, analysis in zip(names, analyses, strict=True))
     title = names[0] if len(names) == 1 else f"{len(names)} loss curves"
     return Report(title, runs, tuple(comparisons), provenance=made_with())
+
+
+def run_report(source: str, record: Any) -> "Report":
+    """The report on what one verb measured of one run. source: its folder, which names it."""
+    from zerosum.show.report import Report, Run
+
+    name = Path(source).absolute().name
+    return Report(name, (Run(name, (record,)),), provenance=made_with())
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Where the answer of a verb goes: to the terminal, as JSON to stdout, and into a folder."""
+
+    details: Details = False
+    out: Out = None
+    as_json: AsJson = False
+
+    def give(
+        self,
+        report: "Report | None",
+        entry: str,
+        documents: list[dict[str, Any]],
+        failed: list[Failure],
+        files: Mapping[str, Any],
+        page: str = "report.html",
+        sources: Iterable[str] = (),
+        **more: Any,
+    ) -> list[Failure]:
+        """Write the report into the folder, print it or its JSON document; return why it could not be written.
+
+        report: None where nothing was measured. entry, documents, failed, more: of the JSON document, as in
+        `print_json`. files, page, sources: as in `write_report`, where `files` are its documents.
+        """
+        path, unwritten = write_report(self.out, report, files, sources, page) if report else (None, [])
+        if self.as_json:
+            print_json(entry, documents, failed + unwritten, path, **more)
+        elif report:
+            from zerosum.show import terminal
+
+            terminal.show(report, self.details)
+            say_written(path)
+        return unwritten
 
 
 def write_report(
@@ -83,12 +133,12 @@ def _write(out: Path, report: "Report", documents: Mapping[str, Any], sources: I
     return written
 
 
-def made_with() -> dict[str, Any]:
-    """How this call makes what it writes, for the record."""
+def made_with(packages: Sequence[str] = PACKAGES) -> dict[str, Any]:
+    """Provenance of what this call writes: command, machine, and versions of Python and these packages."""
     return {
         "command": shlex.join(["zerosum", *sys.argv[1:]]),
         "machine": platform.platform(),
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
     }
 
 

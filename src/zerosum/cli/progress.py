@@ -63,13 +63,13 @@ def following(sources: Sequence[str], doing: str) -> Iterator[Iterable[str]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(doing, total=len(sources), source="")
 
-        def one_by_one() -> Iterator[str]:
+        def in_turn() -> Iterator[str]:
             for source in sources:
                 bar.update(task, source=printable(source.rstrip("/").rsplit("/", 1)[-1], 40))
                 yield source
                 bar.advance(task)
 
-        yield one_by_one()
+        yield in_turn()
 
 
 @contextmanager

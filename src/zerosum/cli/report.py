@@ -87,8 +87,7 @@ def _reported(source: str, wanted: "Wanted", out: Path | None) -> "tuple[Measure
     from zerosum.runs import read_run
     from zerosum.show import folder as files
 
-    if out is not None:
-        make_folder(out)  # before the work, which would be lost with it
+    make_folder(out)
     measured = read_run(source, wanted, along=following_pairs)
     folder = out or measured.folder
     make_folder(folder)

@@ -45,7 +45,7 @@ class Failure:
 def each(
     given: Iterable[tuple[str, Given]], work: Callable[[Given], Done]
 ) -> tuple[list[tuple[str, Done]], list[Failure]]:
-    """Do `work` on everything given, (source, what to work on), and go on where one of them cannot be used.
+    """Do `work` on every (source, job); a source that cannot be used does not stop the others.
 
     An unexpected error is a bug: its traceback is printed, and the work on the other sources goes on.
     """

@@ -2,22 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zerosum.cli.data_options import Data
 from zerosum.cli.model_options import Device, TokensPerBatch, batch_tokens, usable_device
-from zerosum.cli.options import Details, expand_option_groups
-from zerosum.cli.output import made_with, make_folder, say_written, write_report
+from zerosum.cli.options import expand_option_groups
+from zerosum.cli.output import Answer, make_folder, run_report
 from zerosum.cli.progress import following
-from zerosum.cli.sources import AsJson, each, finish, print_json
+from zerosum.cli.sources import each, finish
 from zerosum.cli.step_options import Stepping
 
 if TYPE_CHECKING:
     from zerosum.interference.labelled import CheckpointSteps
-    from zerosum.show.report import Report
     from zerosum.training.checkpoint_steps import Read
 
 GROUP = "measure"
@@ -44,15 +42,10 @@ def step(
         int | None,
         typer.Option(min=1, metavar="K", help="Steps, each from the checkpoint. Without it up to 8."),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder for a page, steps.json, tables as CSV and LaTeX, and a figure."),
-    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the batches, the bootstrap and the Monte Carlo nulls.")] = 0,
     device: Device = "auto",
     tokens_per_batch: TokensPerBatch = "auto",
-    details: Details = False,
-    as_json: AsJson = False,
+    answer: Answer,
 ) -> None:
     """Take real optimizer steps from a checkpoint, in float32, and say how much of all loss movement cancels.
 
@@ -70,22 +63,17 @@ def step(
     def measured(source: str) -> "CheckpointSteps":
         return measure_steps(source, _reader(train_text), _reader(text), options, _steps_shown)
 
-    if out is not None:
-        make_folder(out)
-    found, failed = each([(checkpoint, checkpoint)], measured)
-    records = [record for _, record in found]
-    if records:
-        report = _report(records[0])
-        files = {"steps.json": {"steps": [records[0].to_json()], "errors": []}}
-        page, unwritten = write_report(out, report, files, page="steps.html")
-        failed = [*failed, *unwritten]
-    if as_json:
-        print_json("steps", [record.to_json() for record in records], failed)
-    elif records:
-        from zerosum.show import terminal
-
-        terminal.show(report, details)
-        say_written(page)
+    make_folder(answer.out)
+    records, failed = each([(checkpoint, checkpoint)], measured)
+    steps = [record.to_json() for _, record in records]
+    failed += answer.give(
+        run_report(records[0][1].source, records[0][1]) if records else None,
+        "steps",
+        steps,
+        failed,
+        {"steps.json": {"steps": steps, "errors": []}},
+        page="steps.html",
+    )
     finish(failed, 1)
 
 
@@ -97,10 +85,3 @@ def _steps_shown(number: int) -> Iterator[str]:
     """Once for each batch; on a terminal a bar says which one it is."""
     with following([f"batch {k} of {number}" for k in range(1, number + 1)], "taking steps") as names:
         yield from names
-
-
-def _report(steps: "CheckpointSteps") -> "Report":
-    from zerosum.show.report import Report, Run
-
-    name = Path(steps.source).absolute().name
-    return Report(name, (Run(name, (steps,)),), provenance=made_with())

@@ -30,7 +30,7 @@ Along = Callable[[Sequence[Pair]], Iterable[Pair]]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What of a run's per-token losses is wanted; see `zerosum.interference.labelled.findings_of`.
+    """Which measurements of a run's per-token losses are wanted; see `zerosum.interference.labelled.findings_of`.
 
     tokenizer: folder or name, where the store names none. groups, heat: whether they are measured at all.
     """
@@ -82,7 +82,7 @@ def read_run(source: str | Path, wanted: Wanted | None = None, *, name: str = ""
     dissent = _dissent(run, missing)
     records = tuple(record for record in (curve, losses, gradients, dissent) if record is not None)
     if not records:
-        causes = (f"{one.what}: {one.why} {one.command}".strip() for one in missing)
+        causes = (f"{gap.what}: {gap.why} {gap.command}".strip() for gap in missing)
         raise InputError(f"{source}: nothing to report. {' '.join(causes)}")
     missing += _others(run)
     gaps = losses.left_out if losses else ()

@@ -14,7 +14,7 @@ FILE = "tokenizer.json"
 
 
 def token_text(path: Path, store: xr.Dataset, asked: str | None = None) -> TokenText | None:
-    """What decodes the tokens of a store: the tokenizer asked for, or one on this machine that belongs to the store.
+    """Decoder of the tokens of a store: the tokenizer asked for, or the store's own if it is on this machine.
 
     path: of the store. asked: a folder, or a name that transformers knows. None where no tokenizer is found.
     Raises InputError for a tokenizer that cannot be loaded.
