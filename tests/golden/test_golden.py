@@ -28,7 +28,7 @@ WITHOUT_TORCH = {
     "interference-by-position": (0, ["interference losses.zarr --by position --pairs consecutive"]),
 }
 WITH_TORCH = {
-    "losses": (0, [f"losses run {DATA} --domain kind"]),
+    "losses": (0, [f"losses run {DATA} --domain kind --also entropy"]),
     "gradients": (0, [f"gradients run {DATA}"]),
     "gradients-after": (0, [f"gradients run/checkpoint-1 {DATA} {LATER}"]),
     "gradients-sampled": (0, [f"gradients run/checkpoint-2 {DATA} --train train.jsonl --method sampled --sample 64"]),

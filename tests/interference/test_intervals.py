@@ -49,6 +49,15 @@ def test_same_seed_same_interval():
     assert interval(sums, seed=7) != interval(sums, seed=8)
 
 
+def test_draws_in_blocks_are_those_of_one_block(monkeypatch):
+    x = np.random.default_rng(1).normal(-0.5, size=(50, 20))
+    together = measure(x, seed=3).interval
+    monkeypatch.setattr("zerosum.interference._bootstrap._BLOCK", 7_000)
+    in_blocks = measure(x, seed=3).interval
+    for name in ("R", "D", "M", "delta_L"):
+        assert getattr(in_blocks, name) == pytest.approx(getattr(together, name), rel=1e-12)
+
+
 def test_D_of_different_N_is_not_compared():
     rng = np.random.default_rng(0)
     small, large = measure(rng.normal(size=(20, 10))), measure(rng.normal(size=(20, 20)))

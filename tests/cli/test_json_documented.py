@@ -1,0 +1,33 @@
+"""Every key in the golden JSON of `zerosum losses` and `zerosum step` is explained in docs/json.md."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTED = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+# Explained once, as `<name>_interval`.
+OF_AN_ESTIMATE = re.compile("(_interval(_level|_method|_reason)?|_N(_of)?|_reason)$")
+
+
+def keys(document: Any) -> Iterator[str]:
+    """All keys of a document, at any depth."""
+    for value in document.values() if isinstance(document, dict) else document:
+        if isinstance(value, dict | list):
+            yield from keys(value)
+    if isinstance(document, dict):
+        yield from document
+
+
+@pytest.mark.parametrize("verb", ["losses", "step"])
+def test_every_key_is_explained(verb: str) -> None:
+    section = DOCUMENTED.partition(f"## `zerosum {verb}`")[2].partition("\n## ")[0]
+    documents = [json.loads(path.read_text("utf-8")) for path in (ROOT / "tests" / "golden").glob(f"{verb}*.json")]
+    names = {OF_AN_ESTIMATE.sub("", key) for document in documents for key in keys(document)}
+    assert documents
+    assert {name for name in names if f"`{name}`" not in section and f'"{name}"' not in section} == set()
+    assert verb != "losses" or "entropy" in names
