@@ -33,8 +33,11 @@ def blank_figures(monkeypatch):
     from zerosum.show.drawing import Drawing
 
     svg, pdf = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>', b"%PDF-"
-    monkeypatch.setattr("zerosum.show.folder.draw", lambda module, report: Drawing(svg, svg, pdf))
-    monkeypatch.setattr("zerosum.show.folder.draw_for_print", lambda module, report: Drawing(svg, svg, pdf, pdf))
+
+    def blank(figure, report, for_print=False):
+        return Drawing(svg, svg, pdf, pdf if for_print else b"")
+
+    monkeypatch.setattr("zerosum.show.folder.draw", blank)
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def draw_nothing() -> None:
     from zerosum.show.drawing import Drawing
 
     svg = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'
-    folder.draw = folder.draw_for_print = lambda module, report: Drawing(svg, svg, b"%PDF-")
+    folder.draw = lambda figure, report, for_print=False: Drawing(svg, svg, b"%PDF-")
 
 
 if __name__ == "__main__":
