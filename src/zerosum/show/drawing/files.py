@@ -1,12 +1,9 @@
 """Figures as SVG for the page and as SVG, PDF and CSV files; the same numbers always give the same bytes."""
 
-import gc
 import io
 import re
 import warnings
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,26 +33,10 @@ def draw(figure: Any, report: Report, for_print: bool = False) -> Drawing:
 
     The PDF is the wide figure; for_print: it fits two columns of a journal, and another PDF one column.
     """
-    with _collector_paused():
-        wide, narrow = (_laid_out(figure.plot(report, layout)) for layout in ("wide", "narrow"))
-        page = _laid_out(figure.plot(report, "print")) if for_print else wide
-        column = _saved(narrow, "pdf") if for_print else b""
-        return Drawing(_saved(wide, "svg"), _saved(narrow, "svg"), _saved(page, "pdf"), column)
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """No garbage collection while a figure is drawn: its many small objects would start it again and again.
-
-    That is a tenth of the time of a report.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
+    wide, narrow = (_laid_out(figure.plot(report, layout)) for layout in ("wide", "narrow"))
+    page = _laid_out(figure.plot(report, "print")) if for_print else wide
+    column = _saved(narrow, "pdf") if for_print else b""
+    return Drawing(_saved(wide, "svg"), _saved(narrow, "svg"), _saved(page, "pdf"), column)
 
 
 def _laid_out(fig: Figure) -> Figure:
