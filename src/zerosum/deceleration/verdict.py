@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from zerosum.deceleration._record import CutoffRow, Reason, VerdictWord
 from zerosum.deceleration.bends import bends_instead, falls_fast_again, structured_misfit
 from zerosum.deceleration.bnsl import BNSL
-from zerosum.deceleration.curve_checks import curve_reasons, loss_rises
+from zerosum.deceleration.curve_checks import REACHES, curve_reasons, loss_rises
 from zerosum.deceleration.local_slopes import largest_turn
 from zerosum.deceleration.observed import Observed
 from zerosum.deceleration.sides import not_measured
@@ -97,7 +97,7 @@ def _not_straight(e: Evidence) -> Reason | None:
     misfit = structured_misfit(line)
     if misfit < MISFIT:
         return None
-    unlogged = None if e.seen.rate_logged else warm_up_instead(e.x, e.y)
+    unlogged = None if e.seen.rate_logged else warm_up_instead(e.x, e.y, e.params)
     better = unlogged or bends_instead(e.x, e.y, e.block, line) or next(_side_not_measured(e), None)
     text = (
         f"a power law misses the curve by {100 * misfit:.2g} % other than by noise, and a break predicts left-out "
@@ -182,9 +182,9 @@ def _side_not_measured(e: Evidence) -> Iterator[Reason]:
 def _bent_by_warm_up(e: Evidence) -> Iterator[Reason]:
     """A warm-up may be the bend: it is looked for where no rate was logged, and known where one was."""
     if not e.seen.rate_logged:
-        yield unlogged_rate(e.x, e.y, faster=e.params.c1 > 0)
-    elif e.seen.warm_up_end > 0 and (reason := warm_up_instead(e.x, e.y, e.seen.warm_up_end)):
-        yield reason
+        yield unlogged_rate(e.x, e.y, e.params)
+    elif 0 < (end := e.seen.warm_up_end) <= REACHES * e.params.t_d:  # a later end blocks by itself
+        yield from filter(None, [warm_up_instead(e.x, e.y, e.params, end)])
 
 
 def _width_at_bound(e: Evidence) -> Iterator[Reason]:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from zerosum.deceleration._record import Reason
+from zerosum.deceleration.bnsl import BNSL
 from zerosum.deceleration.varpro import solve
 
 LONGEST = 3_000.0  # steps; published recipes warm up for 2,000 or fewer, seldom for more
@@ -46,13 +47,19 @@ def best_warm_up(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], end: fl
     return WarmUp(*_best(x, y, near + 1.5 * float(apart) * np.linspace(-1, 1, FINER)))
 
 
-def warm_up_instead(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], end: float = 0.0) -> Reason | None:
+def warm_up_instead(
+    x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], law: BNSL, end: float = 0.0
+) -> Reason | None:
     """The reason that a power law after a warm-up describes the curve as well as a break does, or None.
 
-    end: last step of a logged warm-up; 0: no learning rate was logged.
+    law: the fitted one-break law. end: last step of a logged warm-up; 0: no learning rate was logged.
     """
-    warm_up, broken = best_warm_up(x, y, end), _misfit_of_break(x, y)
-    if warm_up is None or warm_up.rsle > min(AS_GOOD * broken, MOST_MISFIT):
+    warm_up = best_warm_up(x, y, end)
+    if warm_up is None or warm_up.rsle > min(AS_GOOD * _misfit(x, y, law), MOST_MISFIT):
+        return None
+    # The fit may weight its points: the best break is that of every point counted alike, as for the warm-up.
+    broken = float(np.sqrt(solve(x, y, np.ones((1, len(x)))).rss[0] / len(x)))
+    if warm_up.rsle > AS_GOOD * broken:
         return None
     text = (
         f"a power law after a warm-up until step {warm_up.end:.0f} describes the curve as well as a break does (misfit "
@@ -63,21 +70,21 @@ def warm_up_instead(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], end:
     return Reason("rate-not-logged", "blocking", f"{NOT_LOGGED}, and {text}. Log the rate, or name its column")
 
 
-def unlogged_rate(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], *, faster: bool) -> Reason:
-    """What the missing learning rate means for a break. faster: the loss falls faster after it.
+def unlogged_rate(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], law: BNSL) -> Reason:
+    """What the missing learning rate means for the break of a law.
 
     Blocking where a schedule that is common may have made the break; never firmer than with the rate.
     """
-    if faster:
+    if law.c1 > 0:
         text = (
             f"the loss falls faster after the break, as a falling learning rate or the end of a warm-up makes it, and "
             f"{NOT_LOGGED}. Log it, or name its column"
         )
         return Reason("rate-not-logged", "blocking", text)
-    if blocking := warm_up_instead(x, y):
+    if blocking := warm_up_instead(x, y, law):
         return blocking
     warm_up = best_warm_up(x, y)
-    misfit = f" (misfit {100 * warm_up.rsle:.2g}, not {100 * _misfit_of_break(x, y):.2g} %)" if warm_up else ""
+    misfit = f" (misfit {100 * warm_up.rsle:.2g}, not {100 * _misfit(x, y, law):.2g} %)" if warm_up else ""
     text = (
         f"{NOT_LOGGED}, and a warm-up or a decay can bend a curve too; a power law after a warm-up does not describe "
         f"this curve as well as the break{misfit}"
@@ -85,9 +92,9 @@ def unlogged_rate(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], *, fas
     return Reason("rate-not-logged", "note", text)
 
 
-def _misfit_of_break(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> float:
-    """Root mean squared misfit of the law with a break, every point counted alike."""
-    return float(np.sqrt(solve(x, y, np.ones((1, len(x)))).rss[0] / len(x)))
+def _misfit(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], law: BNSL) -> float:
+    """Root mean squared difference of log losses between a law and the points."""
+    return float(np.sqrt(np.mean((law.log_loss(np.exp(x)) - y) ** 2)))
 
 
 def _best(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], ends: Float[np.ndarray, " k"]) -> tuple[float, float]:
