@@ -16,30 +16,33 @@ from zerosum.gradients.parameters import in_D_grad, trainable
 VOCABULARY = 40
 LARGEST = 500_000  # parameters; families whose sizes have other names stay large, and are not tried
 _VALUES = {
-    VOCABULARY: "vocab_size vocab_size_per_layer_input shape_vocab_size pronunciation_vocab_size",
+    VOCABULARY: "vocab_size vocab_size_per_layer_input shape_vocab_size pronunciation_vocab_size unpadded_vocab_size",
     0: "bos_token_id eos_token_id pad_token_id num_kv_shared_layers",
     1: "n_group topk_group first_k_dense_replace n_shared_experts num_expert_groups moe_num_shared_experts",
     2: "num_hidden_layers n_layer num_layers n_layers decoder_layers encoder_layers num_decoder_layers depth "
-    "num_encoder_layers num_key_value_heads num_experts_per_tok topk moe_k top_k moe_topk num_global_key_value_heads "
-    "swa_num_key_value_heads",
+    "num_encoder_layers num_key_value_heads num_experts_per_tok num_experts_per_token topk moe_k top_k moe_topk "
+    "num_global_key_value_heads swa_num_key_value_heads",
     4: "num_attention_heads n_head n_heads num_heads decoder_attention_heads encoder_attention_heads attention_heads "
     "head_dim rotary_dim num_experts num_local_experts n_routed_experts moe_num_experts qk_nope_head_dim v_head_dim "
     "qk_rope_head_dim mamba_n_heads mamba_num_heads linear_num_value_heads linear_num_key_heads linear_key_head_dim "
-    "linear_value_head_dim global_head_dim index_n_heads swa_num_attention_heads",
+    "linear_value_head_dim global_head_dim index_n_heads swa_num_attention_heads "
+    "swa_head_dim zero_expert_num",
     8: "q_lora_rank kv_lora_rank o_lora_rank index_head_dim chunk_size mamba_chunk_size mamba_d_state state_size "
-    "attention_hidden_size mamba_head_dim",
+    "attention_hidden_size mamba_head_dim linear_head_dim ssm_state_size hc_lowrank",
     16: "hidden_size n_embd d_model embed_dim embedding_size word_embed_proj_dim emb_dim dim n_embed "
     "hidden_size_per_layer_input",
     24: "intermediate_size ffn_dim n_inner d_inner ffn_hidden_size dim_ff decoder_ffn_dim encoder_ffn_dim d_ff dff "
     "moe_intermediate_size shared_expert_intermediate_size mlp_hidden_size expert_ffn_hidden_size "
-    "dense_intermediate_size shared_intermediate_size moe_ffn_hidden_size",
-    32: "n_positions max_position_embeddings max_seq_len n_ctx sliding_window",
+    "dense_intermediate_size shared_intermediate_size moe_ffn_hidden_size moe_shared_expert_intermediate_size",
+    32: "n_positions max_position_embeddings max_seq_len n_ctx sliding_window sliding_window_size rel_extent",
 }
 SMALL = {"is_decoder": True} | {name: value for value, names in _VALUES.items() for name in names.split()}
 MLA = {"num_key_value_heads": 4}  # families with qk_rope_head_dim: as many as heads
 OWN: dict[str, dict[str, Any]] = {
     "dots3_note_text": {"num_key_value_heads": 4},
     "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
+    "longcat_flash": {"head_dim": 4},
+    "nemotron_h": {"n_groups": 2},
     "mamba2": {"num_heads": 4, "head_dim": 8, "n_groups": 2},
     "reformer": {"axial_pos_embds": False},
     "xmod": {"default_language": "en_XX"},
