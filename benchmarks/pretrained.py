@@ -73,14 +73,17 @@ def rows_of(ids: np.ndarray, kind: str) -> np.ndarray:
 
 
 def measured(kind: str, model: Any, ids: np.ndarray) -> tuple[str, float, float]:
-    """What was measured how, processor seconds, and the largest relative difference from the plain way."""
+    """What was measured how, processor seconds, and the largest difference from the plain way.
+
+    Of losses relative to each, or in nats where it is below 1; of gradient norms relative."""
     rows = rows_of(ids, kind)
     began = process_time()
     if kind in ("losses", "dissent"):
         losses = zerosum.token_losses(model, rows) if kind == "losses" else measure_dissent(model, rows)
         took = process_time() - began
         found = losses if kind == "losses" else losses.per_token["loss"]
-        return kind, took, float(np.abs(found / _plain_losses(model, rows) - 1).max())
+        plain = _plain_losses(model, rows)
+        return kind, took, float((np.abs(found - plain) / np.maximum(1, plain)).max())
     method = kind.removeprefix("gradients ")
     record = zerosum.gradient_interference(model, rows, method=method, n_sampled=SAMPLED)
     took = process_time() - began

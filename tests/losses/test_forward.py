@@ -103,6 +103,20 @@ def test_options_given_by_position_are_replaced():
     assert logits_of(lambda ids: ids[..., None] + 0.5, ids).ravel().tolist() == [0.5, 1.5, 2.5]
 
 
+def test_a_scripted_model_is_measured():
+    class Bigrams(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embedding, self.head = nn.Embedding(9, 4), nn.Linear(4, 9)
+
+        def forward(self, ids):
+            return self.head(self.embedding(ids))
+
+    model, ids = Bigrams(), np.arange(12).reshape(2, 6) % 9
+    traced = torch.jit.trace(model, torch.as_tensor(ids[:, :-1]))
+    np.testing.assert_allclose(zerosum.token_losses(traced, ids), zerosum.token_losses(model, ids), rtol=1e-6)
+
+
 def test_one_place_decides_on_the_cache():
     chosen = re.compile(r"""use_cache\W{1,3}(True|False)""")
     places = {

@@ -49,7 +49,7 @@ def without_cache(model: Any) -> Iterator[None]:
     hooks = [
         module.register_forward_pre_hook(_no_cache, with_kwargs=True, prepend=True)
         for module in modules
-        if _place_of_option(type(module).forward) is not None
+        if _place_of_option(_forward_of(module)) is not None
     ]
     try:
         yield
@@ -59,16 +59,21 @@ def without_cache(model: Any) -> Iterator[None]:
 
 
 def _no_cache(module: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    at = _place_of_option(type(module).forward)
+    at = _place_of_option(_forward_of(module))
     if at is not None and at < len(arguments):
         return (*arguments[:at], False, *arguments[at + 1 :]), options
     return arguments, options | {"use_cache": False}
 
 
+def _forward_of(module: nn.Module) -> Callable[..., Any] | None:
+    """The `forward` of a module's class; None of a scripted one, whose class has none."""
+    return getattr(type(module), "forward", None)
+
+
 @cache
-def _place_of_option(forward: Callable[..., Any]) -> int | None:
+def _place_of_option(forward: Callable[..., Any] | None) -> int | None:
     """The place of `use_cache` among the arguments of a class's `forward`, without `self`; None where it has none."""
-    names = list(signature(forward).parameters)
+    names = [] if forward is None else list(signature(forward).parameters)
     return names.index("use_cache") - 1 if "use_cache" in names else None
 
 
