@@ -13,7 +13,8 @@ import pytest
 import torch
 
 SEEDS = "none"
-LIMITS = {"losses": 1e-4, "gradients exact": 1e-2, "gradients sampled": 1e-2, "dissent": 1e-3}
+# The model's float32 losses move by 3e-4 with the shape of the batch, its gradients by 4e-3.
+LIMITS = {"losses": 1e-3, "gradients exact": 1e-2, "gradients sampled": 1e-2, "dissent": 1e-3}
 
 
 @pytest.fixture(scope="module")
