@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from tiny import VOCABULARY
+import pytest
+from tiny import VOCABULARY, save_run
 
 from zerosum.tokens import TokenSequences
 
@@ -20,6 +21,27 @@ def some_tokens(seed=0):
     names = ("a", "b", "c")
     domain_of = np.array([0, 1, 0], dtype=np.int32)
     return TokenSequences(ids, np.array([0, 0, 1, 2, 2]), names, domain_of, ("x", "y"), {"pack": False})
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory):
+    """Checkpoints of tiny models at STEPS; only read."""
+    from zerosum.checkpoints import open_run
+
+    return open_run(save_run(tmp_path_factory.mktemp("run")))
+
+
+@pytest.fixture(scope="session")
+def tokens():
+    return some_tokens()
+
+
+@pytest.fixture
+def small_pieces(monkeypatch):
+    """Two sequences to a chunk."""
+    from zerosum.losses import _layout
+
+    monkeypatch.setattr(_layout, "BLOCK", 2 * T)
 
 
 def measure_in_small_pieces(run, path, dies_before=None, **environment):

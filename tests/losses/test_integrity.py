@@ -9,37 +9,21 @@ import pytest
 import xarray as xr
 import zarr
 from flips import FLIPS, flipped, outcomes
-from stores import STEPS, T, some_tokens
-from tiny import save_run
+from stores import STEPS, run, small_pieces, tokens
 from zarr.storage import LocalStore
 
 import zerosum
 from zerosum import checked_store
-from zerosum.checkpoints import open_run
 from zerosum.interference.labelled import measure_store
-from zerosum.losses import _layout, measure_losses
+from zerosum.losses import measure_losses
 from zerosum.losses._piece import Pieces
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+__all__ = ["run", "small_pieces", "tokens"]
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    save_run(folder)
-    return open_run(folder)
-
-
-@pytest.fixture(scope="module")
-def tokens():
-    return some_tokens()
-
-
-@pytest.fixture(autouse=True)
-def small_pieces(monkeypatch):
-    """Two sequences to a chunk."""
-    monkeypatch.setattr(_layout, "BLOCK", 2 * T)
+pytestmark = pytest.mark.usefixtures("small_pieces")
 
 
 def codes(store):

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from stores import STEPS, S, T, some_tokens
-from tiny import save_run, tiny_model
+from stores import STEPS, S, T, run, some_tokens
+from tiny import tiny_model
 
 import zerosum
 from zerosum import InputError
@@ -22,12 +22,7 @@ from zerosum.losses.quantities import entropy, quantities, quantity_names  # noq
 VOCABULARY = 61
 SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("quantities")
-    save_run(folder)
-    return zerosum.open_run(folder)
+__all__ = ["run"]
 
 
 def brute_force(model, ids):

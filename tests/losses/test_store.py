@@ -7,33 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from stores import STEPS, S, T, some_tokens
-from tiny import VOCABULARY, save_checkpoint, save_run, tiny_model
+from stores import STEPS, S, T, run, small_pieces, some_tokens, tokens
+from tiny import VOCABULARY, save_checkpoint, tiny_model
 
 import zerosum
 from zerosum.checkpoints import load_model, open_run
-from zerosum.losses import AroundStep, StepLosses, _layout, measure_losses, token_losses
+from zerosum.losses import AroundStep, StepLosses, measure_losses, token_losses
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+__all__ = ["run", "small_pieces", "tokens"]
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    save_run(folder)
-    return open_run(folder)
-
-
-@pytest.fixture(scope="module")
-def tokens():
-    return some_tokens()
-
-
-@pytest.fixture(autouse=True)
-def small_pieces(monkeypatch):
-    """Two sequences to a chunk."""
-    monkeypatch.setattr(_layout, "BLOCK", 2 * T)
+pytestmark = pytest.mark.usefixtures("small_pieces")
 
 
 class Loading:
