@@ -18,7 +18,7 @@ def test_groups_are_the_columns(tmp_path):
     np.testing.assert_allclose(curve.lr, curve.step / 1e7, rtol=0.05)
     np.testing.assert_array_equal(curve.tokens, curve.step * 1_000)
     assert curve.format == "text pattern"
-    assert curve.cleaning[0].startswith("lines that match the pattern '<(?P<step>")
+    assert curve.cleaning[0].startswith(r"12 losses of lines that match the pattern <(?P<step>[\d,]+)> ce~")
 
 
 def test_a_pattern_goes_before_the_format(tmp_path):

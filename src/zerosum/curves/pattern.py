@@ -54,7 +54,8 @@ def read_pattern(path: Path, pattern: re.Pattern[str], choose: Chooser) -> Colum
                 rows.append(row if step is None else {"step": step} | row)
     if not rows:
         raise InputError(f"{path}: the pattern {pattern.pattern[:60]!r} finds no loss in it, line by line. Mend it.")
-    notes = [Note("text-log", f"lines that match the pattern {pattern.pattern[:120]!r}: {len(rows)} losses")]
+    shown = " ".join(pattern.pattern.split())[:120]
+    notes = [Note("text-log", f"{len(rows)} losses of lines that match the pattern {shown}")]
     return columns_of_rows(rows, choose, str(path), notes=notes, format="text pattern")
 
 
