@@ -63,6 +63,8 @@ def test_tokens_of_counted_losses(write):
         ("loss,nll\n3.5,1\n", "no column is known as the step"),
         ("1\n2\n3\n", r"bare whole numbers \(1, \.\.\.\) are no losses"),
         ([5, 6, 7], r"bare whole numbers \(5, \.\.\.\) are no losses"),
+        ([0.001, 0.002, 0.003], "bare numbers that do not fall .* say loss=loss"),
+        ("0.1\n0.2\n0.35\n", "bare numbers that do not fall"),
         ("perplexity\n3.5\n3.25\n", "no column is known as the"),
     ],
 )
@@ -81,6 +83,11 @@ def test_every_ends_the_doubt_and_needs_a_log_without_steps(write):
     for wrong in (0, -1):
         with pytest.raises(InputError, match=f"every: {wrong} is not a whole number above 0"):
             read_curve(write(LOSSES), every=wrong)
+
+
+def test_numbers_that_do_not_fall_are_losses_if_the_caller_says_so(write):
+    np.testing.assert_array_equal(read_curve(write([0.5, 0.75, 0.875]), loss="loss").loss, [0.5, 0.75, 0.875])
+    np.testing.assert_array_equal(read_curve(write("loss\n0.5\n0.75\n0.875\n", "a.txt")).loss, [0.5, 0.75, 0.875])
 
 
 def test_nan_in_a_list_keeps_its_place(write):

@@ -1,6 +1,7 @@
 """Where in a JSON document the losses are: rows, columns, a bare list, an object keyed by step, or one level down."""
 
 from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 from zerosum.curves._format import flat
@@ -74,15 +75,28 @@ def _rows_of_list(values: list[Any], choose: Chooser) -> tuple[list[Row], list[N
     numbers = [as_number(value) for value in values if value is not None]
     if not numbers or not _is_list_of_scalars(values):
         return [], []
-    refuse_whole_numbers(numbers, choose.source)
+    refuse_no_losses(numbers, choose)
     return [{"loss": value} for value in values], []
 
 
-def refuse_whole_numbers(numbers: Sequence[float], source: str) -> None:
-    """Raises InputError where bare numbers are all whole, since they are ids or counts rather than losses."""
-    if all(number == int(number) for number in numbers if number == number and abs(number) < 1e300):
+def refuse_no_losses(numbers: Sequence[float], choose: Chooser) -> None:
+    """Raises InputError where bare numbers are whole, ids or counts, or do not fall, as rates and accuracies.
+
+    Nothing is refused where the caller names the loss.
+    """
+    there = [number for number in numbers if abs(number) < 1e300]
+    third = (len(there) + 2) // 3
+    if not there or choose.overrides.get("loss") is not None:
+        return
+    if all(number == int(number) for number in there):
         raise InputError(
-            f"{source}: bare whole numbers ({numbers[0]:g}, ...) are no losses. Give a table with a step and a loss."
+            f"{choose.source}: bare whole numbers ({numbers[0]:g}, ...) are no losses. "
+            "Give a table with a step and a loss."
+        )
+    if len(there) > 2 and median(there[-third:]) > median(there[:third]):
+        raise InputError(
+            f"{choose.source}: bare numbers that do not fall ({numbers[0]:g}, ..., {numbers[-1]:g}) are hardly losses. "
+            "If they are, say loss=loss (--loss loss)."
         )
 
 

@@ -13,7 +13,7 @@ from zerosum.curves._format import Choose, Columns, Format
 from zerosum.curves._note import Note
 from zerosum.curves._table import Cells
 from zerosum.curves.columns import matching
-from zerosum.curves.json_shapes import refuse_whole_numbers
+from zerosum.curves.json_shapes import refuse_no_losses
 from zerosum.curves.series import read_series
 from zerosum.errors import InputError
 
@@ -27,7 +27,7 @@ def _matches(head: bytes, name: str) -> bool:
 def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
     path = paths[0]
     try:
-        arrays = _arrays(path)
+        arrays = _arrays(path, choose)
     except InputError:
         raise
     except Exception as error:  # noqa: BLE001 - numpy and zipfile raise a dozen kinds, Python's tokenizer's too
@@ -50,7 +50,7 @@ def _listed(lengths: Mapping[str, int], n: int) -> str:
     return ", ".join(f"{name[:60]!r} {k}" for name, k in lengths.items() if k != n)[:200]
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
+def _arrays(path: Path, choose: Choose) -> dict[str, np.ndarray]:
     """The columns of numbers of a file. An array alone is the losses, or, with two dimensions, columns by place."""
     with path.open("rb") as file:
         is_one_array = file.read(1) == b"\x93"
@@ -73,7 +73,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         return {f"column {k + 1}": column for k, column in enumerate(array.T[:100]) if _is_column(column)}
     if not _is_column(array):
         return {}
-    refuse_whole_numbers(array[:1000].tolist(), str(path))
+    refuse_no_losses(array.tolist(), choose)
     return {"loss": array}
 
 

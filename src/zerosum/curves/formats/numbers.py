@@ -5,7 +5,7 @@ from pathlib import Path
 
 from zerosum.curves._format import Choose, Columns, Format, columns_of_rows
 from zerosum.curves._note import Note
-from zerosum.curves.json_shapes import refuse_whole_numbers
+from zerosum.curves.json_shapes import refuse_no_losses
 from zerosum.curves.numerals import as_number
 from zerosum.curves.textlog import decoded
 from zerosum.errors import InputError
@@ -30,14 +30,16 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
     lines = _lines(data)
     notes = []
     name = "loss"
-    if lines and not _NUMBER.fullmatch(lines[0]):
+    is_named = bool(lines) and not _NUMBER.fullmatch(lines[0])
+    if is_named:
         name = lines.pop(0)
     if lines and not data.endswith((b"\n", b"\r", b"\0")) and len(lines[-1]) < len(lines[0]):
         notes.append(Note("cut-off", f"the last line ({lines[-1][:30]}) has no end, is likely cut off and was dropped"))
         lines.pop()
     if not lines:
         raise InputError(f"{path}: no numbers in it. Give a log with at least one loss.")
-    refuse_whole_numbers([as_number(line) for line in lines], str(path))
+    if not is_named:
+        refuse_no_losses([as_number(line) for line in lines], choose)
     return columns_of_rows([{name: line} for line in lines], choose, str(path), notes=notes, format="numbers")
 
 
