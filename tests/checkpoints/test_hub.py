@@ -128,13 +128,19 @@ def test_a_full_disk_is_reported_as_such(online, monkeypatch):
     [
         (REPO, "stage*", r"no revision in the local cache .* matches 'stage\*' \(available: main, step0, step1000\)"),
         ("someone/other", None, r"states a step \(available: none\)"),
-        (f"{REPO}@main", None, "does not state the step"),
     ],
 )
 def test_offline_and_not_in_the_cache(offline, source, revisions, message):
     with pytest.raises(InputError, match=message) as caught:
         open_run(source, revisions=revisions)
     assert "\n" not in str(caught.value)
+
+
+def test_a_revision_that_states_no_step_is_taken_by_itself(offline):
+    (checkpoint,) = open_run(f"{REPO}@main").checkpoints
+    assert checkpoint.known_step is None
+    with pytest.raises(InputError, match=r"@main: the name of this revision does not state the step"):
+        find_checkpoints([f"{REPO}@main", f"{REPO}@step0"])
 
 
 def test_offline_and_not_downloaded(offline):

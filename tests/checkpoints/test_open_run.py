@@ -13,6 +13,7 @@ from zerosum import InputError
 from zerosum.checkpoints import find_checkpoints, load_model, open_run
 from zerosum.checkpoints.names import NAMES, ParsedName, parse_name
 from zerosum.checkpoints.problems import gaps
+from zerosum.missing import UNKNOWN_STEP
 
 
 def safetensors(values):
@@ -92,8 +93,10 @@ def test_single_checkpoint_and_lists(tmp_path):
     assert [checkpoint.path for checkpoint in run.checkpoints] == [with_state, unnamed, named]
     assert [checkpoint.step for checkpoint in run.checkpoints] == [7, 12, 1000]
     assert run.path == tmp_path
+    (alone,) = open_run(unnamed).checkpoints
+    assert (alone.step, alone.known_step) == (UNKNOWN_STEP, None)
     with pytest.raises(InputError, match=r"neither its name nor its files state the step.*unnamed@STEP"):
-        open_run(unnamed)
+        find_checkpoints([unnamed, named])
     with pytest.raises(InputError, match="no checkpoint given"):
         find_checkpoints([])
 

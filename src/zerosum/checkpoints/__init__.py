@@ -10,6 +10,7 @@ from zerosum.checkpoints.configurations import (
     OTHER_CONFIGURATION,
     UNUSED_WEIGHTS,
     other_configurations,
+    setting_differences,
     unused_weights,
 )
 from zerosum.checkpoints.problems import Problem
@@ -25,5 +26,6 @@ __all__ = [
     "only_checkpoint",
     "open_run",
     "other_configurations",
+    "setting_differences",
     "unused_weights",
 ]

@@ -16,6 +16,7 @@ from zerosum.checkpoints.kinds.hugging_face import read_json
 from zerosum.checkpoints.names import ParsedName, parse_name
 from zerosum.curves.folders import OUR_LOG
 from zerosum.errors import InputError
+from zerosum.missing import UNKNOWN_STEP
 
 _STEP = re.compile(r"\d{1,15}", re.ASCII)
 _FILE_SUFFIXES = (".ckpt", ".pt")  # names with these belong to files, all others to folders
@@ -50,7 +51,8 @@ def find_checkpoints(
 ) -> Run:
     """Find the checkpoints of several sources (see `open_run`) and take them together as one run.
 
-    If neither the name nor the files of a checkpoint state its step, give it as `PATH@STEP`. refuse: takes those of a
+    If neither the name nor the files of a checkpoint state its step, give it as `PATH@STEP`; a checkpoint by itself
+    needs none (UNKNOWN_STEP). refuse: takes those of a
     run directory that are damaged or half written, and the others are found; None: the first of them is raised, as it
     is where no other checkpoint is left.
     """
@@ -174,7 +176,7 @@ def _checkpoint_at_path(
     progress = Progress() if name_suffices else kind.progress(path)
     step = progress.step if step is None else step
     if step is None:
-        raise InputError(f"{path}: neither its name nor its files state the step. Append the step: {path}@STEP")
+        return _FoundCheckpoint(Checkpoint(UNKNOWN_STEP, path, progress.tokens_seen), parsed.stage)
     tokens_seen = (tokens_by_step or {}).get(step)
     for other in (parsed.tokens_seen, progress.tokens_seen):
         tokens_seen = other if tokens_seen is None else tokens_seen
@@ -182,17 +184,26 @@ def _checkpoint_at_path(
 
 
 def _checkpoint_of_revision(revision: HubRevision) -> _FoundCheckpoint:
-    parsed = parse_name(revision.revision)
-    if parsed is None or parsed.step is None:
-        raise InputError(
-            f"{revision.name}: the name of this revision does not state the step. Choose others with --revisions, or "
-            "download it and give its folder as PATH@STEP."
-        )
-    return _FoundCheckpoint(Checkpoint(parsed.step, revision, parsed.tokens_seen), parsed.stage)
+    parsed = parse_name(revision.revision) or ParsedName(None)
+    step = UNKNOWN_STEP if parsed.step is None else parsed.step
+    return _FoundCheckpoint(Checkpoint(step, revision, parsed.tokens_seen), parsed.stage)
 
 
 def _require_one_run(entries: list[_FoundCheckpoint]) -> None:
-    """Raise InputError for several stages of training, or two checkpoints of one step. entries: sorted by step."""
+    """Raise InputError for several stages of training, two checkpoints of one step, or one of several without a step.
+
+    entries: sorted by step.
+    """
+    if len(entries) > 1 and entries[0].checkpoint.step == UNKNOWN_STEP:
+        first = entries[0].checkpoint
+        if isinstance(first.location, Path):
+            raise InputError(
+                f"{first.name}: neither its name nor its files state the step. Append it: {first.name}@STEP"
+            )
+        raise InputError(
+            f"{first.name}: the name of this revision does not state the step. Choose others with --revisions, or "
+            "download it and give its folder as PATH@STEP."
+        )
     stages = sorted({entry.stage for entry in entries})
     if len(stages) > 1:
         listed = ", ".join(stage or "none" for stage in stages[:4]) + (", ..." if len(stages) > 4 else "")

@@ -13,13 +13,14 @@ from zerosum.checkpoints.weights import Weights
 from zerosum.curves import LossCurve, read_curve
 from zerosum.curves.folders import run_log
 from zerosum.errors import InputError
+from zerosum.missing import UNKNOWN_STEP
 
 CONFIGS = ("config.json", "config.yaml")  # Hugging Face, OLMo; other kinds keep the settings in the weight file
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The weights after `step` optimizer updates.
+    """The weights after `step` optimizer updates; UNKNOWN_STEP where nothing states it, only of a checkpoint by itself.
 
     location: a folder or file, or a revision on the hub, which is downloaded when it is needed. tokens_seen: training
     tokens up to this step; None where neither the log, the name nor the files of the checkpoint state it.
@@ -28,6 +29,11 @@ class Checkpoint:
     step: int
     location: Path | HubRevision
     tokens_seen: int | None = None
+
+    @property
+    def known_step(self) -> int | None:
+        """The step; None where it is not known."""
+        return None if self.step == UNKNOWN_STEP else self.step
 
     @property
     def path(self) -> Path:

@@ -52,6 +52,12 @@ def other_configurations(folders: Mapping[int, Path]) -> list[Problem]:
     ]
 
 
+def setting_differences(path: Path, other: Path) -> str:
+    """How the settings of the second checkpoint differ from those of the first, in words; "" where they do not."""
+    first, second = _settings(path), _settings(other)
+    return _described(_differences(first, second)) if first and second else ""
+
+
 def unused_weights(model: Any) -> str:
     """A sentence where a model does not use all weights in its files, as with fewer layers; "" where it does."""
     names: Sequence[str] = getattr(model, UNUSED, ())

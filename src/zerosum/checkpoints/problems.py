@@ -9,6 +9,7 @@ from typing import Any
 
 from zerosum.checkpoints.weights import inside
 from zerosum.errors import InputError
+from zerosum.missing import step_words
 
 _GAP_FACTOR = 1.5  # a spacing wider than this many times both neighbouring spacings lacks a checkpoint
 
@@ -49,7 +50,7 @@ def misfit_tokenizers(folders: Mapping[int, Path]) -> Iterator[Problem]:
         yield Problem(
             "tokenizer-does-not-fit",
             tuple(sorted(steps)),
-            f"the tokenizer of step {', '.join(map(str, sorted(steps)))} has token ids up to {largest_id}, but the "
+            f"the tokenizer of {', '.join(map(step_words, sorted(steps)))} has token ids up to {largest_id}, but the "
             f"model has a vocabulary of {vocabulary_size}: the tokenizer is another model's. Give the tokenizer that "
             "the model was trained with.",
         )

@@ -11,6 +11,7 @@ from zerosum.cli.options import expand_option_groups
 from zerosum.cli.output import Answer, make_folder, run_report
 from zerosum.cli.progress import progress
 from zerosum.cli.sources import Failure, each, finish
+from zerosum.missing import step_words
 
 if TYPE_CHECKING:
     from zerosum.checkpoints import Run
@@ -75,7 +76,7 @@ def _measured(run: "Run", data: Data, seed: int, size: Any, device: str) -> "tup
 
         def report(step: int, done: int, of: int) -> None:
             if MAIN:
-                show(f"step {step}: dissent", of, done, "")
+                show(f"{step_words(step)}: dissent", of, done, "")
 
         measurement = RunMeasurement(run, folder, tokens, seed, size, report)
         jobs = ((checkpoint.name, checkpoint) for checkpoint in measurement.in_turn())

@@ -24,6 +24,7 @@ from zerosum.cli.progress import progress
 from zerosum.cli.sources import Failure, each, finish
 from zerosum.cli.step_options import Stepping
 from zerosum.errors import InputError
+from zerosum.missing import step_words
 
 if TYPE_CHECKING:
     from zerosum.checkpoints import Run
@@ -126,7 +127,7 @@ def _bars(show: "Show") -> "Progress":
 
     def progress_of(step: int, words: str, done: int, of: int) -> None:
         if MAIN:
-            show(f"step {step}: token gradients", of, done, words)
+            show(f"{step_words(step)}: token gradients", of, done, words)
 
     return progress_of
 

@@ -12,6 +12,7 @@ from zerosum.cli.options import Details, expand_option_groups
 from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
 from zerosum.errors import InputError
 from zerosum.losses.quantities import quantity_names
+from zerosum.missing import step_words
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -150,6 +151,6 @@ def _measured(
             model=run.path.resolve().name,
             tokenizer=tokenizer,
             also=also,
-            on_piece=lambda done, total, step: show(label, total, done, f"step {step}") if MAIN else None,
+            on_piece=lambda done, total, step: show(label, total, done, step_words(step)) if MAIN else None,
         )
     return path, measured

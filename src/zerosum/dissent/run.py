@@ -92,4 +92,4 @@ def _piece(checkpoint: Checkpoint) -> str:
 
 def _at(checkpoint: Checkpoint, record: Dissent) -> Dissent:
     """The record with the place where its checkpoint lies now."""
-    return replace(record, source=checkpoint.name, step=checkpoint.step, tokens_seen=checkpoint.tokens_seen)
+    return replace(record, source=checkpoint.name, step=checkpoint.known_step, tokens_seen=checkpoint.tokens_seen)

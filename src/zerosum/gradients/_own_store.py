@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from zerosum.gradients._store import keys_of
+from zerosum.missing import UNKNOWN_STEP
 from zerosum.sharing import own_place
 
 Key = dict[str, Any]
@@ -20,6 +21,8 @@ def own_store(default: Path, step: int, how: Key) -> Path:
     def fits(path: Path) -> bool:
         keys = {other: key for other, key in keys_of(path).items() if not _is_older(key, how)}
         own = keys.pop(step, None)
+        if keys and UNKNOWN_STEP in (step, *keys):  # nothing else is in a store with an unknown step
+            return False
         if own is not None and own != how and not (own.get("problems") and _common(own) == _common(how)):
             return False
         return all(_common(key) == _common(how) for key in keys.values())

@@ -167,7 +167,7 @@ class GradientInterference(Record):
     def to_json(self) -> dict[str, Any]:
         """The same for scripts: null where there is no number, and `<name>_reason` beside it."""
         document = checkpoint_to_json(self.source, self.step, self.tokens_seen)
-        document |= {} if self.step is None else {"units": self.units}
+        document |= {"units": self.units} if document else {}
         for name in ("N", "n_sequences", "n_positions", "method", "n_sampled", "seed", "dtype"):
             document[name] = getattr(self, name)
         seconds = nan if self.seconds is None else self.seconds

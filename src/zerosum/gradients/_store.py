@@ -33,6 +33,7 @@ from zerosum.gradients._result import GradientInterference
 from zerosum.gradients._stored_record import as_attributes, from_attributes
 from zerosum.gradients.over_training import GradientsOverTraining
 from zerosum.gradients.parameters import layer_of
+from zerosum.missing import UNKNOWN_STEP
 from zerosum.tokens import PADDING
 
 if TYPE_CHECKING:
@@ -52,14 +53,14 @@ MEANINGS = {
     "C_g": ("how much tokens agree, coordinate by coordinate", "1"),
     "C_ug": ("how much the coordinates of a token agree", "1"),
     "C_uG": ("how much coordinates agree once tokens are added", "1"),
-    "step": ("optimizer updates before the checkpoint", "1"),
+    "step": ("optimizer updates before the checkpoint, -1 where unknown", "1"),
     "tokens_seen": ("training tokens before the checkpoint", "1"),
     "token": ("predicted id, -1 at padding", "1"),
     "unit": ("number of the document or sequence that intervals resample, -1 at padding", "1"),
 }
 OF_TOKEN = ("loss", "loss_change", "first_order", "norm_l1", "norm_l2", "moved")
 OF_PARAMETER = ("numel", "touched", "D_grad", "C_g", "C_ug", "C_uG")
-_GROUP = re.compile(r"step-(\d+)", re.ASCII)
+_GROUP = re.compile(r"step-(\d+|unknown)", re.ASCII)
 _WHAT = {"what": "per-token gradient opposition by step"}
 _ROOT = json.dumps({"zarr_format": 3, "node_type": "group", "attributes": _WHAT})
 
@@ -122,14 +123,14 @@ def write(path: Path, record: GradientInterference, tokens: "TokenSequences", ho
     path.mkdir(parents=True, exist_ok=True)
     if _damage_of_root(path):
         write_text(path / METADATA, _ROOT)
-    with new_folder(path / f"step-{record.step}") as part:
+    with new_folder(path / _group_name(record.step)) as part:
         _dataset(record, tokens, how).to_zarr(LocalStore(part), mode="w", consolidated=False)
         seal(part)
 
 
 def measured(path: Path, step: int, how: dict[str, Any]) -> GradientInterference | None:
     """The record of a step, if it was measured under this key and is intact; None where it has to be measured."""
-    group = path / f"step-{step}"
+    group = path / _group_name(step)
     if _attrs(group).get("how") != how or damage(group, _damaged):
         return None
     try:
@@ -152,7 +153,7 @@ def repair(path: Path, step: int) -> str | None:
     if what := _damage_of_root(path):
         write_text(path / METADATA, _ROOT)
         found.append(f"{what}, and was written again")
-    group = path / f"step-{step}"
+    group = path / _group_name(step)
     if group.is_dir() and (error := damage(group, _damaged)):
         found.append(f"its stored measurement was damaged ({error.what}), and was made again")
     return "; ".join(found) or None
@@ -183,11 +184,15 @@ def require_same_tokens(path: Path, data_sha256: str) -> None:
             )
 
 
+def _group_name(step: int | None) -> str:
+    return "step-unknown" if step in (None, UNKNOWN_STEP) else f"step-{step}"
+
+
 def _groups(path: Path) -> Iterator[tuple[int, Path]]:
     """Step and folder of each checkpoint, also where one of the files is lost."""
     for group in path.glob("step-*"):
         if (named := _GROUP.fullmatch(group.name)) and any((group / file).is_file() for file in (METADATA, MANIFEST)):
-            yield int(named[1]), group
+            yield UNKNOWN_STEP if named[1] == "unknown" else int(named[1]), group
 
 
 def _damage_of_root(path: Path) -> str | None:
@@ -267,7 +272,7 @@ def _dataset(record: GradientInterference, tokens: "TokenSequences", how: dict[s
     for name in OF_PARAMETER:
         values[name] = ("parameter", _of_parameters(record, name))
     coordinates = {
-        "step": ((), np.int64(record.step or 0)),
+        "step": ((), np.int64(UNKNOWN_STEP if record.step is None else record.step)),
         "tokens_seen": ((), nan if record.tokens_seen is None else float(record.tokens_seen)),
         "token": (place, tokens.ids[:, 1:].astype(np.int32)),
         "unit": (place, _units(tokens, record.units)),

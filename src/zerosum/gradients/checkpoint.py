@@ -101,7 +101,7 @@ def _repaired(record: GradientInterference, what: str | None, notes: tuple[str, 
 
 def _of_checkpoint(record: GradientInterference, checkpoint: Checkpoint) -> GradientInterference:
     """The record with the checkpoint's name of today: results hold by content, wherever the run has been moved."""
-    return replace(record, source=checkpoint.name, step=checkpoint.step, tokens_seen=checkpoint.tokens_seen)
+    return replace(record, source=checkpoint.name, step=checkpoint.known_step, tokens_seen=checkpoint.tokens_seen)
 
 
 def is_busy(store: Path, step: int) -> bool:

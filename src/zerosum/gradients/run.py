@@ -10,7 +10,7 @@ from zerosum.checkpoints import (
     Run,
     load_model,
     only_checkpoint,
-    other_configurations,
+    setting_differences,
     unused_weights,
 )
 from zerosum.errors import InputError
@@ -23,6 +23,7 @@ from zerosum.gradients.checkpoint import is_busy, measure_checkpoint
 from zerosum.gradients.each_checkpoint import Model
 from zerosum.gradients.each_checkpoint import SameTokens as SameTokens
 from zerosum.gradients.source import problems_of
+from zerosum.missing import step_words
 from zerosum.sharing import free_first
 
 UpdateOf = Callable[[Checkpoint, Model], Update]
@@ -43,8 +44,11 @@ def difference_to(after: str, device: str = "cpu") -> UpdateOf:
             later = only_checkpoint(after)
         except InputError as error:
             raise InputError(f"--after {error}") from error
-        for problem in other_configurations({checkpoint.step: checkpoint.path, later.step: later.path}):
-            raise InputError(f"--after {after}: step {problem.steps[0]} has {problem.message}")
+        if differences := setting_differences(checkpoint.path, later.path):
+            raise InputError(
+                f"--after {after}: other settings than {checkpoint.name} ({differences}), so their difference is no "
+                "update of one model. Correct the settings, or give checkpoints of one run."
+            )
 
         def difference() -> dict[str, Any]:
             model_after = load_model(later, device=device)
@@ -53,7 +57,7 @@ def difference_to(after: str, device: str = "cpu") -> UpdateOf:
                     raise InputError(f"{path}: {sentence}")
             return update_between(model(), model_after)
 
-        note = f"update: step {later.step} minus step {checkpoint.step}"
+        note = f"update: {step_words(later.step)} minus {step_words(checkpoint.step)}"
         return Update(difference, {"after": later.weight_hash()}, (note,))
 
     return update

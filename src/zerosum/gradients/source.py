@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from zerosum.checkpoints import UNUSED_WEIGHTS, Problem, Run, unused_weights
+from zerosum.missing import NO_STEP
 
 if TYPE_CHECKING:
     from zerosum.tokens import TokenSequences
@@ -15,10 +16,11 @@ FEWEST_DOCUMENTS = 20  # with fewer, sequences are resampled
 
 
 def checkpoint_to_json(source: str, step: int | None, tokens_seen: int | None) -> dict[str, Any]:
-    """Which checkpoint a record is of; nothing where it is not one of a run."""
-    if step is None:
+    """Which checkpoint a record is of; nothing where it is not of a checkpoint."""
+    if step is None and not source:
         return {}
-    document = {"source": source, "step": step, "tokens_seen": tokens_seen}
+    document = {"source": source, "step": step} | ({} if step is not None else {"step_reason": NO_STEP})
+    document |= {"tokens_seen": tokens_seen}
     return document | ({} if tokens_seen is not None else {"tokens_seen_reason": NO_TOKENS_SEEN})
 
 

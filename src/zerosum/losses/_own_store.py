@@ -6,6 +6,7 @@ from pathlib import Path
 from zerosum.checkpoints import Checkpoint
 from zerosum.errors import Damaged, InputError
 from zerosum.losses._store import measured_quantities, open_damaged
+from zerosum.missing import UNKNOWN_STEP
 from zerosum.sharing import own_place
 from zerosum.tokens import TokenSequences
 
@@ -32,6 +33,7 @@ def own_store(
         return (
             all(store.attrs.get(name) == value for name, value in made_of.items())
             and set(also) <= set(measured_quantities(store))
+            and (UNKNOWN_STEP in steps) is (checkpoints[0].step == UNKNOWN_STEP)
             and all(hashes.get(one.step) in (None, one.weight_hash()) for one in checkpoints)
         )
 

@@ -75,7 +75,7 @@ class Pieces:
         """File of the store -> its sha256, for the chunks of finished pieces. steps: of the store's checkpoints."""
         digests: dict[str, list[str]] = {}
         for name in self.records.finished():
-            step, _, block = name.partition("-")
+            step, _, block = name.rpartition("-")
             if int(step) in steps:
                 piece = Piece(int(step), int(block))
                 for variable, digest in self.facts(piece).sha256.items():

@@ -16,6 +16,7 @@ from zerosum.losses._layout import Entry, Layout, create, extend, opened, read, 
 from zerosum.losses._piece import Facts, Piece, Pieces
 from zerosum.losses._problems import MEASURED_OTHERWISE
 from zerosum.losses._store import damaged, measured_quantities, open_damaged
+from zerosum.missing import UNKNOWN_STEP
 
 
 def prepare(path: Path, wanted: Layout, pieces: Pieces, anew: bool = False) -> tuple[Layout, list[Problem]]:
@@ -61,6 +62,11 @@ def _continued(path: Path, wanted: Layout, pieces: Pieces) -> tuple[Layout, list
     checked = opened(path, old, pieces)
     problems = list(_mark_done(checked, store.attrs, old, pieces))
     layout = with_entries(wanted, known | {entry.step: entry for entry in wanted.entries})
+    if len(layout.steps) > 1 and UNKNOWN_STEP in layout.steps:
+        raise InputError(
+            f"{path}: holds other checkpoints, and a step is not known. Append it, as PATH@STEP, or choose another "
+            "--store."
+        )
     if layout.steps != old.steps:
         if pieces.job.is_in_work():
             raise InputError(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from zerosum.checkpoints import Problem
+from zerosum.missing import step_words
 
 MEASURED_OTHERWISE = "measured-otherwise"  # code of the problem that a model was measured in another way than usual
 TIMES = 5.0  # the run's own roughness
@@ -51,7 +52,7 @@ def implausible_losses(means: Mapping[int, float], broken: Mapping[int, str | No
 
 
 def _no_number(step: int, broken: Mapping[int, str | None]) -> str:
-    words = f"step {step}: its mean loss is no number"
+    words = f"{step_words(step)}: its mean loss is no number"
     if step not in broken:
         return f"{words}. Leave it out."
     if (tensor := broken[step]) is None:
@@ -64,7 +65,7 @@ def worse_than_chance(means: Mapping[int, float], vocab_size: int | None) -> lis
 
     Every trained checkpoint is clearly worse than guessing evenly: its mean loss is 10 % above ln V.
     """
-    trained = {step: mean for step, mean in means.items() if step > 0 and math.isfinite(mean)}
+    trained = {step: mean for step, mean in means.items() if step != 0 and math.isfinite(mean)}
     if vocab_size is None or not trained or min(trained.values()) <= 1.1 * math.log(vocab_size):
         return []
     even = f"ln {vocab_size:,} = {math.log(vocab_size):.4g} nats"

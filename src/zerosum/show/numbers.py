@@ -110,13 +110,13 @@ def _signed(value: float, places: int) -> str:
     return f"+{text}" if value > 0 and text.strip("0.,") else text
 
 
-def count(n: int | float) -> str:
+def count(n: int | float | None) -> str:
     """A whole number with thousands separators; others as short as they are; a dash where it is not known.
 
     >>> count(262152.0), count(0.5), count(float("nan"))
     ('262,152', '0.5', '—')
     """
-    if not math.isfinite(n):
+    if n is None or not math.isfinite(n):
         return "—"
     return f"{n:,.0f}" if n == math.floor(n) and abs(n) < HUGE else f"{n:g}"
 

@@ -61,7 +61,7 @@ def measure_steps(
     unseen = unseen_parts(checkpoint.path, model)
     all_notes = (*updater.notes, *notes, *(part.message for part in unseen))
     length = train_text.ids.shape[1] - 1
-    return CheckpointSteps(source, checkpoint.step, updater.settings, all_notes, length, tuple(measured), unseen)
+    return CheckpointSteps(source, checkpoint.known_step, updater.settings, all_notes, length, tuple(measured), unseen)
 
 
 def _sizes(available: int, options: StepOptions, updater: Updater) -> tuple[int, int, list[str]]:

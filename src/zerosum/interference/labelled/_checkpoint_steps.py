@@ -11,6 +11,7 @@ from typing import Any
 from zerosum.estimate import Estimate, number_or_reason
 from zerosum.interference._over_repeats import over_repeats
 from zerosum.interference.labelled._one_step import Changes, Split
+from zerosum.missing import NO_STEP
 from zerosum.record import Record
 
 SPLITS: tuple[Split, ...] = ("batch", "heldout")
@@ -51,13 +52,13 @@ class BatchStep:
 class CheckpointSteps(Record):
     """Steps from one checkpoint, one for each batch, all from the same weights and optimizer state.
 
-    source: the checkpoint as the user named it. settings: of the optimizer; "clip" is None without clipping. notes:
-    assumptions and limits, a sentence each without its full stop, also those of `unseen`. sequence_length: predicted
-    tokens of a training sequence.
+    source: the checkpoint as the user named it. step: None where unknown. settings: of the optimizer; "clip" is None
+    without clipping. notes: assumptions and limits, a sentence each without its full stop, also those of `unseen`.
+    sequence_length: predicted tokens of a training sequence.
     """
 
     source: str
-    step: int
+    step: int | None
     settings: Mapping[str, Any]
     notes: tuple[str, ...]
     sequence_length: int
@@ -92,6 +93,7 @@ class CheckpointSteps(Record):
         return {
             "source": self.source,
             "step": self.step,
+            **({"step_reason": NO_STEP} if self.step is None else {}),
             "optimizer": dict(self.settings),
             "notes": list(self.notes),
             "unseen": [asdict(part) for part in self.unseen],

@@ -15,6 +15,7 @@ from zerosum.interference._sums import InterferenceSums
 from zerosum.interference.labelled._change import Store, Units, coordinate, steps_of, units_of
 from zerosum.interference.labelled._problems import StoreProblem, problems_of
 from zerosum.interference.labelled._quantities import QuantityOverTraining, quantities_over_training
+from zerosum.missing import NO_STEP, UNKNOWN_STEP
 from zerosum.record import Record
 
 RECORDED = ("model", "dtype", "tokenizer", "tokens", "data_sha256", "noise_floor", "problems", "complete", "versions")
@@ -22,13 +23,13 @@ RECORDED = ("model", "dtype", "tokenizer", "tokens", "data_sha256", "noise_floor
 
 @dataclass(frozen=True)
 class CheckpointLoss:
-    """loss: mean over the tokens of the store, nats per token. tokens_seen: NaN where unknown.
+    """loss: mean over the tokens of the store, nats per token. step: None, tokens_seen: NaN where unknown.
 
     noise_floor: mean |difference| in nats of the same tokens in batches composed in another way, or in float32 where
     the store is not; None where it was not measured.
     """
 
-    step: int
+    step: int | None
     tokens_seen: float
     loss: Estimate
     noise_floor: float | None
@@ -46,6 +47,7 @@ class CheckpointLoss:
         }
         row |= {"level": loss.level, "method": loss.method} if loss.interval else {"interval_reason": loss.reason}
         reasons = {
+            "step": NO_STEP,
             "tokens_seen": "neither the run nor a name says",
             "mean_loss": loss.reason,
             "noise_floor": "it gives no numbers",
@@ -113,7 +115,12 @@ def mean_losses(store: Store, *, seed: int = 0) -> tuple[CheckpointLoss, ...]:
     token = coordinate(store, "token")
     losses = (store["loss"][k].transpose("sequence", "position").to_numpy() for k in range(len(steps)))
     return tuple(
-        CheckpointLoss(step, seen[k], _mean(loss, units, ~np.isnan(loss) if token is None else token >= 0, seed), floor)
+        CheckpointLoss(
+            None if step == UNKNOWN_STEP else step,
+            seen[k],
+            _mean(loss, units, ~np.isnan(loss) if token is None else token >= 0, seed),
+            floor,
+        )
         for k, (step, loss, floor) in enumerate(zip(steps, losses, floors, strict=True))
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from zerosum.interference.labelled._change import Store
+from zerosum.missing import UNKNOWN_STEP
 
 EXCLUDED_CODES = ("identical-weights", "implausible-loss", "other-configuration", "unused-weights")
 """Codes of checkpoints whose losses are not those of their step: they are in no summary."""
@@ -37,7 +38,8 @@ def problems_of(store: Store) -> Iterator[StoreProblem]:
     for note in notes if isinstance(notes, list | tuple) else ():
         if isinstance(note, dict) and isinstance(note.get("message"), str):
             steps = note.get("steps")
-            known = tuple(step for step in steps if isinstance(step, int)) if isinstance(steps, list | tuple) else ()
+            numbers = steps if isinstance(steps, list | tuple) else ()
+            known = tuple(step for step in numbers if isinstance(step, int) and step != UNKNOWN_STEP)
             message: str = note["message"]
             named = message.startswith("step") or not known
             yield StoreProblem(str(note.get("code", "")), known, message if named else f"{_listed(known)}: {message}")

@@ -119,7 +119,7 @@ def tables(report: Report) -> Iterator[Table]:
         fit = prediction(changes)
         estimates = {name: getattr(fit, name) for name in PREDICTED}
         why = "" if fit.correlation.interval else fit.correlation.reason
-        heading = Text(n.count(checkpoint.step or 0)), Text(n.count(fit.N), note=why and f"no interval: {why}")
+        heading = Text(n.count(checkpoint.step)), Text(n.count(fit.N), note=why and f"no interval: {why}")
         rows.append((*heading, *estimates.values()))
         numbers = {
             key: value for name, estimate in estimates.items() for key, value in with_ends(name, estimate).items()
@@ -187,7 +187,7 @@ def _panel(
     if fit.slope.known:
         line = changes.loss_change.mean() + fit.slope.value * (along - changes.first_order.mean())
         ax.plot(along, line, color=d.INK, linewidth=1, zorder=3)
-    heading = f"step {checkpoint.step or 0:,} (N = {fit.N:,} tokens)\n{in_title(fit)}"
+    heading = f"step {n.count(checkpoint.step)} (N = {fit.N:,} tokens)\n{in_title(fit)}"
     ax.set_title(heading, fontsize=8.5, linespacing=1.45)
     ax.set_xlabel("first-order change (nats)")
     ax.set_box_aspect(1)

@@ -92,7 +92,7 @@ def tables(report: Report) -> Iterator[Table]:
         )
         rows.append((*row, _halved(halved.get(layer.name))) if halved else row)
     proxy = ", of the positionwise proxy" if last.is_proxy else ""
-    caption = f"Every layer at step {n.count(last.step or 0)} (N = {n.count(last.N)} tokens{proxy})"
+    caption = f"Every layer at step {n.count(last.step)} (N = {n.count(last.N)} tokens{proxy})"
     yield Table("layers", caption, tuple(columns), tuple(rows))
 
 
@@ -121,7 +121,7 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
             width = fig.get_figwidth() / (1 if layout == "narrow" else min(len(names), 2)) - 1.4
             _panel(ax, drawn, name, ends, row, width, layout)
             entries += _legend(drawn, name, ends)
-            ax.set_title(f"{name}, step {over.last.step or 0:,}, N = {over.last.N:,}")
+            ax.set_title(f"{name}, step {n.count(over.last.step)}, N = {over.last.N:,}")
         if note := _note(over.last, len(every) - len(drawn)):
             d.note_above(fig, note, layout)
         d.legend_below(fig, entries, layout)

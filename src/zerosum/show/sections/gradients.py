@@ -169,7 +169,7 @@ def _checkpoints(over: GradientsOverTraining, documents: Sequence[dict[str, Any]
 def _for_people(checkpoint: GradientInterference, names: Sequence[str]) -> tuple[Value, ...]:
     formed = f"gradients of {n.count(checkpoint.n_sampled)}" if not checkpoint.is_exact else ""
     return (
-        Text(n.count(checkpoint.step or 0), note="positionwise proxy" if checkpoint.is_proxy else ""),
+        Text(n.count(checkpoint.step), note="positionwise proxy" if checkpoint.is_proxy else ""),
         Text(n.count(checkpoint.N), note=formed),
         *(checkpoint.estimate(name) for name in names),
     )

@@ -68,7 +68,7 @@ def answer(report: Report) -> Iterator[Table | str]:
     yield _short(steps)
     yield _change(steps, "heldout")
     yield from _caution(steps)
-    yield f"From step {n.count(steps.step)}, {_optimizer(steps)}."
+    yield f"From step {n.count(steps.step) if steps.step is not None else 'unknown'}, {_optimizer(steps)}."
     yield from _notes(steps)
 
 
@@ -77,7 +77,7 @@ def sentences(report: Report) -> Iterator[str]:
     steps = _measured(report)
     yield from (_change(steps, split) for split in SPLITS)
     yield from _caution(steps)
-    yield f"From step {n.count(steps.step)}, {_optimizer(steps)}."
+    yield f"From step {n.count(steps.step) if steps.step is not None else 'unknown'}, {_optimizer(steps)}."
     yield (
         f"{n.count(len(steps.batches))} × {n.count(len(steps.batches[0].sequences))} sequences of up to "
         f"{n.count(steps.sequence_length)} tokens, float32, no dropout; the checkpoint is only read."

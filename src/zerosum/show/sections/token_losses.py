@@ -30,7 +30,8 @@ def _last(label: str, losses: StoreLosses) -> str:
         return f"{label}: no checkpoint gives numbers."
     last = known[-1]
     mean = n.text(last.loss.value, last.loss.interval, n.LOSS)
-    return f"{label}: mean loss {mean} at step {n.count(last.step)}, over N\xa0=\xa0{n.count(last.loss.N or 0)} tokens."
+    step = "an unknown step" if last.step is None else f"step {n.count(last.step)}"
+    return f"{label}: mean loss {mean} at {step}, over N\xa0=\xa0{n.count(last.loss.N or 0)} tokens."
 
 
 def answer(report: Report) -> Iterator[Table | str]:
