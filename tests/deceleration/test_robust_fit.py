@@ -10,7 +10,6 @@ from simulated import LONG_RUN, POWER_LAW, SHORT_RUN, simulated_curve
 
 from zerosum.curves import LossCurve, read_curve
 from zerosum.deceleration import cutoff_table, fit
-from zerosum.deceleration.jackknife import jackknife_interval
 from zerosum.errors import InputError
 
 
@@ -52,14 +51,7 @@ def test_wider_level_wider_interval():
         assert wide.intervals[name][1] > narrow.intervals[name][1] > getattr(wide, name)
 
 
-def test_jackknife_of_means_is_the_standard_error_of_the_mean():
-    values = np.random.default_rng(1).normal(size=8)
-    without = np.array([np.delete(values, k).mean() for k in range(8)])
-    low, high = jackknife_interval(values.mean(), without, 0.95)
-    assert high - low == pytest.approx(2 * 2.364624 * values.std(ddof=1) / np.sqrt(8), rel=1e-6)
-
-
-def test_interval_is_none_with_a_reason_when_a_refit_runs_to_the_edge():
+def test_interval_is_none_with_a_reason_when_it_reaches_the_edge():
     found = fit(simulated_curve(SHORT_RUN, 2_048, noise=0.01), cutoff=120)
     assert found.intervals["t_d"] is None
     assert "edge" in found.interval_reasons["t_d"]

@@ -2,32 +2,29 @@
 
 The simulated curves of [deceleration_calibration.md](../deceleration_calibration.md), which explains them, with N in
 each cell: the share of intervals that hold the true value, its own 95 % interval (Wilson), and the number of curves
-that have an interval. The goal is 92 to 98 %. Intervals are wider than necessary where the noise is white and the break
-is late, and too narrow for t_d in a short run with AR(1) noise and an early break.
+that have an interval. The goal is 92 % or more.
 """
 
 import numpy as np
 import pytest
-from deceleration_calibration import BREAK_POSITIONS, GRID, LENGTHS, NAMES, simulate_cell
+from deceleration_calibration import BREAK_POSITIONS, CELLS, LENGTHS, NAMES, simulate_cell
 from scipy.stats import binomtest
 
 SEEDS = "the number of the row, from 1"
 CURVES = 1_000
-TOO_NARROW = ("2,048 rows", "AR(1) noise, 0.9", "early", "t_d")
-CELLS = [(length, residuals, position) for length in LENGTHS for residuals in GRID for position in BREAK_POSITIONS]
 
 
 @pytest.mark.parametrize(("number", "cell"), list(enumerate(CELLS, 1)), ids=["-".join(cell) for cell in CELLS])
 def test_intervals_cover(number, cell, table, count, whole):
     curves = count(CURVES)
     length, residuals, position = cell
-    measured = simulate_cell(GRID[residuals], *LENGTHS[length], BREAK_POSITIONS[position], curves, number)
+    measured = simulate_cell(residuals, LENGTHS[length], BREAK_POSITIONS[position], curves, number)
     held = {name: column[np.isfinite(column)] for name, column in zip(NAMES, measured.covered.T, strict=True)}
     table.add(
         length=length, residuals=residuals, break_at=position, N=curves, **{k: _share(v) for k, v in held.items()}
     )
     for name, covered in held.items():
-        assert not whole or (*cell, name) == TOO_NARROW or covered.mean() >= 0.85, name
+        assert not whole or covered.mean() >= 0.9, name
 
 
 def _share(covered: np.ndarray) -> str:

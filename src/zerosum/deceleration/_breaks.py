@@ -7,12 +7,14 @@ import numpy as np
 from jaxtyping import Float
 
 from zerosum.curves import LossCurve
-from zerosum.deceleration import jackknife
 from zerosum.deceleration._prepare import checked_level, prepare
 from zerosum.deceleration._record import NATS, Phase, ProcedureName, intervals_or_reason
-from zerosum.deceleration.autocorrelation import widening
+from zerosum.deceleration.fit_errors import METHOD, FitErrors, errors_of_points
+from zerosum.deceleration.left_out import BLOCKS, leave_out
 from zerosum.deceleration.models import left_out_error
 from zerosum.deceleration.n_breaks import BreakSolutions, log_loss, solve_breaks
+from zerosum.deceleration.reduced import hinge_and_slope
+from zerosum.deceleration.weighting import least_squares
 from zerosum.errors import InputError
 from zerosum.estimate import Estimate, Interval, number_or_reason, numbers_or_reasons
 from zerosum.record import Record
@@ -72,7 +74,7 @@ class Breaks(Record):
     last_step: float
     cutoff: float
     interval_level: float
-    interval_method: str = jackknife.METHOD
+    interval_method: str = METHOD
 
     @property
     def n_params(self) -> int:
@@ -109,27 +111,29 @@ def fit_breaks(
 
     n: 1 to 5. procedure, cutoff, phase, level: as for `fit`. Source of the law: Caballero et al. 2023, a = 0. With
     n = 1 the numbers are those of `fit` (procedure "robust"). Of procedure "paper" only the points are taken.
-    Numbers are NaN where too few points are left: 3 n + 4 are needed, and as many with a stretch left out.
+    Numbers are NaN where too few points are left: 3 n + 4 are needed, and as many with a stretch left out for the
+    criterion.
 
     Raises InputError for a number of breaks out of range, and as `fit` does.
     """
     if n not in range(1, MOST_BREAKS + 1):
         raise InputError(f"n {n!r}: not a number of breaks that can be told apart. Give 1 to {MOST_BREAKS}.")
     given = prepare(curve, procedure, cutoff, phase)
-    points, weight = given.points, given.points.after(given.cutoff)
+    points = given.points
+    weight = least_squares(points, [given.cutoff], balanced=given.how.balanced)[0][0]
     used = weight > 0
     x, y = points.x[used], points.y[used]
-    block = points.blocks(weight, jackknife.BLOCKS)[used]
-    ones = np.ones(len(x))
-    solutions = solve_breaks(x, y, np.stack([ones, *jackknife.leave_out(ones, block)]), n)
+    block = points.blocks(weight, BLOCKS)[used]
+    solutions = solve_breaks(x, y, np.stack([weight[used], *leave_out(np.ones(len(x)), block)]), n)
     best, *refits = solutions.theta
     fitted, all_fitted = np.isfinite(solutions.rss[0]), np.isfinite(solutions.rss).all()
     residual = log_loss(best, x) - y if fitted else np.full(len(x), np.nan)
+    errors = errors_of_points(points, weight, -residual, _design(best, x)) if fitted else None
     first = float(points.first_step[used][0]) if used.any() else float("nan")
     return Breaks(
         curve=curve,
         procedure=given.how.name,
-        breaks=_breaks(solutions, checked_level(level), widening(residual, points.log_bin[used])),
+        breaks=_breaks(solutions, errors, checked_level(level)),
         log_b=float(solutions.log_b[0]),
         rsle=float(np.sqrt(np.mean(residual**2))) if fitted else float("nan"),
         criterion=left_out_error(log_loss, refits, x, y, block) if all_fitted else float("nan"),
@@ -142,42 +146,67 @@ def fit_breaks(
     )
 
 
-def _breaks(solutions: BreakSolutions, level: float, widen: float) -> tuple[Break, ...]:
-    """Every break of the first solution, with intervals from the others."""
-    log_L = solutions.log_loss_at_breaks
+def _breaks(solutions: BreakSolutions, errors: FitErrors | None, level: float) -> tuple[Break, ...]:
+    """Every break of the first solution, with intervals from the errors of the fit."""
+    log_L, K = solutions.log_loss_at_breaks, solutions.log_t.shape[1]
     breaks = []
-    for k in range(solutions.log_t.shape[1]):
+    for k in range(K):
         with np.errstate(over="ignore", under="ignore"):
             t_d, L_d, f = (float(np.exp(value[0, k])) for value in (solutions.log_t, log_L, solutions.log_f))
         plain = Break(t_d, L_d, float(solutions.rates[0, k]), float(solutions.rates[0, k + 1]), f, {}, {})
-        why = _not_comparable(solutions, k) or _runs_into_another(solutions, k)
-        intervals: dict[str, Interval | None] = dict.fromkeys(("t_d", "L_d", "r_d"))
-        if not why:
-            for name, values in (
-                ("t_d", solutions.log_t[:, k]),
-                ("L_d", log_L[:, k]),
-                ("r_d", solutions.rates[:, k + 1]),
-            ):
-                low, high = jackknife.jackknife_interval(float(values[0]), values[1:], level, widen)
-                with np.errstate(over="ignore"):
-                    intervals[name] = (low, high) if name == "r_d" else (float(np.exp(low)), float(np.exp(high)))
+        centres = np.array([solutions.log_t[0, k], log_L[0, k], solutions.rates[0, k + 1]])
+        ends = np.full((3, 2), np.nan)
+        if errors is not None:
+            halves = errors.spread(_functionals(solutions, k)).half_widths(level)
+            ends = np.column_stack([centres - halves, centres + halves])
+        why = _not_located(solutions, k, errors, ends[0]) or _runs_into_another(solutions, k)
+        with np.errstate(over="ignore"):
+            ends[:2] = np.exp(ends[:2])
+        intervals: dict[str, Interval | None] = {
+            name: None if why else (float(low), float(high))
+            for name, (low, high) in zip(("t_d", "L_d", "r_d"), ends, strict=True)
+        }
         missing = {name: why or "the interval has no finite end" for name, ends in intervals.items()
                    if ends is None or not np.isfinite(ends).all()}  # fmt: skip
         breaks.append(replace(plain, intervals=intervals | dict.fromkeys(missing), interval_reasons=missing))
     return tuple(breaks)
 
 
-def _not_comparable(solutions: BreakSolutions, k: int) -> str:
-    """Why the refits give no interval for the k-th break; empty if they do."""
-    if not np.isfinite(solutions.rss).all():
+def _design(theta: Float[np.ndarray, " p"], x: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n p"]:
+    """Derivatives of `n_breaks.log_loss` by its parameters."""
+    K = (len(theta) - 2) // 3
+    c, log_t, width = theta[2 : 2 + K, None], theta[2 + K :: 2, None], np.exp(theta[3 + K :: 2, None])
+    bend, slope = hinge_and_slope(x, log_t, width)
+    places = np.stack([c * slope, c * ((x - log_t) * slope - bend)], axis=1).reshape(2 * K, -1)
+    return np.concatenate([[np.ones_like(x)], [-x], -bend, places]).T
+
+
+def _functionals(solutions: BreakSolutions, k: int) -> Float[np.ndarray, "3 p"]:
+    """Derivatives of log t_k, of the log loss where the lines cross there, and of the rate after it."""
+    theta, log_t, K = solutions.theta[0], solutions.log_t[0], solutions.log_t.shape[1]
+    by = np.zeros((3, len(theta)))
+    place = 2 + K + 2 * np.arange(k + 1)
+    by[0, place[k]] = 1.0
+    by[1, :2] = 1.0, -log_t[k]
+    by[1, 2 : 2 + k] = log_t[:k] - log_t[k]
+    by[1, place[:k]], by[1, place[k]] = theta[2 : 2 + k], -solutions.rates[0, k]
+    by[2, 1 : 3 + k] = 1.0
+    return by
+
+
+def _not_located(
+    solutions: BreakSolutions, k: int, errors: FitErrors | None, log_t_ends: Float[np.ndarray, "2"]
+) -> str:
+    """Why the k-th break has no interval; empty if it has."""
+    if errors is None or not np.isfinite(solutions.rss[0]):
         return TOO_FEW
-    of = len(solutions.rss) - 1
-    for row, (edges, log_t) in enumerate(zip(solutions.at_edge, solutions.log_t, strict=True)):
-        where = f"with stretch {row} of {of} left out the break" if row else "the break"
-        if edges[k]:
-            return f"{where} lies at the edge of the fitted range"
-        if np.abs(log_t - solutions.log_t[0, k]).argmin() != k or np.abs(log_t[k] - solutions.log_t[0]).argmin() != k:
-            return f"{where} is not found again"
+    if solutions.at_edge[0, k]:
+        return "the break lies at the edge of the fitted range"
+    if log_t_ends[0] < errors.x[0] or log_t_ends[1] > errors.x[-1]:
+        return "the interval of its step reaches beyond the fitted range"
+    others = np.delete(solutions.log_t[0], k)
+    if ((log_t_ends[0] < others) & (others < log_t_ends[1])).any():
+        return "the interval of its step holds another break: the two are not told apart"
     return ""
 
 

@@ -1,31 +1,35 @@
 """`compare`: how the difference in final loss of two runs splits into L_d, t_d and r_d. A description, no cause."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any, Literal
 
 import numpy as np
-from scipy.special import stdtrit
+from jaxtyping import Float
 
 from zerosum.curves import LossCurve, tokens_per_step
 from zerosum.deceleration._record import NATS, Fit
-from zerosum.deceleration.decomposition import TERMS, Line, jackknife_error, split
+from zerosum.deceleration.decomposition import TERMS, Line, split
 from zerosum.deceleration.divergence import LogCurve, common_bins, part_from
 from zerosum.deceleration.ends import Ends, ends_of, log_end
-from zerosum.deceleration.jackknife import BLOCKS
+from zerosum.deceleration.intervals import OF_PARAMETERS
 from zerosum.deceleration.observed import up_to
+from zerosum.deceleration.residual_model import Spread
+from zerosum.deceleration.shared_misfit import spread_of_both
 from zerosum.errors import InputError
 from zerosum.estimate import Estimate, Interval, number_or_reason
 from zerosum.record import Record
 
 Axis = Literal["steps", "tokens"]
 STEADY = 0.02  # tokens per step may change by this much and still count as constant
-SAME_RANGE = 0.025  # log steps: fitted ranges that agree to half a log bin put the same stretch into each block
-METHOD = f"delete-block jackknife of both fits, {BLOCKS} blocks each, t with {BLOCKS - 1} degrees of freedom"
+SAME_RANGE = 0.025  # log steps: fitted ranges that agree to half a log bin are the same range
+METHOD = "errors of both fits from models of their residuals (noise and smooth misfit), taken as independent"
 REACHED = "the difference of two reached losses, which has no interval here"
 ROUNDING = 1e-12  # nats: what is left of an exact zero when floats are added up
 SAME_BATCH = 1.02  # factor in tokens up to which two runs train alike
-PAIRED = METHOD + "; the same stretch left out of both"
+PAIRED = "errors of both fits from models of the mean and the difference of their residuals (noise, smooth misfit)"
+SMALL = 1e-6  # change of log L_d, log t_d and r_d from which derivatives are taken
 
 
 @dataclass(frozen=True)
@@ -156,26 +160,33 @@ def _no_break(fit: Fit) -> str:
 def _terms(a: Fit, b: Fit, ends: Ends, shift_a: float, shift_b: float, level: float) -> tuple[Term, ...]:
     line_a, line_b = _line(a, shift_a), _line(b, shift_b)
     why = next((f"{fit.curve.name}: {fit.interval_reasons['t_d']}" for fit in (a, b) if not fit.intervals["t_d"]), "")
-    why = why or ("" if a.refits and b.refits else "no refits were kept")
-    errors = {} if why else _errors(a, b, ends.total, shift_a, shift_b)
-    t = float(stdtrit(BLOCKS - 1, (1 + level) / 2))
-    terms = []
-    for name, nats in _all_terms(ends.total, line_a, line_b).items():
-        half = 0.0 if why else t * errors[name]
-        interval = None if why else (float(nats) - half, float(nats) + half)
-        terms.append(Term(name, float(nats), interval, why))
-    return tuple(terms)
+    values = _all_terms(ends.total, line_a, line_b)
+    halves = np.zeros(len(values)) if why else _spread(a, b, ends.total, line_a, line_b).half_widths(level)
+    return tuple(
+        Term(name, float(nats), None if why else (float(nats) - half, float(nats) + half), why)
+        for (name, nats), half in zip(values.items(), halves.tolist(), strict=True)
+    )
 
 
-def _errors(a: Fit, b: Fit, total: float, shift_a: float, shift_b: float) -> dict[str, float]:
-    """Standard error of each term. Over the same range, misfit that both curves share cancels in their difference."""
-    refits_a, refits_b = _refits(a, shift_a), _refits(b, shift_b)
+def _spread(a: Fit, b: Fit, total: float, line_a: Line, line_b: Line) -> Spread:
+    """Of the terms. Over the same range, misfit that both curves share cancels in their difference."""
+    if a.fit_errors is None or b.fit_errors is None:
+        raise InputError(f"{a.curve.name}, {b.curve.name}: a fit without its errors. Fit it again.")
+    of_a = _derivatives(lambda moved: _all_terms(total, moved, line_b), line_a) @ OF_PARAMETERS
+    of_b = _derivatives(lambda moved: _all_terms(total, line_a, moved), line_b) @ OF_PARAMETERS
+    shift_a, shift_b = (float(line.log_t_d - np.log(fit.t_d)) for line, fit in ((line_a, a), (line_b, b)))
     if _same_range(a, b, shift_a, shift_b):
-        widen = max(a.widen, b.widen)
-        return {n: widen * jackknife_error(v) for n, v in _all_terms(total, refits_a, refits_b).items()}
-    of_a = _all_terms(total, refits_a, _line(b, shift_b))
-    of_b = _all_terms(total, _line(a, shift_a), refits_b)
-    return {n: float(np.hypot(a.widen * jackknife_error(of_a[n]), b.widen * jackknife_error(of_b[n]))) for n in of_a}
+        moved = replace(b.fit_errors, x=b.fit_errors.x + shift_b - shift_a)
+        return spread_of_both(of_a, a.fit_errors, of_b, moved)
+    return a.fit_errors.spread(of_a).plus(b.fit_errors.spread(of_b))
+
+
+def _derivatives(terms: Callable[[Line], dict[str, np.ndarray]], line: Line) -> Float[np.ndarray, "terms 3"]:
+    """Of the terms by log L_d, log t_d and r_d of one of the lines."""
+    steps = SMALL * np.concatenate([np.eye(3), -np.eye(3)])
+    moved = Line(line.log_L_d + steps[:, 0], line.log_t_d + steps[:, 1], line.r_d + steps[:, 2], line.log_T)
+    values = np.stack([np.broadcast_to(value, 6) for value in terms(moved).values()])
+    return np.asarray((values[:, :3] - values[:, 3:]) / (2 * SMALL))
 
 
 def _same_range(a: Fit, b: Fit, shift_a: float, shift_b: float) -> bool:
@@ -192,15 +203,6 @@ def _all_terms(total: float, line_a: Line, line_b: Line) -> dict[str, np.ndarray
 def _line(fit: Fit, shift: float) -> Line:
     return Line(*(np.asarray(value) for value in (
         np.log(fit.L_d), np.log(fit.t_d) + shift, fit.r_d, np.log(log_end(fit)) + shift)))  # fmt: skip
-
-
-def _refits(fit: Fit, shift: float) -> Line:
-    refits = fit.refits
-    if refits is None:
-        raise InputError(f"{fit.curve.name}: the fit keeps no refits. Fit it again.")
-    return Line(
-        refits.log_L_d, refits.log_t_d + shift, refits.r_d, np.full(len(refits.r_d), np.log(log_end(fit)) + shift)
-    )
 
 
 def _tokens_per_step(fit: Fit) -> float:

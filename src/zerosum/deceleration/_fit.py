@@ -4,19 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from zerosum.curves import LossCurve
-from zerosum.deceleration import jackknife
 from zerosum.deceleration._prepare import Prepared, checked, checked_level, prepare
 from zerosum.deceleration._record import CutoffRow, Fit, ModelRow, Phase, ProcedureName, Reason
 from zerosum.deceleration.autocorrelation import widening
 from zerosum.deceleration.bnsl import BNSL, asymptote
+from zerosum.deceleration.break_test import break_evidence, shows_break
+from zerosum.deceleration.fit_errors import METHOD, errors_of_fit
+from zerosum.deceleration.intervals import intervals
+from zerosum.deceleration.left_out import BLOCKS, leave_out, power_law_error
 from zerosum.deceleration.models import compare_points, preferred
 from zerosum.deceleration.observed import spikes
 from zerosum.deceleration.points import Points
 from zerosum.deceleration.varpro import Solutions, solve
-from zerosum.deceleration.verdict import NEEDED_GAIN, NO_GAIN, ROOM_BEFORE, Evidence, verdict
+from zerosum.deceleration.verdict import NO_GAIN, ROOM_BEFORE, Evidence, verdict
+from zerosum.deceleration.weighting import least_squares, rebalanced
 from zerosum.estimate import Interval
 
 
@@ -45,7 +49,7 @@ def fit(
     one_break = _assemble(given, search, checked_level(level))
     if not models:
         return one_break
-    rows = compare_points(*search.fitted_points())
+    rows = compare_points(*search.fitted_points(), weight=search.weight[search.used])
     return _beside(replace(one_break, models=rows), preferred(rows))
 
 
@@ -72,34 +76,37 @@ def compare_models(
 
 @dataclass(frozen=True)
 class _Search:
-    """All least-squares fits of one call. weight, block: [n] of the main one. gain: see `jackknife.power_law_error`."""
+    """All least-squares fits of one call. used: [n] points after the cut-off. gain: see `left_out.power_law_error`."""
 
     points: Points
     cutoff: float
-    weight: Float[np.ndarray, " n"]
+    used: Bool[np.ndarray, " n"]
     best: Solutions
-    refits: Solutions
+    weight: Float[np.ndarray, " n"]
     gain: float
     table: tuple[CutoffRow, ...]
 
     def fitted_points(self) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"], Int[np.ndarray, " k"]]:
         """x, y and block of the points that were fitted."""
-        used = self.weight > 0
-        block = self.points.blocks(self.weight, jackknife.BLOCKS)
-        return self.points.x[used], self.points.y[used], block[used]
+        block = self.points.blocks(self.points.after(self.cutoff), BLOCKS)
+        return self.points.x[self.used], self.points.y[self.used], block[self.used]
 
 
 def _search(given: Prepared) -> _Search:
     points, cutoff = given.points, given.cutoff
     weight = points.after(cutoff)
-    block = points.blocks(weight, jackknife.BLOCKS)
-    others = nearby_cutoffs(cutoff, given.last_step)
-    more = [points.after(other) for other in others]
-    every = solve(points.x, points.y, np.stack([weight, *jackknife.leave_out(weight, block), *more]))
-    best, refits = every.rows(slice(0, 1)), every.rows(slice(1, 1 + jackknife.BLOCKS))
-    gain = jackknife.power_law_error(points.x, points.y, weight, block, refits)
-    table = _table(others, more, every.rows(slice(1 + jackknife.BLOCKS, None)))
-    return _Search(points, cutoff, weight, best, refits, gain, table)
+    block = points.blocks(weight, BLOCKS)
+    cutoffs = sorted({cutoff, *nearby_cutoffs(cutoff, given.last_step)})
+    weights = np.stack([points.after(other) for other in cutoffs])
+    every = solve(points.x, points.y, np.concatenate([leave_out(weight, block), weights]))
+    refits, solutions = every.rows(slice(0, BLOCKS)), every.rows(slice(BLOCKS, None))
+    gain = power_law_error(points.x, points.y, weight, block, refits)
+    if given.how.balanced:
+        weights, solutions = rebalanced(points, weights, solutions)
+    main = cutoffs.index(cutoff)
+    table = _table(cutoffs, weights, solutions)
+    best = solutions.rows(slice(main, main + 1))
+    return _Search(points, cutoff, weight > 0, best, weights[main], gain, table)
 
 
 def cutoff_table(
@@ -110,9 +117,9 @@ def cutoff_table(
     phase: Phase | None = None,
 ) -> tuple[CutoffRow, ...]:
     """How L_d, t_d and r_d move when steps up to each cut-off are dropped. NaN where too few points are left."""
-    points = prepare(curve, procedure, None, phase).points
-    weights = [points.after(checked(cutoff)) for cutoff in cutoffs]
-    return _table(cutoffs, weights, solve(points.x, points.y, np.stack(weights))) if weights else ()
+    given = prepare(curve, procedure, None, phase)
+    starts = [checked(cutoff) for cutoff in cutoffs]
+    return _table(starts, *least_squares(given.points, starts, balanced=given.how.balanced)) if starts else ()
 
 
 def nearby_cutoffs(cutoff: float, last_step: float) -> list[float]:
@@ -123,7 +130,7 @@ def nearby_cutoffs(cutoff: float, last_step: float) -> list[float]:
 
 
 def _table(
-    cutoffs: Sequence[float | int], weights: Sequence[Float[np.ndarray, " n"]], solutions: Solutions
+    cutoffs: Sequence[float | int], weights: Float[np.ndarray, "B n"], solutions: Solutions
 ) -> tuple[CutoffRow, ...]:
     with np.errstate(over="ignore", under="ignore"):
         L_d, t_d = np.exp(solutions.log_L_d), np.exp(solutions.log_t_d)
@@ -138,13 +145,15 @@ def _assemble(given: Prepared, search: _Search, level: float) -> Fit:
     x, y, _ = search.fitted_points()
     estimate = given.how.estimate(search.points, search.weight, search.best.law(0))
     law = estimate.params
-    widen = widening(search.best.law(0).log_loss(np.exp(x)) - y, search.points.log_bin[search.weight > 0])
-    intervals, interval_reasons = jackknife.intervals(search.best, search.refits, level, widen)
-    evidence = _evidence(given, search, law, intervals["t_d"], widen)
+    errors = errors_of_fit(search.points, search.weight, law)
+    with np.errstate(divide="ignore"):
+        centres = np.array([np.log(estimate.L_d), np.log(estimate.t_d), law.r_d])
+    ends, interval_reasons = intervals(centres, errors, search.best, level)
+    evidence = _evidence(given, search, law, break_evidence(errors, law), ends["t_d"])
     word, reasons = verdict(evidence)
     if word == "no-break":
         placeless = dict.fromkeys(("L_d", "t_d"), "there is no break to place: " + reasons[0].message)
-        intervals, interval_reasons = intervals | dict.fromkeys(placeless), interval_reasons | placeless
+        ends, interval_reasons = ends | dict.fromkeys(placeless), interval_reasons | placeless
     return Fit(
         curve=given.curve,
         procedure=given.how.name,
@@ -161,40 +170,38 @@ def _assemble(given: Prepared, search: _Search, level: float) -> Fit:
         first_step=evidence.first_step,
         last_step=given.last_step,
         cutoff=search.cutoff,
-        intervals=intervals,
+        intervals=ends,
         interval_level=level,
-        interval_method=jackknife.METHOD,
+        interval_method=METHOD,
         interval_reasons=interval_reasons,
         verdict=word,
         reasons=reasons + estimate.notes,
         cutoffs=search.table,
         power_law_error=search.gain,
-        refits=search.refits,
-        widen=widen,
+        break_evidence=evidence.evidence,
+        fit_errors=errors,
     )
 
 
-def _hidden(search: _Search) -> CutoffRow | None:
+def _hidden(given: Prepared, search: _Search) -> CutoffRow | None:
     """The largest of some lower cut-offs that clearly shows a deceleration which ends before the fitted range."""
     points = search.points
     for share in (0.5, 0.25, 0.1, 0.0):
         lower = float(np.floor(share * search.cutoff))
-        weight = points.after(lower)
-        first = points.first_step[weight > 0][0]
+        first = points.first_step[points.first_step > lower][0]
         if lower == search.cutoff or first > search.cutoff:
             return None
-        block = points.blocks(weight, jackknife.BLOCKS)
-        every = solve(points.x, points.y, np.stack([weight, *jackknife.leave_out(weight, block)]))
-        row = _table([lower], [weight], every.rows(slice(0, 1)))[0]
-        gain = jackknife.power_law_error(points.x, points.y, weight, block, every.rows(slice(1, None)))
-        slows = every.r_d[0] < every.r_before[0]
-        if gain >= NEEDED_GAIN and slows and ROOM_BEFORE * first <= row.t_d <= ROOM_BEFORE * search.cutoff:
-            return row
+        weights, solutions = least_squares(points, [lower], balanced=given.how.balanced)
+        law = solutions.law(0)
+        evidence = break_evidence(errors_of_fit(points, weights[0], law), law)
+        inside = ROOM_BEFORE * first <= law.t_d <= ROOM_BEFORE * search.cutoff
+        if law.c1 < 0 and inside and shows_break(evidence, law):
+            return _table([lower], weights, solutions)[0]
     return None
 
 
-def _evidence(given: Prepared, search: _Search, law: BNSL, t_d_interval: Interval | None, widen: float) -> Evidence:
-    used = search.weight > 0
+def _evidence(given: Prepared, search: _Search, law: BNSL, evidence: float, t_d_interval: Interval | None) -> Evidence:
+    used = search.used
     x, y, block = search.fitted_points()
     first = float(search.points.first_step[used][0]) if used.any() else float("nan")
     return Evidence(
@@ -207,12 +214,13 @@ def _evidence(given: Prepared, search: _Search, law: BNSL, t_d_interval: Interva
         params=law,
         best=search.best,
         gain=search.gain,
+        evidence=evidence,
         cutoffs=search.table,
         x=x,
         y=y,
         block=block,
         t_d_interval=t_d_interval,
-        widen=widen,
-        hidden=_hidden(search) if search.gain <= NO_GAIN else None,
+        widen=widening(search.best.law(0).log_loss(np.exp(x)) - y, search.points.log_bin[used]),
+        hidden=None if shows_break(evidence, law) or search.gain > NO_GAIN else _hidden(given, search),
         seen=replace(given.seen, spikes=spikes(given.fitted, law, first)),
     )

@@ -6,16 +6,17 @@ from math import isfinite, nan
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from zerosum.curves import LossCurve
 from zerosum.deceleration._fit import fit
 from zerosum.deceleration._prepare import PROCEDURES
 from zerosum.deceleration._record import NATS, Fit, Phase, ProcedureName
-from zerosum.deceleration.extrapolation import floor_of_last_decade, loss_interval, one_break_refits, power_law
-from zerosum.deceleration.jackknife import BLOCKS
+from zerosum.deceleration.extrapolation import Extrapolation, floor_of_last_decade, power_law
+from zerosum.deceleration.fit_errors import errors_of_points, one_break_design, rates_of
 from zerosum.deceleration.local_slopes import last_decade_rate
 from zerosum.deceleration.observed import up_to
+from zerosum.deceleration.points import Points
 from zerosum.errors import InputError
 from zerosum.estimate import Estimate, Interval, number_or_reason
 
@@ -28,10 +29,10 @@ DECAYED = 0.5  # of the peak rate; a schedule that ends below this is taken for 
 class Forecast:
     """The loss at step T in nats, for a run that goes on as it went in the fitted range: same data, same rate.
 
-    method: "one-break" ("power-law" where the verdict is no-break), "floor-last-decade" or "stays". interval: by the
-    delete-block jackknife, given that the law goes on to hold; None, or a loss of NaN, with the cause in `reason`,
-    which also says what else speaks against the forecast. An extrapolated one-break law is optimistic on real curves:
-    read `backtest` beside it.
+    method: "one-break" ("power-law" where the verdict is no-break), "floor-last-decade" or "stays". interval: from the
+    errors of the fit (`fit_errors`), given that the law goes on to hold; None, or a loss of NaN, with the cause in
+    `reason`, which also says what else speaks against the forecast. An extrapolated one-break law is optimistic on real
+    curves: read `backtest` beside it.
     """
 
     method: str
@@ -160,24 +161,31 @@ def _one_break(fitted: Fit, T: float) -> Forecast:
     loss = float(fitted.predict(T))
     if blocking or not isfinite(loss):
         return Forecast("one-break", T, nan, None, blocking or "the law cannot be fitted")
-    if fitted.refits is None or fitted.intervals["r_d"] is None:
-        why = fitted.interval_reasons.get("r_d", "no refits were kept")
-        return Forecast("one-break", T, loss, None, why)
-    refits = one_break_refits(fitted.refits, float(np.log(T)))
-    return _with_interval("one-break", T, float(np.log(loss)), refits, fitted)
+    if fitted.fit_errors is None or fitted.intervals["r_d"] is None:
+        return Forecast("one-break", T, loss, None, fitted.interval_reasons.get("r_d", "the fit keeps no errors"))
+    ahead = one_break_design(np.log([T]), *rates_of(fitted.params))
+    half = float(fitted.fit_errors.spread(ahead).half_widths(fitted.interval_level)[0])
+    return _with_interval("one-break", T, float(np.log(loss)), half)
 
 
 def _power_law(fitted: Fit, T: float) -> Forecast:
-    x, y, block = _fitted(fitted)
-    return _with_interval("power-law", T, *power_law(x, y, block, float(np.log(T))), fitted)
+    x, y, points = _fitted(fitted)
+    return _extrapolated("power-law", T, power_law(x, y, float(np.log(T))), points, fitted)
 
 
-def _fitted(fitted: Fit) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-    """x, y and block of the points that were fitted."""
-    points = PROCEDURES[fitted.procedure].points(up_to(fitted.curve, fitted.last_step))
+def _extrapolated(method: str, T: float, law: Extrapolation, points: Points, fitted: Fit) -> Forecast:
     weight = points.after(fitted.cutoff)
-    used = weight > 0
-    return points.x[used], points.y[used], points.blocks(weight, BLOCKS)[used]
+    weight[weight > 0] = law.used
+    errors = errors_of_points(points, weight, law.residual, law.design)
+    half = float(errors.spread(law.ahead[None]).half_widths(fitted.interval_level)[0])
+    return _with_interval(method, T, law.log_loss, half)
+
+
+def _fitted(fitted: Fit) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"], Points]:
+    """x and y of the points that were fitted, and all points."""
+    points = PROCEDURES[fitted.procedure].points(up_to(fitted.curve, fitted.last_step))
+    used = points.after(fitted.cutoff) > 0
+    return points.x[used], points.y[used], points
 
 
 def _schedule_over(fitted: Fit) -> str:
@@ -198,20 +206,21 @@ def _floor(fitted: Fit, T: float) -> Forecast:
     method = "floor-last-decade"
     if fitted.last_step / 10 > T:
         return Forecast(method, T, nan, None, f"step {T:g} lies before the last decade")
-    x, y, _ = _fitted(fitted)
+    x, y, points = _fitted(fitted)
     rate, _ = last_decade_rate(x, y)
     if rate <= 0:
         return Forecast(method, T, nan, None, "the loss does not fall over the last decade of steps")
-    values = floor_of_last_decade(x, y, float(np.log(T)))
-    if values is None:
+    law = floor_of_last_decade(x, y, float(np.log(T)))
+    if law is None:
         return Forecast(method, T, nan, None, "fewer than 12 points lie in the last decade of steps")
-    return _with_interval(method, T, *values, fitted)
+    return _extrapolated(method, T, law, points, fitted)
 
 
-def _with_interval(method: str, T: float, log_loss: float, refits: np.ndarray, fitted: Fit) -> Forecast:
+def _with_interval(method: str, T: float, log_loss: float, half: float) -> Forecast:
     plain = Forecast(method, T, float(np.exp(log_loss)), None, "the interval has no finite end")
-    interval = loss_interval(log_loss, refits, fitted.interval_level, fitted.widen)
-    return replace(plain, interval=interval, reason="") if np.isfinite(interval).all() else plain
+    with np.errstate(over="ignore"):
+        low, high = np.exp([log_loss - half, log_loss + half])
+    return replace(plain, interval=(float(low), float(high)), reason="") if np.isfinite([low, high]).all() else plain
 
 
 def _stays(fitted: Fit, T: float) -> Forecast:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from zerosum.curves import LossCurve
 from zerosum.deceleration.bnsl import BNSL, Steps
-from zerosum.deceleration.varpro import Solutions
+from zerosum.deceleration.fit_errors import FitErrors
 from zerosum.errors import InputError
 from zerosum.estimate import Estimate, Interval, number_or_reason, numbers_or_reasons
 from zerosum.record import Record
@@ -119,9 +119,9 @@ class Fit(Record):
     intervals: "L_d", "t_d", "r_d" -> (low, high), or None with the cause in `interval_reasons`.
     verdict: "decelerates", "no-break", "accelerates" or "cannot-tell"; reasons: why, and what else to know.
     cutoffs: how the numbers move with the cut-off. power_law_error: blocked cross-validation error of a plain power
-    law as a multiple of this fit's; about 1 or less where there is no break.
-    models: other laws on the same points, where they were asked for. refits, widen: what the intervals are made of,
-    for those of other numbers: the fits with a stretch left out, and the factor for autocorrelated residuals.
+    law as a multiple of this fit's; about 1 or less where there is no break. break_evidence: see `break_test`.
+    models: other laws on the same points, where they were asked for. fit_errors: what the intervals are made of, for
+    those of other numbers.
     Numbers that cannot be given are NaN.
     """
 
@@ -148,9 +148,9 @@ class Fit(Record):
     reasons: tuple[Reason, ...]
     cutoffs: tuple[CutoffRow, ...] = field(default=())
     power_law_error: float = float("nan")
+    break_evidence: float = float("nan")
     models: tuple[ModelRow, ...] = field(default=())
-    refits: Solutions | None = field(default=None, repr=False, compare=False)
-    widen: float = 1.0
+    fit_errors: FitErrors | None = field(default=None, repr=False, compare=False)
 
     @property
     def has_break(self) -> bool:
@@ -191,7 +191,8 @@ class Fit(Record):
             "procedure": self.procedure,
             "cutoff": self.cutoff,
         }
-        names = ("first_step", "last_step", "L_d", "t_d", "r_d", "L_T", "L_T_hat", "rsle", "power_law_error")
+        names = ("first_step", "last_step", "L_d", "t_d", "r_d", "L_T", "L_T_hat", "rsle")
+        names = (*names, "power_law_error", "break_evidence")
         out |= numbers_or_reasons({name: getattr(self, name) for name in names}, why)
         params = numbers_or_reasons({name: getattr(self.params, name) for name in ("b", "c0", "c1", "d1", "f1")}, why)
         return out | {
@@ -219,7 +220,7 @@ class Fit(Record):
 
     def _intervals(self) -> dict[str, Any]:
         head: dict[str, Any] = {"level": self.interval_level, "method": self.interval_method}
-        head |= number_or_reason("widening", self.widen, "too few points to fit")
+        head["widening"] = 1.0  # of older versions, whose intervals were widened for autocorrelated residuals
         return head | intervals_or_reason(self.intervals, self.interval_reasons)
 
 

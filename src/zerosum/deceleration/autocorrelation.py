@@ -1,4 +1,4 @@
-"""How far the residuals of a fit depend on their neighbours, and what that does to a standard error."""
+"""How far the residuals of a fit depend on their neighbours, and what that does to the error of a slope."""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -25,13 +25,11 @@ def sign_autocorrelation(residual: Float[np.ndarray, " n"], lags: int = LAGS) ->
 
 
 def widening(residual: Float[np.ndarray, " n"], log_bin: Int[np.ndarray, " n"]) -> float:
-    """Factor from 1 to 2 for a block jackknife's standard error: ((1 + rho) / (1 - rho))^0.75.
+    """Factor from 1 to 2 for the standard error of a slope: ((1 + rho) / (1 - rho))^0.75.
 
     residual, log_bin: [n] of the fitted points, in the order of their steps; points of one bin count as their mean.
     The standard error of a mean of AR(1) values is sqrt((1 + rho) / (1 - rho)) times that of independent ones, a power
-    of 1/2 here. The jackknife sees what is correlated inside a block but not across blocks; the power 0.75 was chosen
-    so that 95 % intervals cover about 95 % on the grid of benchmarks/deceleration_calibration.py. Misfit without any
-    noise (rho 0.6) needs no more than a factor of 2 there.
+    of 1/2 here; signs of residuals understate rho.
     """
     if len(residual) == 0:
         return 1.0

@@ -15,7 +15,7 @@ TERMS = ("L_d", "t_d", "r_d", "T")
 
 @dataclass(frozen=True)
 class Line:
-    """The line after the break: log L_d (nats), log t_d, r_d, log T, scalars or refits side by side."""
+    """The line after the break: log L_d (nats), log t_d, r_d, log T, scalars or several side by side."""
 
     log_L_d: Values
     log_t_d: Values
@@ -65,9 +65,3 @@ def logarithmic_mean(a: Values, b: Values) -> Values:
         mean = a * np.expm1(log_ratio) / log_ratio
     # Below 1e-300 the quotient is that of two roundings.
     return np.asarray(np.where(np.abs(log_ratio) > 1e-300, mean, a))
-
-
-def jackknife_error(refits: Float[np.ndarray, " k"]) -> float:
-    """Standard error of a number by the delete-block jackknife. refits: [k] the number with each block left out."""
-    k = len(refits)
-    return float(np.sqrt((k - 1) / k * ((refits - refits.mean()) ** 2).sum()))

@@ -13,8 +13,8 @@ from jaxtyping import Float, Int
 from zerosum.deceleration import floors, n_breaks
 from zerosum.deceleration._record import ModelRow, Reason
 from zerosum.deceleration.bnsl import hinge
-from zerosum.deceleration.jackknife import BLOCKS, leave_out
-from zerosum.deceleration.varpro import solve
+from zerosum.deceleration.left_out import BLOCKS, leave_out
+from zerosum.deceleration.varpro import refine, solve
 
 Theta = Float[np.ndarray, " p"]
 Points = Float[np.ndarray, " n"]
@@ -53,7 +53,7 @@ def _one_break(theta: Theta, x: Points) -> Points:
 
 
 def _fit_one_break(x: Points, y: Points, weights: Weights) -> Thetas:
-    s = solve(x, y, weights)
+    s = refine(x, y, weights, solve(x, y, (weights > 0) * 1.0))
     return np.stack([s.log_L_d, s.r_before, s.r_d, s.log_t_d, s.log_f], axis=-1)
 
 
@@ -78,14 +78,22 @@ MODELS = (
 
 
 def compare_points(
-    x: Points, y: Points, block: Int[np.ndarray, " n"], laws: tuple[Law, ...] = MODELS
+    x: Points,
+    y: Points,
+    block: Int[np.ndarray, " n"],
+    laws: tuple[Law, ...] = MODELS,
+    weight: Float[np.ndarray, " n"] | None = None,
 ) -> tuple[ModelRow, ...]:
-    """Every law on the same points. x: [n] log steps. y: [n] log losses. block: [n] as `Points.blocks` numbers them."""
+    """Every law on the same points. x: [n] log steps. y: [n] log losses. block: [n] as `Points.blocks` numbers them.
+
+    weight: [n] of the points, for laws with breaks; None, and with stretches left out: all points weigh alike.
+    """
+    alike = np.ones(len(x))
     rows = []
     for law in laws:
         k, theta, rsle, criterion = len(law.parameters), np.zeros(0), float("nan"), float("nan")
         if len(np.unique(x)) >= max(FEWEST, k + 4):
-            theta, *refits = law.fit(x, y, np.stack([np.ones(len(x)), *leave_out(np.ones(len(x)), block)]))
+            theta, *refits = law.fit(x, y, np.stack([alike if weight is None else weight, *leave_out(alike, block)]))
             rsle = float(np.sqrt(np.mean((law.log_loss(theta, x) - y) ** 2)))
             criterion = left_out_error(law.log_loss, refits, x, y, block)
         rows.append(ModelRow(law.name, k, rsle, criterion, dict(zip(law.parameters, theta.tolist(), strict=False))))

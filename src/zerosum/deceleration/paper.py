@@ -128,4 +128,4 @@ def _covariance(
     return covariance
 
 
-PROCEDURE = Procedure("paper", thinned_points, default_cutoff, estimate, "whole")
+PROCEDURE = Procedure("paper", thinned_points, default_cutoff, estimate, "whole", balanced=False)

@@ -37,6 +37,7 @@ class Procedure:
     default_cutoff: (curve, what it says of its run) -> steps.
 
     estimate: (points, weights, the least-squares optimum of these points) -> `FittedLaw`.
+    balanced: whether points weigh as their residuals show (see `weighting`), or all alike.
     phase: what is fitted of a run whose learning rate falls in the end, "stable" (up to there) or "whole".
     """
 
@@ -45,6 +46,7 @@ class Procedure:
     default_cutoff: Callable[[LossCurve, Observed], float]
     estimate: Callable[[Points, Float[np.ndarray, " n"], BNSL], FittedLaw]
     phase: Phase
+    balanced: bool
 
 
 def smoothing_notes(points: Points) -> tuple[Reason, ...]:

@@ -11,9 +11,10 @@ from typing import Any
 from zerosum.curves.gaps import FACTOR as GAP_FACTOR
 from zerosum.deceleration import (
     bends,
+    break_test,
     curve_checks,
-    jackknife,
     late_drop,
+    left_out,
     local_slopes,
     models,
     observed,
@@ -80,9 +81,14 @@ def document() -> str:
 
 
 _POWER_LAW_ERROR = (
-    f"The fitted points are divided into {jackknife.BLOCKS} stretches. Each stretch is left out in turn and predicted "
+    f"The fitted points are divided into {left_out.BLOCKS} stretches. Each stretch is left out in turn and predicted "
     "from the others, once by the one-break law and once by a plain power law. `power_law_error` is the sum of squared "
     "errors of log loss of the power law, divided by that of the one-break law."
+)
+_BREAK_EVIDENCE = (
+    "`break_evidence` is twice the log of a ratio of likelihoods: that of the one-break law over that of a power law, "
+    f"each with noise and smooth misfit. A break is shown where it is {break_test.NEEDED:g} or more and the rate "
+    f"changes by {100 * break_test.LEAST_CHANGE:g} % or more."
 )
 _FROM_LR = (
     f"With a learning-rate column: the learning rate is below {100 * rate_changes.FULL:g} % of its peak for at least "
@@ -127,13 +133,14 @@ PAGES: tuple[Page, ...] = (
     Page(
         "break-not-shown",
         "The curve is neither clearly broken nor clearly straight.",
-        f"{_POWER_LAW_ERROR} It lies between {v.NO_GAIN:g} and {v.NEEDED_GAIN:g}; or it is lower, but the power law "
-        f"misses the curve by {100 * v.MISFIT:g} % or more beside the noise from point to point.",
+        f"{_BREAK_EVIDENCE} Neither is {v.NEEDED_GAIN:g} or more. {_POWER_LAW_ERROR} It is above {v.NO_GAIN:g}; or it is "
+        f"lower, but the power law misses the curve by {100 * v.MISFIT:g} % or more beside the noise from point to point.",
         "If the power law misses the curve, look at it: it may bend more than once, or wander. Else train longer, log "
-        "more often, or average over more tokens in each logged loss. For published curves of "
-        "language models `power_law_error` is 8 to 19.",
-        blocking="left-out stretches are predicted with 1.14 times the one-break law's error by a plain power law; 2 "
-        "or more would show a break, 1.1 or less none. Train longer or log more often",
+        "more often, or average over more tokens in each logged loss. For published curves of language models "
+        "`break_evidence` is 45 to 113.",
+        blocking="left-out stretches are predicted with 1.14 times the one-break law's error by a plain power law; the "
+        "evidence for a break is 7.3 (10 is needed), with a rate that changes by 21 % (15 % is needed). Train longer "
+        "or log more often",
     ),
     Page(
         "power-law-suffices",
@@ -181,8 +188,8 @@ PAGES: tuple[Page, ...] = (
         "break-below-cutoff",
         "The fitted range is one straight line, but only because the cut-off excludes the break.",
         "If the curve after the cut-off has no break, it is fitted again with half, a quarter and a tenth of the "
-        f"cut-off and without a cut-off. One of these fits shows a deceleration: `power_law_error` is "
-        f"{v.NEEDED_GAIN:g} or more, and t_d is {v.ROOM_BEFORE:g} times the first fitted step or later.",
+        f"cut-off and without a cut-off. One of these fits shows a deceleration: `break_evidence` is "
+        f"{break_test.NEEDED:g} or more, and t_d is {v.ROOM_BEFORE:g} times the first fitted step or later.",
         "Fit with the `--cutoff` that the message gives. If that break is only the end of a warm-up, or of the first "
         "steps in which the model learns token frequencies, the curve has no other break.",
         blocking="left-out stretches are predicted with 0.91 times the one-break law's error by a plain power law "
@@ -191,7 +198,7 @@ PAGES: tuple[Page, ...] = (
     ),
     Page(
         "break-not-located",
-        "There is a break, but its step is not known: other stretches of the curve would give another step.",
+        "There is a break, but its step is not known: noise and misfit could have moved it far.",
         "t_d has no interval, or the ratio of the ends of its interval is larger than that of the fitted range.",
         "Report that the curve decelerates, and report t_d and L_d with their intervals or not at all. More runs of "
         "the same kind would locate the break better.",
@@ -352,7 +359,7 @@ PAGES: tuple[Page, ...] = (
         "another-model-preferred",
         "Another law predicts the curve better than the one-break law. The curve may still decelerate: all eight "
         "published curves do, although each is described better by a law with a floor or with more breaks.",
-        f"Each law is fitted with each of {jackknife.BLOCKS} stretches left out. On the stretches left out, the root "
+        f"Each law is fitted with each of {left_out.BLOCKS} stretches left out. On the stretches left out, the root "
         f"mean squared error of log loss of the best law is {models.CLEARLY:g} times (note) or {models.FAR:g} times "
         "(blocking) smaller than that of the one-break law.",
         "Use t_d and L_d to describe where the curve bends, not as proof of a break. Do not extrapolate the law: use "
@@ -387,7 +394,7 @@ PAGES: tuple[Page, ...] = (
         "The standard errors of procedure `paper` assume independent residuals. They are far too small.",
         "Given whenever procedure `paper` is used. Residuals of loss curves have a lag-1 autocorrelation of 0.96 and "
         "more; covariance intervals of nominally 95 % contain the true value in 30 to 70 % of cases.",
-        "Use `intervals`, which are estimated by leaving out whole stretches of the curve.",
+        "Use `intervals`, which come from a model of the residuals: noise, and smooth misfit.",
         note="standard errors assume independent residuals; intervals do not",
     ),
 )

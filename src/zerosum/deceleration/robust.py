@@ -26,4 +26,4 @@ def _estimate(points: Points, weight: Float[np.ndarray, " n"], best: BNSL) -> Fi
     return FittedLaw(best, best.t_d, notes=smoothing_notes(points))
 
 
-PROCEDURE = Procedure("robust", binned_points, default_cutoff, _estimate, "stable")
+PROCEDURE = Procedure("robust", binned_points, default_cutoff, _estimate, "stable", balanced=True)

@@ -1,7 +1,7 @@
 """The published smoothing and thinning of a raw loss log. Source: Mircea et al. 2025, section 2."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from zerosum.curves import LossCurve
 from zerosum.curves.grid import already_thinned, on_grid
@@ -18,12 +18,18 @@ def log_moving_average(loss: Float[np.ndarray, " n"], base: float = WINDOW_BASE)
     array([4. , 3.5, 2.5])
     """
     k = np.arange(len(loss))
-    start = np.floor_divide(k, base).astype(np.int64)
+    start = window_start(k, base)
     total = np.concatenate([[0.0], np.cumsum(loss)])
     mean = (total[k + 1] - total[start]) / (k + 1 - start)
     # Differences of sums can cancel where losses differ by many orders; no mean lies below the least value.
     floored: Float[np.ndarray, " n"] = np.maximum(mean, loss.min())
     return floored
+
+
+def window_start(row: Int[np.ndarray, " n"], base: float = WINDOW_BASE) -> Int[np.ndarray, " n"]:
+    """First row of the trailing window of each row."""
+    start: Int[np.ndarray, " n"] = np.floor_divide(row, base).astype(np.int64)
+    return start
 
 
 def smooth_and_thin(curve: LossCurve) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:

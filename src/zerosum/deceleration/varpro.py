@@ -6,6 +6,7 @@ are searched: first on a grid, then by damped Newton steps from the best cells o
 Letters: B weightings of the points, n points, c cells of the grid, F widths by T places, M searches.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,14 @@ class Solutions:
         """The solutions of some of the weightings."""
         return Solutions(*(values[which] for values in vars(self).values()))
 
+    def log_loss(self, x: Float[np.ndarray, " n"]) -> Float[np.ndarray, "B n"]:
+        """Log loss at some log steps by each solution."""
+        level, before, after, at, log_f = (
+            value[:, None] for value in (self.log_L_d, self.r_before, self.r_d, self.log_t_d, self.log_f)
+        )
+        bend, _ = hinge_and_slope(x, at, np.exp(log_f))
+        return np.asarray(level - before * (x - at) - (after - before) * bend)
+
     def law(self, k: int) -> BNSL:
         """The k-th solution as a law; its numbers are NaN where there is none."""
         return BNSL.from_rates(
@@ -60,12 +69,31 @@ def solve(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], weights: Float
 
     x: [n] log steps, not falling. y: [n] log losses. weights: [B, n], 0 leaves a point out.
     """
-    enough = enough_points(x, weights, MIN_POINTS)
+    return _searched(x, y, weights, enough_points(x, weights, MIN_POINTS), _starts)
+
+
+def refine(
+    x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], weights: Float[np.ndarray, "B n"], near: Solutions
+) -> Solutions:
+    """The local optimum of each weighting next to a solution of another weighting of the same points."""
+    solved = np.isfinite(near.rss)
+    place = np.stack([near.log_t_d, near.log_f], axis=-1)[solved]
+    return _searched(x, y, weights, solved, lambda problem: (np.arange(len(place)), place))
+
+
+def _searched(
+    x: Float[np.ndarray, " n"],
+    y: Float[np.ndarray, " n"],
+    weights: Float[np.ndarray, "B n"],
+    enough: Bool[np.ndarray, " B"],
+    starts: Callable[[Problem], tuple[Int[np.ndarray, " M"], Float[np.ndarray, "M 2"]]],
+) -> Solutions:
+    """The best end of the searches of each weighting with enough points."""
     parameters = np.full((len(weights), 6), np.nan)
     edges = np.zeros((len(weights), 2), dtype=np.int64)
     if enough.any():
         problem = problem_of(x, y, weights[enough])
-        row, start = _starts(problem)
+        row, start = starts(problem)
         searches = problem.rows(row)
         point, goal = minimise(
             lambda which, at: reduced_objective(searches.rows(which), at), start, searches.low, searches.high

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from zerosum.deceleration._record import CutoffRow, Reason, VerdictWord
 from zerosum.deceleration.bends import bends_instead, falls_fast_again, structured_misfit
 from zerosum.deceleration.bnsl import BNSL
+from zerosum.deceleration.break_test import LEAST_CHANGE, NEEDED, shows_break
 from zerosum.deceleration.curve_checks import REACHES, curve_reasons, loss_rises
 from zerosum.deceleration.local_slopes import largest_turn
 from zerosum.deceleration.observed import Observed
@@ -22,7 +23,7 @@ from zerosum.deceleration.warm_ups import unlogged_rate, warm_up_instead
 FEWEST_BINS, FEWEST_POINTS = 25, 60
 LATEST_START = 300.0  # step; a later log has lost most of what lies before the break
 ROOM_BEFORE, ROOM_AFTER = 2.0, 3.0  # t_d / first step, last step / t_d
-NEEDED_GAIN = 2.0  # cross-validation error of a power law over the one-break law's; 8 to 19 on published curves
+NEEDED_GAIN = 2.0  # cross-validation error of a power law over the one-break law's that shows a break by itself
 NO_GAIN = 1.1  # at most so much for the verdict that there is no break
 LEAST_SPAN = 20.0  # last over first fitted step; a straight piece shorter than this rules no break out
 TURNS = 0.5  # a change of the rate the other way, over the change that the break claims
@@ -34,9 +35,10 @@ T_D_MOVES, T_D_LOST = 1.5, 3.0  # factor by which t_d moves with the cut-off: no
 class Evidence:
     """Everything that the verdict depends on. start: first step of the log itself; first_step, last_step: fitted range.
 
-    seen: facts about the run. best: the fit, one row. gain: see `jackknife.power_law_error`.
+    seen: facts about the run. best: the fit, one row. gain: see `left_out.power_law_error`. evidence: see `break_test`.
     x, y: log step and log loss of the fitted points. block: which stretch each is left out with. t_d_interval: steps.
-    widen: see `Fit`. hidden: the fit with a lower cut-off that shows a break where this one has none.
+    widen: of a rate's error, see `autocorrelation`. hidden: the fit with a lower cut-off that shows a break where this
+    one has none.
     """
 
     n_points: int
@@ -48,6 +50,7 @@ class Evidence:
     params: BNSL
     best: Solutions
     gain: float
+    evidence: float
     cutoffs: tuple[CutoffRow, ...]
     x: Float[np.ndarray, " n"]
     y: Float[np.ndarray, " n"]
@@ -72,7 +75,7 @@ def verdict(e: Evidence) -> tuple[VerdictWord, tuple[Reason, ...]]:
     blocking += [reason for reason in about_run if reason.level == "blocking"]
     if blocking:
         return "cannot-tell", (*blocking, *notes)
-    if e.gain < NEEDED_GAIN:
+    if not _shows_break(e):
         if bent := _not_straight(e):
             return "cannot-tell", (bent, *notes)
         word, reason = _without_break(e)
@@ -88,6 +91,13 @@ def verdict(e: Evidence) -> tuple[VerdictWord, tuple[Reason, ...]]:
         rest = tuple(reason for reason in reasons if reason.code not in (OF_ONE_BREAK if bends else OF_A_PLACE))
         return "cannot-tell", ((bends, *rest) if bends else rest)
     return ("decelerates" if e.params.c1 < 0 else "accelerates"), tuple(reasons)
+
+
+def _shows_break(e: Evidence) -> bool:
+    """By its likelihood beside misfit, or by left-out stretches; at an edge of the range the two must not disagree."""
+    inside = ROOM_BEFORE * e.first_step <= e.params.t_d <= e.last_step / ROOM_AFTER
+    likely = shows_break(e.evidence, e.params) and (inside or e.gain > NO_GAIN)
+    return likely or e.gain >= NEEDED_GAIN
 
 
 def _not_straight(e: Evidence) -> Reason | None:
@@ -110,7 +120,9 @@ def _without_break(e: Evidence) -> tuple[VerdictWord, Reason]:
     """No break, or cannot tell: a break may lie outside a short range."""
     times = f"left-out stretches are predicted with {e.gain:.2f} times the one-break law's error by a plain power law"
     if e.gain > NO_GAIN:
-        need = f"{NEEDED_GAIN:g} or more would show a break, {NO_GAIN:g} or less none. Train longer or log more often"
+        shown = f"the evidence for a break is {e.evidence:.3g} ({NEEDED:g} is needed), with a rate that changes by"
+        change = 100 * abs(e.params.c1) / max(abs(e.params.r_before), abs(e.params.r_d))
+        need = f"{shown} {change:.2g} % ({100 * LEAST_CHANGE:g} % is needed). Train longer or log more often"
         return "cannot-tell", Reason("break-not-shown", "blocking", f"{times}; {need}")
     span = e.last_step / e.first_step
     if span < LEAST_SPAN:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from zerosum.curves import tokens_per_step
 from zerosum.deceleration import Analysis, Comparison, Fit
-from zerosum.deceleration.jackknife import METHOD
+from zerosum.deceleration.fit_errors import METHOD
 from zerosum.estimate import Estimate
 from zerosum.show import numbers as n
 from zerosum.show.names import short_distinct_names

@@ -24,7 +24,7 @@ HOW_TO_READ = (
     "How far the loss lies above or below the law, in percent, averaged over log bins (40 for each factor of ten in "
     "steps), inside the fitted range. Points: the one-break law. Line: the other law that predicts left-out stretches "
     "best, named in the panel. Noise would scatter around 0; waves are misfit, a shape that the law does not have. "
-    "This is why intervals come from leaving whole stretches out. Where the line hugs 0 much more closely than the "
+    "This is why intervals allow for smooth misfit beside noise. Where the line hugs 0 much more closely than the "
     "points, the other law describes the curve better."
 )
 FORMULAS = {
