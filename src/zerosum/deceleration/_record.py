@@ -103,6 +103,7 @@ class ModelRow:
 
 
 UNITS = {"L_d": NATS, "t_d": "steps", "r_d": "", "L_T": NATS, "L_T_hat": NATS, "rsle": ""}
+EVIDENCE = ("power_law_error", "break_evidence")  # for a break
 OF_THE_BREAK = ("L_d", "t_d", "r_d", "L_T_hat")  # may be used only where there is a break
 
 
@@ -191,8 +192,7 @@ class Fit(Record):
             "procedure": self.procedure,
             "cutoff": self.cutoff,
         }
-        names = ("first_step", "last_step", "L_d", "t_d", "r_d", "L_T", "L_T_hat", "rsle")
-        names = (*names, "power_law_error", "break_evidence")
+        names = ("first_step", "last_step", "L_d", "t_d", "r_d", "L_T", "L_T_hat", "rsle", *EVIDENCE)
         out |= numbers_or_reasons({name: getattr(self, name) for name in names}, why)
         params = numbers_or_reasons({name: getattr(self.params, name) for name in ("b", "c0", "c1", "d1", "f1")}, why)
         return out | {
