@@ -221,6 +221,6 @@ def _evidence(given: Prepared, search: _Search, law: BNSL, evidence: float, t_d_
         block=block,
         t_d_interval=t_d_interval,
         widen=widening(search.best.law(0).log_loss(np.exp(x)) - y, search.points.log_bin[used]),
-        hidden=None if shows_break(evidence, law) or search.gain > NO_GAIN else _hidden(given, search),
+        hidden=_hidden(given, search) if search.gain <= NO_GAIN and not shows_break(evidence, law) else None,
         seen=replace(given.seen, spikes=spikes(given.fitted, law, first)),
     )

@@ -107,12 +107,12 @@ class Spread:
 
     def half_widths(self, level: float) -> Float[np.ndarray, " k"]:
         """Half the width of the interval around zero with probability `level`."""
-        sd = np.sqrt(np.maximum(self.variance, TINY))
+        sd = np.sqrt(self.variance)
         normal = float(ndtri((1 + level) / 2))
         low, high = normal * sd.min(axis=1), normal * sd.max(axis=1)
         for _ in range(24):
             middle = (low + high) / 2
-            inside = ndtr(middle[:, None] / sd) @ self.weight < (1 + level) / 2
+            inside = ndtr(middle[:, None] / np.maximum(sd, TINY)) @ self.weight < (1 + level) / 2
             low, high = np.where(inside, middle, low), np.where(inside, high, middle)
         return np.asarray((low + high) / 2)
 
