@@ -121,7 +121,7 @@ def _without_break(e: Evidence) -> tuple[VerdictWord, Reason]:
     times = f"left-out stretches are predicted with {e.gain:.2f} times the one-break law's error by a plain power law"
     if e.gain > NO_GAIN:
         shown = f"the evidence for a break is {e.evidence:.3g} ({NEEDED:g} is needed), with a rate that changes by"
-        change = 100 * abs(e.params.c1) / max(abs(e.params.r_before), abs(e.params.r_d))
+        change = 100 * abs(e.params.c1) / max(abs(e.params.r_before), abs(e.params.r_d), 1e-300)
         need = f"{shown} {change:.2g} % ({100 * LEAST_CHANGE:g} % is needed). Train longer or log more often"
         return "cannot-tell", Reason("break-not-shown", "blocking", f"{times}; {need}")
     span = e.last_step / e.first_step
