@@ -5,10 +5,11 @@ import shutil
 import numpy as np
 import pytest
 from called import one_document
-from tiny import VOCABULARY, parameter_groups, save_checkpoint, tiny_model
+from tiny import VOCABULARY, labels, losses, parameter_groups, save_checkpoint, tiny_model
 
 import zerosum
 from zerosum.gradients import open_gradients
+from zerosum.interference.labelled import StoreLosses
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -87,6 +88,14 @@ def test_differences_and_real_steps(call, model):
     (steps,) = document["steps"]
     assert (steps["step"], "PATH@STEP" in steps["step_reason"]) == (None, True)
     assert "From step unknown" in shown
+
+
+def test_problems_of_an_unknown_step():
+    attrs = {"problems": [{"code": "implausible-loss", "steps": [-1], "message": "step unknown: no number"}, 3]}
+    store = losses(np.ones((1, 2, 3)), [-1], attrs=attrs, **labels(np.ones((2, 3), int)))
+    found = StoreLosses.of(store)
+    assert found.to_json()["problems"] == [attrs["problems"][0] | {"steps": []}, 3]
+    assert [(problem.steps, problem.sentence) for problem in found.problems] == [((), "step unknown: no number")]
 
 
 def test_several_checkpoints_need_their_steps(call, model):

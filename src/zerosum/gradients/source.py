@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from zerosum.checkpoints import UNUSED_WEIGHTS, Problem, Run, unused_weights
-from zerosum.missing import NO_STEP
+from zerosum.missing import NO_STEP, UNKNOWN_STEP
 
 if TYPE_CHECKING:
     from zerosum.tokens import TokenSequences
@@ -32,7 +32,8 @@ def problems_of(run: Run, step: int) -> tuple[Problem, ...]:
 def problems_of_model(model: Any, step: int) -> tuple[Problem, ...]:
     """Problems that show when the model of a checkpoint is loaded."""
     sentence = unused_weights(model)
-    return (Problem(UNUSED_WEIGHTS, (step,), sentence),) if sentence else ()
+    steps = () if step == UNKNOWN_STEP else (step,)
+    return (Problem(UNUSED_WEIGHTS, steps, sentence),) if sentence else ()
 
 
 def other_place(default: Path, place: Path) -> str:

@@ -84,7 +84,7 @@ class StoreLosses(Record):
             n_sequences=store.sizes["sequence"],
             n_documents=len(attrs.get("documents") or ()),
             domains=None if domains is None else tuple(domains),
-            recorded={name: attrs.get(name) for name in RECORDED},
+            recorded={name: attrs.get(name) for name in RECORDED} | {"problems": _problems(attrs.get("problems"))},
             problems=tuple(problems_of(store)),
             gaps=gaps,
             quantities=quantities_over_training(store),
@@ -105,6 +105,16 @@ class StoreLosses(Record):
                 for k, checkpoint in enumerate(self.checkpoints)
             ],
         }
+
+
+def _problems(notes: Any) -> Any:
+    """The problems that a store records, without steps that are not known."""
+    if not isinstance(notes, list | tuple):
+        return notes
+    known = [note for note in notes if isinstance(note, dict) and isinstance(note.get("steps"), list | tuple)]
+    return [
+        note | {"steps": [s for s in note["steps"] if s != UNKNOWN_STEP]} if note in known else note for note in notes
+    ]
 
 
 def mean_losses(store: Store, *, seed: int = 0) -> tuple[CheckpointLoss, ...]:
