@@ -8,7 +8,7 @@ from zerosum.cli.sources import AsJson, each, finish, print_json
 from zerosum.errors import InputError
 
 if TYPE_CHECKING:
-    from zerosum.deceleration.reason_pages import Page
+    from zerosum.deceleration.reason_page import Page
     from zerosum.show.table import Table
 
 Codes = Annotated[
