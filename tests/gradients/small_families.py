@@ -138,7 +138,7 @@ class BruteForce:
 
 def _dissent(head: Any, logits: torch.Tensor, label: torch.Tensor, at_head: Any, t: int) -> float:
     """-cos of attraction (1 - q_y) (w_y - mean w) and repulsion; NaN where they are not the gradient at the head."""
-    if not at_head or at_head[0] is None or not isinstance(head, torch.nn.Linear):
+    if not at_head or at_head[0] is None or at_head[0].ndim != 3 or not isinstance(head, torch.nn.Linear):
         return float("nan")
     gradient, w = at_head[0][0, t if at_head[0].shape[1] > 1 else 0].double(), head.weight.detach().double()
     q, w = logits.detach().double().softmax(0), w - w.mean(0)
@@ -180,6 +180,11 @@ def compare_with_brute_force(family: str, results: Any) -> None:
             reasons.append(_first_line(error))
             return None
 
+    try:
+        gradient_interference(model, tokens, method="oracle")
+    except InputError as error:  # a model that has no gradient has none by brute force
+        results.put(row | {"method": "refused", "reason": _first_line(error)})
+        return
     brute = BruteForce(model, tokens, update)
 
     def gradients(method: str) -> float:

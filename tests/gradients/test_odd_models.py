@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 import zerosum
+import zerosum.dissent
 from zerosum.errors import InputError
 from zerosum.gradients import _measurement, _passes
 from zerosum.gradients._spot import require_same_size
@@ -143,6 +144,26 @@ def test_a_token_of_every_batch_is_measured_again(tokens):
     require_same_size(model, batch, found, "float32", rng)
     with pytest.raises(InputError, match=r"sequence \d, position \d.*Choose method general"):
         require_same_size(model, batch, 1.01 * found, "float32", rng)
+
+
+def test_a_model_without_a_backward_pass_is_one_line(tokens):
+    class OnlyForward(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            raise AssertionError("only while training")
+
+    class NoBackward(nn.Module):
+        def forward(self, x):
+            return OnlyForward.apply(x)
+
+    model = Model(NoBackward())
+    for measure in (zerosum.gradient_interference, zerosum.dissent.measure_dissent):
+        with pytest.raises(InputError, match=r"no gradient in evaluation mode \(AssertionError: only while training\)"):
+            measure(model, tokens.numpy())
 
 
 @pytest.mark.parametrize("method", ["exact", "sampled", "general"])

@@ -24,6 +24,7 @@ from zerosum.gradients.batches import (
     in_memory,
     measured_losses,
     measuring,
+    require_backward,
     require_memory,
     require_parameters,
     require_seed,
@@ -52,6 +53,7 @@ def measure(model: Any, tokens: Any, unit: Any, seed: int, tokens_per_batch: Tok
     require_seed(seed)
     with measuring(model):
         losses, ids = measured_losses(model, tokens, tokens_per_batch, "of these tokens")
+        require_backward(model, parameters, ids)
         unit = checked_unit(unit, losses)
         parts = batches(ids, parameters, tokens_per_batch, vocabulary_of(model, ids))
         head = _linear_head(model, parts[-1].tokens[:, :-1])

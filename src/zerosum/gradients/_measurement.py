@@ -35,6 +35,7 @@ from zerosum.gradients.batches import (
     checked_unit,
     measured_losses,
     measuring,
+    require_backward,
     require_parameters,
     vocabulary_of,
 )
@@ -149,6 +150,7 @@ def prepare(
     if isinstance(update, torch.nn.Module):
         update = update_between(model, update)
     losses, ids = measured_losses(model, tokens, tokens_per_batch, "before the update")
+    require_backward(model, parameters, ids)
     u = None if update is None else checked_update(model, update)
     vocabulary = vocabulary_of(model, ids)
     parts = batches(ids, parameters, tokens_per_batch, vocabulary)

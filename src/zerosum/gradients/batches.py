@@ -16,6 +16,7 @@ from zerosum.errors import InputError
 from zerosum.gradients.parameters import Parameter, trainable
 from zerosum.losses import token_losses
 from zerosum.losses.batch_size import free_memory, is_out_of_memory
+from zerosum.losses.forward import logits_of
 from zerosum.tokens import PADDING
 
 Result = TypeVar("Result")
@@ -25,6 +26,7 @@ Along = Callable[[str, int, int], None]
 MOST = 4_096  # tokens of a batch; float32 holds their sums well, and more make nothing faster
 WORK = 1 << 35  # parameters times tokens of a batch, so that a killed process loses no more than a minute or two
 FEWEST = 8  # sequences of a batch, which are measured side by side, where the data has them
+TRIED = 8  # tokens of the first backward pass
 LOGITS = 1 << 25  # numbers of logits in a block of positions, 128 MiB
 
 
@@ -147,6 +149,24 @@ def measured_losses(
     ids = np.asarray(tokens).astype(np.int64)
     require_finite(losses, ids, when)
     return losses, ids
+
+
+def require_backward(model: Any, parameters: Sequence[Parameter], ids: Int64[np.ndarray, "S L"]) -> None:
+    """Raises InputError where a model has no backward pass in evaluation mode, as Reformer, tried on a few tokens."""
+    tensors = [parameter.tensor for parameter in parameters]
+    few = torch.as_tensor(np.maximum(ids[:1, :TRIED], 0), device=tensors[0].device)
+    try:
+        logits = logits_of(model, few)
+        if logits.requires_grad:
+            torch.autograd.grad(logits.sum(), tensors, allow_unused=True)
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        cause = next(iter(str(error).strip().splitlines()), "")[:120]
+        raise InputError(
+            f"model: it has no gradient in evaluation mode ({type(error).__name__}: {ascii(cause)[1:-1]}), which is "
+            "measured without dropout. Give a model with a backward pass there."
+        ) from error
 
 
 def vocabulary_of(model: Any, ids: Int64[np.ndarray, "S L"]) -> int:
