@@ -38,7 +38,9 @@ def _padding_stands_still(model: Any) -> Iterator[None]:
     """Backward mode gives an embedding's padding row no gradient where it is looked up; forward mode would."""
 
     def at_padding(module: Any, inputs: Any, named: Any, output: Any) -> Any:
-        ids = inputs[0] if inputs else named["input"]
+        ids = inputs[0] if inputs else next(iter(named.values()))
+        if not (torch.is_tensor(ids) and torch.is_tensor(output)):  # positions that a kind of embedding makes itself
+            return output
         return torch.where((ids == module.padding_idx)[..., None], output.detach(), output)
 
     embeddings = [module for module in model.modules() if isinstance(module, torch.nn.Embedding)]
