@@ -146,6 +146,30 @@ def test_a_token_of_every_batch_is_measured_again(tokens):
         require_same_size(model, batch, 1.01 * found, "float32", rng)
 
 
+def test_an_embedding_that_is_given_a_shape_and_not_ids(tokens):
+    """As ProphetNet makes its positions."""
+
+    class OfShape(nn.Embedding):
+        def forward(self, shape):
+            return super().forward(torch.arange(shape[1])[None]), shape
+
+    class Positions(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.place = OfShape(16, 8, padding_idx=0)
+
+        def forward(self, x):
+            return self.place(x.shape[:2])[0] * x
+
+    model = Model(Positions()).double()
+    update = random_update(model)
+    expected = zerosum.gradient_interference(model, tokens, update, method="oracle")
+    measured = zerosum.gradient_interference(model, tokens, update)
+    assert measured.D_grad == pytest.approx(expected.D_grad, abs=1e-9)
+    own = expected.per_token["first_order"]
+    np.testing.assert_allclose(measured.per_token["first_order"], own, atol=1e-6 * np.abs(own).max())
+
+
 def test_a_model_without_a_backward_pass_is_one_line(tokens):
     class OnlyForward(torch.autograd.Function):
         @staticmethod
