@@ -12,7 +12,12 @@ LEAST_CHANGE = 0.15  # of the larger rate; smaller changes of the rate are as co
 
 def shows_break(evidence: float, law: BNSL) -> bool:
     """Whether there is more than misfit, and the rate changes by more than misfit changes it."""
-    return evidence >= NEEDED and abs(law.c1) >= LEAST_CHANGE * max(abs(law.r_before), abs(law.r_d))
+    return evidence >= NEEDED and changes_enough(law)
+
+
+def changes_enough(law: BNSL) -> bool:
+    """Whether the rate changes by more than misfit alone often changes it."""
+    return abs(law.c1) >= LEAST_CHANGE * max(abs(law.r_before), abs(law.r_d))
 
 
 def break_evidence(errors: FitErrors | None, law: BNSL) -> float:

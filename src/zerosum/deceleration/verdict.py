@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from zerosum.deceleration._record import CutoffRow, Reason, VerdictWord
 from zerosum.deceleration.bends import bends_instead, falls_fast_again, structured_misfit
 from zerosum.deceleration.bnsl import BNSL
-from zerosum.deceleration.break_test import LEAST_CHANGE, NEEDED, shows_break
+from zerosum.deceleration.break_test import LEAST_CHANGE, NEEDED, changes_enough, shows_break
 from zerosum.deceleration.curve_checks import REACHES, curve_reasons, loss_rises
 from zerosum.deceleration.local_slopes import largest_turn
 from zerosum.deceleration.observed import Observed
@@ -97,7 +97,7 @@ def _shows_break(e: Evidence) -> bool:
     """By its likelihood beside misfit, or by left-out stretches; at an edge of the range the two must not disagree."""
     inside = ROOM_BEFORE * e.first_step <= e.params.t_d <= e.last_step / ROOM_AFTER
     likely = shows_break(e.evidence, e.params) and (inside or e.gain > NO_GAIN)
-    return likely or e.gain >= NEEDED_GAIN
+    return likely or (e.gain >= NEEDED_GAIN and changes_enough(e.params))
 
 
 def _not_straight(e: Evidence) -> Reason | None:
