@@ -51,7 +51,8 @@ PAGES: tuple[Page, ...] = (
         "break-not-shown",
         "The curve is neither clearly broken nor clearly straight.",
         f"{_BREAK_EVIDENCE} {_POWER_LAW_ERROR} A change of that size is also shown "
-        f"where it is {v.NEEDED_GAIN:g} or more. Neither is the case, and it is above {v.NO_GAIN:g}; or it is lower, but the power law misses the curve by "
+        f"where it is {v.NEEDED_GAIN:g} or more. Neither is the case, and it is above {v.NO_GAIN:g}; "
+        f"or it is lower, but the power law misses the curve by "
         f"{100 * v.MISFIT:g} % or more beside the noise from point to point.",
         "If the power law misses the curve, look at it: it may bend more than once, or wander. Else train longer, log "
         "more often, or average over more tokens in each logged loss. For published curves of language models "
