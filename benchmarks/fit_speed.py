@@ -92,7 +92,7 @@ def main() -> None:
         x, y, weights = points.x[fitted], points.y[fitted], np.ones((1, int(fitted.sum())))
         best = solve(x, y, weights).rss[0]
         curve_times = {
-            "`fit`: 14 searches, intervals, verdict": seconds(lambda curve=curve: fit(curve)),
+            "`fit`: 18 searches, intervals, verdict": seconds(lambda curve=curve: fit(curve)),
             "one of these searches": seconds(lambda x=x, y=y, weights=weights: solve(x, y, weights)),
         }
         for bounded in (False, True):

@@ -147,9 +147,9 @@ def _starts(p: Problem) -> tuple[Int[np.ndarray, " M"], Float[np.ndarray, "M 2"]
 def _scan(p: Problem, ts: Float[np.ndarray, " T"], fs: Float[np.ndarray, " F"]) -> Float[np.ndarray, "B F T"]:
     """Residual sum of squares on the whole grid."""
     h, _ = hinge_and_slope(p.x, np.tile(ts, len(fs))[:, None], np.repeat(np.exp(fs), len(ts))[:, None])  # [c n]
-    on_q = np.einsum("bnk,cn->bck", p.Q * p.sw[..., None], h, optimize=True)
+    on_q = (p.Q * p.sw[..., None]).transpose(0, 2, 1) @ h.T  # [B 2 c]
     whole = p.sw**2 @ (h * h).T
-    size = whole - (on_q**2).sum(axis=-1)
+    size = whole - (on_q**2).sum(axis=1)
     # A hinge outside the points is a straight line: what is left of it is rounding.
     usable = size > 1e-9 * np.maximum(whole, TINY)
     gain = np.where(usable, ((p.sw * p.y) @ h.T) ** 2 / np.where(usable, size, 1.0), 0.0)
