@@ -192,6 +192,9 @@ The goal is 92 % or more in every cell, and narrow intervals where the noise is 
 hold the truth there have to allow for such misfit where there is none, so that they are wider than the bound and cover
 more than 95 % where the noise is white.
 
+The prior of misfit (its odds, typical size and length) was chosen on these cells, so that their coverage is partly that
+of curves the method has seen.
+
 """
 
 
