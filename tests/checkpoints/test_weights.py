@@ -207,8 +207,8 @@ def test_words_are_searched_without_unpickling(tmp_path):
         archive.writestr("a/data.pkl", pickle.dumps({"model_args": Hostile(tmp_path / "ran"), "iter_num": 1}))
     assert holds(file, b"model_args", b"iter_num")
     assert not holds(file, b"state_dict")
-    assert nanogpt.matches(file)
-    assert not lightning.matches(file)
+    assert nanogpt.is_nanogpt(file)
+    assert not lightning.is_lightning(file)
     assert not (tmp_path / "ran").exists()
 
 

@@ -68,7 +68,7 @@ def ends_of(a: Fit, b: Fit, scale_a: float, scale_b: float) -> Ends:
 def end_together(a: float, b: float) -> bool:
     """Whether two logs end at the same position, to half a log bin.
 
-    >>> end_together(60_000, 59_900), end_together(60_000, 30_000)
+    >>> end_together(60_000.0, 59_900.0), end_together(60_000.0, 30_000.0)
     (True, False)
     """
     return bool(abs(np.log(a) - np.log(b)) < SAME_END)
