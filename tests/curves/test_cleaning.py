@@ -139,7 +139,7 @@ def test_any_rows_give_a_curve_or_an_error(rows):
             return
     curve = clean_curve("a", step, loss, on_repeat="last")
     assert (np.diff(curve.step) > 0).all()
-    if {"several-jobs", "steps-continued"} & set(curve.cleaning_codes):  # test_counters has these
+    if {"several-jobs", "steps-continued"} & set(curve.cleaning_codes):  # test_restarts has these
         assert set(curve.loss) <= {y for _, y in usable}
         return
     assert set(zip(curve.step, curve.loss, strict=True)) <= set(usable)

@@ -9,9 +9,9 @@ from jaxtyping import Bool, Float, Shaped
 
 from zerosum.curves._curve import LossCurve
 from zerosum.curves._note import Note, NoteCode, left_out
-from zerosum.curves.counters import count_through
 from zerosum.curves.gaps import describe_gaps
 from zerosum.curves.grid import already_thinned
+from zerosum.curves.restarts import count_through
 from zerosum.curves.side_axes import between, from_same_step
 from zerosum.curves.units import doubtful
 from zerosum.errors import InputError
@@ -71,7 +71,7 @@ def clean_curve(
     step, loss, tokens, lr: [n] numbers; NaN where a row lacks one. notes: what the reader already changed.
     epoch, total_steps: [n] likewise: steps that start again with each epoch are counted through, and a counter that
     starts again while the loss goes on is continued; where it does not go on another job begins, and the longest one,
-    or `job`, is taken. See `counters`.
+    or `job`, is taken. See `restarts`.
     Tokens or learning rates in rows of their own are joined to the loss of the same step; where they are logged more
     seldom than the loss they are interpolated, or left out where they are too far apart for that.
     Dropped: rows without step or loss, infinite or non-positive losses, negative steps. Where a step goes back, a
