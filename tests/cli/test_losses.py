@@ -23,7 +23,7 @@ STEPS = (0, 10, 20, 40)
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """Checkpoints with a tokenizer; the last two hold the same weights."""
-    from zerosum.training.tokenizer import byte_tokenizer
+    from zerosum.tokens import byte_tokenizer
 
     folder = tmp_path_factory.mktemp("run")
     sizes = {"vocab_size": VOCABULARY, "max_position_embeddings": CONTEXT}

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from zerosum.errors import InputError
-from zerosum.tokens import PADDING, TokenSequences, read_tokens
-from zerosum.training.tokenizer import byte_tokenizer
+from zerosum.tokens import PADDING, TokenSequences, byte_tokenizer, read_tokens
 
 VALUES: list[Any] = [
     *("some text", "x" * 90, "", " \n", "\ud800", "a\udfffb", "\x00\x1b[2J", "\ufeff", "é漢🙂", "<|end|>", None, True),

@@ -16,7 +16,7 @@ END = 256
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    from zerosum.training.tokenizer import byte_tokenizer
+    from zerosum.tokens import byte_tokenizer
 
     return byte_tokenizer()
 
@@ -26,7 +26,7 @@ def with_bos():
     """A tokenizer that begins every text with `<s>` (257) and has the end-of-text token `<|end|>` (256)."""
     from tokenizers import processors
 
-    from zerosum.training.tokenizer import byte_tokenizer
+    from zerosum.tokens import byte_tokenizer
 
     tokenizer = byte_tokenizer()
     tokenizer.add_special_tokens({"bos_token": "<s>"})

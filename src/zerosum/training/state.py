@@ -18,9 +18,8 @@ from transformers.utils import logging as transformers_logging
 
 from zerosum.atomic import new_folder
 from zerosum.errors import InputError
+from zerosum.tokens import END_OF_DOCUMENT, byte_tokenizer
 from zerosum.training.recipe import Recipe
-from zerosum.training.text import END_OF_DOCUMENT
-from zerosum.training.tokenizer import byte_tokenizer
 
 RESUME_FILE = "training_state.pt"
 

@@ -6,21 +6,17 @@ Token ids 0 to 255 are the bytes; 256 ends a document. Needs no torch. Axes: S s
 import hashlib
 import os
 import sysconfig
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64, UInt16
+from jaxtyping import UInt16
 
 from zerosum.errors import InputError
-from zerosum.tokens import TokenSequences
+from zerosum.tokens import END_OF_DOCUMENT, HeldOutDocument, TokenSequences, held_out_windows
 from zerosum.training.recipe import DataRecipe
 
-END_OF_DOCUMENT = 256
-VOCABULARY = 257
 _SKIPPED_FOLDERS = {"site-packages", "dist-packages", "__pycache__"}
 
 
@@ -102,41 +98,17 @@ def read_text(data: DataRecipe = DataRecipe()) -> Text:  # noqa: B008 (frozen)
 
 
 def held_out_tokens(n_sequences: int, length: int, data: DataRecipe = DataRecipe()) -> TokenSequences:  # noqa: B008 (frozen)
-    """`n_sequences` windows of `length` predicted tokens from held-out documents; always the same windows.
+    """Windows of `length` predicted tokens from held-out documents; see `zerosum.tokens.held_out_windows`.
 
-    Every document gives a first window before any gives a second. The order of the documents, and of the windows in a
-    document, is a hash of the name (the start of a source file is not typical of it).
+    The order of the documents is a hash of the name.
     Raises InputError where the held-out text is too short.
     """
-    if n_sequences < 1 or length < 1:
-        raise InputError(f"{n_sequences} sequences of {length} tokens: both must be at least 1.")
-    windows = list(islice(_windows(read_text(data), length), n_sequences))
-    if len(windows) < n_sequences:
-        raise InputError(
-            f"{n_sequences} sequences of {length} tokens: the held-out text has only {len(windows)}. Ask for fewer."
-        )
-    number_of = {name: number for number, name in enumerate(dict.fromkeys(name for name, _ in windows))}
-    return TokenSequences(
-        ids=np.stack([window for _, window in windows]).astype(np.int64),
-        document=np.array([number_of[name] for name, _ in windows], dtype=np.int64),
-        documents=tuple(number_of),
-        options={"data": "held-out windows", "sequence_length": length, "max_sequences": n_sequences},
-    )
-
-
-def _windows(text: Text, length: int) -> Iterator[tuple[str, UInt16[np.ndarray, " L"]]]:
-    """Windows of `length + 1` tokens with the names of their documents: a first window of each, then a second."""
-    by_name = sorted(zip(text.held_out_names, text.held_out, strict=True), key=lambda pair: _hash_number(pair[0]))
-    documents = [(name, content, _window_starts(name, len(content), length)) for name, content in by_name]
-    for k in range(max(len(starts) for _, _, starts in documents)):
-        for name, content, starts in documents:
-            if k < len(starts):
-                yield name, encode(content[starts[k] : starts[k] + length + 1])[:-1]
-
-
-def _window_starts(name: str, n_tokens: int, length: int) -> Int64[np.ndarray, " n"]:
-    """Starts of windows without common predicted positions, in a random order seeded by the name."""
-    return np.random.default_rng(_hash_number(name)).permutation(np.arange(0, n_tokens - length, length))
+    text = read_text(data)
+    keyed = [
+        (_hash_number(name), name, content) for name, content in zip(text.held_out_names, text.held_out, strict=True)
+    ]
+    documents = (HeldOutDocument(name, key, np.frombuffer(content, np.uint8)) for key, name, content in sorted(keyed))
+    return held_out_windows(documents, n_sequences, length)
 
 
 def _hash_number(name: str) -> int:

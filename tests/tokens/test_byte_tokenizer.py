@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from zerosum.training.text import END_OF_DOCUMENT, VOCABULARY
-from zerosum.training.tokenizer import END_TEXT, byte_tokenizer
+from zerosum.tokens import BYTE_VOCABULARY, END_OF_DOCUMENT, END_TEXT, byte_tokenizer
 
 TOKENIZER = byte_tokenizer()
 
@@ -21,7 +20,7 @@ def test_ids_are_the_bytes_and_decode_back(text: str) -> None:
 
 
 def test_every_id_has_its_token_and_the_end_is_256() -> None:
-    assert len(TOKENIZER) == VOCABULARY
+    assert len(TOKENIZER) == BYTE_VOCABULARY
     assert TOKENIZER.eos_token_id == END_OF_DOCUMENT
     assert TOKENIZER(f"a{END_TEXT}b")["input_ids"] == [97, 256, 98]
     assert TOKENIZER.decode([97, 256, 98], skip_special_tokens=True) == "ab"

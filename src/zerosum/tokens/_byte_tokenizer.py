@@ -1,20 +1,22 @@
-"""The byte tokenizer as a tokenizer of transformers, saved in every checkpoint folder."""
+"""The byte tokenizer as a tokenizer of transformers: ids 0 to 255 are the bytes of UTF-8, 256 ends a document."""
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
-from transformers.convert_slow_tokenizer import bytes_to_unicode
+from typing import Any
 
-from zerosum.training.text import END_OF_DOCUMENT
-
+END_OF_DOCUMENT = 256
 END_TEXT = "<|end|>"
+BYTE_VOCABULARY = 257
 
 
-def byte_tokenizer() -> PreTrainedTokenizerFast:
+def byte_tokenizer() -> Any:
     """A tokenizer whose ids are the UTF-8 bytes; `<|end|>` is 256. It adds no special token to a text.
 
     >>> byte_tokenizer().encode("é!")
     [195, 169, 33]
     """
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
+
     # A BPE without merges over the 256 characters of byte-level BPE; each character's id is the byte it stands for.
     vocabulary = {character: byte for byte, character in bytes_to_unicode().items()}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
