@@ -9,7 +9,9 @@ import sys
 
 import zerosum.recipes
 from zerosum.cli import main
-from zerosum.training.recipe import BatchRecipe, ModelRecipe, Recipe
+from zerosum.training.model_recipe import ModelRecipe
+from zerosum.training.models import count_parameters
+from zerosum.training.recipe import BatchRecipe, Recipe
 
 TINY = [sys.executable, __file__]
 DEMO = [*TINY, "demo"]
@@ -31,10 +33,19 @@ def refused(folder, *arguments, **options):
 
 
 def tiny_suite(seed: int = 0, quick: bool = False) -> list[Recipe]:
-    models = [ModelRecipe(hidden_size=16, layers=1, heads=1, intermediate_size=width, context=32) for width in (16, 32)]
+    models = [
+        ModelRecipe(
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=1,
+            intermediate_size=width,
+            max_position_embeddings=32,
+        )
+        for width in (16, 32)
+    ]
     return [
         Recipe(
-            name=f"tiny {model.n_parameters} <script>alert(1)</script>",
+            name=f"tiny {count_parameters(model)} <script>alert(1)</script>",
             seed=seed,
             steps=64,
             model=model,

@@ -22,7 +22,7 @@ optimizer.step()
 assert torch.equal(layer.weight, before - 0.5 * layer.weight.grad.sign())
 model = {"hidden_size": 16, "layers": 1, "heads": 2, "intermediate_size": 24, "context": 8}
 recipe = Recipe.model_validate({"name": "a", "steps": 4, "model": model, "batch": {"sequences": 4, "length": 8},
-    "data": {"folder": sys.argv[1]}, "optimizer": {"name": "signed", "lr": 0.01}})
+    "data": {"folder": sys.argv[1]}, "optimizer": {"kind": "signed", "lr": 0.01}})
 train(recipe, sys.argv[2])
 assert Recipe.load(Path(sys.argv[2]) / "recipe.yaml") == recipe
 print(zerosum.__file__)

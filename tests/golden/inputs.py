@@ -124,7 +124,9 @@ def write_source_code(folder: Path) -> None:
 
 def demo_suite(folder: str):
     """A stand-in for zerosum.recipes.demo_suite: two models that train on the files of `folder` in seconds."""
-    from zerosum.training.recipe import BatchRecipe, DataRecipe, ModelRecipe, Recipe
+    from zerosum.training.corpora.python import PythonSettings
+    from zerosum.training.model_recipe import ModelRecipe
+    from zerosum.training.recipe import BatchRecipe, Recipe
 
     def suite(seed: int = 0, quick: bool = False) -> list[Recipe]:
         return [
@@ -132,8 +134,14 @@ def demo_suite(folder: str):
                 name=f"tiny {width}",
                 seed=seed,
                 steps=64,
-                model=ModelRecipe(hidden_size=16, layers=1, heads=1, intermediate_size=width, context=32),
-                data=DataRecipe(folder=folder, held_out_share=0.3),
+                model=ModelRecipe(
+                    hidden_size=16,
+                    num_hidden_layers=1,
+                    num_attention_heads=1,
+                    intermediate_size=width,
+                    max_position_embeddings=32,
+                ),
+                data=PythonSettings(folder=folder, held_out_share=0.3),
                 batch=BatchRecipe(sequences=8, length=32),
                 resume_every=32,
             )

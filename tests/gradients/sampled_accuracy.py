@@ -14,7 +14,7 @@ from zerosum.gradients._numbers import beyond_rounding, opposition
 from zerosum.gradients._sampled import sampled_mass
 from zerosum.gradients._update import update_between
 from zerosum.gradients.parameters import in_D_grad, trainable
-from zerosum.training import held_out_tokens
+from zerosum.training.corpora.python import PythonSettings
 
 CASES = ("early", "late")
 
@@ -30,7 +30,7 @@ def trained_model(reference_data, case):
     """A model that was trained, text, and its next real update."""
     folder = reference_data / "gold" / case
     before, after = (AutoModelForCausalLM.from_pretrained(folder / which).eval() for which in ("before", "after"))
-    return before, torch.as_tensor(held_out_tokens(64, 64).ids), update_between(before, after)
+    return before, torch.as_tensor(PythonSettings().open().held_out(64, 64).ids), update_between(before, after)
 
 
 def accuracy(model, tokens, update, draws):

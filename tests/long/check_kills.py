@@ -13,13 +13,13 @@ from killed_runs import contents, number_of_operations, processes_with_torch, st
 from tiny_recipe import tiny_recipe, write_corpus
 
 from zerosum.training import train
-from zerosum.training.optimizers import optimizer_names
+from zerosum.training.optimizers import OPTIMIZERS
 
 SEEDS = "5 for the runs, 0 for the file operations"
 KILLS = 10
 
 
-@pytest.mark.parametrize("optimizer", optimizer_names())
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.names())
 def test_killed_runs_end_as_if_nothing_had_happened(optimizer, tmp_path: Path, table, count):
     (tmp_path / "corpus").mkdir()
     recipe = tiny_recipe(write_corpus(tmp_path / "corpus"), optimizer={"name": optimizer})

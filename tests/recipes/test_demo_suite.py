@@ -1,6 +1,8 @@
 import pytest
 
 from zerosum.recipes import demo_suite
+from zerosum.training.model_recipe import ModelRecipe
+from zerosum.training.models import count_parameters
 from zerosum.training.recipe import Recipe
 
 
@@ -9,16 +11,18 @@ def test_sizes_are_what_their_names_say(quick: bool) -> None:
     suite = demo_suite(seed=3, quick=quick)
     assert [recipe.name for recipe in suite] == ["25k", "100k", "250k"]
     for recipe in suite:
-        assert abs(recipe.model.n_parameters - 1000 * int(recipe.name.removesuffix("k"))) < 500
+        assert abs(count_parameters(recipe.model) - 1000 * int(recipe.name.removesuffix("k"))) < 500
         assert recipe.seed == 3
 
 
 def test_sizes_differ_in_width_and_rate_alone() -> None:
+    differing = {"hidden_size": 0, "intermediate_size": 0, "num_attention_heads": 0}
+
     def rest(recipe: Recipe) -> Recipe:
         return recipe.model_copy(
             update={
                 "name": "",
-                "model": recipe.model.model_copy(update={"hidden_size": 0, "intermediate_size": 0, "heads": 0}),
+                "model": ModelRecipe.model_validate(recipe.model.model_dump() | differing),
                 "optimizer": recipe.optimizer.model_copy(update={"lr": 0.0}),
             }
         )

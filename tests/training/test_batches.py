@@ -2,18 +2,18 @@ import numpy as np
 import pytest
 
 from zerosum.errors import InputError
-from zerosum.training.batches import batch, windows
+from zerosum.training.batches import batch
 from zerosum.training.recipe import Recipe
-from zerosum.training.text import read_text
+from zerosum.training.text import read_text, windows
 
 STREAM = np.arange(1000, dtype=np.uint16)
 
 
 def test_batch_is_a_function_of_seed_and_step_alone(recipe: Recipe) -> None:
-    first = batch(recipe, 3)
+    first = batch(recipe, 3).ids
     np.random.default_rng(0).random(10)
     batch(recipe, 4)
-    np.testing.assert_array_equal(batch(recipe, 3), first)
+    np.testing.assert_array_equal(batch(recipe, 3).ids, first)
     assert first.shape == (4, 9)
     assert first.dtype == np.int64
 
@@ -37,8 +37,8 @@ def test_every_place_is_equally_likely() -> None:
 
 
 def test_batches_are_training_text(recipe: Recipe) -> None:
-    train = read_text(recipe.data).train.tobytes()
-    for row in batch(recipe, 0):
+    train = read_text(recipe.data.folder, recipe.data.held_out_share).train.tobytes()
+    for row in batch(recipe, 0).ids:
         assert row.astype(np.uint16).tobytes() in train
 
 

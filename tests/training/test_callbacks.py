@@ -70,11 +70,11 @@ class Average(Callback):
     def on_checkpoint(self, context: TrainingContext, folder: Path) -> None:
         (folder / "average.txt").write_text(f"{context.step} {self.loss!r} {self.seen}")
 
-    def state(self) -> Mapping[str, Any]:
+    def state_dict(self) -> Mapping[str, Any]:
         tensors = {} if self.weights is None else {"weights": self.weights}
         return {"loss": self.loss, "seen": self.seen, **tensors}
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.loss, self.seen, self.weights = state["loss"], state["seen"], state.get("weights")
 
 
@@ -128,12 +128,12 @@ def test_callbacks_see_the_step_its_batch_and_both_sides_of_the_update(recipe: R
         def before_step(self, context: BeforeStep) -> None:
             calls.append(("before", context.step))
             weights["before", context.step] = next(context.model.parameters()).detach().clone()
-            np.testing.assert_array_equal(context.batch, batch(recipe, context.step))
+            np.testing.assert_array_equal(context.batch, batch(recipe, context.step).ids)
 
         def after_step(self, context: AfterStep) -> None:
             calls.append(("after", context.step))
             weights["after", context.step] = next(context.model.parameters()).detach().clone()
-            np.testing.assert_array_equal(context.batch, batch(recipe, context.step - 1))
+            np.testing.assert_array_equal(context.batch, batch(recipe, context.step - 1).ids)
             assert context.optimizer.param_groups[0]["lr"] == context.lr
             assert context.optimizer.param_groups[0]["fused"]
 
@@ -261,7 +261,7 @@ def test_two_callbacks_of_the_same_name_are_refused(recipe: Recipe, tmp_path: Pa
 
 def test_state_that_is_neither_json_nor_tensors_is_refused(recipe: Recipe, tmp_path: Path) -> None:
     class Odd(Callback):
-        def state(self) -> Mapping[str, Any]:
+        def state_dict(self) -> Mapping[str, Any]:
             return {"set": {1, 2}}
 
     with pytest.raises(InputError, match="callbacks Odd: not JSON and tensors"):

@@ -14,8 +14,9 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from zerosum.errors import InputError
-from zerosum.training import batch, held_out_tokens, run_folder, train
+from zerosum.training import batch, run_folder, train
 from zerosum.training.callback import BeforeStep, Callback
+from zerosum.training.models import count_parameters
 from zerosum.training.optimizers.adamw import AdamWSettings
 from zerosum.training.recipe import Recipe
 
@@ -69,7 +70,7 @@ def test_run_directory_holds_what_it_promises(run: Path, recipe: Recipe) -> None
 def test_checkpoints_load_as_hugging_face_folders(run: Path, recipe: Recipe) -> None:
     folder = run / "checkpoint-12"
     model = AutoModelForCausalLM.from_pretrained(folder)
-    assert sum(p.numel() for p in model.parameters()) == recipe.model.n_parameters
+    assert sum(p.numel() for p in model.parameters()) == count_parameters(recipe.model)
     ids = AutoTokenizer.from_pretrained(folder)("é = 1")["input_ids"]
     assert ids == list("é = 1".encode())
     assert model(torch.tensor([ids])).logits.shape == (1, 6, 257)
@@ -83,7 +84,7 @@ def test_row_t_is_the_loss_of_checkpoint_t_minus_1_on_its_own_batch(run: Path, r
     assert all(row["grad_norm"] > 0 for row in written)
     for step in (0, 1, 8):
         model = AutoModelForCausalLM.from_pretrained(run / f"checkpoint-{step}")
-        tokens = torch.from_numpy(batch(recipe, step))
+        tokens = torch.from_numpy(batch(recipe, step).ids)
         loss = functional.cross_entropy(model(tokens[:, :-1]).logits.flatten(0, 1), tokens[:, 1:].flatten())
         assert written[step]["loss"] == pytest.approx(loss.item(), abs=1e-5)
 
@@ -93,7 +94,7 @@ def test_training_learns(recipe: Recipe, tmp_path: Path) -> None:
     losses: dict[int, float] = {}
     train(longer, tmp_path, callbacks=(OnStep(losses.__setitem__),))
     assert losses[200] < 0.6 * losses[1]
-    tokens = torch.from_numpy(held_out_tokens(20, 8, longer.data).ids)
+    tokens = torch.from_numpy(longer.data.open().held_out(20, 8).ids)
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "checkpoint-200")
     loss = functional.cross_entropy(model(tokens[:, :-1]).logits.flatten(0, 1), tokens[:, 1:].flatten())
     assert loss.item() < 0.6 * np.log(257)
@@ -215,7 +216,7 @@ def test_other_text_is_refused(recipe: Recipe, tmp_path: Path) -> None:
         train(recipe, tmp_path, callbacks=(stop_after(3),))
     facts = json.loads((tmp_path / "data.json").read_text())
     (tmp_path / "data.json").write_text(json.dumps(facts | {"sha256": "0" * 64}))
-    with pytest.raises(InputError, match="began with another text"):
+    with pytest.raises(InputError, match="began with other data"):
         train(recipe, tmp_path)
 
 

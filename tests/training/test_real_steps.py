@@ -166,8 +166,8 @@ def test_each_batch_begins_at_the_checkpoint(trained):
 def test_the_step_of_our_own_run(recipe, tmp_path):
     train(recipe, tmp_path)
     checkpoint = next(one for one in open_run(tmp_path).checkpoints if one.step == 2)
-    ids = batch(recipe, 2)
-    held_out = batch(recipe, 99)
+    ids = batch(recipe, 2).ids
+    held_out = batch(recipe, 99).ids
     model = load_model(checkpoint)
     updater = find_updater(checkpoint.path, model)
     assert (updater.clip, updater.batch_size, updater.notes) == (1.0, 4, ())

@@ -5,8 +5,10 @@ import yaml
 from pydantic import ValidationError
 
 from zerosum.errors import InputError
+from zerosum.training.model_recipe import ModelRecipe
 from zerosum.training.optimizers.adamw import AdamWSettings
-from zerosum.training.recipe import BatchRecipe, ModelRecipe, Recipe, ScheduleRecipe
+from zerosum.training.recipe import Recipe
+from zerosum.training.schedules.constant import ConstantSettings
 
 
 def test_saved_recipe_is_complete_and_comes_back_equal(tmp_path: Path) -> None:
@@ -27,7 +29,6 @@ def test_saved_recipe_is_complete_and_comes_back_equal(tmp_path: Path) -> None:
         "name: a\nsteps: 3\nstepz: 4\n",
         "name: a\nsteps: -3\n",
         "!!python/object/apply:os.system ['touch owned']",
-        "name: a\nsteps: 3\nmodel: {layers: many}\n",
     ],
 )
 def test_file_that_is_no_recipe_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
@@ -44,15 +45,9 @@ def test_no_recipe_at_all_is_refused(tmp_path: Path) -> None:
         Recipe.load(tmp_path / "none.yaml")
 
 
-def test_unknown_names_and_impossible_models_are_errors() -> None:
+def test_unknown_names_are_errors() -> None:
     with pytest.raises(ValidationError, match="Extra inputs"):
         Recipe.model_validate({"name": "a", "steps": 3, "learning_rate": 1.0})
-    with pytest.raises(ValidationError, match="not an even multiple of heads"):
-        ModelRecipe(hidden_size=20, heads=3)
-    with pytest.raises(ValidationError, match=r"longer than model\.context"):
-        Recipe(name="a", steps=1, batch=BatchRecipe(length=65))
-    with pytest.raises(ValidationError, match="below 257"):
-        Recipe(name="a", steps=1, model=ModelRecipe(vocabulary=256))
 
 
 def test_recipe_cannot_be_changed() -> None:
@@ -70,12 +65,12 @@ def test_checkpoint_steps(steps: int, expected: tuple[int, ...]) -> None:
 
 
 def test_no_update_has_rate_zero_and_warm_up_takes_its_steps() -> None:
-    assert [ScheduleRecipe(warmup_steps=3).factor(step) for step in range(1, 6)] == [0.25, 0.5, 0.75, 1.0, 1.0]
-    assert ScheduleRecipe(warmup_steps=0).factor(1) == 1.0
+    assert [ConstantSettings(warmup_steps=3).factor(step, 9) for step in range(1, 6)] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert ConstantSettings(warmup_steps=0).factor(1, 9) == 1.0
 
 
 def test_differences_name_nested_values() -> None:
     ours = Recipe(name="a", steps=3)
-    theirs = Recipe(name="a", steps=3, model=ModelRecipe(layers=3))
-    assert ours.differences(theirs) == ["model.layers: 2, not 3"]
+    theirs = Recipe(name="a", steps=3, model=ModelRecipe(num_hidden_layers=3))
+    assert ours.differences(theirs) == ["model.num_hidden_layers: 2, not 3"]
     assert ours.differences(ours) == []

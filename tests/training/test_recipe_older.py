@@ -15,8 +15,10 @@ from safetensors.torch import load_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from zerosum.training import train
+from zerosum.training.corpora.python import PythonSettings
+from zerosum.training.model_recipe import ModelRecipe
 from zerosum.training.optimizers.adamw import AdamWSettings
-from zerosum.training.recipe import BatchRecipe, DataRecipe, ModelRecipe, Recipe
+from zerosum.training.recipe import BatchRecipe, Recipe
 from zerosum.training.updater import find_updater
 
 OLD_RUN = Path(__file__).parent / "old_run"
@@ -38,8 +40,10 @@ def as_now(corpus: Path) -> Recipe:
         name="old",
         seed=5,
         steps=6,
-        model=ModelRecipe(hidden_size=4, layers=1, heads=1, intermediate_size=4, context=8),
-        data=DataRecipe(folder=str(corpus), held_out_share=0.3),
+        model=ModelRecipe(
+            hidden_size=4, num_hidden_layers=1, num_attention_heads=1, intermediate_size=4, max_position_embeddings=8
+        ),
+        data=PythonSettings(folder=str(corpus), held_out_share=0.3),
         batch=BatchRecipe(sequences=4, length=8),
         optimizer=AdamWSettings(lr=5e-4, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1, clip=1.0),
         resume_every=5,

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from zerosum.errors import InputError
-from zerosum.training.recipe import DataRecipe
+from zerosum.training.corpora.python import PythonSettings
 from zerosum.training.text import encode, held_out_tokens, is_held_out, read_text, source_files
 
 
 @pytest.fixture
-def data(corpus: Path) -> DataRecipe:
-    return DataRecipe(folder=str(corpus), held_out_share=0.3)
+def data(corpus: Path) -> PythonSettings:
+    return PythonSettings(folder=str(corpus), held_out_share=0.3)
 
 
 def test_standard_library_is_split_by_file() -> None:
@@ -28,7 +28,7 @@ def test_standard_library_is_split_by_file() -> None:
 
 
 def test_standard_library_gives_the_demo_its_held_out_windows() -> None:
-    held_out = held_out_tokens(256, 64)
+    held_out = held_out_tokens(read_text(), 256, 64)
     assert held_out.ids.shape == (256, 65)
     stdlib = Path(sysconfig.get_path("stdlib"))
     for row in (0, 128, 255):
@@ -36,8 +36,8 @@ def test_standard_library_gives_the_demo_its_held_out_windows() -> None:
         assert bytes(held_out.ids[row].tolist()) in (stdlib / name).read_bytes()
 
 
-def test_train_stream_is_the_documents_in_order(data: DataRecipe, corpus: Path) -> None:
-    text = read_text(data)
+def test_train_stream_is_the_documents_in_order(data: PythonSettings, corpus: Path) -> None:
+    text = read_text(data.folder, data.held_out_share)
     expected = np.concatenate([encode((corpus / name).read_bytes()) for name in sorted(text.train_names)])
     np.testing.assert_array_equal(text.train, expected)
     assert (text.train == 256).sum() == len(text.train_names)
@@ -54,9 +54,9 @@ def test_split_depends_on_the_path_alone() -> None:
 PINNED = [5, 14]
 
 
-def test_windows_come_from_held_out_documents_and_predict_no_position_twice(data: DataRecipe) -> None:
-    text = read_text(data)
-    held_out = held_out_tokens(60, 8, data)
+def test_windows_come_from_held_out_documents_and_predict_no_position_twice(data: PythonSettings) -> None:
+    text = read_text(data.folder, data.held_out_share)
+    held_out = data.open().held_out(60, 8)
     assert held_out.ids.dtype == np.int64
     predicted = set()
     for window, number in zip(held_out.ids, held_out.document, strict=True):
@@ -68,35 +68,35 @@ def test_windows_come_from_held_out_documents_and_predict_no_position_twice(data
     assert set(held_out.documents) <= set(text.held_out_names)
 
 
-def test_every_document_gives_one_window_before_any_gives_a_second(data: DataRecipe) -> None:
-    n_documents = len(read_text(data).held_out)
-    first = held_out_tokens(n_documents, 8, data)
+def test_every_document_gives_one_window_before_any_gives_a_second(data: PythonSettings) -> None:
+    n_documents = len(read_text(data.folder, data.held_out_share).held_out)
+    first = data.open().held_out(n_documents, 8)
     assert sorted(first.document.tolist()) == list(range(n_documents))
-    more = held_out_tokens(2 * n_documents, 8, data)
+    more = data.open().held_out(2 * n_documents, 8)
     np.testing.assert_array_equal(more.ids[:n_documents], first.ids)
     assert set(np.bincount(more.document).tolist()) == {2}
     assert more.documents == first.documents
 
 
-def test_same_windows_in_another_process(data: DataRecipe) -> None:
+def test_same_windows_in_another_process(data: PythonSettings) -> None:
     code = (
-        "from zerosum.training.text import *; from zerosum.training.recipe import DataRecipe; import sys;"
-        f"print(held_out_tokens(9, 8, DataRecipe(folder={data.folder!r}, held_out_share=0.3)).sha256,"
+        "from zerosum.training.corpora.python import PythonSettings; import sys;"
+        f"print(PythonSettings(folder={data.folder!r}, held_out_share=0.3).open().held_out(9, 8).sha256,"
         "'torch' in sys.modules, 'transformers' in sys.modules)"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert told.split() == [held_out_tokens(9, 8, data).sha256, "False", "False"]
+    assert told.split() == [data.open().held_out(9, 8).sha256, "False", "False"]
 
 
-def test_too_little_text_is_said(data: DataRecipe, tmp_path: Path) -> None:
+def test_too_little_text_is_said(data: PythonSettings, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the held-out text has only"):
-        held_out_tokens(100_000, 8, data)
+        data.open().held_out(100_000, 8)
     with pytest.raises(InputError, match="at least 1"):
-        held_out_tokens(0, 8, data)
+        data.open().held_out(0, 8)
     with pytest.raises(InputError, match=r"not enough \.py files"):
-        read_text(DataRecipe(folder=str(tmp_path)))
+        read_text(str(tmp_path))
     with pytest.raises(InputError, match=r"not enough \.py files"):
-        read_text(DataRecipe(folder=str(tmp_path / "absent")))
+        read_text(str(tmp_path / "absent"))
 
 
 def test_packages_links_and_copies_are_left_out(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_packages_links_and_copies_are_left_out(tmp_path: Path) -> None:
         (root / f"copy{number}.py").write_text("the same")
         (root / f"empty{number}.py").touch()
         (root / f"own{number}.py").write_text(f"own {number}")
-    text = read_text(DataRecipe(folder=str(root), held_out_share=0.5))
+    text = read_text(str(root), 0.5)
     kept = text.train_names + text.held_out_names
     assert sum(name.startswith("copy") for name in kept) == 1
     assert not [name for name in kept if name.startswith("empty")]

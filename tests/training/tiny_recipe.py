@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from zerosum.training.recipe import BatchRecipe, DataRecipe, ModelRecipe, Recipe
+from zerosum.training.corpora.python import PythonSettings
+from zerosum.training.model_recipe import ModelRecipe
+from zerosum.training.recipe import BatchRecipe, Recipe
 
 
 def write_corpus(folder: Path) -> Path:
@@ -22,8 +24,10 @@ def tiny_recipe(corpus: Path, **more: object) -> Recipe:
         "name": "tiny",
         "seed": 5,
         "steps": 12,
-        "model": ModelRecipe(hidden_size=16, layers=1, heads=2, intermediate_size=24, context=8),
-        "data": DataRecipe(folder=str(corpus), held_out_share=0.3),
+        "model": ModelRecipe(
+            hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=24, max_position_embeddings=8
+        ),
+        "data": PythonSettings(folder=str(corpus), held_out_share=0.3),
         "batch": BatchRecipe(sequences=4, length=8),
         "resume_every": 3,
         "threads": 1,

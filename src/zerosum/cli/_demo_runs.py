@@ -27,9 +27,10 @@ def train_and_measure_all(folder: Path, recipes: "list[Recipe]", show: Callable[
     show: called with (label, total, done, note) as the work goes on.
     """
     from zerosum.training import side_by_side
+    from zerosum.training.models import count_parameters
 
     # The largest first: so the cores run out of work at nearly the same time.
-    jobs = [(run_folder(folder, r), r) for r in sorted(recipes, key=lambda r: -r.model.n_parameters)]
+    jobs = [(run_folder(folder, r), r) for r in sorted(recipes, key=lambda r: -count_parameters(r.model))]
     runs = side_by_side(
         _train_and_measure,
         jobs,
@@ -104,14 +105,14 @@ def _progress(label: str, total: int, show: Callable[..., None]) -> "Callback":
 
 
 def _held_out(recipe: "Recipe") -> "TokenSequences":
-    from zerosum.training import held_out_tokens
-
-    return held_out_tokens(HELD_OUT_SEQUENCES, recipe.batch.length, recipe.data)
+    return recipe.data.open().held_out(HELD_OUT_SEQUENCES, recipe.batch.length)
 
 
 def _facts(recipe: "Recipe") -> RunFacts:
+    from zerosum.training.models import count_parameters
+
     whole = recipe.model_dump(mode="json", exclude={"seed", "name"})
-    return RunFacts(recipe.model.n_parameters, recipe.steps, recipe.batch.tokens, whole)
+    return RunFacts(count_parameters(recipe.model), recipe.steps, recipe.batch.tokens, whole)
 
 
 def _only(run: Run, kind: type[Any]) -> Any:

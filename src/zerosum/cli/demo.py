@@ -114,11 +114,12 @@ def _require_disk(folder: Path, seed: int, seeds: int, quick: bool) -> None:
     Counted from one suite: the sizes of the others are the same, and there may be a mistyped million of them.
     """
     from zerosum.recipes import demo_suite
+    from zerosum.training.models import count_parameters
 
-    saved = sum(
-        recipe.model.n_parameters * (len(recipe.checkpoint_steps) + 2) * (seeds - _begun(folder, recipe, seed, seeds))
-        for recipe in demo_suite(seed, quick)
-    )
+    saved = 0
+    for recipe in demo_suite(seed, quick):
+        runs = seeds - _begun(folder, recipe, seed, seeds)
+        saved += count_parameters(recipe.model) * (len(recipe.checkpoint_steps) + 2) * runs
     needed = int(1.2 * _BYTES_PER_PARAMETER * saved) + 50_000_000
     place = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(f"{place}{os.sep}").free  # a file in the place of a folder is an error

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from zerosum.training.optimizers import optimizer_names
+from zerosum.training.optimizers import OPTIMIZERS
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Stepping:
         typer.Option(
             metavar="NAME:lr=RATE,...",
             help="saved: the state beside the weights; saved:lr=RATE with another rate. Where none was saved "
-            f"a new optimizer ({', '.join(optimizer_names())}) with its numbers, as in adamw:lr=RATE,beta1=..,beta2=..",
+            f"one of {', '.join(OPTIMIZERS.names())} with its numbers, as in adamw:lr=RATE,beta1=..,beta2=..",
         ),
     ] = "saved"
     clip: Annotated[

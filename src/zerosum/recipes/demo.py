@@ -1,14 +1,11 @@
 """The suite that `zerosum demo` trains: three sizes whose loss decelerates within minutes on two CPU cores."""
 
+from zerosum.training.model_recipe import ModelRecipe
 from zerosum.training.optimizers.adamw import AdamWSettings
-from zerosum.training.recipe import ModelRecipe, Recipe
+from zerosum.training.recipe import Recipe
 
 # One layer: a second one learns its own tricks late (near step 400), which puts a bump on the line after the break.
-_SIZES = (
-    ModelRecipe(hidden_size=32, layers=1, heads=1, intermediate_size=128),
-    ModelRecipe(hidden_size=96, layers=1, heads=3, intermediate_size=133),
-    ModelRecipe(hidden_size=160, layers=1, heads=5, intermediate_size=220),
-)
+_SIZES = {"25k": (32, 1, 128), "100k": (96, 3, 133), "250k": (160, 5, 220)}  # width, heads, width inside the MLP
 # Rates that fall with the width let every size learn at the same pace, so that the breaks lie near each other, far from
 # both ends of the run (Yang et al. 2022, arXiv 2203.03466). At twice this rate the
 # loss breaks near step 100 or sooner, too near to the first fitted step.
@@ -27,13 +24,18 @@ def demo_suite(seed: int = 0, quick: bool = False) -> list[Recipe]:
     steps = 256 if quick else 2048
     return [
         Recipe(
-            name=f"{model.n_parameters / 1000:.0f}k",
+            name=name,
             seed=seed,
             steps=steps,
-            model=model,
-            optimizer=AdamWSettings(
-                lr=round(_RATE_TIMES_WIDTH / model.hidden_size, 6), betas=(0.9, 0.95), weight_decay=0.1
+            model=ModelRecipe.model_validate(
+                {
+                    "hidden_size": width,
+                    "num_hidden_layers": 1,
+                    "num_attention_heads": heads,
+                    "intermediate_size": inner,
+                }
             ),
+            optimizer=AdamWSettings(lr=round(_RATE_TIMES_WIDTH / width, 6), betas=(0.9, 0.95), weight_decay=0.1),
         )
-        for model in _SIZES
+        for name, (width, heads, inner) in _SIZES.items()
     ]

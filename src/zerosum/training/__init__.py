@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from zerosum.training.recipe import Recipe
     from zerosum.training.state import TrainingState, restore
     from zerosum.training.step import StepResult, optimizer_step
-    from zerosum.training.text import held_out_tokens, read_text
 
 _MODULE_OF = {
     "AfterStep": "callback",
@@ -34,11 +33,9 @@ _MODULE_OF = {
     "TrainingState": "state",
     "batch": "batches",
     "build_optimizer": "optimizer_choice",
-    "held_out_tokens": "text",
     "SavedSteps": "one_step",
     "one_step_losses": "one_step",
     "optimizer_step": "step",
-    "read_text": "text",
     "restore": "state",
     "side_by_side": "processes",
     "train": "loop",
@@ -55,10 +52,8 @@ __all__ = [
     "TrainingState",
     "batch",
     "build_optimizer",
-    "held_out_tokens",
     "one_step_losses",
     "optimizer_step",
-    "read_text",
     "restore",
     "side_by_side",
     "train",

@@ -80,15 +80,15 @@ class Callback:
         folder: not yet under its final name; files written into it appear together with the checkpoint or not at all.
         """
 
-    def state(self) -> Mapping[str, Any]:
+    def state_dict(self) -> Mapping[str, Any]:
         """What a resumed run needs to continue exactly: numbers, texts, lists, dicts (JSON), and tensors of torch.
 
         Saved with each checkpoint, after `on_checkpoint`.
         """
         return {}
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Called once before a resumed run continues, with what `state` returned; tensors are on the CPU.
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Called once before a resumed run continues, with what `state_dict` returned; tensors are on the CPU.
 
-        JSON makes lists of tuples, and texts of the keys of dicts. Not called where `state` returned nothing.
+        JSON makes lists of tuples, and texts of the keys of dicts. Not called where `state_dict` returned nothing.
         """

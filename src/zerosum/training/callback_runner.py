@@ -9,14 +9,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jaxtyping import Int64
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from zerosum.errors import InputError
 from zerosum.training.callback import AfterStep, BeforeStep, Callback, TrainingContext
+from zerosum.training.corpus import Batch
 from zerosum.training.metrics import Row
 from zerosum.training.state import TrainingState, preserved_generators
 from zerosum.training.step import StepResult
@@ -36,19 +35,17 @@ class CallbackRunner:
             if number > 1:
                 raise InputError(f"{number} callbacks are named {name!r}. Give each another `name`.")
 
-    def before_step(self, state: TrainingState, batch: Int64[np.ndarray, "sequence window"]) -> None:
+    def before_step(self, state: TrainingState, batch: Batch) -> None:
         """Call `before_step` of each callback."""
-        context = BeforeStep(state.step, state.plain_model, state.plain_optimizer, batch)
+        context = BeforeStep(state.step, state.plain_model, state.plain_optimizer, batch.ids)
         for callback in self._defining("before_step"):
             with _only_reading(state, f"{callback.name}.before_step"):
                 callback.before_step(context)
 
-    def after_step(
-        self, state: TrainingState, batch: Int64[np.ndarray, "sequence window"], result: StepResult
-    ) -> dict[str, float | None]:
+    def after_step(self, state: TrainingState, batch: Batch, result: StepResult) -> dict[str, float | None]:
         """Call `after_step` of each callback; their values for the log, None where a value is not finite."""
         context = AfterStep(
-            state.step, state.plain_model, state.plain_optimizer, batch, result.loss, result.lr, result.grad_norm
+            state.step, state.plain_model, state.plain_optimizer, batch.ids, result.loss, result.lr, result.grad_norm
         )
         columns: dict[str, float | None] = {}
         for callback in self._defining("after_step"):
@@ -77,7 +74,7 @@ class CallbackRunner:
         values: dict[str, dict[str, Any]] = {}
         tensors: dict[str, Tensor] = {}
         for callback in self._callbacks:
-            state = dict(callback.state())
+            state = dict(callback.state_dict())
             own = {key: value for key, value in state.items() if isinstance(value, Tensor)}
             if state:
                 values[callback.name] = {key: value for key, value in state.items() if key not in own}
@@ -103,7 +100,7 @@ class CallbackRunner:
         if missing := sorted(states.keys() - by_name.keys()):
             raise InputError(f"{folder}: the run was trained with the callback {missing[0]!r}, missing now. {_REMEDY}")
         for name, state in states.items():
-            by_name[name].load_state(state)
+            by_name[name].load_state_dict(state)
 
 
 def _read_states(folder: Path) -> dict[str, dict[str, Any]]:

@@ -18,10 +18,10 @@ from zerosum.training.batches import batch
 from zerosum.training.callback import Callback
 from zerosum.training.callback_runner import CallbackRunner
 from zerosum.training.metrics import MetricsLog, Row, cut
+from zerosum.training.models import checked_configuration, count_parameters
 from zerosum.training.recipe import Recipe
 from zerosum.training.state import TrainingState, new_accelerator, new_state, preserved_generators, restore, save
 from zerosum.training.step import StepResult, optimizer_step
-from zerosum.training.text import read_text
 
 
 def train(recipe: Recipe, run_dir: Path | str, *, callbacks: Sequence[Callback] = ()) -> None:
@@ -33,6 +33,8 @@ def train(recipe: Recipe, run_dir: Path | str, *, callbacks: Sequence[Callback] 
     Raises InputError where the folder belongs to another recipe or cannot be written, where the loss is not finite,
     and where a callback changes training.
     """
+    checked_configuration(recipe)
+    count_parameters(recipe.model)  # builds the model, without memory: bad sizes are found before a folder is made
     run = Path(run_dir)
     runner = CallbackRunner(callbacks)
     with ExitStack() as stack:
@@ -56,13 +58,13 @@ def _continue(state: TrainingState, run: Path, runner: CallbackRunner) -> None:
             with run_folder.writing(run):
                 log = files.enter_context(MetricsLog(run / run_folder.METRICS))
         while state.step < recipe.steps:
-            tokens = batch(recipe, state.step)
+            step_batch = batch(recipe, state.step)
             if is_main:
-                runner.before_step(state, tokens)
-            result = optimizer_step(state, tokens)
+                runner.before_step(state, step_batch)
+            result = optimizer_step(state, step_batch)
             _require_finite(state, run, result)
             if log:
-                values = runner.after_step(state, tokens, result)
+                values = runner.after_step(state, step_batch, result)
                 with run_folder.writing(run):
                     log.append(Row(state.step, state.step * recipe.batch.tokens, **asdict(result)), values)
             if state.step in recipe.checkpoint_steps or state.step % recipe.resume_every == 0:
@@ -128,6 +130,6 @@ def _prepare(run: Path, recipe: Recipe, stack: ExitStack) -> str:
     if run_folder.is_finished(run, recipe):
         run_folder.drop_resume_states(run, before=recipe.steps + 1)
         return "finished"
-    run_folder.describe_text(run, read_text(recipe.data))
+    run_folder.record_data(run, recipe.data.open())
     cut(run / run_folder.METRICS, reached)
     return newest.name if newest else ""

@@ -44,9 +44,10 @@ class SavedSteps:
         model = state.plain_model
         weights = {name: value.clone() for name, value in model.state_dict().items()}
         with preserved_generators(new_accelerator(self.recipe).device):
-            tokens = batch(self.recipe, state.step)
+            step_batch = batch(self.recipe, state.step)
+            tokens = step_batch.ids
             before = token_losses(model, tokens)
-            optimizer_step(state, tokens)
+            optimizer_step(state, step_batch)
             found = StepLosses(
                 batch_before=before,
                 batch_after=token_losses(model, tokens),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from zerosum.errors import InputError
 from zerosum.training.optimizer_settings import OptimizerSettings
-from zerosum.training.optimizers import optimizer_names, settings_class
+from zerosum.training.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +34,7 @@ def build_optimizer(optimizer: str | OptimizerSettings, model: "torch.nn.Module"
 def read_settings(text: str) -> OptimizerSettings:
     """Settings from a text like "adamw:lr=3e-4". Raises InputError as `build_optimizer` does."""
     name, _, rest = text.partition(":")
-    settings = settings_class(name)
+    settings = OPTIMIZERS.settings(name)
     try:
         return settings.from_options(_numbers(name, rest, settings.options()))
     except InputError as error:
@@ -65,12 +65,12 @@ class Choice:
         (0.9, 0.95)
         """
         name, _, rest = text.partition(":")
-        if name not in (SAVED, *optimizer_names()):
+        if name not in (SAVED, *OPTIMIZERS.names()):
             raise InputError(f"--optimizer {text}: {name!r} is not known. Choose {_examples()}.")
         try:
             if name == SAVED:
                 return cls(saved_lr=_numbers(name, rest, ("lr",)).get("lr"))
-            settings = settings_class(name)
+            settings = OPTIMIZERS.settings(name)
             numbers = _numbers(name, rest, settings.options())
             if "lr" not in numbers:
                 raise InputError(f"no learning rate. Write {name}:lr=RATE.")
@@ -82,8 +82,8 @@ class Choice:
 def _examples() -> str:
     """Every possible choice; of each optimizer all its numbers, with their defaults."""
     examples = ["saved", "saved:lr=RATE"]
-    for name in optimizer_names():
-        numbers = [f"{key}={value:g}" for key, value in settings_class(name).options().items() if key != "lr"]
+    for name in OPTIMIZERS.names():
+        numbers = [f"{key}={value:g}" for key, value in OPTIMIZERS.settings(name).options().items() if key != "lr"]
         examples.append(f"{name}:{','.join(['lr=RATE', *numbers])}")
     return f"{', '.join(examples[:-1])} or {examples[-1]}"
 

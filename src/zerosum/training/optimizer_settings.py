@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
+from pydantic import Field, PositiveFloat, ValidationError
 
 from zerosum.errors import InputError
+from zerosum.training.settings import Kind, first_problem
 
 if TYPE_CHECKING:
     import torch
@@ -38,14 +39,12 @@ class SavedLayout:
         )
 
 
-class OptimizerSettings(BaseModel):
+class OptimizerSettings(Kind):
     """Settings of an optimizer; every optimizer subclasses this and adds its own.
 
-    name: of the optimizer; the name of its file. lr: learning rate. clip: largest Euclidean norm of the gradient;
+    kind: of the optimizer; the name of its file. lr: learning rate. clip: largest Euclidean norm of the gradient;
     a larger gradient is scaled down to it before the update.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     saved_layout: ClassVar[SavedLayout]
     """What the saved state of the optimizer holds."""
@@ -54,7 +53,6 @@ class OptimizerSettings(BaseModel):
     first_step_note: ClassVar[str | None] = None
     """What users must know about a first update without saved state; None where it is like every other."""
 
-    name: str = ""
     lr: float = Field(default=1e-3, ge=0)
     clip: PositiveFloat = 1.0
 
@@ -86,15 +84,15 @@ class OptimizerSettings(BaseModel):
 
     @classmethod
     def own_fields(cls) -> set[str]:
-        """Names of the settings that the optimizer of torch takes: all but `name` and `clip`."""
-        return set(cls.model_fields) - {"name", "clip"}
+        """Names of the settings that the optimizer of torch takes: all but `kind` and `clip`."""
+        return set(cls.model_fields) - {"kind", "clip"}
 
     @classmethod
     def options(cls) -> dict[str, float]:
         """What `--optimizer NAME:...` can set, with defaults: lr, and each number by name; `betas` is beta1, beta2.
 
-        >>> from zerosum.training.optimizers import settings_class
-        >>> settings_class("adamw").options()
+        >>> from zerosum.training.optimizers import OPTIMIZERS
+        >>> OPTIMIZERS.settings("adamw").options()
         {'lr': 0.001, 'beta1': 0.9, 'beta2': 0.999, 'eps': 1e-08, 'weight_decay': 0.01}
         """
         return single_numbers(cls().model_dump(include=cls.own_fields()))
@@ -109,14 +107,7 @@ class OptimizerSettings(BaseModel):
         try:
             return cls(**settings)
         except ValidationError as error:
-            raise InputError(f"{first_problem(error)}. Choose another number.") from error
-
-    @model_validator(mode="after")
-    def _name_is_its_own(self) -> "OptimizerSettings":
-        expected = type(self).model_fields["name"].default
-        if self.name != expected:
-            raise ValueError(f"these are settings of {expected}, not of {self.name}")
-        return self
+            raise InputError(f"{first_problem(error, cls)}. Choose another number.") from error
 
 
 def single_numbers(settings: Mapping[str, Any]) -> dict[str, float]:
@@ -132,10 +123,3 @@ def single_numbers(settings: Mapping[str, Any]) -> dict[str, float]:
         else:
             numbers[name] = value
     return numbers
-
-
-def first_problem(error: ValidationError) -> str:
-    """The first problem that pydantic names, in one line."""
-    problem = error.errors()[0]
-    place = ".".join(map(str, problem["loc"]))
-    return f"{place}: {problem['msg']}" if place else str(problem["msg"])

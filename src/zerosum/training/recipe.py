@@ -1,6 +1,6 @@
 """The full description of a training run: every number that decides its result. Needs no torch.
 
-A recipe is built by a function in `zerosum.recipes`, never from flags, and is saved beside the run as `recipe.yaml`.
+A recipe is built by a function in `zerosum.recipes` and is saved beside the run as `recipe.yaml`.
 """
 
 from collections.abc import Mapping
@@ -8,79 +8,35 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    SerializeAsAny,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, PositiveInt, SerializeAsAny, ValidationError, model_validator
 
 from zerosum.atomic import write_text
 from zerosum.errors import InputError
-from zerosum.training.optimizer_settings import OptimizerSettings, first_problem
-from zerosum.training.optimizers import settings_class
+from zerosum.training.aggregator_settings import AggregatorSettings
+from zerosum.training.aggregators import AGGREGATORS
+from zerosum.training.aggregators.mean import MeanSettings
+from zerosum.training.checkpoint_grid import CheckpointGrid
+from zerosum.training.corpora import CORPORA
+from zerosum.training.corpora.python import PythonSettings
+from zerosum.training.corpus import CorpusSettings
+from zerosum.training.model_recipe import ModelRecipe
+from zerosum.training.objective_settings import ObjectiveSettings
+from zerosum.training.objectives import OBJECTIVES
+from zerosum.training.objectives.cross_entropy import CrossEntropySettings
+from zerosum.training.optimizer_settings import OptimizerSettings
+from zerosum.training.optimizers import OPTIMIZERS
 from zerosum.training.optimizers.adamw import AdamWSettings
+from zerosum.training.schedule_settings import ScheduleSettings
+from zerosum.training.schedules import SCHEDULES
+from zerosum.training.schedules.constant import ConstantSettings
+from zerosum.training.settings import Part, first_problem, kind_reader
 
 
-class _Part(BaseModel):
-    """Frozen, so that a recipe can be a dictionary key; unknown names are errors, so that no typo is ignored."""
+class BatchRecipe(Part):
+    """The batch of an update: `sequences` windows of `length` predicted tokens each.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ModelRecipe(_Part):
-    """A Llama-style decoder: RMSNorm, rotary positions, SwiGLU, no biases.
-
-    hidden_size: width of the residual stream. layers, heads: counts; heads divide the width into even parts.
-    intermediate_size: width inside the MLP. vocabulary: number of token ids. context: longest sequence, in tokens.
-    tied_embeddings: the head is the embedding matrix. initial_std: of the random matrices and embeddings.
-
-    >>> ModelRecipe(hidden_size=64, layers=2, heads=2, intermediate_size=132).n_parameters
-    100224
-    """
-
-    hidden_size: PositiveInt = 64
-    layers: PositiveInt = 2
-    heads: PositiveInt = 2
-    intermediate_size: PositiveInt = 132
-    vocabulary: PositiveInt = 257
-    context: PositiveInt = 64
-    tied_embeddings: bool = True
-    initial_std: PositiveFloat = 0.02
-
-    @model_validator(mode="after")
-    def _heads_divide_width(self) -> "ModelRecipe":
-        if self.hidden_size % (2 * self.heads):
-            raise ValueError(f"hidden_size {self.hidden_size} is not an even multiple of heads {self.heads}")
-        return self
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of trainable parameters, embeddings and head included (a tied matrix counts once)."""
-        width = self.hidden_size
-        layer = 4 * width * width + 3 * width * self.intermediate_size + 2 * width
-        embeddings = self.vocabulary * width * (1 if self.tied_embeddings else 2)
-        return embeddings + self.layers * layer + width
-
-
-class DataRecipe(_Part):
-    """The text to train on, and how its files are split.
-
-    folder: contains the `.py` files; None means the standard library of the running Python.
-    held_out_share: share of the files that is held out from training, in (0, 1).
-    """
-
-    folder: str | None = None
-    held_out_share: float = Field(default=0.15, gt=0, lt=1)
-
-
-class BatchRecipe(_Part):
-    """One batch: `sequences` windows of `length` predicted tokens each.
+    passes: forward and backward passes in which each process computes its share (gradient accumulation). They change
+    the memory used and not the update: every predicted token of the batch has the same weight.
 
     >>> BatchRecipe().tokens
     2048
@@ -88,6 +44,7 @@ class BatchRecipe(_Part):
 
     sequences: PositiveInt = 32
     length: PositiveInt = 64
+    passes: PositiveInt = 1
 
     @property
     def tokens(self) -> int:
@@ -95,90 +52,105 @@ class BatchRecipe(_Part):
         return self.sequences * self.length
 
 
+class StartRecipe(Part):
+    """Where a run starts instead of at random weights.
+
+    checkpoint: the folder or hub name of a model. branch: continue its full state (optimizer, random generators, order
+    of the data) from its step on, instead of starting anew from its weights. weights: SHA-256 of the weights.
+    """
+
+    checkpoint: str
+    branch: bool = False
+    step: int = Field(default=0, ge=0)
+    weights: str = ""
+
+
 DEFAULT_OPTIMIZER = AdamWSettings(lr=5e-4, betas=(0.9, 0.95), weight_decay=0.1)
 """What a recipe trains with unless it says otherwise."""
 
-
-def _read_optimizer(value: Any) -> Any:
-    """Settings of the optimizer that is named.
-
-    Values without a name replace values of the default optimizer: recipes saved before optimizers had names are of
-    this form.
-    """
-    if not isinstance(value, Mapping):
-        return value
-    given = value if "name" in value else {**DEFAULT_OPTIMIZER.model_dump(), **value}
-    try:
-        return settings_class(str(given["name"])).model_validate(given)
-    except ValidationError as error:
-        raise ValueError(first_problem(error)) from error
+Optimizer = Annotated[SerializeAsAny[OptimizerSettings], BeforeValidator(kind_reader(OPTIMIZERS, DEFAULT_OPTIMIZER))]
+Objective = Annotated[
+    SerializeAsAny[ObjectiveSettings], BeforeValidator(kind_reader(OBJECTIVES, CrossEntropySettings()))
+]
+Aggregator = Annotated[SerializeAsAny[AggregatorSettings], BeforeValidator(kind_reader(AGGREGATORS, MeanSettings()))]
+Schedule = Annotated[SerializeAsAny[ScheduleSettings], BeforeValidator(kind_reader(SCHEDULES, ConstantSettings()))]
+Data = Annotated[SerializeAsAny[CorpusSettings], BeforeValidator(kind_reader(CORPORA, PythonSettings()))]
 
 
-class ScheduleRecipe(_Part):
-    """Linear warm-up, then a constant rate. warmup_steps: number of updates below the full rate."""
-
-    warmup_steps: int = Field(default=1, ge=0)
-
-    def factor(self, step: int) -> float:
-        """Learning rate of update `step` (1 is the first) as a share of the full rate, in (0, 1].
-
-        >>> [ScheduleRecipe(warmup_steps=1).factor(step) for step in (1, 2, 3)]
-        [0.5, 1.0, 1.0]
-        """
-        return min(1.0, step / (self.warmup_steps + 1))
-
-
-class Recipe(_Part):
+class Recipe(Part):
     """A full training run. The same recipe on the same machine gives the same numbers, bit for bit.
 
-    name: of the run in tables and figures. seed: of initial weights and of batches. steps: number of optimizer updates.
-    optimizer: settings, or a mapping with the optimizer's name and settings. resume_every: a killed run loses at most
+    name: of the run in tables and figures. seed: of initial weights and of batches. steps: number of optimizer updates,
+    those before a branch included. start: where the run starts instead of at random weights. held_out: sequences of
+    held-out text whose mean loss is logged at each checkpoint; 0 for none. resume_every: a killed run loses at most
     this many steps. threads: CPU threads of each process; recorded because the order in which threads add numbers
     changes the last digits. Several runs train faster in parallel with one thread each than one after the other with
     more threads (see `side_by_side`). device: "cpu", or "auto" for the device that accelerate selects.
-    mixed_precision: forward pass in float32 ("no") or bfloat16.
+    mixed_precision: forward pass in float32 ("no") or bfloat16. sharding: how several processes share the model: each
+    has all of it ("none"), or a part ("fsdp"). compile, activation_checkpointing: of the model, by torch.
     """
 
     name: str = Field(min_length=1)
     seed: int = Field(default=0, ge=0)
     steps: PositiveInt
     model: ModelRecipe = ModelRecipe()
-    data: DataRecipe = DataRecipe()
+    data: Data = PythonSettings()
     batch: BatchRecipe = BatchRecipe()
-    optimizer: Annotated[SerializeAsAny[OptimizerSettings], BeforeValidator(_read_optimizer)] = DEFAULT_OPTIMIZER
-    schedule: ScheduleRecipe = ScheduleRecipe()
+    optimizer: Optimizer = DEFAULT_OPTIMIZER
+    objective: Objective = CrossEntropySettings()
+    aggregator: Aggregator = MeanSettings()
+    schedule: Schedule = ConstantSettings()
+    start: StartRecipe | None = None
+    checkpoints: CheckpointGrid = CheckpointGrid()
+    held_out: int = Field(default=0, ge=0)
     resume_every: PositiveInt = 256
     threads: PositiveInt = 1
     device: Literal["cpu", "auto"] = "cpu"
     mixed_precision: Literal["no", "bf16"] = "no"
+    sharding: Literal["none", "fsdp"] = "none"
+    compile: bool = False
+    activation_checkpointing: bool = False
 
     @model_validator(mode="after")
     def _values_fit_together(self) -> "Recipe":
         if self.optimizer.lr == 0:
             raise ValueError("optimizer.lr 0 trains nothing: it must be above 0")
-        if self.batch.length > self.model.context:
-            raise ValueError(f"batch.length {self.batch.length} is longer than model.context {self.model.context}")
-        if self.model.vocabulary < 257:
-            raise ValueError(f"model.vocabulary {self.model.vocabulary} is below 257 (256 bytes and end of document)")
+        self.schedule.require_fit(self.steps)
         return self
 
     @property
+    def first_step(self) -> int:
+        """Step of the checkpoint that the run starts with: 0, or that of its branch."""
+        return self.start.step if self.start and self.start.branch else 0
+
+    @property
     def checkpoint_steps(self) -> tuple[int, ...]:
-        """Steps at which a checkpoint is saved: 0, the powers of two, and the last step.
+        """Steps at which a checkpoint is saved: the first and the last of the run, and those of the grid between.
 
         >>> Recipe(name="a", steps=6).checkpoint_steps
         (0, 1, 2, 4, 6)
         """
-        powers = {1 << k for k in range(self.steps.bit_length())}
-        return tuple(sorted({0, *powers, self.steps}))
+        return self.checkpoints.steps(self.first_step, self.steps)
 
     def learning_rate(self, step: int) -> float:
         """Learning rate of update `step`, 1 being the first."""
-        return self.optimizer.lr * self.schedule.factor(step)
+        return self.optimizer.lr * self.schedule.factor(step, self.steps)
 
     def save(self, path: Path) -> None:
         """Write every value as YAML, defaults included."""
-        write_text(path, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+        write_text(path, self.to_yaml())
+
+    def to_yaml(self) -> str:
+        """Every value, defaults included."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+    @classmethod
+    def read(cls, values: Any, source: str) -> "Recipe":
+        """A recipe from what a YAML file holds. Raises InputError that names `source` where it is no recipe."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise InputError(f"{source}: {first_problem(error, cls)}.") from error
 
     @classmethod
     def load(cls, path: Path) -> "Recipe":
@@ -186,7 +158,9 @@ class Recipe(_Part):
         try:
             return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
         except ValidationError as error:
-            raise InputError(f"{path}: not a recipe: {first_problem(error)}. Choose another run folder.") from error
+            raise InputError(
+                f"{path}: not a recipe: {first_problem(error, cls)}. Choose another run folder."
+            ) from error
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             cause = " ".join(str(error).split())
             raise InputError(f"{path}: cannot be read as a recipe ({cause}). Choose another run folder.") from error
@@ -198,11 +172,16 @@ class Recipe(_Part):
         ['steps: 6, not 8']
         """
         here, there = _flat(self.model_dump()), _flat(other.model_dump())
-        shared = [name for name in here if name in there]  # settings of one optimizer only: the names differ too
-        return [f"{name}: {here[name]}, not {there[name]}" for name in shared if here[name] != there[name]]
+        names = dict.fromkeys([*here, *there])
+        absent = "not set"
+        return [
+            f"{name}: {here.get(name, absent)}, not {there.get(name, absent)}"
+            for name in names
+            if here.get(name, absent) != there.get(name, absent)
+        ]
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in values.items():
         flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}

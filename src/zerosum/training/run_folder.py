@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 
@@ -22,8 +23,8 @@ from zerosum.atomic import write_text
 from zerosum.curves.folders import OUR_LOG
 from zerosum.errors import InputError
 from zerosum.training import metrics
+from zerosum.training.corpus import Corpus
 from zerosum.training.recipe import Recipe
-from zerosum.training.text import Text
 
 METRICS = OUR_LOG
 RECIPE = "recipe.yaml"
@@ -74,27 +75,27 @@ def require_checkpoints(run: Path, recipe: Recipe, until: int) -> None:
             )
 
 
-def describe_text(run: Path, text: Text) -> None:
-    """Record hash and size of the training text. Raises InputError where the run began with another text."""
-    facts = {
-        "sha256": text.sha256,
-        "train_tokens": len(text.train),
-        "train_documents": len(text.train_names),
-        "held_out_documents": len(text.held_out_names),
-    }
+def record_data(run: Path, corpus: Corpus) -> None:
+    """Record hash and size of the training data. Raises InputError where the run began with other data."""
     file = run / DATA
-    if file.exists():
-        try:
-            recorded = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(f"{file}: not JSON. Choose another run folder, or delete this one.") from error
-        if recorded != facts:
-            raise InputError(
-                f"{run}: began with another text than the one here now (another Python?). "
-                "Continue with that Python, or choose another folder."
-            )
-    else:
-        write_text(file, json.dumps(facts, indent=2) + "\n")
+    if not file.exists():
+        write_text(file, json.dumps(corpus.facts, indent=2) + "\n")
+        return
+    try:
+        recorded = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{file}: not JSON. Choose another run folder, or delete this one.") from error
+    if recorded != corpus.facts:
+        raise InputError(
+            f"{run}: began with other data than those here now ({_first_difference(recorded, corpus.facts)}). "
+            "Continue with the data of its recipe.yaml (and the same Python), or choose another folder."
+        )
+
+
+def _first_difference(recorded: Any, facts: dict[str, Any]) -> str:
+    before = recorded if isinstance(recorded, dict) else {}
+    name = next(name for name in [*facts, *before] if before.get(name) != facts.get(name))
+    return f"{name}: {before.get(name)} then, {facts.get(name)} now"
 
 
 def drop_resume_states(run: Path, *, before: int) -> None:

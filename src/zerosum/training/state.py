@@ -13,12 +13,11 @@ from accelerate import Accelerator
 from safetensors import SafetensorError
 from safetensors.torch import load_model
 from torch import Tensor, nn
-from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging as transformers_logging
 
 from zerosum.atomic import new_folder
 from zerosum.errors import InputError
-from zerosum.tokens import END_OF_DOCUMENT, byte_tokenizer
+from zerosum.training.models import build_model
 from zerosum.training.recipe import Recipe
 
 RESUME_FILE = "training_state.pt"
@@ -66,27 +65,6 @@ def preserved_generators(device: torch.device) -> Iterator[None]:
         yield
 
 
-def build_model(recipe: Recipe) -> nn.Module:
-    """The model with random weights, drawn from torch's global generator."""
-    part = recipe.model
-    config = LlamaConfig(
-        vocab_size=part.vocabulary,
-        hidden_size=part.hidden_size,
-        intermediate_size=part.intermediate_size,
-        num_hidden_layers=part.layers,
-        num_attention_heads=part.heads,
-        num_key_value_heads=part.heads,
-        max_position_embeddings=part.context,
-        tie_word_embeddings=part.tied_embeddings,
-        initializer_range=part.initial_std,
-        bos_token_id=None,
-        eos_token_id=END_OF_DOCUMENT,
-        attn_implementation="sdpa",
-    )
-    model: nn.Module = LlamaForCausalLM(config)
-    return model
-
-
 def new_state(recipe: Recipe) -> TrainingState:
     """The state before the first update. Seeds torch's global generators."""
     torch.manual_seed(recipe.seed)
@@ -106,7 +84,7 @@ def save(state: TrainingState, folder: Path, write_more: Callable[[Path], None] 
         torch.save({"step": state.step, "optimizer": optimizer, "generators": generators}, buffer)
         with new_folder(folder) as part, _without_progress_bars():
             state.plain_model.save_pretrained(part)  # type: ignore[operator]
-            byte_tokenizer().save_pretrained(part)
+            state.recipe.data.open().save_tokenizer(part)
             (part / RESUME_FILE).write_bytes(buffer.getvalue())
             write_more(part)
     state.accelerator.wait_for_everyone()

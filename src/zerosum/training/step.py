@@ -9,11 +9,10 @@ To measure a model before and after a real step of a run, without changing the r
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from jaxtyping import Float, Int64
@@ -22,6 +21,7 @@ from torch.nn import functional
 
 from zerosum.losses.forward import logits_of
 from zerosum.tokens import PADDING
+from zerosum.training.corpus import Batch
 from zerosum.training.state import TrainingState
 
 
@@ -37,24 +37,24 @@ class StepResult:
     grad_norm: float
 
 
-def optimizer_step(state: TrainingState, batch: Int64[np.ndarray, "sequence window"]) -> StepResult:
+def optimizer_step(state: TrainingState, batch: Batch) -> StepResult:
     """Forward, backward, clip and update: advances `state` from step t to t + 1.
 
-    batch: [sequences, length + 1] token ids of all processes together; each process takes its share of the rows, and
-    loss and gradient are means over all rows.
+    batch: of all processes together; each process takes its share of the rows, and loss and gradient are means over all
+    predicted tokens.
     """
     recipe, accelerator = state.recipe, state.accelerator
     lr = recipe.learning_rate(state.step + 1)
     for group in state.optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * group.get("lr_factor", 1.0)
     with cpu_threads(recipe.threads):
-        share = len(batch) // accelerator.num_processes
-        rows = batch[accelerator.process_index * share :][:share]
-        tokens = torch.from_numpy(rows).to(accelerator.device)
-        loss, norm = update(accelerator, state.model, state.optimizer, tokens, clip=recipe.optimizer.clip)
-        mean = accelerator.reduce(loss, "mean")
+        share = len(batch.ids) // accelerator.num_processes
+        own = slice(accelerator.process_index * share, (accelerator.process_index + 1) * share)
+        tokens = torch.from_numpy(batch.ids[own]).to(accelerator.device)
+        rows = -(-share // recipe.batch.passes)
+        loss, norm = update(accelerator, state.model, state.optimizer, tokens, clip=recipe.optimizer.clip, rows=rows)
     state.step += 1
-    return StepResult(loss=mean.item(), lr=lr, grad_norm=norm.item())
+    return StepResult(loss=loss.item(), lr=lr, grad_norm=norm.item())
 
 
 def update(
@@ -68,24 +68,27 @@ def update(
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Update the model in its current mode; returns the mean loss before, nats per token, and the gradient norm.
 
-    tokens: ids; -1 is padding, at the end of sequences only. clip: largest norm of the gradient, infinite for none.
-    rows: sequences in each forward and backward pass, all by default; it changes the memory used and not the update,
-    because every predicted token of the batch has the same weight.
+    tokens: ids of this process's share; -1 is padding, at the end of sequences only. clip: largest norm of the
+    gradient, infinite for none. rows: sequences in each forward and backward pass, all by default; it changes the
+    memory used and not the update, because every predicted token of the batch has the same weight.
     """
-    labels = tokens[:, 1:]
-    n_predicted = (labels != PADDING).sum()
+    # Data-parallel training averages the gradients of the processes: each weighs its tokens by processes / N.
+    n_predicted = accelerator.reduce((tokens[:, 1:] != PADDING).sum(), "sum") / accelerator.num_processes
     total = torch.zeros((), device=tokens.device)
-    for ids in torch.split(tokens, rows or len(tokens)):
+    passes = torch.split(tokens, rows or len(tokens))
+    for number, ids in enumerate(passes, start=1):
         inputs, expected = ids[:, :-1].clamp(min=0), ids[:, 1:].flatten()
-        logits = logits_of(model, inputs)
-        mean = functional.cross_entropy(logits.float().flatten(0, 1), expected, ignore_index=PADDING)
-        loss = mean * ((expected != PADDING).sum() / n_predicted)
-        accelerator.backward(loss)
+        last = number == len(passes)
+        with nullcontext() if last else accelerator.no_sync(model):
+            logits = logits_of(model, inputs)
+            mean = functional.cross_entropy(logits.float().flatten(0, 1), expected, ignore_index=PADDING)
+            loss = mean * ((expected != PADDING).sum() / n_predicted)
+            accelerator.backward(loss)
         total += loss.detach()
     norm = accelerator.clip_grad_norm_(model.parameters(), clip)
     optimizer.step()
     optimizer.zero_grad()
-    return total, norm
+    return accelerator.reduce(total, "mean"), norm
 
 
 @contextmanager

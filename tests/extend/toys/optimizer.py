@@ -22,7 +22,7 @@ class Sign(Optimizer):
 class SignSettings(OptimizerSettings):
     saved_layout: ClassVar[SavedLayout] = SavedLayout(group_keys=("lr", "weight_decay"))
 
-    name: str = "signed"
+    kind: str = "signed"
     weight_decay: NonNegative = 0.0
 
     @classmethod

@@ -31,7 +31,7 @@ class AdamSettings(OptimizerSettings):
     )
     first_step_note: ClassVar[str | None] = sign_step_note("Adam")
 
-    name: str = "adam"
+    kind: str = "adam"
     betas: tuple[PastWeight, PastWeight] = (0.9, 0.999)
     eps: NonNegative = 1e-8
     weight_decay: NonNegative = 0.0

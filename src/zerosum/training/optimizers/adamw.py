@@ -14,7 +14,7 @@ class AdamWSettings(AdamSettings):
 
     first_step_note: ClassVar[str | None] = sign_step_note("AdamW")
 
-    name: str = "adamw"
+    kind: str = "adamw"
     weight_decay: NonNegative = 0.01
 
     @classmethod

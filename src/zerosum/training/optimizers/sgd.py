@@ -20,7 +20,7 @@ class SGDSettings(OptimizerSettings):
         optional_state_keys=frozenset({"momentum_buffer"}),
     )
 
-    name: str = "sgd"
+    kind: str = "sgd"
     momentum: NonNegative = 0.0
     weight_decay: NonNegative = 0.0
 

@@ -7,9 +7,10 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from zerosum.errors import InputError
-from zerosum.training.optimizer_settings import OptimizerSettings, first_problem
-from zerosum.training.optimizers import optimizer_names, settings_class
+from zerosum.training.optimizer_settings import OptimizerSettings
+from zerosum.training.optimizers import OPTIMIZERS
 from zerosum.training.saved_states._saved_state import ParameterStates, SavedState
+from zerosum.training.settings import first_problem
 
 _INSTEAD = "Give --optimizer adamw:lr=RATE for a step without it"
 
@@ -43,10 +44,10 @@ def _recognize(
     saved: SavedState, groups: list[dict[str, Any]], states: dict[Any, dict[str, Any]]
 ) -> type[OptimizerSettings]:
     """The optimizer that the source names, or whose layout the state has; of several, the most specific layout."""
-    names = optimizer_names() if saved.optimizer is None else (saved.optimizer,)
+    names = OPTIMIZERS.names() if saved.optimizer is None else (saved.optimizer,)
     matching = [
         settings
-        for settings in map(settings_class, names)
+        for settings in map(OPTIMIZERS.settings, names)
         if settings.saved_layout.matches(groups[0], states.values())
         and (saved.optimizer is not None or settings.was_saved_in(groups))
     ]
@@ -98,7 +99,7 @@ def _optimizer(
             bound.append({**numbers, "params": [parameter for _, parameter in named]})
         return settings.new(bound)
     except (ValueError, TypeError, KeyError) as error:
-        cause = first_problem(error) if isinstance(error, ValidationError) else str(error)
+        cause = first_problem(error, settings) if isinstance(error, ValidationError) else str(error)
         raise InputError(f"{saved.file}: numbers that cannot be ({cause[:120]!a}). {_INSTEAD}.") from error
 
 

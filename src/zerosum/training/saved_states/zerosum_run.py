@@ -35,7 +35,7 @@ def load(folder: Path, model: nn.Module) -> SavedState:
         content=saved["optimizer"],
         groups=_groups(recipe, model),
         rule=recipe.optimizer.groups_rule,
-        optimizer=recipe.optimizer.name,
+        optimizer=recipe.optimizer.kind,
         lr=recipe.learning_rate(saved["step"] + 1),
         clip=recipe.optimizer.clip,
         batch_size=recipe.batch.sequences,

@@ -1,0 +1,12 @@
+"""The gradient of the training loss itself: the mean over all groups of tokens."""
+
+from zerosum.training.aggregator_settings import AggregatorSettings
+
+
+class MeanSettings(AggregatorSettings):
+    """The gradient of the training loss; tokens are not grouped."""
+
+    kind: str = "mean"
+
+
+AGGREGATOR = MeanSettings

@@ -1,0 +1,92 @@
+"""Builds the model of a recipe: any causal language model that transformers makes from a configuration."""
+
+import inspect
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+from zerosum.errors import InputError
+from zerosum.training.model_recipe import ModelRecipe
+from zerosum.training.recipe import Recipe
+from zerosum.training.settings import unknown_name
+
+
+def build_model(recipe: Recipe) -> nn.Module:
+    """The model with random weights, drawn from torch's global generator."""
+    return _with_fixed_norms(_model(checked_configuration(recipe)), recipe.model.trained_norms)
+
+
+def checked_configuration(recipe: Recipe) -> Any:
+    """The configuration of transformers.
+
+    Raises InputError where the family or a field is not known, and where model, batch and data do not fit.
+    """
+    corpus = recipe.data.open()
+    tokens = {"bos_token_id": None, "eos_token_id": corpus.end_of_document}
+    config = configuration(recipe.model, tokens)
+    if corpus.vocabulary > config.vocab_size:
+        raise InputError(
+            f"model.vocab_size {config.vocab_size}: the data have {corpus.vocabulary} token ids. Give as many or more."
+        )
+    longest = getattr(config, "max_position_embeddings", None)
+    if longest is not None and recipe.batch.length > longest:
+        raise InputError(
+            f"batch.length {recipe.batch.length}: longer than model.max_position_embeddings {longest}. Shorten one, or "
+            "lengthen the other."
+        )
+    return config
+
+
+def configuration(model: ModelRecipe, tokens: dict[str, int | None] | None = None) -> Any:
+    """The configuration of transformers. tokens: ids of special tokens, where the recipe does not set them."""
+    if model.family not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        known = list(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
+        raise InputError(f"model.family {model.family!r}: {unknown_name(model.family, known)}.")
+    family: Any = CONFIG_MAPPING[model.family]
+    fields = [*inspect.signature(family.__init__).parameters, *family.attribute_map]
+    for name in model.settings:
+        if name not in fields:
+            raise InputError(f"{unknown_name(f'model.{name}', [*fields, 'family', 'trained_norms'])}")
+    special = {name: token for name, token in (tokens or {}).items() if name in fields}
+    try:
+        return family(**{**special, **model.settings})
+    except Exception as error:  # transformers checks types in ways of its own
+        raise InputError(f"model: {' '.join(str(error).split())[:200]}. Choose other values.") from error
+
+
+@lru_cache(maxsize=64)
+def _count(settings: str, trained_norms: bool) -> int:
+    with torch.device("meta"):
+        model = _with_fixed_norms(_model(configuration(ModelRecipe.model_validate_json(settings))), trained_norms)
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def count_parameters(model: ModelRecipe) -> int:
+    """Number of trainable parameters, embeddings and head included; a tied matrix counts once.
+
+    >>> count_parameters(ModelRecipe(hidden_size=64, num_hidden_layers=2, intermediate_size=132))
+    100224
+    """
+    return _count(model.model_dump_json(), model.trained_norms)
+
+
+def _model(config: Any) -> nn.Module:
+    try:
+        model: nn.Module = AutoModelForCausalLM.from_config(config)
+    except Exception as error:  # sizes that do not fit make a model raise any error
+        raise InputError(
+            f"model: cannot be built ({' '.join(str(error).split())[:200]}). Choose other sizes."
+        ) from error
+    return model
+
+
+def _with_fixed_norms(model: nn.Module, trained_norms: bool) -> nn.Module:
+    """Freeze the weights of normalization layers, which transformers starts at 1, unless they are trained."""
+    for module in model.modules() if not trained_norms else ():
+        if "norm" in type(module).__name__.lower():
+            module.requires_grad_(False)
+    return model

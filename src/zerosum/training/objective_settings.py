@@ -1,0 +1,50 @@
+"""What every objective declares: a term added to each token's loss, a weight of each token, or both.
+
+The training loss of a batch is `sum_i w_i (l_i + a_i)`: l_i the cross-entropy of token i, a_i an added term (z-loss),
+w_i a weight without gradient; the weights of a batch sum to 1, and are 1/N unless the objective says otherwise.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from zerosum.training.settings import Kind
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class BatchLosses:
+    """Losses of all tokens of a batch, of all passes and processes, from which an objective derives their weights.
+
+    losses: [S, T] cross-entropies before the update, nats, without gradient. predicted: [S, T] whether there is a token
+    to predict. reference: [S, T] losses of the reference model; None where the objective has none. step: number of
+    updates made so far.
+    """
+
+    losses: "Float[Tensor, 'S T']"
+    predicted: "Bool[Tensor, 'S T']"
+    reference: "Float[Tensor, 'S T'] | None"
+    step: int
+
+
+class ObjectiveSettings(Kind):
+    """Settings of an objective; every objective subclasses this and adds its own."""
+
+    weighs_tokens: ClassVar[bool] = False
+    """Whether tokens have weights that depend on the losses of the whole batch."""
+
+    @property
+    def reference_model(self) -> str | None:
+        """Folder or hub name of the model whose losses the weights depend on; None where they depend on none."""
+        return None
+
+    def added(self, logits: "Float[Tensor, 'n V']") -> "Float[Tensor, ' n'] | None":
+        """[n] terms added to the losses of n predicted tokens, from their logits; None for none."""
+        return None
+
+    def weights(self, batch: BatchLosses) -> "Float[Tensor, 'S T']":
+        """[S, T] weights of the tokens, at least 0, with sum 1; 0 where there is no token to predict."""
+        predicted = batch.predicted.to(batch.losses.dtype)
+        return predicted / predicted.sum()
