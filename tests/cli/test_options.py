@@ -13,6 +13,7 @@ from zerosum.cli.curves import curves
 from zerosum.cli.fit import fit
 from zerosum.cli.options import Fitting, Reading
 
+torch = pytest.importorskip("torch")
 READING, FITTING = ([option.name for option in fields(group)] for group in (Reading, Fitting))
 
 
@@ -37,3 +38,14 @@ def test_the_groups_are_what_the_functions_take():
 def test_the_module_is_the_command():
     shown = subprocess.run([sys.executable, "-m", "zerosum", "--version"], capture_output=True, text=True, check=True)
     assert shown.stdout == f"zerosum {zerosum.__version__}\n"
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])
+def test_short_memory_is_one_line(call, monkeypatch, tmp_path, error):
+    def full(*given, **named):
+        raise error
+
+    monkeypatch.setattr("zerosum.cli.step.usable_device", full)
+    code, out, said = call("step", tmp_path, "--train", tmp_path, "--data", tmp_path)
+    assert (code, out) == (2, "")
+    assert said.startswith(f"zerosum: not enough memory ({str(error) or 'MemoryError'}).")

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from tiny import tiny_model
 
-from zerosum import InputError
+from zerosum import InputError, gradient_interference
 from zerosum.losses import token_losses
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+from zerosum.gradients._verify import verify  # noqa: E402
 from zerosum.losses import batch_size  # noqa: E402
 
 VOCABULARY = 61
@@ -228,3 +229,59 @@ def test_gold(reference_data):
             change = losses["after"].astype(np.float64) - losses["before"]
             assert destructive_interference(change.ravel()) == pytest.approx(stated["D_loss"], abs=1e-5)
             assert np.abs(change).mean() == pytest.approx(stated["M_loss"], rel=1e-5)
+
+
+class OnAnotherDevice:
+    """Ids as NumPy sees those of a tensor on a GPU."""
+
+    def __init__(self, ids):
+        self.ids = ids
+
+    def __array__(self, *given, **named):
+        raise TypeError("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() first.")
+
+    def detach(self):
+        return self
+
+    def cpu(self):
+        return torch.as_tensor(self.ids)
+
+
+def test_ids_on_another_device(tokens):
+    model = wide_model("llama")
+    on_gpu = OnAnotherDevice(tokens)
+    np.testing.assert_array_equal(token_losses(model, on_gpu), token_losses(model, tokens))
+    record = gradient_interference(model, on_gpu, method="sampled", n_sampled=16)
+    assert tokens.shape[0] * (tokens.shape[1] - 1) == record.N
+    assert verify(model, on_gpu, None, record, K=2).norm_l1 < 1e-3
+
+
+@pytest.mark.parametrize("choose", [
+    lambda: torch.set_float32_matmul_precision("high"),
+    lambda: setattr(torch.backends.cuda.matmul, "fp32_precision", "tf32"),
+    lambda: setattr(torch.backends.mkldnn.matmul, "fp32_precision", "bf16"),
+])  # fmt: skip
+def test_products_are_in_full_float32_however_a_narrower_precision_was_chosen(tokens, choose):
+    def precisions():
+        return torch.backends.cuda.matmul.fp32_precision, torch.backends.mkldnn.matmul.fp32_precision
+
+    seen, model = [], wide_model("llama")
+    model.register_forward_pre_hook(lambda *_: seen.append(precisions()))
+    expected = token_losses(model, tokens)
+    try:
+        choose()
+        chosen = precisions()
+        seen.clear()
+        np.testing.assert_array_equal(token_losses(model, tokens), expected)
+        assert set(seen) == {("ieee", "ieee")}
+        assert precisions() == chosen
+    finally:
+        for backend in (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul):
+            backend.fp32_precision = "ieee"
+        torch.set_float32_matmul_precision("highest")
+
+
+def test_memory_that_torch_holds_back_is_free(monkeypatch):
+    for name, value in {"mem_get_info": (5, 100), "memory_reserved": 30, "memory_allocated": 10}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda device, value=value: value)
+    assert batch_size.free_memory(torch.device("cuda")) == 25

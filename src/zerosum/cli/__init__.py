@@ -66,6 +66,14 @@ def main() -> None:
     sys.exit(code)
 
 
+def _is_out_of_memory(error: Exception) -> bool:
+    if "torch" not in sys.modules:
+        return isinstance(error, MemoryError)
+    from zerosum.losses.batch_size import is_out_of_memory
+
+    return is_out_of_memory(error)
+
+
 def _run() -> tuple[int, str]:
     """Exit code, and what to say."""
     try:
@@ -75,6 +83,9 @@ def _run() -> tuple[int, str]:
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except Exception as error:
+        if _is_out_of_memory(error):
+            cause = str(error)[:100] or type(error).__name__
+            return 2, f"not enough memory ({cause}). Give a smaller --tokens-per-batch, or another --device."
         if not hasattr(error, "format_message"):  # typer's errors of usage have it, whichever click they stand on
             raise
         return 2, f"{error.format_message()} See zerosum --help."

@@ -8,6 +8,7 @@ import torch
 
 from zerosum.errors import InputError
 from zerosum.gradients.parameters import trainable
+from zerosum.losses.batch_size import is_out_of_memory
 
 LEAST = 1e-30  # of an update: what its products with gradients need to be more than 0 in float32
 
@@ -31,7 +32,9 @@ def checked_update(model: Any, update: Mapping[str, Any]) -> dict[str, Any]:
             raise InputError(f"update {name!r}: no trainable parameter of this model. Use the names of its parameters.")
         try:
             u = torch.as_tensor(value).detach().to(parameter.tensor)
-        except (TypeError, ValueError, RuntimeError):
+        except (TypeError, ValueError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise
             raise InputError(f"update {name!r}: a {type(value).__name__}. Give its numbers as an array.") from None
         if u.shape != parameter.tensor.shape:
             raise InputError(

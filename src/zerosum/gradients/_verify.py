@@ -12,6 +12,7 @@ from zerosum.gradients._oracle import numbers_of, token_gradients
 from zerosum.gradients._result import GradientInterference
 from zerosum.gradients._update import checked_update, update_between
 from zerosum.gradients.batches import measuring
+from zerosum.tokens import PADDING, token_ids
 
 SIZES = ("norm_l1", "norm_l2", "moved")
 
@@ -36,8 +37,8 @@ def verify(model: Any, tokens: Any, update: Any, record: GradientInterference, *
 
 def _own_pass(model: Any, tokens: Any, s: int, t: int, u: Any) -> dict[str, float]:
     """The numbers of one token."""
-    ids = np.asarray(tokens)[s : s + 1]
-    sequence = torch.as_tensor(ids[:, ids[0] >= 0].astype(np.int64), device=next(model.parameters()).device)
+    ids = token_ids(tokens)[s : s + 1]
+    sequence = torch.as_tensor(ids[:, ids[0] != PADDING], device=next(model.parameters()).device)
     return numbers_of(next(token_gradients(model, sequence, [(0, t)])), u)
 
 

@@ -17,7 +17,8 @@ from zerosum.gradients.parameters import Parameter, trainable
 from zerosum.losses import token_losses
 from zerosum.losses.batch_size import free_memory, is_out_of_memory
 from zerosum.losses.forward import logits_of
-from zerosum.tokens import PADDING
+from zerosum.losses.precision import full_float32
+from zerosum.tokens import PADDING, token_ids
 
 Result = TypeVar("Result")
 TokensPerBatch = int | Literal["auto"]
@@ -104,16 +105,13 @@ def measuring(model: Any) -> Iterator[None]:
     the gradients that the parameters hold among that."""
     modes = [(module, module.training) for module in model.modules()]
     held = [(parameter, parameter.grad) for parameter in model.parameters()]
-    precision = torch.get_float32_matmul_precision()
     model.eval()
     for parameter, _ in held:
         parameter.grad = None
-    torch.set_float32_matmul_precision("highest")
     try:
-        with torch.inference_mode(False), torch.enable_grad():
+        with full_float32(), torch.inference_mode(False), torch.enable_grad():
             yield
     finally:
-        torch.set_float32_matmul_precision(precision)
         for module, training in modes:
             module.training = training
         for parameter, gradient in held:
@@ -146,7 +144,7 @@ def measured_losses(
     when: what the losses are of, for the error.
     """
     losses = token_losses(model, tokens, tokens_per_batch=size)  # checks the ids, too
-    ids = np.asarray(tokens).astype(np.int64)
+    ids = token_ids(tokens)
     require_finite(losses, ids, when)
     return losses, ids
 

@@ -16,6 +16,7 @@ from zerosum.errors import InputError
 from zerosum.losses._head import Measure, measure_in_chunks, measure_whole, why_not_chunked
 from zerosum.losses.batch_size import LOGITS, WHOLE_LOGITS, is_out_of_memory, tokens_that_fit
 from zerosum.losses.forward import logits_of
+from zerosum.losses.precision import full_float32
 from zerosum.losses.quantities import Quantity
 from zerosum.tokens import PADDING, require_vocabulary
 
@@ -171,12 +172,13 @@ class ModelLosses:
 
 @contextmanager
 def _evaluating(model: Any) -> Iterator[None]:
-    """Evaluation mode inside the block, the former mode after it."""
+    """Evaluation mode and products in full float32 inside the block, the former mode after it."""
     was_training = bool(getattr(model, "training", False))
     if was_training:
         model.eval()
     try:
-        yield
+        with full_float32():
+            yield
     finally:
         if was_training:
             model.train()

@@ -4,10 +4,10 @@ import warnings
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32
 
 from zerosum.errors import InputError, MissingExtra
-from zerosum.tokens import PADDING
+from zerosum.tokens import token_ids
 
 
 def token_losses(
@@ -33,26 +33,7 @@ def token_losses(
     if tokens_per_batch != "auto" and tokens_per_batch <= 0:
         raise InputError(f"tokens_per_batch {tokens_per_batch}: give a positive number.")
     losses_of = ModelLosses(model, tokens_per_batch)
-    losses = losses_of(_token_ids(tokens))
+    losses = losses_of(token_ids(tokens))
     for note in losses_of.notes:
         warnings.warn(note, stacklevel=2)
     return losses
-
-
-def _token_ids(tokens: Any) -> Int64[np.ndarray, "S L"]:
-    """The ids as an array. Raises InputError where they are no rows of at least two integers."""
-    try:
-        ids = np.asarray(tokens)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise InputError("tokens: no array. Give rows of token ids, all of the same length.") from error
-    if ids.ndim != 2 or ids.dtype.kind not in "iu" or not len(ids):
-        raise InputError(
-            f"tokens: shape {ids.shape} of {ids.dtype}. Give token ids as an array [sequences, length] of integers."
-        )
-    if ids.shape[1] < 2:
-        raise InputError(f"sequences of {ids.shape[1]} token: nothing to predict. Give at least two to a sequence.")
-    ids = ids.astype(np.int64)
-    padding = ids == PADDING
-    if (padding[:, :-1] & ~padding[:, 1:]).any():
-        raise InputError(f"tokens: {PADDING} before an id. Pad sequences at their ends only.")
-    return ids

@@ -11,6 +11,7 @@ MOST = {"cpu": 8_192, "cuda": 65_536}  # tokens; more make nothing faster
 LOGITS = {"cpu": 2**22, "cuda": 2**27}  # numbers of logits held at a time; on a CPU they should stay near its cache
 WHOLE_LOGITS = 2**26  # the same for models whose logits come whole
 _SHARE = 0.5  # of the free memory
+_OUT_OF_MEMORY = ("not enough memory", "allocate memory", "STATUS_ALLOC_FAILED")  # CPU, CPU, libraries of CUDA
 _UNKNOWN = 4 * 2**30  # bytes assumed free where the system does not say
 _ACTIVATIONS = 16  # arrays of hidden and of intermediate size held for each token, generously
 
@@ -29,9 +30,13 @@ def tokens_that_fit(config: Any, device: torch.device, length: int) -> int:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that are free on the device; on the CPU also what the container allows."""
+    """Bytes that are free on the device; on the CPU also what the container allows.
+
+    On a GPU, memory that torch holds back for later tensors of this process is free, too.
+    """
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        held_back = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + held_back
     free = [_available(), _container()]
     return min((n_bytes for n_bytes in free if n_bytes is not None), default=_UNKNOWN)
 
@@ -40,7 +45,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether this is what torch raises where memory is short."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and ("not enough memory" in str(error) or "allocate memory" in str(error))
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
 def _size(config: Any, name: str) -> int:

@@ -59,3 +59,25 @@ def require_vocabulary(ids: Integer[np.ndarray, "..."], vocab_size: int | None, 
             f"{source}: token ids from {low} to {high}, but the model's vocabulary is 0 to {vocab_size - 1}. "
             + ("Pad only at the end of rows." if low < 0 else "Use the tokenizer that the model was trained with.")
         )
+
+
+def token_ids(tokens: Any) -> Int64[np.ndarray, "S L"]:
+    """The ids in any array-like (NumPy, a torch tensor on any device, lists), -1 where a sequence is padded at its end.
+
+    Raises InputError where they are no rows of at least two integers.
+    """
+    try:
+        ids = np.asarray(tokens.detach().cpu() if hasattr(tokens, "detach") else tokens)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise InputError("tokens: no array. Give rows of token ids, all of the same length.") from error
+    if ids.ndim != 2 or ids.dtype.kind not in "iu" or not len(ids):
+        raise InputError(
+            f"tokens: shape {ids.shape} of {ids.dtype}. Give token ids as an array [sequences, length] of integers."
+        )
+    if ids.shape[1] < 2:
+        raise InputError(f"sequences of {ids.shape[1]} token: nothing to predict. Give at least two to a sequence.")
+    ids = ids.astype(np.int64)
+    padding = ids == PADDING
+    if (padding[:, :-1] & ~padding[:, 1:]).any():
+        raise InputError(f"tokens: {PADDING} before an id. Pad sequences at their ends only.")
+    return ids

@@ -4,10 +4,10 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from jaxtyping import Int
 
 from zerosum.errors import InputError
+from zerosum.training.acceleration import new_accelerator_on
 from zerosum.training.real_steps import restore_parameters, sequences_at_a_time
 from zerosum.training.step import update
 from zerosum.training.updater import Updater
@@ -28,7 +28,7 @@ def one_update(
     try:
         tokens = torch.as_tensor(batch, dtype=torch.int64, device=device)
         rows = sequences_at_a_time(model, batch.shape[1] - 1, tokens_per_batch)
-        accelerator = Accelerator(cpu=device.type == "cpu")
+        accelerator = new_accelerator_on(device.type)
         _, norm = update(accelerator, model, updater.optimizer, tokens, clip=updater.clip, rows=rows)
         updated = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     finally:

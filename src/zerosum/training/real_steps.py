@@ -9,11 +9,12 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from jaxtyping import Float32, Int, Int64
 
 from zerosum.errors import InputError
 from zerosum.losses import StepLosses, token_losses
+from zerosum.losses.batch_size import is_out_of_memory
+from zerosum.training.acceleration import new_accelerator_on
 from zerosum.training.step import update
 from zerosum.training.updater import Updater
 
@@ -83,7 +84,7 @@ def real_steps(
     """
     model.eval()
     device = next(model.parameters()).device
-    accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
+    accelerator = new_accelerator_on(device.type)
     start = [parameter.detach().clone() for parameter in model.parameters()]
     held_out_before = token_losses(model, held_out, tokens_per_batch=tokens_per_batch)
     rows = sequences_at_a_time(model, batches.shape[2] - 1, tokens_per_batch)
@@ -95,7 +96,9 @@ def real_steps(
             loss, norm = update(accelerator, model, updater.optimizer, tokens, clip=updater.clip, rows=rows)
             after = token_losses(model, ids, tokens_per_batch=tokens_per_batch)
             held_out_after = token_losses(model, held_out, tokens_per_batch=tokens_per_batch)
-        except torch.OutOfMemoryError as error:
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             raise InputError(
                 "not enough memory for one step: weights twice, gradients and moments have to fit. Give a smaller "
                 "--tokens-per-batch or another --device."

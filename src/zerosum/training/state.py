@@ -17,6 +17,8 @@ from transformers.utils import logging as transformers_logging
 
 from zerosum.atomic import new_folder
 from zerosum.errors import InputError
+from zerosum.losses.batch_size import is_out_of_memory
+from zerosum.training.acceleration import new_accelerator_on
 from zerosum.training.models import build_model
 from zerosum.training.recipe import Recipe
 
@@ -48,7 +50,7 @@ class TrainingState:
 
 def new_accelerator(recipe: Recipe) -> Accelerator:
     """The device and processes of a run: one process, or the processes that torchrun or accelerate started."""
-    accelerator = Accelerator(cpu=recipe.device == "cpu", mixed_precision=recipe.mixed_precision)
+    accelerator = new_accelerator_on(recipe.device, recipe.mixed_precision)
     if recipe.batch.sequences % accelerator.num_processes:
         raise InputError(
             f"batch.sequences {recipe.batch.sequences} cannot be shared evenly by {accelerator.num_processes} "
@@ -106,6 +108,8 @@ def restore(folder: Path, recipe: Recipe) -> TrainingState:
         state.optimizer.load_state_dict(saved["optimizer"])
         _restore_generators(state.accelerator, saved["generators"])
     except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        if is_out_of_memory(error):
+            raise
         # The message of torch is left out: it advises to load the file in a way that runs code in it.
         raise InputError(
             f"{folder}: cannot be continued from: damaged, or not of this recipe. Give a checkpoint of this recipe, or "
@@ -129,6 +133,8 @@ def _prepared(recipe: Recipe, model: nn.Module, step: int) -> TrainingState:
     accelerator = new_accelerator(recipe)
     model.to(accelerator.device)
     wrapped, optimizer = accelerator.prepare(model, recipe.optimizer.build(model))
+    for replaced in ("forward", "_original_forward"):  # accelerate's bfloat16 forward pass, which `update` chooses
+        vars(model).pop(replaced, None)  # itself: measurements of the model are in float32
     wrapped.train()
     return TrainingState(recipe, accelerator, wrapped, optimizer, step)
 

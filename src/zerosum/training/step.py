@@ -80,7 +80,8 @@ def update(
         inputs, expected = ids[:, :-1].clamp(min=0), ids[:, 1:].flatten()
         last = number == len(passes)
         with nullcontext() if last else accelerator.no_sync(model):
-            logits = logits_of(model, inputs)
+            with accelerator.autocast():
+                logits = logits_of(model, inputs)
             mean = functional.cross_entropy(logits.float().flatten(0, 1), expected, ignore_index=PADDING)
             loss = mean * ((expected != PADDING).sum() / n_predicted)
             accelerator.backward(loss)

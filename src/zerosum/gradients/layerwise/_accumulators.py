@@ -14,7 +14,9 @@ from zerosum.gradients.layerwise._per_token import Formed, Tally
 from zerosum.gradients.layerwise._pieces import Accumulator, Dense, Piece, Product, Rows, gradients_in
 from zerosum.gradients.parameters import Parameter
 
-SMALL = 1 << 17  # numbers: gradients of all sequences together that still fit in the cache, half a megabyte
+# Numbers of the gradients of all sequences together that are formed at once: on a CPU those that still fit in its
+# cache, half a megabyte; on a GPU 256 MiB, because there each operation takes as long as a million numbers.
+SMALL = {"cpu": 1 << 17, "cuda": 1 << 26}
 TILE = 1 << 18  # numbers of a matrix that are formed at a time, a megabyte
 TALLIED = 1 << 17  # the same where updates have to fit in the cache, too
 
@@ -84,7 +86,7 @@ class MassAccumulator(Accumulator):
         """Add a piece of a matrix's gradient."""
         if part.rows.shape[1] == 1:
             self.rank_one(name, part.rows, part.columns)
-        elif self.shapes[name].numel() * len(part.rows) <= SMALL:
+        elif self.shapes[name].numel() * len(part.rows) <= SMALL.get(part.rows.device.type, SMALL["cpu"]):
             self.whole(name, torch.bmm(part.rows.transpose(1, 2), part.columns)[:, None])
         else:
             for tile in self._tiles(self.shapes[name]):

@@ -14,7 +14,7 @@ from zerosum.gradients.layerwise._pieces import HeadGradients
 from zerosum.gradients.layerwise._recorder import Recorder
 from zerosum.losses.forward import logits_of
 
-LOGITS = 1 << 22  # numbers of logits at a time, 16 MiB
+LOGITS = {"cpu": 1 << 22, "cuda": 1 << 26}  # numbers of logits at a time, 16 and 256 MiB
 
 
 def separate_head(model: Any, tokens: Any) -> Any:
@@ -57,7 +57,8 @@ class HeadPass:
 
     def run(self, positions: Sequence[int], recorder: Recorder, mass: MassAccumulator, net: NetAccumulator) -> None:
         """Of the tokens at `positions` of each sequence."""
-        size = max(1, LOGITS // (len(self.hidden) * self.head.weight.shape[0]))
+        held = LOGITS.get(self.hidden.device.type, LOGITS["cpu"])
+        size = max(1, held // (len(self.hidden) * self.head.weight.shape[0]))
         for first in range(0, len(positions), size):
             few = positions[first : first + size]
             part: Any = slice(few[0], few[-1] + 1) if few[-1] - few[0] + 1 == len(few) else list(few)
