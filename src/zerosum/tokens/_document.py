@@ -1,6 +1,6 @@
 """A document of the data: its text, or its token ids."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,17 +9,30 @@ from jaxtyping import Integer
 
 from zerosum.errors import InputError
 
+Range = tuple[int, int]
+"""[first, end) of a part of a file or dataset, in bytes, rows or ids: each format counts in its own way."""
+
+
+def even_ranges(total: int, size: int) -> list[Range]:
+    """Ranges of at most `size` that cover `total`.
+
+    >>> even_ranges(5, 2)
+    [(0, 2), (2, 4), (4, 5)]
+    """
+    return [(start, min(start + size, total)) for start in range(0, total, max(1, size))]
+
 
 @dataclass(frozen=True)
 class Document:
-    """A named document, as text or as token ids.
+    """A named document, as text, as pieces of its text in UTF-8, or as token ids.
 
+    Pieces must be read before the next document is asked for.
     domain: None where the data does not state it. is_stream: the content is a long row of ids that may hold many
     documents, each ended by the tokenizer's end-of-text token.
     """
 
     name: str
-    content: str | Integer[np.ndarray, " n"]
+    content: str | Iterator[bytes] | Integer[np.ndarray, " n"]
     domain: str | None = None
     is_stream: bool = False
 

@@ -16,6 +16,15 @@ Bos = Literal["auto", "yes", "no"]
 _MOST_CHARACTERS = 32  # characters per token that no text exceeds on average
 
 
+def require_no_words(text: str, name: str) -> None:
+    """Raise InputError for a text that has words and got no token from a tokenizer."""
+    if len(text.strip()) > _MOST_CHARACTERS:
+        raise InputError(
+            f"{name}: the tokenizer gives no token for its {len(text):,} characters, so it is empty or damaged. "
+            "Name the tokenizer that the model was trained with: --tokenizer FOLDER."
+        )
+
+
 @dataclass
 class DocumentEncoder:
     """Encodes documents as token ids.
@@ -65,10 +74,13 @@ class DocumentEncoder:
 
     def _encode(self, document: Document) -> Iterator[tuple[str, Int64[np.ndarray, " n"]]]:
         """Name and ids of a document; of each document in a stream."""
-        if isinstance(document.content, str):
-            yield document.name, self._encode_text(document.content, document.name)
+        content = document.content
+        if isinstance(content, str):
+            yield document.name, self._encode_text(content, document.name)
             return
-        ids = document.content if self.max_ids is None else document.content[: self.max_ids]
+        if not isinstance(content, np.ndarray):
+            raise TypeError("documents are read whole here")
+        ids = content if self.max_ids is None else content[: self.max_ids]
         starts = [0]
         if document.is_stream and self.eos_id is not None:
             starts += [int(end) + 1 for end in np.flatnonzero(ids == self.eos_id) if end + 1 < len(ids)]
@@ -88,11 +100,8 @@ class DocumentEncoder:
         before = [] if self.bos_id is None else [self.bos_id]
         after = [] if self.end_id is None else [self.end_id]
         ids = self._encode_start(text)
-        if not len(ids) and len(text.strip()) > _MOST_CHARACTERS:
-            raise InputError(
-                f"{name}: the tokenizer gives no token for its {len(text):,} characters, so it is empty or damaged. "
-                "Name the tokenizer that the model was trained with: --tokenizer FOLDER."
-            )
+        if not len(ids):
+            require_no_words(text, name)
         return np.concatenate([np.array(before, np.int64), ids, np.array(after, np.int64)])
 
     def _encode_start(self, text: str) -> Int64[np.ndarray, " n"]:

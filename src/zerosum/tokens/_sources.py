@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 from zerosum.errors import InputError
 from zerosum.tokens import formats
-from zerosum.tokens._document import Document, Fields
+from zerosum.tokens._document import Document, Fields, Range
 from zerosum.tokens.formats import huggingface, npy
 
 _DATASET_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(:[\w.-]+){0,2}")
@@ -24,14 +25,27 @@ def files_of(source: str) -> list[str]:
     return [str(file) for file in files]
 
 
-def documents(source: str, fields: Fields, domain: str | None) -> Iterator[Document]:
-    """The documents of a file or dataset. domain: of documents whose record states none."""
+def ranges(source: str, size: int) -> list[Range]:
+    """Parts of about `size` bytes in which a file or dataset can be read, in the order of its documents."""
+    path = Path(source)
+    try:
+        parts: list[Range] = _reader_of(path).ranges(path, size) if path.is_file() else huggingface.ranges(source, size)
+    except OSError as error:
+        raise InputError(f"{source}: cannot be read ({error.strerror or error}). Check its permissions.") from None
+    return parts
+
+
+def documents(source: str, fields: Fields, domain: str | None, part: Range | None = None) -> Iterator[Document]:
+    """The documents of a file or dataset, or those of a part that `ranges` names.
+
+    domain: of documents whose record states none.
+    """
     path = Path(source)
     if not path.is_file():
-        stored = _dataset_documents(source, fields)
+        require_dataset(source)
+        stored = huggingface.documents(source, fields, part)
     else:
-        reader = next(reader for reader in formats.READERS if reader.matches(path))
-        stored = reader.documents(path, fields)
+        stored = _reader_of(path).documents(path, fields, part)
     try:
         for document in stored:
             yield Document(document.name, document.content, document.domain or domain, document.is_stream)
@@ -48,8 +62,12 @@ def columns_of(files: list[str]) -> int | None:
     return max(known) if len(known) == len(files) else None
 
 
-def _dataset_documents(source: str, fields: Fields) -> Iterator[Document]:
+def _reader_of(path: Path) -> ModuleType:
+    return next(reader for reader in formats.READERS if reader.matches(path))
+
+
+def require_dataset(source: str) -> None:
+    """Raise InputError where the source cannot be a dataset: a file that does not exist."""
     is_saved = any(huggingface.is_saved(Path(path)) for path in (source, source.rpartition(":")[0]) if path)
     if not is_saved and (source.lower().endswith(_FILE_SUFFIXES) or not _DATASET_NAME.fullmatch(source)):
         raise InputError(f"{source}: no such file. Check the path.")
-    return huggingface.documents(source, fields)

@@ -1,11 +1,12 @@
 """Hugging Face datasets: a folder made by `save_to_disk`, or a name on the hub as NAME[:CONFIG][:SPLIT]."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from zerosum.errors import InputError, MissingExtra
-from zerosum.tokens._document import Document, Fields
+from zerosum.tokens._document import Document, Fields, Range, even_ranges
 
 _SAVED_FILES = ("dataset_dict.json", "state.json")  # written by `save_to_disk`
 _HELD_OUT = ("validation", "test")  # default splits, the first that exists: models were not trained on them
@@ -16,8 +17,32 @@ def is_saved(path: Path) -> bool:
     return any((path / name).is_file() for name in _SAVED_FILES)
 
 
-def documents(source: str, fields: Fields) -> Iterator[Document]:
-    """One document per row. Raises InputError where the dataset, split or column does not exist."""
+def training_split(source: str) -> str:
+    """The source with the split to train on: "train" where it names none and there is a split of that name."""
+    dataset, _, split = _load(source)
+    return f"{source}:train" if isinstance(dataset, dict) and not split and "train" in dataset else source
+
+
+def ranges(source: str, size: int) -> list[Range]:
+    """Ranges of rows of about `size` bytes."""
+    rows, _ = _select_split(*_load(source))
+    return even_ranges(len(rows), size * len(rows) // max(1, rows.data.nbytes))
+
+
+def documents(source: str, fields: Fields, part: Range | None = None) -> Iterator[Document]:
+    """One document per row. part: only these rows.
+
+    Raises InputError where the dataset, split or column does not exist.
+    """
+    rows, name = _select_split(*_load(source))
+    first, end = part or (0, len(rows))
+    for number in range(first, end):
+        yield fields.document(rows[number], f"{name}:{number + 1}")
+
+
+@lru_cache(maxsize=1)
+def _load(source: str) -> tuple[Any, str, str]:
+    """The dataset or its splits by name, the dataset's name, and the split that the source names, or ""."""
     try:
         import datasets
     except ImportError as missing:
@@ -39,9 +64,7 @@ def documents(source: str, fields: Fields) -> Iterator[Document]:
             f"{source}: no file, and no dataset of this name can be loaded ({cause}). Check the name; offline, only "
             "datasets in the cache are found."
         ) from error
-    rows, name = _select_split(dataset, name, split)
-    for number, record in enumerate(rows):
-        yield fields.document(record, f"{name}:{number + 1}")
+    return dataset, name, split
 
 
 def _select_split(dataset: Any, name: str, split: str) -> tuple[Any, str]:

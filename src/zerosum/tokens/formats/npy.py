@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Integer
 
 from zerosum.errors import InputError
-from zerosum.tokens._document import Document, Fields
+from zerosum.tokens._document import Document, Fields, Range, even_ranges
 
 
 def matches(path: Path) -> bool:
@@ -15,16 +15,24 @@ def matches(path: Path) -> bool:
     return path.suffix.lower() == ".npy"
 
 
-def documents(path: Path, fields: Fields) -> Iterator[Document]:
+def ranges(path: Path, size: int) -> list[Range]:
+    """Ranges of rows of a matrix, or of ids of a long row, of about `size` bytes."""
+    ids = _load(path)
+    return even_ranges(len(ids), size // max(1, ids[:1].nbytes))
+
+
+def documents(path: Path, fields: Fields, part: Range | None = None) -> Iterator[Document]:
     """One document per row of a matrix, where negative ids at the end are padding; or one long row as a stream.
 
+    part: only these rows of a matrix; a long row is always given whole.
     Raises InputError for other arrays, and for pickled objects, which are never loaded.
     """
     ids = _load(path)
     if ids.ndim == 1:
         yield Document(str(path), ids, is_stream=True)
         return
-    for number, row in enumerate(ids):
+    first, end = part or (0, len(ids))
+    for number, row in enumerate(ids[first:end], start=first):
         id_positions = np.flatnonzero(row >= 0)
         end = int(id_positions[-1]) + 1 if len(id_positions) else 0
         yield Document(f"{path}:{number + 1}", row[:end])

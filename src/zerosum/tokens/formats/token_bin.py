@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Integer
 
 from zerosum.errors import InputError
-from zerosum.tokens._document import Document, Fields
+from zerosum.tokens._document import Document, Fields, Range, even_ranges
 
 _LLMC_MAGIC = 20240520  # first of the 256 int32 of the header of llm.c and modded-nanogpt; the third is the token count
 _HEADER_BYTES = 1_024
@@ -20,8 +20,14 @@ def matches(path: Path) -> bool:
     return path.suffix.lower() == ".bin"
 
 
-def documents(path: Path, fields: Fields) -> Iterator[Document]:
-    """All ids as one stream. Raises InputError for a truncated file."""
+def ranges(path: Path, size: int) -> list[Range]:
+    """Ranges of ids of about `size` bytes."""
+    ids = read_ids(path)
+    return even_ranges(len(ids), size // ids.itemsize)
+
+
+def documents(path: Path, fields: Fields, part: Range | None = None) -> Iterator[Document]:
+    """All ids as one stream, which is always given whole. Raises InputError for a truncated file."""
     yield Document(str(path), read_ids(path), is_stream=True)
 
 
