@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from tiny import repeating_tokens, save_trained_run
 
-gc.set_threshold(50_000)
+from zerosum.memory import keep_freed_memory
+
+keep_freed_memory()
 
 
 def pytest_collection_finish():

@@ -78,7 +78,7 @@ def _context(modules: Sequence[str]) -> SpawnContext | ForkServerContext:
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(modules))
+    context.set_forkserver_preload(["zerosum.training.worker_process", *modules])
     return context
 
 
