@@ -46,7 +46,7 @@ def test_a_full_device_is_not_taken_for_a_damaged_run(recipe, tmp_path, monkeypa
     def full(*given, **named):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(state, "_prepared", full)
+    monkeypatch.setattr(state, "prepared", full)
     with pytest.raises(torch.OutOfMemoryError):
         restore(tmp_path / "checkpoint-1", recipe)
     monkeypatch.undo()

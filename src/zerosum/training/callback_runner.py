@@ -16,13 +16,14 @@ from torch import Tensor
 from zerosum.errors import InputError
 from zerosum.training.callback import AfterStep, BeforeStep, Callback, TrainingContext
 from zerosum.training.corpus import Batch
+from zerosum.training.held_out import COLUMN as HELD_OUT
 from zerosum.training.metrics import Row
 from zerosum.training.state import TrainingState, preserved_generators
 from zerosum.training.step import StepResult
 
 STATE_FILE = "callbacks.json"
 TENSOR_FILE = "callbacks.safetensors"
-_COLUMNS = frozenset(field.name for field in fields(Row))
+_COLUMNS = frozenset([*(field.name for field in fields(Row)), HELD_OUT])
 _REMEDY = "Give a checkpoint of this recipe and the callbacks it was trained with, or start in another folder."
 
 

@@ -4,34 +4,47 @@
 A run that is killed at any moment and started again ends with the same weights and the same log, bit for bit.
 """
 
-import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from typing import NoReturn
 
 from accelerate.utils import broadcast_object_list
 
 from zerosum.errors import InputError
 from zerosum.training import run_folder
 from zerosum.training.batches import batch
+from zerosum.training.branch import first_state
 from zerosum.training.callback import Callback
 from zerosum.training.callback_runner import CallbackRunner
-from zerosum.training.metrics import MetricsLog, Row, cut
+from zerosum.training.held_out import COLUMN as HELD_OUT
+from zerosum.training.held_out import held_out_loss
+from zerosum.training.metrics import MetricsLog, Row, cut, read_rows
 from zerosum.training.models import checked_configuration, count_parameters
+from zerosum.training.notices import WINDOW, Notice, StepWatch, Tell, before_training, warn
 from zerosum.training.recipe import Recipe
-from zerosum.training.state import TrainingState, new_accelerator, new_state, preserved_generators, restore, save
-from zerosum.training.step import StepResult, optimizer_step
+from zerosum.training.state import TrainingState, new_accelerator, preserved_generators, restore, save
+from zerosum.training.step import NotFinite, StepResult, optimizer_step
+from zerosum.training.trackers import Trackers, open_trackers
 
 
-def train(recipe: Recipe, run_dir: Path | str, *, callbacks: Sequence[Callback] = ()) -> None:
+def train(
+    recipe: Recipe,
+    run_dir: Path | str,
+    *,
+    callbacks: Sequence[Callback] = (),
+    on_notice: Tell = warn,
+    trackers: Sequence[str] = (),
+) -> None:
     """Train, or continue, the run in `run_dir` to its last step; a finished run is left unchanged.
 
     callbacks: called in the order given, in the main process, around each update that this call makes; they read and
-    cannot change the result (see `Callback`). Nothing is printed. Under torchrun or `accelerate launch` the processes
-    share each batch.
-    Raises InputError where the folder belongs to another recipe or cannot be written, where the loss is not finite,
-    and where a callback changes training.
+    cannot change the result (see `Callback`). on_notice: called in the main process with each sign that the run is not
+    what was meant (see `notices`). trackers: "tensorboard", "wandb": where rows of the log are sent, too. Nothing is
+    printed. Under torchrun or `accelerate launch` the processes share each batch.
+    Raises InputError where the folder belongs to another recipe or cannot be written, where the loss is not finite
+    (the state before that update is saved first), and where a callback changes training.
     """
     checked_configuration(recipe)
     count_parameters(recipe.model)  # builds the model, without memory: bad sizes are found before a folder is made
@@ -39,62 +52,114 @@ def train(recipe: Recipe, run_dir: Path | str, *, callbacks: Sequence[Callback] 
     runner = CallbackRunner(callbacks)
     with ExitStack() as stack:
         stack.enter_context(preserved_generators(new_accelerator(recipe).device))
-        start = _open(run, recipe, stack)
-        if start == "finished":
+        begin = _open(run, recipe, stack)
+        if begin == "finished":
             return
-        state = restore(run / start, recipe) if start else new_state(recipe)
-        if not start:
-            _save(state, run, runner)
+        state = restore(run / begin, recipe) if begin else first_state(recipe)
+        loop = _Loop(state, run, runner, on_notice if state.accelerator.is_main_process else _ignore)
+        if state.accelerator.is_main_process:
+            loop.trackers = stack.enter_context(open_trackers(trackers, run, recipe.flat()))
+        if not begin:
+            for notice in before_training(recipe):
+                loop.tell(notice)
+            loop.save()
         elif state.accelerator.is_main_process:
-            runner.load(run / start)
-        _continue(state, run, runner)
+            runner.load(run / begin)
+        loop.run_to_the_end()
 
 
-def _continue(state: TrainingState, run: Path, runner: CallbackRunner) -> None:
-    recipe, is_main = state.recipe, state.accelerator.is_main_process
-    with ExitStack() as files:
-        log = None
-        if is_main:
-            with run_folder.writing(run):
-                log = files.enter_context(MetricsLog(run / run_folder.METRICS))
-        while state.step < recipe.steps:
-            step_batch = batch(recipe, state.step)
-            if is_main:
-                runner.before_step(state, step_batch)
+def _ignore(notice: Notice) -> None:
+    """What processes other than the main one do with notices."""
+
+
+class _Loop:
+    """The updates of one call of `train`."""
+
+    def __init__(self, state: TrainingState, run: Path, runner: CallbackRunner, tell: Tell):
+        self.state, self.run, self.runner, self.tell = state, run, runner, tell
+        self.log: MetricsLog | None = None
+        self.trackers = Trackers(())
+        rows = read_rows(run / run_folder.METRICS, state.recipe.first_step)
+        self.watch = StepWatch([row["loss"] for row in rows[-2 * WINDOW :]])
+        self.fingerprint = _fingerprint(state) if rows else None
+
+    def run_to_the_end(self) -> None:
+        """Make all updates that are left."""
+        with ExitStack() as files:
+            if self.state.accelerator.is_main_process:
+                with run_folder.writing(self.run):
+                    self.log = files.enter_context(MetricsLog(self.run / run_folder.METRICS))
+            while self.state.step < self.state.recipe.steps:
+                self._update()
+
+    def _update(self) -> None:
+        """One update, its row, and a checkpoint or a resume state where the recipe wants one."""
+        state, recipe = self.state, self.state.recipe
+        step_batch = batch(recipe, state.step)
+        if self.log:
+            self.runner.before_step(state, step_batch)
+        try:
             result = optimizer_step(state, step_batch)
-            _require_finite(state, run, result)
-            if log:
-                values = runner.after_step(state, step_batch, result)
-                with run_folder.writing(run):
-                    log.append(Row(state.step, state.step * recipe.batch.tokens, **asdict(result)), values)
-            if state.step in recipe.checkpoint_steps or state.step % recipe.resume_every == 0:
-                _save(state, run, runner, log)
+        except NotFinite as error:
+            self._save_before_divergence(error.result)
+        is_checkpoint = state.step in recipe.checkpoint_steps
+        held_out = held_out_loss(state) if is_checkpoint else None
+        if self.log:
+            values = self.runner.after_step(state, step_batch, result)
+            if held_out is not None:
+                values[HELD_OUT] = held_out
+            row = {**asdict(Row(state.step, recipe.tokens_seen(state.step), **asdict(result))), **values}
+            with run_folder.writing(self.run):
+                self.log.append(row)
+            self.trackers.log(row)
+            for notice in self.watch(state.step, result.loss, result.lr):
+                self.tell(notice)
+        if is_checkpoint or state.step % recipe.resume_every == 0:
+            self.save()
 
+    def save(self) -> None:
+        """Save a checkpoint, or a resume state where the recipe has no checkpoint at this step."""
+        state, run, runner = self.state, self.run, self.runner
+        is_checkpoint = state.step in state.recipe.checkpoint_steps
 
-def _require_finite(state: TrainingState, run: Path, result: StepResult) -> None:
-    if not (math.isfinite(result.loss) and math.isfinite(result.grad_norm)):
+        def write_callbacks(folder: Path) -> None:
+            if is_checkpoint:
+                runner.on_checkpoint(state, folder)
+            runner.save(folder)
+
+        with run_folder.writing(run):
+            if self.log:
+                self.log.sync()
+            save(state, run / f"{'checkpoint' if is_checkpoint else 'resume'}-{state.step}", write_callbacks)
+            if state.accelerator.is_main_process:
+                is_last = state.step == state.recipe.steps
+                run_folder.drop_resume_states(run, before=state.step + 1 if is_last else state.step)
+        if is_checkpoint:
+            self._compare_with_the_last_checkpoint()
+
+    def _compare_with_the_last_checkpoint(self) -> None:
+        before, self.fingerprint = self.fingerprint, _fingerprint(self.state)
+        if before == self.fingerprint:
+            step = self.state.step
+            message = f"checkpoint-{step} holds the weights of the state before it: nothing was learned."
+            self.tell(Notice("unchanged-checkpoint", step, message))
+
+    def _save_before_divergence(self, result: StepResult) -> NoReturn:
+        """Save the state before an update that cannot be made, and raise InputError."""
+        step = self.state.step
+        if not any((self.run / f"{kind}-{step}").is_dir() for kind in ("checkpoint", "resume")):
+            self.save()
         raise InputError(
-            f"{run}: loss {result.loss}, gradient norm {result.grad_norm} at step {state.step}: training diverged. "
-            f"Choose another folder and an optimizer.lr below {state.recipe.optimizer.lr}."
+            f"{self.run}: loss {result.loss}, gradient norm {result.grad_norm} at step {step + 1}: training diverged; "
+            f"the state after step {step} is saved. Choose another folder and an optimizer.lr below "
+            f"{self.state.recipe.optimizer.lr}, or branch from an earlier step."
         )
 
 
-def _save(state: TrainingState, run: Path, runner: CallbackRunner, log: MetricsLog | None = None) -> None:
-    """Save a checkpoint, or a resume state where the recipe has no checkpoint at this step."""
-    is_checkpoint = state.step in state.recipe.checkpoint_steps
-
-    def write_callbacks(folder: Path) -> None:
-        if is_checkpoint:
-            runner.on_checkpoint(state, folder)
-        runner.save(folder)
-
-    with run_folder.writing(run):
-        if log:
-            log.sync()
-        save(state, run / f"{'checkpoint' if is_checkpoint else 'resume'}-{state.step}", write_callbacks)
-        if state.accelerator.is_main_process:
-            is_last = state.step == state.recipe.steps
-            run_folder.drop_resume_states(run, before=state.step + 1 if is_last else state.step)
+def _fingerprint(state: TrainingState) -> list[float]:
+    """Sums that tell whether weights changed, of the part of each parameter that this process holds."""
+    local = (getattr(weights, "_local_tensor", weights) for weights in state.plain_model.parameters())
+    return [tensor.detach().double().sum().item() for tensor in local]
 
 
 def _open(run: Path, recipe: Recipe, stack: ExitStack) -> str:
@@ -123,13 +188,13 @@ def _prepare(run: Path, recipe: Recipe, stack: ExitStack) -> str:
     stack.enter_context(run_folder.locked(run))
     run_folder.claim(run, recipe)
     run_folder.sweep(run)
-    newest = run_folder.newest(run)
-    reached = int(newest.name.split("-")[1]) if newest else 0
+    newest = run_folder.newest(run, recipe)
+    reached = int(newest.name.split("-")[1]) if newest else recipe.first_step
     if newest:
         run_folder.require_checkpoints(run, recipe, until=reached)
     if run_folder.is_finished(run, recipe):
         run_folder.drop_resume_states(run, before=recipe.steps + 1)
         return "finished"
     run_folder.record_data(run, recipe.data.open())
-    cut(run / run_folder.METRICS, reached)
+    cut(run / run_folder.METRICS, reached - recipe.first_step, recipe.first_step)
     return newest.name if newest else ""

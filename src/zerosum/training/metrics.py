@@ -3,9 +3,10 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from zerosum.atomic import new_file
 
@@ -25,14 +26,14 @@ class Row:
     grad_norm: float
 
 
-def count_rows(path: Path) -> int:
-    """Number of complete rows 1, 2, 3, ... at the start of the file, up to a gap or an incomplete line."""
-    return len(_complete_lines(path))
+def read_rows(path: Path, first: int = 0) -> list[dict[str, Any]]:
+    """The complete rows first + 1, first + 2, ... at the start of the file, up to a gap or an incomplete line."""
+    return [json.loads(line) for line in _complete_lines(path, first)]
 
 
-def cut(path: Path, rows: int) -> None:
-    """Shorten the file to its first `rows` rows, all or nothing."""
-    lines = _complete_lines(path)[:rows]
+def cut(path: Path, rows: int, first: int = 0) -> None:
+    """Shorten the file to its first `rows` rows, all or nothing. first: step before the first row."""
+    lines = _complete_lines(path, first)[:rows]
     with new_file(path) as part:
         part.write_bytes(b"".join(lines))
 
@@ -43,10 +44,9 @@ class MetricsLog:
     def __init__(self, path: Path):
         self._file = path.open("ab", buffering=0)
 
-    def append(self, row: Row, values: Mapping[str, float | None] | None = None) -> None:
-        """Write one row. values: of callbacks, by names that are not columns of `Row`; None is written as null."""
-        columns = {**asdict(row), **(values or {})}
-        self._file.write(json.dumps(columns, allow_nan=False).encode() + b"\n")
+    def append(self, row: Mapping[str, float | int | None]) -> None:
+        """Write one row: the columns of `Row`, and others; None is written as null."""
+        self._file.write(json.dumps(dict(row), allow_nan=False).encode() + b"\n")
 
     def sync(self) -> None:
         """Return when all rows are on disk: a checkpoint must never be there without the rows before it."""
@@ -59,7 +59,7 @@ class MetricsLog:
         self._file.close()
 
 
-def _complete_lines(path: Path) -> list[bytes]:
+def _complete_lines(path: Path, first: int) -> list[bytes]:
     if not path.exists():
         return []
     lines: list[bytes] = []
@@ -68,7 +68,7 @@ def _complete_lines(path: Path) -> list[bytes]:
             row = json.loads(line)
         except ValueError:
             break
-        if not (line.endswith(b"\n") and isinstance(row, dict) and row.get("step") == len(lines) + 1):
+        if not (line.endswith(b"\n") and isinstance(row, dict) and row.get("step") == first + len(lines) + 1):
             break
         lines.append(line)
     return lines

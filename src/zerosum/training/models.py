@@ -47,7 +47,7 @@ def configuration(model: ModelRecipe, tokens: dict[str, int | None] | None = Non
         known = list(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
         raise InputError(f"model.family {model.family!r}: {unknown_name(model.family, known)}.")
     family: Any = CONFIG_MAPPING[model.family]
-    fields = [*inspect.signature(family.__init__).parameters, *family.attribute_map]
+    fields = known_fields(model.family)
     for name in model.settings:
         if name not in fields:
             raise InputError(f"{unknown_name(f'model.{name}', [*fields, 'family', 'trained_norms'])}")
@@ -56,6 +56,12 @@ def configuration(model: ModelRecipe, tokens: dict[str, int | None] | None = Non
         return family(**{**special, **model.settings})
     except Exception as error:  # transformers checks types in ways of its own
         raise InputError(f"model: {' '.join(str(error).split())[:200]}. Choose other values.") from error
+
+
+def known_fields(family: str) -> list[str]:
+    """Names that the configuration of a family takes."""
+    config: Any = CONFIG_MAPPING[family]
+    return [*inspect.signature(config.__init__).parameters, *config.attribute_map]
 
 
 @lru_cache(maxsize=64)

@@ -56,6 +56,11 @@ class OptimizerSettings(Kind):
     lr: float = Field(default=1e-3, ge=0)
     clip: PositiveFloat = 1.0
 
+    @property
+    def horizon(self) -> int | None:
+        """Number of steps of the run that the settings are meant for; None where they fit every length."""
+        return None
+
     @classmethod
     @abstractmethod
     def new(cls, groups: list[dict[str, Any]], *, fused: Literal[True] | None = None) -> "torch.optim.Optimizer":

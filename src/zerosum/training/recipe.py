@@ -56,13 +56,14 @@ class StartRecipe(Part):
     """Where a run starts instead of at random weights.
 
     checkpoint: the folder or hub name of a model. branch: continue its full state (optimizer, random generators, order
-    of the data) from its step on, instead of starting anew from its weights. weights: SHA-256 of the weights.
+    of the data) from its step on, instead of starting anew from its weights. step, tokens: updates and tokens before a
+    branch.
     """
 
     checkpoint: str
     branch: bool = False
     step: int = Field(default=0, ge=0)
-    weights: str = ""
+    tokens: int = Field(default=0, ge=0)
 
 
 DEFAULT_OPTIMIZER = AdamWSettings(lr=5e-4, betas=(0.9, 0.95), weight_decay=0.1)
@@ -115,6 +116,8 @@ class Recipe(Part):
     def _values_fit_together(self) -> "Recipe":
         if self.optimizer.lr == 0:
             raise ValueError("optimizer.lr 0 trains nothing: it must be above 0")
+        if self.steps <= self.first_step:
+            raise ValueError(f"steps {self.steps}: the branch starts at step {self.first_step}, so it needs more")
         self.schedule.require_fit(self.steps)
         return self
 
@@ -131,6 +134,11 @@ class Recipe(Part):
         (0, 1, 2, 4, 6)
         """
         return self.checkpoints.steps(self.first_step, self.steps)
+
+    def tokens_seen(self, step: int) -> int:
+        """Predicted tokens of all updates up to `step`, those before a branch included."""
+        before = self.start.tokens if self.start and self.start.branch else 0
+        return before + (step - self.first_step) * self.batch.tokens
 
     def learning_rate(self, step: int) -> float:
         """Learning rate of update `step`, 1 being the first."""
@@ -165,13 +173,17 @@ class Recipe(Part):
             cause = " ".join(str(error).split())
             raise InputError(f"{path}: cannot be read as a recipe ({cause}). Choose another run folder.") from error
 
+    def flat(self) -> dict[str, Any]:
+        """Every value by its name with dots, such as optimizer.lr."""
+        return _flat(self.model_dump())
+
     def differences(self, other: "Recipe") -> list[str]:
         """Each value in which two recipes differ, as "name: value here, not value there".
 
         >>> Recipe(name="a", steps=6).differences(Recipe(name="a", steps=8))
         ['steps: 6, not 8']
         """
-        here, there = _flat(self.model_dump()), _flat(other.model_dump())
+        here, there = self.flat(), other.flat()
         names = dict.fromkeys([*here, *there])
         absent = "not set"
         return [

@@ -54,14 +54,28 @@ def claim(run: Path, recipe: Recipe) -> None:
 
 def is_finished(run: Path, recipe: Recipe) -> bool:
     """Whether the last checkpoint and all rows of the log exist."""
-    return (run / f"checkpoint-{recipe.steps}").is_dir() and metrics.count_rows(run / METRICS) == recipe.steps
+    return (run / f"checkpoint-{recipe.steps}").is_dir() and logged_until(run, recipe) == recipe.steps
 
 
-def newest(run: Path) -> Path | None:
+def logged_until(run: Path, recipe: Recipe) -> int:
+    """The last step up to which every row of the log exists."""
+    return recipe.first_step + len(metrics.read_rows(run / METRICS, recipe.first_step))
+
+
+def newest(run: Path, recipe: Recipe) -> Path | None:
     """The newest saved state whose rows are all in the log; None where the run starts from the beginning."""
-    rows = metrics.count_rows(run / METRICS)
+    rows = logged_until(run, recipe)
     steps = {folder: int(folder.name.split("-")[1]) for folder in _saved(run)}
     return max((folder for folder in steps if steps[folder] <= rows), key=steps.__getitem__, default=None)
+
+
+def saved_at(run: Path, step: int) -> Path:
+    """The checkpoint or resume state of a step. Raises InputError where there is none."""
+    saved = {int(folder.name.split("-")[1]): folder for folder in _saved(run)} if run.is_dir() else {}
+    if step not in saved:
+        known = ", ".join(map(str, sorted(saved)))
+        raise InputError(f"{run}@{step}: no state of this step is saved. Choose one of {known or 'another run'}.")
+    return saved[step]
 
 
 def require_checkpoints(run: Path, recipe: Recipe, until: int) -> None:

@@ -70,7 +70,7 @@ def preserved_generators(device: torch.device) -> Iterator[None]:
 def new_state(recipe: Recipe) -> TrainingState:
     """The state before the first update. Seeds torch's global generators."""
     torch.manual_seed(recipe.seed)
-    return _prepared(recipe, build_model(recipe), step=0)
+    return prepared(recipe, build_model(recipe), step=0)
 
 
 def save(state: TrainingState, folder: Path, write_more: Callable[[Path], None] = lambda folder: None) -> None:
@@ -104,8 +104,11 @@ def restore(folder: Path, recipe: Recipe) -> TrainingState:
         # changes the last digits of matrix products.
         load_model(model, str(folder / "model.safetensors"))
         saved = _read_resume_file(folder / RESUME_FILE)
-        state = _prepared(recipe, model, step=saved["step"])
+        state = prepared(recipe, model, step=saved["step"])
+        _require_its_optimizer(recipe, saved["optimizer"])
         state.optimizer.load_state_dict(saved["optimizer"])
+        for group, own in zip(state.optimizer.param_groups, recipe.optimizer.groups(model), strict=True):
+            group.update({name: number for name, number in own.items() if name != "params"})  # a branch can change them
         _restore_generators(state.accelerator, saved["generators"])
     except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
         if is_out_of_memory(error):
@@ -129,7 +132,16 @@ def _read_resume_file(file: Path) -> dict[str, Any]:
     return saved
 
 
-def _prepared(recipe: Recipe, model: nn.Module, step: int) -> TrainingState:
+def _require_its_optimizer(recipe: Recipe, saved: dict[str, Any]) -> None:
+    """Raise ValueError where a state is of another kind of optimizer: torch would take it without a word."""
+    groups = saved["param_groups"]
+    kind = type(recipe.optimizer)
+    if not (kind.saved_layout.matches(groups[0], saved["state"].values()) and kind.was_saved_in(groups)):
+        raise ValueError("a state of another optimizer")
+
+
+def prepared(recipe: Recipe, model: nn.Module, step: int) -> TrainingState:
+    """The state of a model with a new optimizer."""
     accelerator = new_accelerator(recipe)
     model.to(accelerator.device)
     wrapped, optimizer = accelerator.prepare(model, recipe.optimizer.build(model))

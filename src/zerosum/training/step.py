@@ -8,6 +8,7 @@ To measure a model before and after a real step of a run, without changing the r
     ...                                             # measure it again
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -37,11 +38,19 @@ class StepResult:
     grad_norm: float
 
 
+class NotFinite(Exception):
+    """The loss or the gradient of a step is infinite or not a number. result: of the step that was not taken."""
+
+    def __init__(self, result: StepResult):
+        super().__init__(f"loss {result.loss}, gradient norm {result.grad_norm}")
+        self.result = result
+
+
 def optimizer_step(state: TrainingState, batch: Batch) -> StepResult:
     """Forward, backward, clip and update: advances `state` from step t to t + 1.
 
     batch: of all processes together; each process takes its share of the rows, and loss and gradient are means over all
-    predicted tokens.
+    predicted tokens. Raises NotFinite, before anything of the state is changed.
     """
     recipe, accelerator = state.recipe, state.accelerator
     lr = recipe.learning_rate(state.step + 1)
@@ -52,9 +61,15 @@ def optimizer_step(state: TrainingState, batch: Batch) -> StepResult:
         own = slice(accelerator.process_index * share, (accelerator.process_index + 1) * share)
         tokens = torch.from_numpy(batch.ids[own]).to(accelerator.device)
         rows = -(-share // recipe.batch.passes)
-        loss, norm = update(accelerator, state.model, state.optimizer, tokens, clip=recipe.optimizer.clip, rows=rows)
+        loss, norm = backward(accelerator, state.model, tokens, clip=recipe.optimizer.clip, rows=rows)
+        result = StepResult(loss=loss.item(), lr=lr, grad_norm=norm.item())
+        if not (math.isfinite(result.loss) and math.isfinite(result.grad_norm)):
+            state.optimizer.zero_grad()
+            raise NotFinite(result)
+        state.optimizer.step()
+        state.optimizer.zero_grad()
     state.step += 1
-    return StepResult(loss=loss.item(), lr=lr, grad_norm=norm.item())
+    return result
 
 
 def update(
@@ -67,6 +82,24 @@ def update(
     rows: int | None = None,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Update the model in its current mode; returns the mean loss before, nats per token, and the gradient norm.
+
+    See `backward`.
+    """
+    total, norm = backward(accelerator, model, tokens, clip=clip, rows=rows)
+    optimizer.step()
+    optimizer.zero_grad()
+    return total, norm
+
+
+def backward(
+    accelerator: Accelerator,
+    model: Any,
+    tokens: Int64[Tensor, "sequence window"],
+    *,
+    clip: float,
+    rows: int | None = None,
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Compute the clipped gradient of the mean loss; returns that loss, nats per token, and the norm before clipping.
 
     tokens: ids of this process's share; -1 is padding, at the end of sequences only. clip: largest norm of the
     gradient, infinite for none. rows: sequences in each forward and backward pass, all by default; it changes the
@@ -87,8 +120,6 @@ def update(
             accelerator.backward(loss)
         total += loss.detach()
     norm = accelerator.clip_grad_norm_(model.parameters(), clip)
-    optimizer.step()
-    optimizer.zero_grad()
     return accelerator.reduce(total, "mean"), norm
 
 
