@@ -123,15 +123,18 @@ def sampled(place: Place, S: int, T: int) -> Work:
     return _gradients(place, place.ids(S, T), method="sampled", n_sampled=max(16, min(256, S * T // 4)))
 
 
-def _gradients(place: Place, ids: np.ndarray, **choice: Any) -> Work:
+def _gradients(place: Place, ids: np.ndarray, method: str, **choice: Any) -> Work:
+    """With the number of notes: a device on which something has to be done in another way says so in one."""
     update = place.update()
 
     def work() -> Numbers:
-        record = gradient_interference(place.model, ids, update, dtype=place.dtype, **choice)
+        record = gradient_interference(place.model, ids, update, method=method, dtype=place.dtype, **choice)
+        if record.method != method:
+            raise RuntimeError(f"measured by method {record.method}: {record.notes}")
         numbers: Numbers = {
             name: getattr(record, name) for name in ("D_grad", "D_grad_matrices", "C_g", "C_ug", "C_uG")
         }
-        return numbers | {"norm_l1": np.log(record.per_token["norm_l1"])}
+        return numbers | {"norm_l1": np.log(record.per_token["norm_l1"]), "notes": len(record.notes)}
 
     return work
 

@@ -5,10 +5,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
+from pretend_gpu import pretended_gpu  # noqa: E402
+
 sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 gpu, paths = importlib.import_module("gpu"), importlib.import_module("gpu_paths")
 
@@ -48,7 +51,7 @@ def test_a_difference_and_an_error_are_rows_and_the_others_go_on(capsys, monkeyp
             pass
 
     def slow_when_timed(place, S, T):
-        return slow(place, S, T) if (S, T) == (4, 10) else lambda: {"loss": 1.0}
+        return slow(place, S, T) if (S, T) == (4, 8) else lambda: {"loss": 1.0}
 
     seen = {}
     check = replace(gpu.CHECKS[0], tolerance={"float32": (1e-3, "a")}, seconds=0.2)
@@ -84,3 +87,40 @@ def test_without_a_gpu_it_says_so(capsys, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert gpu.main([]) == 2
     assert "--tiny" in capsys.readouterr().err
+
+
+def test_the_script_runs_on_a_pretended_gpu(capsys, monkeypatch):
+    in_float32 = [replace(check, tolerance={"float32": check.tolerance["float32"]}) for check in gpu.CHECKS]
+    monkeypatch.setattr(gpu, "CHECKS", in_float32)  # autocast for CUDA does nothing on the CPU
+    monkeypatch.setattr(gpu, "SHAPES", [replace(gpu.TINY[0], length=6)])
+    monkeypatch.setattr(gpu, "matmul_rate", lambda *_: 1e12)
+    monkeypatch.setattr(gpu.Table, "timed", lambda *_: (["-"] * 5, ""))  # the same work on more tokens
+    with pretended_gpu():
+        code = gpu.main([])
+    table = rows(capsys.readouterr().out)
+    assert {row["result"] for row in table} == {"agrees"}, table
+    assert code == 0
+    assert {row["path"] for row in table} == {check.path for check in gpu.CHECKS}
+
+
+@pytest.mark.parametrize("mixed", [
+    lambda on_gpu: on_gpu + torch.arange(3),
+    lambda on_gpu: torch.nn.functional.embedding(torch.tensor([0]), on_gpu[:, None]),
+    lambda on_gpu: on_gpu.detach().numpy(),
+    lambda on_gpu: np.asarray(on_gpu),
+    lambda on_gpu: on_gpu.to(torch.float64) @ torch.as_tensor(np.ones(3)),
+    lambda on_gpu: torch.stack([on_gpu, on_gpu.cpu()]),
+])  # fmt: skip
+def test_the_pretended_gpu_refuses_what_cuda_refuses(mixed):
+    with pretended_gpu(), pytest.raises((RuntimeError, TypeError), match=r"same device|convert cuda"):
+        mixed(torch.ones(3).to("cuda"))
+
+
+def test_the_pretended_gpu_allows_what_cuda_allows():
+    with pretended_gpu():
+        x = torch.ones(3, device="cuda")
+        for result in (x * torch.tensor(2.0), x[torch.tensor([0, 1])], x.clone().copy_(torch.zeros(3)), x.new_zeros(2)):
+            assert result.device == torch.device("cuda", 0)
+        assert torch.zeros(3).to(x).is_cuda
+        assert not x.cpu().is_cuda
+        assert x.cpu().numpy().tolist() == [1, 1, 1]
