@@ -1,9 +1,7 @@
 """`zerosum demo`: train a suite of tiny models on this machine, measure it, and explain it on one page."""
 
 import json
-import os
 import re
-import shutil
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 
 _NEEDS = ("torch", "transformers", "tokenizers", "safetensors", "accelerate")
 _MARKER = "demo.json"
-_BYTES_PER_PARAMETER = 12  # float32 weights and AdamW's two moments
+_BYTES_OF_REPORTS = 50_000_000
 
 GROUP = "train"
 
@@ -114,20 +112,13 @@ def _require_disk(folder: Path, seed: int, seeds: int, quick: bool) -> None:
     Counted from one suite: the sizes of the others are the same, and there may be a mistyped million of them.
     """
     from zerosum.recipes import demo_suite
-    from zerosum.training.models import count_parameters
+    from zerosum.training.disk import bytes_to_come, require_free
 
-    saved = 0
-    for recipe in demo_suite(seed, quick):
-        runs = seeds - _begun(folder, recipe, seed, seeds)
-        saved += count_parameters(recipe.model) * (len(recipe.checkpoint_steps) + 2) * runs
-    needed = int(1.2 * _BYTES_PER_PARAMETER * saved) + 50_000_000
-    place = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(f"{place}{os.sep}").free  # a file in the place of a folder is an error
-    if free < needed:
-        raise InputError(
-            f"{folder}: {free / 1e6:.0f} MB free, about {needed / 1e6:.0f} MB needed. "
-            "Free some space, choose another --out or fewer --seeds."
-        )
+    to_come = sum(
+        bytes_to_come(recipe) * (seeds - _begun(folder, recipe, seed, seeds)) for recipe in demo_suite(seed, quick)
+    )
+    remedy = "Free some space, choose another --out or fewer --seeds."
+    require_free(folder, to_come + _BYTES_OF_REPORTS, remedy)
 
 
 def _begun(folder: Path, recipe: "Recipe", seed: int, seeds: int) -> int:

@@ -4,6 +4,7 @@ Each is a folder of this package; each file in it is a kind, named like the file
 """
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -31,7 +32,9 @@ class Kinds(Generic[Settings]):
     def settings(self, kind: str) -> type[Settings]:
         """The class of settings of a kind. Raises InputError where there is no such kind."""
         if kind not in self.names():
-            raise InputError(f"{self.noun} {kind!r}: not known. Choose one of {', '.join(self.names())}.")
+            nearest = get_close_matches(kind, self.names(), n=1)
+            advice = f"Did you mean {nearest[0]}?" if nearest else f"Choose one of {', '.join(self.names())}."
+            raise InputError(f"{self.noun} {kind!r}: not known. {advice}")
         settings: type[Settings] = getattr(import_module(f"{self.package}.{kind}"), self.noun.upper())
         return settings
 

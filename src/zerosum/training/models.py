@@ -1,6 +1,7 @@
 """Builds the model of a recipe: any causal language model that transformers makes from a configuration."""
 
 import inspect
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
@@ -26,8 +27,7 @@ def checked_configuration(recipe: Recipe) -> Any:
     Raises InputError where the family or a field is not known, and where model, batch and data do not fit.
     """
     corpus = recipe.data.open()
-    tokens = {"bos_token_id": None, "eos_token_id": corpus.end_of_document}
-    config = configuration(recipe.model, tokens)
+    config = configuration(recipe.model)
     if corpus.vocabulary > config.vocab_size:
         raise InputError(
             f"model.vocab_size {config.vocab_size}: the data have {corpus.vocabulary} token ids. Give as many or more."
@@ -38,30 +38,34 @@ def checked_configuration(recipe: Recipe) -> Any:
             f"batch.length {recipe.batch.length}: longer than model.max_position_embeddings {longest}. Shorten one, or "
             "lengthen the other."
         )
-    return config
+    return configuration(recipe.model, corpus.end_of_document)
 
 
-def configuration(model: ModelRecipe, tokens: dict[str, int | None] | None = None) -> Any:
-    """The configuration of transformers. tokens: ids of special tokens, where the recipe does not set them."""
-    if model.family not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        known = list(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
-        raise InputError(f"model.family {model.family!r}: {unknown_name(model.family, known)}.")
-    family: Any = CONFIG_MAPPING[model.family]
+def known_fields(family: str) -> list[str]:
+    """Names of the settings of a family. Raises InputError where transformers has no such causal language model."""
+    if family not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        nearest = get_close_matches(family, MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, n=1)
+        advice = f"Did you mean {nearest[0]}?" if nearest else "Choose for example llama, gpt2, olmo2 or qwen3."
+        raise InputError(f"model.family {family!r}: transformers has no such causal language model. {advice}")
+    config: Any = CONFIG_MAPPING[family]
+    return [*inspect.signature(config.__init__).parameters, *config.attribute_map]
+
+
+def configuration(model: ModelRecipe, end_of_document: int | None = None) -> Any:
+    """The configuration of transformers. end_of_document: the only special token, where the recipe sets no others.
+
+    Without this, a family has special tokens of its own tokenizer: OLMo 2 would never train the embedding of id 1.
+    """
     fields = known_fields(model.family)
+    family: Any = CONFIG_MAPPING[model.family]
     for name in model.settings:
         if name not in fields:
             raise InputError(f"{unknown_name(f'model.{name}', [*fields, 'family', 'trained_norms'])}")
-    special = {name: token for name, token in (tokens or {}).items() if name in fields}
+    special = {"bos_token_id": None, "eos_token_id": end_of_document, "pad_token_id": None}
     try:
         return family(**{**special, **model.settings})
     except Exception as error:  # transformers checks types in ways of its own
         raise InputError(f"model: {' '.join(str(error).split())[:200]}. Choose other values.") from error
-
-
-def known_fields(family: str) -> list[str]:
-    """Names that the configuration of a family takes."""
-    config: Any = CONFIG_MAPPING[family]
-    return [*inspect.signature(config.__init__).parameters, *config.attribute_map]
 
 
 @lru_cache(maxsize=64)

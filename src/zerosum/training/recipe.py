@@ -29,7 +29,7 @@ from zerosum.training.optimizers.adamw import AdamWSettings
 from zerosum.training.schedule_settings import ScheduleSettings
 from zerosum.training.schedules import SCHEDULES
 from zerosum.training.schedules.constant import ConstantSettings
-from zerosum.training.settings import Part, first_problem, kind_reader
+from zerosum.training.settings import Part, as_sentence, first_problem, kind_reader
 
 
 class BatchRecipe(Part):
@@ -158,24 +158,22 @@ class Recipe(Part):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise InputError(f"{source}: {first_problem(error, cls)}.") from error
+            raise InputError(f"{source}: {as_sentence(first_problem(error, cls))}") from error
 
     @classmethod
-    def load(cls, path: Path) -> "Recipe":
+    def load(cls, path: Path, remedy: str = "Choose another run folder.") -> "Recipe":
         """Read a file that `save` wrote, also in earlier versions. Raises InputError where it is no recipe."""
         try:
             return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
         except ValidationError as error:
-            raise InputError(
-                f"{path}: not a recipe: {first_problem(error, cls)}. Choose another run folder."
-            ) from error
+            raise InputError(f"{path}: not a recipe: {as_sentence(first_problem(error, cls))} {remedy}") from error
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             cause = " ".join(str(error).split())
-            raise InputError(f"{path}: cannot be read as a recipe ({cause}). Choose another run folder.") from error
+            raise InputError(f"{path}: cannot be read as a recipe ({cause}). {remedy}") from error
 
     def flat(self) -> dict[str, Any]:
         """Every value by its name with dots, such as optimizer.lr."""
-        return _flat(self.model_dump())
+        return flat_values(self.model_dump())
 
     def differences(self, other: "Recipe") -> list[str]:
         """Each value in which two recipes differ, as "name: value here, not value there".
@@ -193,8 +191,13 @@ class Recipe(Part):
         ]
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat_values(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values of nested mappings by dotted name.
+
+    >>> flat_values({"batch": {"length": 64}, "steps": 8})
+    {'batch.length': 64, 'steps': 8}
+    """
     flat: dict[str, Any] = {}
     for name, value in values.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+        flat |= flat_values(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
     return flat

@@ -33,9 +33,20 @@ def first_problem(error: ValidationError, model: type[BaseModel] | None = None) 
     problem = error.errors()[0]
     place = ".".join(map(str, problem["loc"]))
     message = str(problem["msg"]).removeprefix("Value error, ")
+    if isinstance(problem.get("ctx", {}).get("error"), _ProblemInside):
+        return f"{place}.{message}"
     if problem["type"] == "extra_forbidden":
         return unknown_name(place, _fields_at(model, problem["loc"][:-1]))
     return f"{place}: {message}" if place else message
+
+
+class _ProblemInside(ValueError):
+    """A problem of settings of a kind, which begins with the name of a setting."""
+
+
+def as_sentence(problem: str) -> str:
+    """The problem with a full stop at its end, unless it is a question."""
+    return problem if problem.endswith(("?", ".")) else f"{problem}."
 
 
 def unknown_name(name: str, known: list[str]) -> str:
@@ -77,6 +88,7 @@ def kind_reader(kinds: Kinds[KindSettings], default: KindSettings) -> Callable[[
         try:
             return settings.model_validate(given)
         except ValidationError as error:
-            raise ValueError(first_problem(error, settings)) from error
+            inside = _ProblemInside if error.errors()[0]["loc"] else ValueError
+            raise inside(first_problem(error, settings)) from error
 
     return read
