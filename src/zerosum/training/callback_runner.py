@@ -53,7 +53,7 @@ class CallbackRunner:
             with _only_reading(state, f"{callback.name}.after_step"):
                 values = callback.after_step(context)
             for column, value in (values or {}).items():
-                if column in _COLUMNS or column in columns:
+                if column in _COLUMNS or column in result.values or column in columns:
                     raise InputError(f"{callback.name}: the log already has {column!r}. Give the value another name.")
                 columns[column] = _number(callback, column, value)
         return columns

@@ -24,6 +24,7 @@ from zerosum.training.metrics import MetricsLog, Row, cut, read_rows
 from zerosum.training.models import checked_configuration, count_parameters
 from zerosum.training.notices import WINDOW, Notice, StepWatch, Tell, before_training, warn
 from zerosum.training.recipe import Recipe
+from zerosum.training.reference import reference_facts
 from zerosum.training.state import TrainingState, new_accelerator, preserved_generators, restore, save
 from zerosum.training.step import NotFinite, StepResult, optimizer_step
 from zerosum.training.trackers import Trackers, open_trackers
@@ -108,7 +109,9 @@ class _Loop:
             values = self.runner.after_step(state, step_batch, result)
             if held_out is not None:
                 values[HELD_OUT] = held_out
-            row = {**asdict(Row(state.step, recipe.tokens_seen(state.step), **asdict(result))), **values}
+            seen = recipe.tokens_seen(state.step)
+            columns = Row(state.step, seen, result.loss, result.lr, result.grad_norm)
+            row = {**asdict(columns), **result.values, **values}
             with run_folder.writing(self.run):
                 self.log.append(row)
             self.trackers.log(row)
@@ -195,6 +198,7 @@ def _prepare(run: Path, recipe: Recipe, stack: ExitStack) -> str:
     if run_folder.is_finished(run, recipe):
         run_folder.drop_resume_states(run, before=recipe.steps + 1)
         return "finished"
-    run_folder.record_data(run, recipe.data.open())
+    reference = reference_facts(recipe.objective.reference_model)
+    run_folder.record_data(run, {**recipe.data.open().facts, **reference})
     cut(run / run_folder.METRICS, reached - recipe.first_step, recipe.first_step)
     return newest.name if newest else ""

@@ -29,12 +29,11 @@ def one_update(
         tokens = torch.as_tensor(batch, dtype=torch.int64, device=device)
         rows = sequences_at_a_time(model, batch.shape[1] - 1, tokens_per_batch)
         accelerator = new_accelerator_on(device.type)
-        _, norm = update(accelerator, model, updater.optimizer, tokens, clip=updater.clip, rows=rows)
+        gradient = update(accelerator, model, updater.optimizer, tokens, clip=updater.clip, rows=rows)
+        norm = gradient.norm.item()
         updated = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     finally:
         restore_parameters(model, start)
-    if not np.isfinite(norm.item()):
-        raise InputError(
-            f"gradient norm {norm.item()} on --train: no step can be taken. Give another batch, or --seed."
-        )
+    if not np.isfinite(norm):
+        raise InputError(f"gradient norm {norm} on --train: no step can be taken. Give another batch, or --seed.")
     return {name: after - before for (name, after), before in zip(updated.items(), start, strict=True)}

@@ -93,7 +93,7 @@ def real_steps(
         updater.restart()
         try:
             tokens = torch.as_tensor(ids, dtype=torch.int64, device=device)
-            loss, norm = update(accelerator, model, updater.optimizer, tokens, clip=updater.clip, rows=rows)
+            gradient = update(accelerator, model, updater.optimizer, tokens, clip=updater.clip, rows=rows)
             after = token_losses(model, ids, tokens_per_batch=tokens_per_batch)
             held_out_after = token_losses(model, held_out, tokens_per_batch=tokens_per_batch)
         except (RuntimeError, MemoryError) as error:
@@ -105,8 +105,9 @@ def real_steps(
             ) from error
         finally:
             restore_parameters(model, start)
-        _require_finite(number, norm.item(), after[ids[:, 1:] >= 0], held_out_after[held_out[:, 1:] >= 0])
-        yield RealStep(StepLosses(before, after, held_out_after), held_out_before, loss.item(), norm.item())
+        loss, norm = gradient.loss.item(), gradient.norm.item()
+        _require_finite(number, norm, after[ids[:, 1:] >= 0], held_out_after[held_out[:, 1:] >= 0])
+        yield RealStep(StepLosses(before, after, held_out_after), held_out_before, loss, norm)
 
 
 def restore_parameters(model: Any, start: list[torch.Tensor]) -> None:

@@ -119,6 +119,7 @@ class Recipe(Part):
         if self.steps <= self.first_step:
             raise ValueError(f"steps {self.steps}: the branch starts at step {self.first_step}, so it needs more")
         self.schedule.require_fit(self.steps)
+        self.aggregator.require_fit(self.batch.sequences, self.sharding)
         return self
 
     @property

@@ -4,7 +4,7 @@ checkpoint-<s>/   weights and resume state after s updates: at 0, powers of two 
 resume-<s>/       the same every `resume_every` steps; only the newest exists, none in a finished run
 metrics.jsonl     one row per update (see `metrics`)
 recipe.yaml       the full recipe
-data.json         hash and size of the text
+data.json         hash and size of the text, and of the reference model of an objective
 training.lock     while a process trains here
 """
 
@@ -23,7 +23,6 @@ from zerosum.atomic import write_text
 from zerosum.curves.folders import OUR_LOG
 from zerosum.errors import InputError
 from zerosum.training import metrics
-from zerosum.training.corpus import Corpus
 from zerosum.training.recipe import Recipe
 
 METRICS = OUR_LOG
@@ -89,19 +88,19 @@ def require_checkpoints(run: Path, recipe: Recipe, until: int) -> None:
             )
 
 
-def record_data(run: Path, corpus: Corpus) -> None:
-    """Record hash and size of the training data. Raises InputError where the run began with other data."""
+def record_data(run: Path, facts: dict[str, Any]) -> None:
+    """Record hashes and sizes of what the run is trained on. Raises InputError where it began with other data."""
     file = run / DATA
     if not file.exists():
-        write_text(file, json.dumps(corpus.facts, indent=2) + "\n")
+        write_text(file, json.dumps(facts, indent=2) + "\n")
         return
     try:
         recorded = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{file}: not JSON. Choose another run folder, or delete this one.") from error
-    if recorded != corpus.facts:
+    if recorded != facts:
         raise InputError(
-            f"{run}: began with other data than those here now ({_first_difference(recorded, corpus.facts)}). "
+            f"{run}: began with other data than those here now ({_first_difference(recorded, facts)}). "
             "Continue with the data of its recipe.yaml (and the same Python), or choose another folder."
         )
 

@@ -21,6 +21,7 @@ from zerosum.losses.batch_size import is_out_of_memory
 from zerosum.training.acceleration import new_accelerator_on
 from zerosum.training.models import build_model
 from zerosum.training.recipe import Recipe
+from zerosum.training.reference import load_reference
 
 RESUME_FILE = "training_state.pt"
 
@@ -40,6 +41,15 @@ class TrainingState:
         """The model without the wrapper of data-parallel training, to measure and to save."""
         model: nn.Module = self.accelerator.unwrap_model(self.model)
         return model
+
+    @cached_property
+    def reference(self) -> Any:
+        """The model that the objective compares with, loaded when it is needed; None where it compares with none."""
+        source = self.recipe.objective.reference_model
+        if source is None:
+            return None
+        vocabulary = self.recipe.data.open().vocabulary
+        return load_reference(source, vocabulary, self.recipe.batch.length, self.accelerator.device)
 
     @property
     def plain_optimizer(self) -> torch.optim.Optimizer:

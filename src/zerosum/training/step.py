@@ -9,20 +9,19 @@ To measure a model before and after a real step of a run, without changing the r
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 from torch import Tensor
-from torch.nn import functional
 
-from zerosum.losses.forward import logits_of
-from zerosum.tokens import PADDING
+from zerosum.training.batch_gradient import PLAIN, BatchGradient, backward
 from zerosum.training.corpus import Batch
+from zerosum.training.gradient_rule import GradientRule
 from zerosum.training.state import TrainingState
 
 
@@ -30,12 +29,14 @@ from zerosum.training.state import TrainingState
 class StepResult:
     """The outcome of an update. loss: mean over the batch before the update, nats per token; lr: its learning rate.
 
-    grad_norm: Euclidean norm of the gradient of all parameters before clipping.
+    grad_norm: Euclidean norm of the gradient of all parameters before clipping. values: further columns of the log, of
+    the objective and the aggregator; None where undefined.
     """
 
     loss: float
     lr: float
     grad_norm: float
+    values: Mapping[str, float | None] = field(default_factory=dict)
 
 
 class NotFinite(Exception):
@@ -49,8 +50,9 @@ class NotFinite(Exception):
 def optimizer_step(state: TrainingState, batch: Batch) -> StepResult:
     """Forward, backward, clip and update: advances `state` from step t to t + 1.
 
-    batch: of all processes together; each process takes its share of the rows, and loss and gradient are means over all
-    predicted tokens. Raises NotFinite, before anything of the state is changed.
+    batch: of all processes together; each process takes its share of the rows. Loss and gradient are means over all
+    predicted tokens, unless the recipe's objective and aggregator say otherwise: the loss is that mean always. Raises
+    NotFinite, before anything of the state is changed.
     """
     recipe, accelerator = state.recipe, state.accelerator
     lr = recipe.learning_rate(state.step + 1)
@@ -59,10 +61,17 @@ def optimizer_step(state: TrainingState, batch: Batch) -> StepResult:
     with cpu_threads(recipe.threads):
         share = len(batch.ids) // accelerator.num_processes
         own = slice(accelerator.process_index * share, (accelerator.process_index + 1) * share)
-        tokens = torch.from_numpy(batch.ids[own]).to(accelerator.device)
-        rows = -(-share // recipe.batch.passes)
-        loss, norm = backward(accelerator, state.model, tokens, clip=recipe.optimizer.clip, rows=rows)
-        result = StepResult(loss=loss.item(), lr=lr, grad_norm=norm.item())
+        tokens, domain = (torch.from_numpy(part[own]).to(accelerator.device) for part in (batch.ids, batch.domain))
+        gradient = backward(
+            accelerator,
+            state.model,
+            tokens,
+            clip=recipe.optimizer.clip,
+            rows=-(-share // recipe.batch.passes),
+            rule=GradientRule(recipe.objective, recipe.aggregator, state.reference, recipe.seed, state.step),
+            domain=domain,
+        )
+        result = StepResult(gradient.loss.item(), lr, gradient.norm.item(), _columns(state, gradient))
         if not (math.isfinite(result.loss) and math.isfinite(result.grad_norm)):
             state.optimizer.zero_grad()
             raise NotFinite(result)
@@ -76,51 +85,31 @@ def update(
     accelerator: Accelerator,
     model: Any,
     optimizer: Any,
-    tokens: Int64[Tensor, "sequence window"],
+    tokens: Int64[Tensor, "s L"],
     *,
     clip: float,
     rows: int | None = None,
-) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Update the model in its current mode; returns the mean loss before, nats per token, and the gradient norm.
-
-    See `backward`.
-    """
-    total, norm = backward(accelerator, model, tokens, clip=clip, rows=rows)
+    rule: GradientRule = PLAIN,
+    domain: Int64[Tensor, " s"] | None = None,
+) -> BatchGradient:
+    """Update the model in its current mode; returns losses and gradient norm before. Arguments as for `backward`."""
+    gradient = backward(accelerator, model, tokens, clip=clip, rows=rows, rule=rule, domain=domain)
     optimizer.step()
     optimizer.zero_grad()
-    return total, norm
+    return gradient
 
 
-def backward(
-    accelerator: Accelerator,
-    model: Any,
-    tokens: Int64[Tensor, "sequence window"],
-    *,
-    clip: float,
-    rows: int | None = None,
-) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Compute the clipped gradient of the mean loss; returns that loss, nats per token, and the norm before clipping.
+def _columns(state: TrainingState, gradient: BatchGradient) -> dict[str, float | None]:
+    """Columns of the log that plain training does not have.
 
-    tokens: ids of this process's share; -1 is padding, at the end of sequences only. clip: largest norm of the
-    gradient, infinite for none. rows: sequences in each forward and backward pass, all by default; it changes the
-    memory used and not the update, because every predicted token of the batch has the same weight.
+    objective: the value of what is trained. reference_tokens: tokens that this run gave to its reference model so far.
     """
-    # Data-parallel training averages the gradients of the processes: each weighs its tokens by processes / N.
-    n_predicted = accelerator.reduce((tokens[:, 1:] != PADDING).sum(), "sum") / accelerator.num_processes
-    total = torch.zeros((), device=tokens.device)
-    passes = torch.split(tokens, rows or len(tokens))
-    for number, ids in enumerate(passes, start=1):
-        inputs, expected = ids[:, :-1].clamp(min=0), ids[:, 1:].flatten()
-        last = number == len(passes)
-        with nullcontext() if last else accelerator.no_sync(model):
-            with accelerator.autocast():
-                logits = logits_of(model, inputs)
-            mean = functional.cross_entropy(logits.float().flatten(0, 1), expected, ignore_index=PADDING)
-            loss = mean * ((expected != PADDING).sum() / n_predicted)
-            accelerator.backward(loss)
-        total += loss.detach()
-    norm = accelerator.clip_grad_norm_(model.parameters(), clip)
-    return accelerator.reduce(total, "mean"), norm
+    recipe, values = state.recipe, dict(gradient.values)
+    if not recipe.objective.is_plain:
+        values["objective"] = gradient.objective.item()
+    if recipe.objective.reference_model is not None:
+        values["reference_tokens"] = (state.step + 1 - recipe.first_step) * recipe.batch.tokens
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
 @contextmanager
