@@ -10,6 +10,7 @@ import numpy as np
 
 from zerosum.errors import InputError
 from zerosum.tokens import PADDING, TokenSequences, byte_tokenizer, read_tokens
+from zerosum.tokens.files import DataOptions, write_token_files
 
 VALUES: list[Any] = [
     *("some text", "x" * 90, "", " \n", "\ud800", "a\udfffb", "\x00\x1b[2J", "\ufeff", "é漢🙂", "<|end|>", None, True),
@@ -26,10 +27,7 @@ def read_any_data(folder: Path, cases: int) -> None:
     tokenizer = byte_tokenizer()
     for case in range(cases):
         rng = np.random.default_rng(case)
-        files = [folder / f"{number}{NAMES[rng.integers(len(NAMES))]}" for number in range(rng.integers(1, 3))]
-        contents = [_content(file.name, rng) for file in files]
-        for file, content in zip(files, contents, strict=True):
-            file.write_bytes(content)
+        files = _write_files(folder, rng)
         options = {
             "sequence_length": [None, 1, 5, 40][rng.integers(4)],
             "pack": [None, True, False][rng.integers(3)],
@@ -41,11 +39,43 @@ def read_any_data(folder: Path, cases: int) -> None:
         try:
             _read_or_refused([str(file) for file in files], options)
         except BaseException as error:
-            error.add_note(f"case {case}: {contents!r}, {options}"[:1_000])
+            error.add_note(f"case {case}: {[file.read_bytes() for file in files]!r}, {options}"[:1_000])
             raise
         finally:
             for file in files:
                 file.unlink()
+
+
+def write_token_files_of_any_data(folder: Path, cases: int) -> int:
+    """Each case: token files of one or two files of any content, in pieces of any size; how many were written."""
+    n_written = 0
+    for case in range(cases):
+        rng = np.random.default_rng(case)
+        data = folder / f"data{case}"
+        data.mkdir()
+        files = _write_files(data, rng)
+        field, domain = ["text", "text", "ids"][rng.integers(3)], [None, None, "ids"][rng.integers(3)]
+        options = DataOptions(tuple(map(str, files)), "bytes", float(rng.choice([0, 0.5])), 0, field, domain)
+        sums = set()
+        for piece_bytes in (1 << 24, int(rng.integers(1, 40))):
+            try:
+                written = write_token_files(folder / f"{case}-{piece_bytes}", options, piece_bytes=piece_bytes)
+            except InputError as error:
+                assert "\n" not in str(error)  # noqa: PT017
+                sums.add("refused")
+            else:
+                written.verify()
+                sums.add(written.sha256)
+        assert len(sums) == 1, (case, [file.read_bytes() for file in files], options)
+        n_written += sums != {"refused"}
+    return n_written
+
+
+def _write_files(folder: Path, rng: np.random.Generator) -> list[Path]:
+    files = [folder / f"{number}{NAMES[rng.integers(len(NAMES))]}" for number in range(rng.integers(1, 3))]
+    for file in files:
+        file.write_bytes(_content(file.name, rng))
+    return files
 
 
 def _content(name: str, rng: np.random.Generator) -> bytes:

@@ -230,6 +230,26 @@ def test_a_finished_folder_is_opened(tmp_path, monkeypatch):
         written(tmp_path / "out", tmp_path / "a", seed=3)
 
 
+def test_other_options_of_unfinished_work(tmp_path):
+    single = write_jsonl(tmp_path / "a.jsonl", [{"text": "abc"}])
+    with pytest.raises(InputError, match="no field 'txt'"):
+        written(tmp_path / "out", single, field="txt")
+    with pytest.raises(InputError, match="a single document"):  # no piece was finished: other options may be tried
+        written(tmp_path / "out", single)
+    with pytest.raises(InputError, match=r"unfinished token files of other options \(bos \"auto\", not \"no\"\)"):
+        written(tmp_path / "out", single, bos="no")
+    assert written(tmp_path / "out", single, held_out=0).index.train.documents == 1  # pieces do not depend on the split
+
+
+def test_a_pattern_names_files(tmp_path):
+    texts = write_texts(tmp_path / "a" / "b", 5)
+    (tmp_path / "a" / "b" / "x.bin").write_bytes(b"odd")
+    train, held_out = texts_of(written(tmp_path / "out", tmp_path / "a" / "**" / "*.txt"))
+    assert sorted(train + held_out) == sorted(texts)
+    with pytest.raises(InputError, match="no file matches this pattern"):
+        written(tmp_path / "none", tmp_path / "*.txt")
+
+
 def test_a_file_that_is_mended_is_read_again(tmp_path):
     records = write_jsonl(tmp_path / "a.jsonl", [{"text": f"text {k}"} for k in range(9)])
     broken = write_jsonl(tmp_path / "b.jsonl", [{"text": "x"}, {"txt": "y"}])
@@ -302,6 +322,7 @@ def test_tokenizers_that_cannot_be_used(tmp_path):
     file = write_jsonl(tmp_path / "a.jsonl", [{"text": "abc"}, {"text": "d"}])
     for name, message in {
         "train:256": "give 257 ids",
+        "train:many": "as in train:8192",
         str(tmp_path / "none"): "no tokenizer can be loaded",
     }.items():
         with pytest.raises(InputError, match=message):

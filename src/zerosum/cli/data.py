@@ -20,8 +20,8 @@ def data(
         list[str],
         typer.Argument(
             metavar="DATA",
-            help="Text, .jsonl, .parquet, .npy or .bin files, folders of them, or Hugging Face datasets as "
-            "NAME[:CONFIG][:SPLIT] or saved folder. Each is a domain of its own.",
+            help="Text, .jsonl, .parquet, .npy or .bin files, folders of them, quoted patterns as 'src/**/*.py', or "
+            "Hugging Face datasets as NAME[:CONFIG][:SPLIT] or saved folder. Each is a domain of its own.",
             show_default=False,
         ),
     ],

@@ -14,12 +14,13 @@ Range = tuple[int, int]
 
 
 def even_ranges(total: int, size: int) -> list[Range]:
-    """Ranges of at most `size` that cover `total`.
+    """Ranges of at most `size`, or 1 where that is less, that cover `total`.
 
     >>> even_ranges(5, 2)
     [(0, 2), (2, 4), (4, 5)]
     """
-    return [(start, min(start + size, total)) for start in range(0, total, max(1, size))]
+    step = max(1, size)
+    return [(start, min(start + step, total)) for start in range(0, total, step)]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from glob import glob
 from pathlib import Path
 from types import ModuleType
 
@@ -11,12 +12,22 @@ from zerosum.tokens._document import Document, Fields, Range
 from zerosum.tokens.formats import huggingface, npy
 
 _DATASET_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(:[\w.-]+){0,2}")
+_PATTERN = re.compile(r"[*?\[]")
 _FILE_SUFFIXES = (".txt", ".json", ".jsonl", ".gz", ".parquet", ".npy", ".bin")
 
 
 def files_of(source: str) -> list[str]:
-    """The files of a folder, or the source itself if it is a file or dataset. Raises InputError for an empty folder."""
+    """The files of a folder or of a pattern such as `src/**/*.py`, or the source itself if it is a file or dataset.
+
+    Raises InputError for an empty folder, and a pattern that nothing matches.
+    """
     path = Path(source)
+    if _PATTERN.search(source) and not path.exists():
+        found = glob(source, recursive=True)  # noqa: PTH207 (Path.glob takes no absolute pattern)
+        matches = sorted(match for match in found if Path(match).is_file())
+        if not matches:
+            raise InputError(f"{source}: no file matches this pattern. Check the path.")
+        return matches
     if not path.is_dir() or huggingface.is_saved(path):
         return [source]
     files = [file for file in sorted(path.rglob("*")) if file.is_file() and not file.name.startswith(".")]

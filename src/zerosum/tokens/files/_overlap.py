@@ -6,6 +6,7 @@ windows and 10^9 training positions, a wrong match is expected 5e-5 times.
 """
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 from jaxtyping import Bool, Int64, Integer, UInt64
@@ -14,9 +15,8 @@ from zerosum.tokens.files._index import Overlap
 from zerosum.tokens.files._stored_ids import StoredIds
 
 WINDOW = 32  # tokens of a window
-_CHUNK = 1 << 20  # ids hashed at a time
+_CHUNK = 1 << 15  # ids hashed at a time: their hashes stay in the cache of a processor
 _HELD_OUT_WINDOWS = 1 << 22  # held-out windows in memory; more of them need another pass over the training ids
-_FILTER_BITS = 24
 _FACTOR = 0x9E3779B97F4A7C15
 
 Ids = Integer[np.ndarray, " _"] | StoredIds
@@ -42,7 +42,7 @@ def window_hashes(ids: Integer[np.ndarray, " n"], window: int) -> UInt64[np.ndar
     """
     if len(ids) < window:
         return np.empty(0, np.uint64)
-    power, size = _mixed(ids), 1  # hashes of windows of `size` ids
+    power, size = _mixed(ids) if ids.itemsize > 2 else _mixed_words()[ids], 1  # hashes of windows of `size` ids
     total, length = np.zeros(len(ids) + 1, np.uint64), 0  # hashes of windows of `length` ids
     while True:
         if window & size:
@@ -64,6 +64,12 @@ def _mixed(ids: Integer[np.ndarray, " n"]) -> UInt64[np.ndarray, " n"]:
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return mixed ^ (mixed >> np.uint64(31))
+
+
+@cache
+def _mixed_words() -> UInt64[np.ndarray, " 65536"]:
+    """`_mixed` of every id of 16 bits."""
+    return _mixed(np.arange(1 << 16))
 
 
 def _chunks(ids: Ids, window: int) -> Iterator[tuple[int, UInt64[np.ndarray, " m"]]]:
@@ -110,10 +116,11 @@ def _occurring(hashes: UInt64[np.ndarray, " m"], train: Ids, window: int) -> Boo
     is_found = np.zeros(len(known), bool)
     if not len(known):
         return is_found[place]
-    may_match = np.zeros(1 << _FILTER_BITS, bool)  # by the first bits; most training positions end here
-    may_match[known >> np.uint64(64 - _FILTER_BITS)] = True
+    n_bits = min(24, max(10, 4 + len(known).bit_length()))
+    may_match = np.zeros(1 << n_bits, bool)  # by the first bits of a hash; most training positions end here
+    may_match[known >> np.uint64(64 - n_bits)] = True
     for _, found in _chunks(train, window):
-        candidates = found[may_match[found >> np.uint64(64 - _FILTER_BITS)]]
+        candidates = found[may_match[found >> np.uint64(64 - n_bits)]]
         at = np.minimum(np.searchsorted(known, candidates), len(known) - 1)
         is_found[at[known[at] == candidates]] = True
     return is_found[place]

@@ -49,13 +49,18 @@ def plan(data: Sequence[str], piece_bytes: int = PIECE_BYTES) -> Plan:
 
     Each source given is the domain of its documents, unless their records state another.
     """
-    names = [Path(given).name or given for given in data]
+    names = [as_unicode(Path(given).name or given) for given in data]
     parts: list[Part] = []
     for given, name in zip(data, names, strict=True):
-        domain = name if names.count(name) == 1 else given
+        domain = name if names.count(name) == 1 else as_unicode(given)
         for source in map(_with_split, files_of(given)):
             parts += _parts(source, piece_bytes, domain)
     return Plan(tuple(_pieces(parts, piece_bytes)))
+
+
+def as_unicode(name: str) -> str:
+    """The name of a file, with an escape for each byte that is not UTF-8, which JSON cannot hold."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def _with_split(source: str) -> str:

@@ -65,6 +65,8 @@ def choose_tokenizer(name: str, folder: Path, bos: Bos, sample: Callable[[int], 
         tokenizer = byte_tokenizer()
     elif size := _TRAINED.fullmatch(name):
         tokenizer, trained_on = _trained(int(size[1]), sample(SAMPLE_BYTES))
+    elif name.startswith("train:") and not Path(name).is_dir():
+        raise InputError(f"{name}: give the number of ids of the tokenizer to train, as in train:8192.")
     else:
         tokenizer = load_tokenizer(name)
     encoder = DocumentEncoder(tokenizer, pack=True, bos=bos, vocab_size=None, max_ids=None)

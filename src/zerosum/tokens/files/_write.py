@@ -23,7 +23,7 @@ from zerosum.tokens.files._index import TOKENIZER
 from zerosum.tokens.files._merge import merge, require_disk
 from zerosum.tokens.files._open import TokenFiles, is_token_folder, open_token_files
 from zerosum.tokens.files._pieces import new_piece
-from zerosum.tokens.files._plan import PIECE_BYTES, Plan, plan
+from zerosum.tokens.files._plan import PIECE_BYTES, Plan, as_unicode, plan
 from zerosum.tokens.files._sample import sample_texts
 from zerosum.tokens.files._tokenizers import TokenizerChoice, choose_tokenizer, text_encoder
 
@@ -50,7 +50,7 @@ class DataOptions:
 
     def to_json(self) -> dict[str, Any]:
         """The options as they are written down."""
-        return {**asdict(self), "data": list(self.data)}
+        return {**asdict(self), "data": list(map(as_unicode, self.data))}
 
 
 def write_token_files(
@@ -81,8 +81,16 @@ def write_token_files(
     if is_token_folder(out):  # another process has finished in the meantime
         return _finished(out, options)
     agreed = job.agree(lambda: _begin(out, options, planned))
+    if agreed is not None and _differing(agreed["options"], options, of_pieces=True) and _is_unused(job):
+        job.close()
+        job.open()
+        agreed = job.agree(lambda: _begin(out, options, planned))
     if agreed is not None:
-        _require_same(out, agreed["options"], options)
+        if other := _differing(agreed["options"], options, of_pieces=True):
+            raise InputError(
+                f"{out}: holds unfinished token files of other options ({other}). Choose another --out, or delete "
+                f"{job.folder} to start over."
+            )
         _Work(out, options, planned, TokenizerChoice(**agreed["tokenizer"])).finish(job, jobs, report)
     return _finished(out, options)
 
@@ -183,7 +191,8 @@ def _encode(work: _Work, parent: int) -> None:
 
 def _finished(out: Path, options: DataOptions) -> TokenFiles:
     files = open_token_files(out)
-    _require_same(out, files.index.options, options)
+    if other := _differing(files.index.options, options):
+        raise InputError(f"{out}: holds token files of other options ({other}). Choose another --out.")
     Job(out / JOB).close()  # a process that was killed at the very end has left it
     return files
 
@@ -194,15 +203,20 @@ def _require_own(out: Path) -> None:
         raise InputError(f"{out}: exists and holds no token files. Choose another --out; nothing was touched.")
 
 
-def _require_same(out: Path, written: dict[str, Any], options: DataOptions) -> None:
+def _is_unused(job: Job) -> bool:
+    """Whether no piece of a job is finished or in work: its options were a first try."""
+    return not Records(job.folder).finished() and not job.is_in_work()
+
+
+def _differing(written: dict[str, Any], options: DataOptions, of_pieces: bool = False) -> str:
+    """An option in which two commands differ, as "name value, not value"; "" where they are alike.
+
+    of_pieces: look at options alone that the work on pieces depends on.
+    """
     wanted = options.to_json()
-    differing = [name for name in wanted if written.get(name) != wanted[name]]
-    if differing:
-        name = differing[0]
-        raise InputError(
-            f"{out}: holds token files of other options ({name} {_short(written.get(name))}, not "
-            f"{_short(wanted[name])}). Choose another --out."
-        )
+    names = [name for name in wanted if not (of_pieces and name in ("held_out", "seed"))]
+    differing = (name for name in names if written.get(name) != wanted[name])
+    return next((f"{name} {_short(written.get(name))}, not {_short(wanted[name])}" for name in differing), "")
 
 
 def _short(value: Any) -> str:
