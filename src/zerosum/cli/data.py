@@ -67,7 +67,7 @@ def data(
             out,
             options,
             jobs=jobs or _cpus(),
-            report=lambda done, total: show("tokenizing", total, done, ""),
+            report=lambda phase, done, total: show(phase, total, done, ""),
         )
     _show(files, details, as_json)
 

@@ -1,7 +1,7 @@
 """Joins finished pieces into the files of the two splits, without copies of documents."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
@@ -44,69 +44,82 @@ class _Labelled:
     domain: Int32[np.ndarray, " D"]
 
 
-def merge(
-    folder: Path,
-    names: Sequence[str],
-    facts: Sequence[Facts],
-    out: Path,
-    choice: TokenizerChoice,
-    share: float | int,
-    seed: int,
-    options: dict[str, Any],
-) -> Index:
-    """Write the files of both splits into `out`, where they appear together, and return their index.
+@dataclass(frozen=True)
+class LabelledPieces:
+    """All finished pieces. domains: names of the domains. n_empty: documents without a token."""
 
-    folder, names, facts: of the finished pieces. share, seed: of the held-out split, see `assign_splits`.
+    pieces: list[_Labelled]
+    domains: list[str]
+    n_empty: int
+
+
+def read_labelled(
+    folder: Path, names: Sequence[str], facts: Sequence[Facts], share: float | int, seed: int
+) -> LabelledPieces:
+    """Read what finished pieces say of their documents, and decide which split each belongs to.
+
+    facts: of each piece. share, seed: see `assign_splits`. Raises InputError for too few documents or too many domains.
     """
     domains = list(dict.fromkeys(name for record in facts for name in record["domains"]))
     if len(domains) > MOST_DOMAINS:
         raise too_many_domains("all documents")
-    labelled = _labelled([read_piece(folder, name) for name in names], facts, domains, share, seed)
-    _require_disk(labelled, out, choice.dtype)
+    code = {name: number for number, name in enumerate(domains)}
+    pieces = [read_piece(folder, name) for name in names]
+    digests = np.concatenate([piece.digests for piece in pieces])
+    ends = np.cumsum([len(piece.lengths) for piece in pieces])
+    splits = np.split(assign_splits(digests, share, seed), ends[:-1])
+    codes = [np.array([code[name] for name in record["domains"]], np.int32) for record in facts]
+    labelled = [
+        _Labelled(piece, split, own[piece.domain]) for piece, split, own in zip(pieces, splits, codes, strict=True)
+    ]
+    return LabelledPieces(labelled, domains, sum(record["empty"] for record in facts))
+
+
+def merge(
+    labelled: LabelledPieces,
+    out: Path,
+    choice: TokenizerChoice,
+    options: dict[str, Any],
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> Index:
+    """Write the files of both splits into `out`, where they appear together, and return their index.
+
+    report: called with the finished parts of the work and all parts.
+    """
+    pieces = labelled.pieces
+    n_ids = sum(int(piece.piece.lengths.sum()) for piece in pieces)
+    require_disk(out, n_ids * choice.dtype.itemsize + sum(12 * len(piece.split) for piece in pieces))
     with ExitStack() as stack:
         parts = {name: stack.enter_context(new_file(out / name)) for name in DATA_FILES}
-        bounds = {split: _write_split(labelled, split, parts, choice.dtype) for split in SPLITS}
+        bounds = {}
+        for done, split in enumerate(SPLITS):
+            report(done, 4)
+            bounds[split] = _write_split(pieces, split, parts, choice.dtype)
         with parts[NAMES].open("w", encoding="ascii") as file:
-            file.writelines(_names(labelled, SPLITS.index(HELD_OUT)))
+            file.writelines(_names(pieces, SPLITS.index(HELD_OUT)))
+        report(2, 4)
         train_ids, held_out_ids = (StoredIds(parts[split_files(split)[0]], choice.dtype) for split in SPLITS)
         shared = overlap(train_ids, held_out_ids, bounds[HELD_OUT])
+        report(3, 4)
         files = {name: sha256_of(part) for name, part in parts.items()}
+    report(4, 4)
     for path in sorted((out / TOKENIZER).iterdir()):
         files[f"{TOKENIZER}/{path.name}"] = sha256_of(path)
-    train, held_out = (_facts(labelled, code, len(domains)) for code in range(len(SPLITS)))
+    train, held_out = (_facts(pieces, code, len(labelled.domains)) for code in range(len(SPLITS)))
     return Index(
         dtype="uint16" if choice.dtype.itemsize == 2 else "uint32",
         vocabulary=choice.vocabulary,
         end_of_document=choice.end_id,
-        domains=domains,
+        domains=labelled.domains,
         train=train,
         held_out=held_out,
-        empty=sum(record["empty"] for record in facts),
-        copies=sum(int((piece.split == COPY).sum()) for piece in labelled),
+        empty=labelled.n_empty,
+        copies=sum(int((piece.split == COPY).sum()) for piece in pieces),
         tokenizer=choice.used,
         overlap=shared,
         options=options,
         files=files,
     )
-
-
-def _labelled(
-    pieces: list[Piece], facts: Sequence[Facts], domains: list[str], share: float | int, seed: int
-) -> list[_Labelled]:
-    code = {name: number for number, name in enumerate(domains)}
-    digests = np.concatenate([piece.digests for piece in pieces])
-    ends = np.cumsum([len(piece.lengths) for piece in pieces])
-    splits = np.split(assign_splits(digests, share, seed), ends[:-1])
-    own = [np.array([code[name] for name in record["domains"]], np.int32) for record in facts]
-    return [
-        _Labelled(piece, split, codes[piece.domain]) for piece, split, codes in zip(pieces, splits, own, strict=True)
-    ]
-
-
-def _require_disk(labelled: list[_Labelled], out: Path, dtype: "np.dtype[Any]") -> None:
-    n_ids = sum(int(piece.piece.lengths.sum()) for piece in labelled)
-    needed = n_ids * dtype.itemsize + sum(12 * len(piece.split) for piece in labelled)
-    require_disk(out, needed)
 
 
 def require_disk(out: Path, needed: float | int) -> None:

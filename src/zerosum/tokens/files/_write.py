@@ -20,7 +20,7 @@ from zerosum.tokens._document import Fields
 from zerosum.tokens._ids import Bos
 from zerosum.tokens.files._encoding import PieceEncoder
 from zerosum.tokens.files._index import TOKENIZER
-from zerosum.tokens.files._merge import merge, require_disk
+from zerosum.tokens.files._merge import merge, read_labelled, require_disk
 from zerosum.tokens.files._open import TokenFiles, is_token_folder, open_token_files
 from zerosum.tokens.files._pieces import new_piece
 from zerosum.tokens.files._plan import PIECE_BYTES, Plan, as_unicode, plan
@@ -29,7 +29,7 @@ from zerosum.tokens.files._tokenizers import TokenizerChoice, choose_tokenizer, 
 
 JOB = "pieces.part"
 _MERGED = "merged.lock"
-Report = Callable[[int, int], None]
+Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,12 @@ def write_token_files(
     options: DataOptions,
     *,
     jobs: int = 1,
-    report: Report = lambda done, total: None,
+    report: Report = lambda phase, done, total: None,
     piece_bytes: int = PIECE_BYTES,
 ) -> TokenFiles:
     """Write the token files of some data into the folder `out`, or continue, or open them where they are finished.
 
-    jobs: processes. report: called with the finished pieces and all pieces. piece_bytes: see `plan`; for tests.
+    jobs: processes. report: called with a phase of the work, the finished parts of it and all parts. piece_bytes: see `plan`; for tests.
     Raises InputError for data that cannot be used, a folder with something else, and a disk that is too small.
     """
     if not 0 <= options.held_out < 1:
@@ -122,7 +122,7 @@ class _Work:
             return
         with suppress(FileNotFoundError), locked(job.folder / _MERGED):
             if not is_token_folder(self.out):
-                self._merge(records)
+                self._merge(records, report)
 
     def encode(self, report: Callable[[AbstractSet[str]], None]) -> None:
         """Encode pieces beside other processes, until all are finished."""
@@ -159,22 +159,21 @@ class _Work:
     def _report(self, records: Records, finished: AbstractSet[str], report: Report) -> None:
         finished = finished & set(self.plan.names)
         n_finished, n_pieces = len(finished), len(set(self.plan.names))
-        report(n_finished, n_pieces)
+        report("tokenizing", n_finished, n_pieces)
         if n_finished and n_finished & (n_finished - 1) == 0:  # powers of two: each look reads all records
             ids = sum((records.read(piece) or {}).get("tokens", 0) for piece in finished)
             expected = ids * n_pieces / n_finished
             require_disk(self.out, (2 * expected - ids) * self.choice.dtype.itemsize)
 
-    def _merge(self, records: Records) -> None:
+    def _merge(self, records: Records, report: Report) -> None:
         names = self.plan.names
         facts = [records.read(piece) or {} for piece in names]
         if damaged := [name for name, record in zip(names, facts, strict=True) if not record]:
             records.remove(damaged[0])
             raise InputError(f"{records.file(damaged[0])}: damaged. Start the same command again: it is made again.")
         options = self.options
-        index = merge(
-            records.folder, names, facts, self.out, self.choice, options.held_out, options.seed, options.to_json()
-        )
+        pieces = read_labelled(records.folder, names, facts, options.held_out, options.seed)
+        index = merge(pieces, self.out, self.choice, options.to_json(), lambda done, of: report("joining", done, of))
         index.save(self.out)
 
 
