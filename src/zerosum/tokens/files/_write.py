@@ -63,7 +63,8 @@ def write_token_files(
 ) -> TokenFiles:
     """Write the token files of some data into the folder `out`, or continue, or open them where they are finished.
 
-    jobs: processes. report: called with a phase of the work, the finished parts of it and all parts. piece_bytes: see `plan`; for tests.
+    jobs: processes. report: called with a phase of the work, the finished parts of it and all parts.
+    piece_bytes: see `plan`; for tests.
     Raises InputError for data that cannot be used, a folder with something else, and a disk that is too small.
     """
     if not 0 <= options.held_out < 1:
