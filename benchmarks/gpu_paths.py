@@ -20,8 +20,9 @@ from zerosum import first_order_changes, gradient_interference, token_losses
 from zerosum.dissent import measure_dissent
 from zerosum.gradients._exact import exact_seconds, layout_of
 from zerosum.gradients.batches import measuring
+from zerosum.recipes import named_recipe
 from zerosum.training import Recipe, batch, optimizer_step, restore, train
-from zerosum.training.model_recipe import ModelRecipe
+from zerosum.training.changes import with_changes
 from zerosum.training.optimizer_choice import Choice
 from zerosum.training.optimizers.adamw import AdamWSettings
 from zerosum.training.real_steps import real_steps
@@ -32,6 +33,7 @@ Numbers = dict[str, Any]
 Work = Callable[[], Numbers]
 STEPS, RESUMED = 3, 4  # of training that is compared and timed, and of the run that is resumed
 SEQUENCES_OF_A_PASS = 8  # in training
+RATE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -82,18 +84,19 @@ class Place:
         return {name: u.to(self.device) for name, u in _update(shapes).items()}
 
     def recipe(self, S: int, T: int, steps: int) -> Recipe:
-        """Training of this shape on the source of the benchmarks, one token for each byte."""
-        return Recipe(
-            name=self.shape.name,
-            steps=steps,
-            model=ModelRecipe(family="llama", **self.shape.settings),
-            data={"kind": "python", "folder": str(Path(__file__).parent)},
-            batch={"sequences": S, "length": T, "passes": -(-S // SEQUENCES_OF_A_PASS)},
-            optimizer=AdamWSettings(lr=1e-4, betas=(0.9, 0.95), eps=1e-5, weight_decay=0.1),
-            device="cpu" if self.device.type == "cpu" else "auto",
-            mixed_precision="bf16" if self.dtype == "bfloat16" else "no",
-            threads=torch.get_num_threads(),
-        )
+        """A recipe of the paper in this shape, on the source of the benchmarks, one token for each byte."""
+        changes = {
+            "steps": steps,
+            "data": {"kind": "python", "folder": str(Path(__file__).parent)},
+            "batch": {"sequences": S, "length": T, "passes": -(-S // SEQUENCES_OF_A_PASS)},
+            "optimizer.lr": RATE,
+            "schedule.warmup_steps": 0,
+            "threads": torch.get_num_threads(),
+            "device": "cpu" if self.device.type == "cpu" else "auto",
+            "mixed_precision": "bf16" if self.dtype == "bfloat16" else "no",
+        }
+        sizes = {f"model.{name}": value for name, value in self.shape.settings.items()}
+        return with_changes(named_recipe("paper_14m"), changes | sizes)
 
 
 def model_of(shape: Shape) -> Any:
@@ -104,7 +107,7 @@ def model_of(shape: Shape) -> Any:
 @lru_cache(maxsize=1)
 def _update(shapes: tuple[tuple[str, torch.Size], ...]) -> dict[str, Any]:
     draw = torch.Generator().manual_seed(1)
-    return {name: 1e-4 * torch.randn(shape, generator=draw) for name, shape in shapes}
+    return {name: RATE * torch.randn(shape, generator=draw) for name, shape in shapes}
 
 
 def losses(place: Place, S: int, T: int) -> Work:
@@ -168,7 +171,7 @@ def dissent(place: Place, S: int, T: int) -> Work:
 
 def step(place: Place, S: int, T: int) -> Work:
     """One AdamW step and the losses around it, as `zerosum step` takes it: changes relative to the largest one."""
-    settings = AdamWSettings(lr=1e-4, betas=(0.9, 0.95), eps=1e-5, weight_decay=0.1)
+    settings = AdamWSettings(lr=RATE, betas=(0.9, 0.95), eps=1e-5, weight_decay=0.1)
     updater = find_updater(Path(), place.model, Choice(settings), clip=1.0)
     ids, held_out = place.ids(S, T), place.ids(S + 1, T)[1:]
 
