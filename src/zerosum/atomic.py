@@ -18,7 +18,7 @@ def new_file(path: Path) -> Iterator[Path]:
 
     An older file of that name is replaced. On an error the half-written part is removed and `path` stays as it was.
     """
-    part = path.with_name(path.name + ".part")
+    part = part_of(path)
     try:
         yield part
         _flush(part)
@@ -34,7 +34,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
     A ".part" that a killed process left behind is removed first; an older file or folder at `path` is replaced.
     """
-    part = path.with_name(path.name + ".part")
+    part = part_of(path)
     _remove(part)
     part.mkdir(parents=True)
     try:
@@ -47,6 +47,11 @@ def new_folder(path: Path) -> Iterator[Path]:
     except BaseException:
         _remove_repeatedly(part)
         raise
+
+
+def part_of(path: Path) -> Path:
+    """The name under which a file or folder is written until it is complete."""
+    return path.with_name(path.name + ".part")
 
 
 def write_text(path: Path, text: str) -> None:

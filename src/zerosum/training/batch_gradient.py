@@ -18,6 +18,7 @@ from zerosum.training.batch_share import Share
 from zerosum.training.gradient_rule import GradientRule
 from zerosum.training.group_gradients import GroupGradients
 from zerosum.training.objective_settings import BatchLosses
+from zerosum.training.sharding import whole
 from zerosum.training.token_groups import groups_by_loss, groups_of_sequences
 
 PLAIN = GradientRule()
@@ -63,7 +64,8 @@ def backward(
         loss, objective = _of_weighted_tokens(share)
     else:
         loss, objective = _of_mean(share)
-    return BatchGradient(loss, objective, accelerator.clip_grad_norm_(model.parameters(), clip), values)
+    norm = whole(accelerator.clip_grad_norm_(model.parameters(), clip))
+    return BatchGradient(loss, objective, norm, values)
 
 
 def _of_mean(share: Share) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 class TrainingContext:
     """The run at one moment. step: number of updates made so far, as in `checkpoint-<step>`.
 
-    model: without the wrapper of data-parallel training. optimizer: as `build_optimizer` builds it.
+    model: without the wrapper of data-parallel training. optimizer: as `build_optimizer` builds it. Where several
+    processes share the weights (`sharding: fsdp`), parameters and moments are DTensors of torch, of which each process
+    holds a part; in `on_checkpoint` the model is a copy with whole weights on the CPU.
     """
 
     step: int
@@ -55,7 +57,9 @@ class Callback:
 
     A callback only reads. Random generators of torch, training modes of modules, and gradients are restored after each
     call; a change of weights, buffers or the optimizer that torch can see raises InputError: work on a copy of the
-    model, or write an optimizer. Calls are made in the main process only.
+    model, or write an optimizer. Calls are made in the main process only. Where several processes share the weights,
+    `before_step`, `after_step` and `load_state_dict` are called in all of them, because a sum over a DTensor needs all;
+    the values of the main process are logged.
     """
 
     @property

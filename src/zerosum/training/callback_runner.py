@@ -11,13 +11,15 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from zerosum.errors import InputError
 from zerosum.training.callback import AfterStep, BeforeStep, Callback, TrainingContext
 from zerosum.training.corpus import Batch
 from zerosum.training.held_out import COLUMN as HELD_OUT
 from zerosum.training.metrics import Row
+from zerosum.training.sharding import local_part
 from zerosum.training.state import TrainingState, preserved_generators
 from zerosum.training.step import StepResult
 
@@ -38,6 +40,8 @@ class CallbackRunner:
 
     def before_step(self, state: TrainingState, batch: Batch) -> None:
         """Call `before_step` of each callback."""
+        if not _takes_part(state):
+            return
         context = BeforeStep(state.step, state.plain_model, state.plain_optimizer, batch.ids)
         for callback in self._defining("before_step"):
             with _only_reading(state, f"{callback.name}.before_step"):
@@ -45,6 +49,8 @@ class CallbackRunner:
 
     def after_step(self, state: TrainingState, batch: Batch, result: StepResult) -> dict[str, float | None]:
         """Call `after_step` of each callback; their values for the log, None where a value is not finite."""
+        if not _takes_part(state):
+            return {}
         context = AfterStep(
             state.step, state.plain_model, state.plain_optimizer, batch.ids, result.loss, result.lr, result.grad_norm
         )
@@ -58,9 +64,9 @@ class CallbackRunner:
                 columns[column] = _number(callback, column, value)
         return columns
 
-    def on_checkpoint(self, state: TrainingState, folder: Path) -> None:
-        """Call `on_checkpoint` of each callback."""
-        context = TrainingContext(state.step, state.plain_model, state.plain_optimizer)
+    def on_checkpoint(self, state: TrainingState, folder: Path, model: nn.Module) -> None:
+        """Call `on_checkpoint` of each callback in the main process. model: with its whole weights."""
+        context = TrainingContext(state.step, model, state.plain_optimizer)
         for callback in self._defining("on_checkpoint"):
             with _only_reading(state, f"{callback.name}.on_checkpoint"):
                 callback.on_checkpoint(context, folder)
@@ -77,6 +83,11 @@ class CallbackRunner:
         for callback in self._callbacks:
             state = dict(callback.state_dict())
             own = {key: value for key, value in state.items() if isinstance(value, Tensor)}
+            if any(isinstance(value, DTensor) for value in own.values()):
+                raise InputError(
+                    f"state of callback {callback.name}: holds a part of a tensor that several processes share. Return "
+                    "its `full_tensor()`."
+                )
             if state:
                 values[callback.name] = {key: value for key, value in state.items() if key not in own}
             tensors |= {f"{callback.name}/{key}": tensor.detach().cpu().clone() for key, tensor in own.items()}
@@ -91,17 +102,24 @@ class CallbackRunner:
         if tensors:
             save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / TENSOR_FILE)
 
-    def load(self, folder: Path) -> None:
+    def load(self, state: TrainingState, folder: Path) -> None:
         """Give each callback its saved state. A callback without saved state starts anew.
 
         Raises InputError where a file is damaged, or holds the state of a callback that the run no longer has.
         """
+        if not _takes_part(state):
+            return
         states = _read_states(folder)
         by_name = {callback.name: callback for callback in self._callbacks}
         if missing := sorted(states.keys() - by_name.keys()):
             raise InputError(f"{folder}: the run was trained with the callback {missing[0]!r}, missing now. {_REMEDY}")
-        for name, state in states.items():
-            by_name[name].load_state_dict(state)
+        for name, values in states.items():
+            by_name[name].load_state_dict(values)
+
+
+def _takes_part(state: TrainingState) -> bool:
+    """Whether this process calls callbacks: the main one, and all where sums over weights need all of them."""
+    return state.is_sharded or state.accelerator.is_main_process
 
 
 def _read_states(folder: Path) -> dict[str, dict[str, Any]]:
@@ -158,4 +176,4 @@ def _versions(state: TrainingState) -> list[Any]:
     numbers: list[Mapping[str, Any]] = [
         {key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups
     ]
-    return [[(tensor.data_ptr(), tensor._version) for tensor in tensors], numbers]
+    return [[(local_part(tensor).data_ptr(), tensor._version) for tensor in tensors], numbers]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from accelerate.utils import broadcast_object_list
+from torch import nn
 
 from zerosum.errors import InputError
 from zerosum.training import run_folder
@@ -25,6 +26,7 @@ from zerosum.training.models import checked_configuration, count_parameters
 from zerosum.training.notices import WINDOW, Notice, StepWatch, Tell, before_training, warn
 from zerosum.training.recipe import Recipe
 from zerosum.training.reference import reference_facts
+from zerosum.training.sharding import local_part
 from zerosum.training.state import TrainingState, new_accelerator, preserved_generators, restore, save
 from zerosum.training.step import NotFinite, StepResult, optimizer_step
 from zerosum.training.trackers import Trackers, open_trackers
@@ -40,8 +42,8 @@ def train(
 ) -> None:
     """Train, or continue, the run in `run_dir` to its last step; a finished run is left unchanged.
 
-    callbacks: called in the order given, in the main process, around each update that this call makes; they read and
-    cannot change the result (see `Callback`). on_notice: called in the main process with each sign that the run is not
+    callbacks: called in the order given, around each update that this call makes; they read and cannot change the
+    result (see `Callback`). on_notice: called in the main process with each sign that the run is not
     what was meant (see `notices`). trackers: "tensorboard", "wandb": where rows of the log are sent, too. Nothing is
     printed. Under torchrun or `accelerate launch` the processes share each batch.
     Raises InputError where the folder belongs to another recipe or cannot be written, where the loss is not finite
@@ -64,8 +66,8 @@ def train(
             for notice in before_training(recipe):
                 loop.tell(notice)
             loop.save()
-        elif state.accelerator.is_main_process:
-            runner.load(run / begin)
+        else:
+            runner.load(state, run / begin)
         loop.run_to_the_end()
 
 
@@ -97,16 +99,15 @@ class _Loop:
         """One update, its row, and a checkpoint or a resume state where the recipe wants one."""
         state, recipe = self.state, self.state.recipe
         step_batch = batch(recipe, state.step)
-        if self.log:
-            self.runner.before_step(state, step_batch)
+        self.runner.before_step(state, step_batch)
         try:
             result = optimizer_step(state, step_batch)
         except NotFinite as error:
             self._save_before_divergence(error.result)
         is_checkpoint = state.step in recipe.checkpoint_steps
         held_out = held_out_loss(state) if is_checkpoint else None
+        values = self.runner.after_step(state, step_batch, result)
         if self.log:
-            values = self.runner.after_step(state, step_batch, result)
             if held_out is not None:
                 values[HELD_OUT] = held_out
             seen = recipe.tokens_seen(state.step)
@@ -125,9 +126,9 @@ class _Loop:
         state, run, runner = self.state, self.run, self.runner
         is_checkpoint = state.step in state.recipe.checkpoint_steps
 
-        def write_callbacks(folder: Path) -> None:
+        def write_callbacks(folder: Path, model: nn.Module) -> None:
             if is_checkpoint:
-                runner.on_checkpoint(state, folder)
+                runner.on_checkpoint(state, folder, model)
             runner.save(folder)
 
         with run_folder.writing(run):
@@ -161,8 +162,7 @@ class _Loop:
 
 def _fingerprint(state: TrainingState) -> list[float]:
     """Sums that tell whether weights changed, of the part of each parameter that this process holds."""
-    local = (getattr(weights, "_local_tensor", weights) for weights in state.plain_model.parameters())
-    return [tensor.detach().double().sum().item() for tensor in local]
+    return [local_part(weights.detach()).double().sum().item() for weights in state.plain_model.parameters()]
 
 
 def _open(run: Path, recipe: Recipe, stack: ExitStack) -> str:

@@ -1,8 +1,7 @@
 """The state of a training run: model, optimizer, step and random generators; how it is built, saved and restored."""
 
-import io
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,20 +14,24 @@ from safetensors.torch import load_model
 from torch import Tensor, nn
 from transformers.utils import logging as transformers_logging
 
-from zerosum.atomic import new_folder
+from zerosum.atomic import new_folder, part_of
 from zerosum.errors import InputError
 from zerosum.losses.batch_size import is_out_of_memory
 from zerosum.training.acceleration import new_accelerator_on
+from zerosum.training.execution import set_execution
 from zerosum.training.models import build_model
 from zerosum.training.recipe import Recipe
 from zerosum.training.reference import load_reference
-
-RESUME_FILE = "training_state.pt"
+from zerosum.training.resume_state import RESUME_FILE, optimizer_state, read_resume_file, write_resume_state
+from zerosum.training.sharding import shard, together, whole_model
 
 
 @dataclass
 class TrainingState:
-    """A run after `step` updates, ready for the next. model and optimizer: as accelerate prepared them."""
+    """A run after `step` updates, ready for the next. model and optimizer: as accelerate prepared them.
+
+    Where the processes share the weights (`is_sharded`), the parameters of the model are DTensors.
+    """
 
     recipe: Recipe
     accelerator: Accelerator
@@ -50,6 +53,16 @@ class TrainingState:
             return None
         vocabulary = self.recipe.data.open().vocabulary
         return load_reference(source, vocabulary, self.recipe.batch.length, self.accelerator.device)
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether each process holds only a part of the weights and of the optimizer's state."""
+        return _is_sharded(self.recipe, self.accelerator)
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """The trained parameters in the order in which the optimizer numbers them."""
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
     @property
     def plain_optimizer(self) -> torch.optim.Optimizer:
@@ -83,23 +96,34 @@ def new_state(recipe: Recipe) -> TrainingState:
     return prepared(recipe, build_model(recipe), step=0)
 
 
-def save(state: TrainingState, folder: Path, write_more: Callable[[Path], None] = lambda folder: None) -> None:
+def save(
+    state: TrainingState, folder: Path, write_more: Callable[[Path, nn.Module], None] = lambda folder, model: None
+) -> None:
     """Write a Hugging Face folder (weights, config, tokenizer) and the resume state; all or nothing.
 
-    write_more: writes further files into the folder before it gets its final name. Every process calls `save`; the
-    main process writes.
+    write_more: writes further files into the folder before it gets its final name; it receives the whole model. Every
+    process calls `save`; the main process writes, and where the weights are shared, each its part of the optimizer.
     """
-    generators = _generator_states(state.accelerator)
-    if state.accelerator.is_main_process:
-        buffer = io.BytesIO()
-        optimizer = state.optimizer.state_dict()
-        torch.save({"step": state.step, "optimizer": optimizer, "generators": generators}, buffer)
-        with new_folder(folder) as part, _without_progress_bars():
-            state.plain_model.save_pretrained(part)  # type: ignore[operator]
-            state.recipe.data.open().save_tokenizer(part)
-            (part / RESUME_FILE).write_bytes(buffer.getvalue())
-            write_more(part)
-    state.accelerator.wait_for_everyone()
+    accelerator = state.accelerator
+    generators = _generator_states(accelerator)
+    model = whole_model(state.plain_model, accelerator.is_main_process) if state.is_sharded else state.plain_model
+    with ExitStack() as stack:
+        with together(accelerator):
+            if accelerator.is_main_process:
+                stack.enter_context(new_folder(folder))
+        part = part_of(folder)
+        with together(accelerator):
+            write_resume_state(
+                part, state.step, state.optimizer.state_dict(), generators, is_main=accelerator.is_main_process
+            )
+        with together(accelerator):
+            if accelerator.is_main_process and model is not None:
+                with _without_progress_bars():
+                    model.save_pretrained(part)  # type: ignore[operator]
+                state.recipe.data.open().save_tokenizer(part)
+                write_more(part, model)
+        with together(accelerator):
+            stack.close()
 
 
 def restore(folder: Path, recipe: Recipe) -> TrainingState:
@@ -113,10 +137,11 @@ def restore(folder: Path, recipe: Recipe) -> TrainingState:
         # load_model copies into memory that torch allocated: tensors in a mapped file are aligned differently, which
         # changes the last digits of matrix products.
         load_model(model, str(folder / "model.safetensors"))
-        saved = _read_resume_file(folder / RESUME_FILE)
+        saved = read_resume_file(folder / RESUME_FILE)
         state = prepared(recipe, model, step=saved["step"])
-        _require_its_optimizer(recipe, saved["optimizer"])
-        state.optimizer.load_state_dict(saved["optimizer"])
+        optimizer = optimizer_state(folder, saved, state.parameters, processes=state.accelerator.num_processes)
+        _require_its_optimizer(recipe, optimizer)
+        state.optimizer.load_state_dict(optimizer)
         for group, own in zip(state.optimizer.param_groups, recipe.optimizer.groups(model), strict=True):
             group.update({name: number for name, number in own.items() if name != "params"})  # a branch can change them
         _restore_generators(state.accelerator, saved["generators"])
@@ -131,15 +156,8 @@ def restore(folder: Path, recipe: Recipe) -> TrainingState:
     return state
 
 
-def _read_resume_file(file: Path) -> dict[str, Any]:
-    try:
-        # weights_only: a checkpoint from elsewhere must not run code.
-        saved = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # damage can make torch raise any error
-        raise ValueError(f"{file.name}: damaged") from error
-    if not (isinstance(saved, dict) and isinstance(saved.get("step"), int)):
-        raise ValueError(f"{file.name}: no training state")
-    return saved
+def _is_sharded(recipe: Recipe, accelerator: Accelerator) -> bool:
+    return recipe.sharding == "fsdp" and accelerator.num_processes > 1  # one process has nobody to share with
 
 
 def _require_its_optimizer(recipe: Recipe, saved: dict[str, Any]) -> None:
@@ -151,10 +169,17 @@ def _require_its_optimizer(recipe: Recipe, saved: dict[str, Any]) -> None:
 
 
 def prepared(recipe: Recipe, model: nn.Module, step: int) -> TrainingState:
-    """The state of a model with a new optimizer."""
+    """The state of a model with a new optimizer. Seeds the generators of processes other than the main one."""
     accelerator = new_accelerator(recipe)
-    model.to(accelerator.device)
-    wrapped, optimizer = accelerator.prepare(model, recipe.optimizer.build(model))
+    if not accelerator.is_main_process:  # else the sequences of all processes would share their dropout
+        torch.manual_seed(recipe.seed + accelerator.process_index)
+    set_execution(model, recipe)
+    if _is_sharded(recipe, accelerator):
+        shard(model, accelerator.device, accelerator.num_processes)
+        wrapped, optimizer = model, accelerator.prepare_optimizer(recipe.optimizer.build(model))
+    else:
+        model.to(accelerator.device)
+        wrapped, optimizer = accelerator.prepare(model, recipe.optimizer.build(model))
     for replaced in ("forward", "_original_forward"):  # accelerate's bfloat16 forward pass, which `update` chooses
         vars(model).pop(replaced, None)  # itself: measurements of the model are in float32
     wrapped.train()
@@ -170,14 +195,13 @@ def _generator_states(accelerator: Accelerator) -> dict[str, Tensor]:
 
 
 def _restore_generators(accelerator: Accelerator, states: dict[str, Tensor]) -> None:
-    def of_this_process(name: str) -> Tensor:
-        # Modulo: the number of processes may differ from that of the run. clone: torch 2.13 crashes on a state that is
-        # a slice of a larger tensor.
-        return states[name][accelerator.process_index % len(states[name])].clone()
-
-    torch.set_rng_state(of_this_process("cpu"))
+    own = accelerator.process_index
+    if own >= len(states["cpu"]):  # the run had fewer processes: this one keeps the seed of its own
+        return
+    # clone: torch 2.13 crashes on a state that is a slice of a larger tensor.
+    torch.set_rng_state(states["cpu"][own].clone())
     if accelerator.device.type == "cuda" and "cuda" in states:
-        torch.cuda.set_rng_state(of_this_process("cuda"), accelerator.device)
+        torch.cuda.set_rng_state(states["cuda"][own].clone(), accelerator.device)
 
 
 @contextmanager

@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
+from safetensors import SafetensorError
 from torch import nn
 
 from zerosum.checkpoints.weights import inside, load_pickled
 from zerosum.errors import InputError
 from zerosum.training.recipe import Recipe
+from zerosum.training.resume_state import PARTS, RESUME_FILE, optimizer_state
 from zerosum.training.run_folder import RECIPE
 from zerosum.training.saved_states._saved_state import NamedParameters, SavedState, Source
-from zerosum.training.state import RESUME_FILE
 
 
 def matches(folder: Path) -> bool:
@@ -23,6 +24,13 @@ def load(folder: Path, model: nn.Module) -> SavedState:
     saved = load_pickled(inside(folder, RESUME_FILE))
     if not (isinstance(saved, dict) and isinstance(saved.get("step"), int) and "optimizer" in saved):
         raise InputError(f"{file}: holds no training state. Copy it again, or give --optimizer adamw:lr=RATE.")
+    try:
+        content = optimizer_state(folder, saved)
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder / PARTS}: parts of the optimizer's state are damaged or missing. Copy the folder again, or give "
+            "--optimizer adamw:lr=RATE."
+        ) from error
     recipe_file = folder.resolve().parent / RECIPE
     if not recipe_file.is_file():
         raise InputError(
@@ -32,7 +40,7 @@ def load(folder: Path, model: nn.Module) -> SavedState:
     recipe = Recipe.load(recipe_file)
     return SavedState(
         file=file,
-        content=saved["optimizer"],
+        content=content,
         groups=_groups(recipe, model),
         rule=recipe.optimizer.groups_rule,
         optimizer=recipe.optimizer.kind,
