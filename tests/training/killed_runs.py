@@ -1,5 +1,6 @@
 """Training processes that end without any warning before a file operation of their run."""
 
+import json
 import multiprocessing
 import os
 import signal
@@ -18,9 +19,18 @@ _CHANGES = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rm
 
 
 def contents(run: Path) -> dict[str, bytes]:
-    """The bytes of every file of a finished run, by name."""
+    """The bytes of every file of a finished run, by name; of a safetensors file those after its unordered header."""
     files = {str(path.relative_to(run)): path for path in run.rglob("*") if path.is_file()}
-    return {name: path.read_bytes() for name, path in files.items() if path.suffix != ".pt"}
+    return {name: _content(path) for name, path in files.items() if path.suffix != ".pt"}
+
+
+def _content(file: Path) -> bytes:
+    content = file.read_bytes()
+    if file.suffix != ".safetensors":
+        return content
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    return json.dumps(header, sort_keys=True).encode() + content[8 + size :]
 
 
 def train_and_die(recipe: Recipe, run: Path, operation: int) -> None:
@@ -55,9 +65,9 @@ def _train(recipe: Recipe, run: Path, before_operation: Callable[[int], None]) -
 
 
 def processes_with_torch() -> ForkServerContext:
-    """Processes that begin with torch already imported."""
+    """Processes that begin with torch and the code of the tiny model already imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["zerosum.training.loop"])
+    context.set_forkserver_preload(["zerosum.training.loop", "transformers.models.llama.modeling_llama"])
     return context
 
 

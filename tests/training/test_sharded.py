@@ -1,45 +1,203 @@
-"""Two processes that share the weights (FSDP, gloo) train what one process trains, and any number continues."""
+"""Processes that share the weights (FSDP, gloo) train what one process trains, and any number of them continues."""
 
+import shutil
 from collections.abc import Mapping
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import numpy as np
 import pytest
-from killed_runs import contents
-from several_processes import new_processes, rows, train_in
+import torch
+from killed_runs import contents, processes_with_torch
+from several_processes import end, in_each, rows, start, train_in
+from tiny_recipe import tiny_recipe
 from torch.distributed.tensor import DTensor
 
-from zerosum.training import AfterStep, Callback, train
+from zerosum import InputError
+from zerosum.training import AfterStep, Callback, TrainingContext, batch, optimizer_step, restore, train
+from zerosum.training.optimizers import OPTIMIZERS
 from zerosum.training.recipe import Recipe
+
+NUMBERS = ("loss", "grad_norm", "lr", "tokens_seen", "norm")
 
 
 class Norm(Callback):
-    """The norm of all weights, which needs the parts of all processes, and a sign that there are parts."""
+    """The norm of all weights, which needs the parts of all processes; whether weights and moments are in parts."""
 
     def after_step(self, context: AfterStep) -> Mapping[str, float]:
-        parameters = list(context.model.parameters())
         moments = [state["exp_avg"] for state in context.optimizer.state.values()]
-        in_parts = all(isinstance(tensor, DTensor) for tensor in [*parameters, *moments])
-        squares = [parameter.detach().pow(2).sum() for parameter in parameters]
-        squares = [square.full_tensor() if isinstance(square, DTensor) else square for square in squares]
-        return {"norm": sum(map(float, squares)) ** 0.5, "in_parts": in_parts}
+        in_parts = {isinstance(tensor, DTensor) for tensor in [*context.model.parameters(), *moments]}
+        assert len(in_parts) == 1
+        return {"norm": _norm(context.model), "in_parts": float(in_parts.pop())}
+
+    def on_checkpoint(self, context: TrainingContext, folder: Path) -> None:
+        (folder / "norm.txt").write_text(str(_norm(context.model)))
+        with torch.no_grad():
+            assert torch.isfinite(context.model(torch.tensor([[1, 2, 3]])).logits).all()
+
+
+def _norm(model: torch.nn.Module) -> float:
+    squares = [parameter.detach().double().pow(2).sum() for parameter in model.parameters()]
+    return sum(float(square.full_tensor() if isinstance(square, DTensor) else square) for square in squares) ** 0.5
 
 
 @pytest.fixture(scope="module")
 def processes() -> ForkServerContext:
-    return new_processes()
+    return processes_with_torch()
 
 
-def test_two(recipe: Recipe, tmp_path: Path, processes: ForkServerContext) -> None:
-    recipe = recipe.model_copy(update={"sharding": "fsdp"})
-    train(recipe, tmp_path / "one", callbacks=(Norm(),))
-    assert train_in(processes, 2, recipe, tmp_path / "two", callbacks=(Norm(),)) == [0, 0]
-    one, two = rows(tmp_path / "one"), rows(tmp_path / "two")
-    for name in ("loss", "grad_norm", "lr", "tokens_seen", "norm"):
-        np.testing.assert_allclose([row[name] for row in two], [row[name] for row in one], atol=1e-5, rtol=1e-5)
-    assert all(row["in_parts"] for row in two)
-    assert not any(row["in_parts"] for row in one)
-    a, b = contents(tmp_path / "one"), contents(tmp_path / "two")
-    print(set(a) ^ set(b))
-    print([n for n in a if a[n] != b.get(n)])
+@pytest.fixture(scope="module")
+def recipe(corpus: Path) -> Recipe:
+    return tiny_recipe(corpus, sharding="fsdp", steps=8)
+
+
+@pytest.fixture(scope="module")
+def runs(recipe: Recipe, processes: ForkServerContext, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs of one process and of two, and a run whose first process was killed after step 7."""
+    folder = tmp_path_factory.mktemp("runs")
+    train(recipe, folder / "one", callbacks=(Norm(),))
+    assert train_in(processes, 2, recipe, folder / "two", callbacks=(Norm(),)) == [0, 0]
+    assert -9 in train_in(processes, 2, recipe, folder / "killed", callbacks=(Norm(),), stop_at=7)
+    return folder
+
+
+def assert_same_training(run: Path, other: Path, names: tuple[str, ...] = NUMBERS) -> None:
+    for name in names:
+        here, there = ([row[name] for row in rows(folder)] for folder in (run, other))
+        np.testing.assert_allclose(here, there, atol=1e-5, rtol=1e-5)
+
+
+def test_two_processes_hold_parts_and_train_what_one_trains(runs: Path) -> None:
+    assert_same_training(runs / "two", runs / "one")
+    assert {row["in_parts"] for row in rows(runs / "two")} == {1.0}
+    assert {row["in_parts"] for row in rows(runs / "one")} == {0.0}
+    one, two = contents(runs / "one"), contents(runs / "two")
+    assert {name for name in two if "/optimizer/" not in name} == set(one)  # whole Hugging Face folders
+    assert {name: two[name] for name in one if name.startswith("checkpoint-0/")} == {
+        name: content for name, content in one.items() if name.startswith("checkpoint-0/")
+    }
+
+
+def test_killed_run_of_two_continues_with_two_bit_for_bit(
+    runs: Path, recipe: Recipe, processes: ForkServerContext, tmp_path: Path
+) -> None:
+    shutil.copytree(runs / "killed", tmp_path / "run")
+    assert train_in(processes, 2, recipe, tmp_path / "run", callbacks=(Norm(),)) == [0, 0]
+    assert contents(tmp_path / "run") == contents(runs / "two")
+
+
+def test_run_of_two_continues_with_one_and_with_four(
+    runs: Path, recipe: Recipe, processes: ForkServerContext, tmp_path: Path
+) -> None:
+    for name in ("by one", "by four"):
+        shutil.copytree(runs / "killed", tmp_path / name)
+    train(recipe, tmp_path / "by one", callbacks=(Norm(),))
+    assert train_in(processes, 4, recipe, tmp_path / "by four", callbacks=(Norm(),)) == [0] * 4
+    for name in ("by one", "by four"):
+        assert_same_training(tmp_path / name, runs / "one")
+    assert [row["in_parts"] for row in rows(tmp_path / "by one")] == [1.0] * 6 + [0.0] * 2
+
+
+def test_run_of_one_continues_with_two(
+    runs: Path, recipe: Recipe, processes: ForkServerContext, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "run", callbacks=(Norm(), StopAt(7)))
+    assert train_in(processes, 2, recipe, tmp_path / "run", callbacks=(Norm(),)) == [0, 0]
+    assert_same_training(tmp_path / "run", runs / "one")
+
+
+class StopAt(Callback):
+    """Ends training after a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def after_step(self, context: AfterStep) -> None:
+        if context.step == self.step:
+            raise KeyboardInterrupt
+
+
+def test_one_process_repeats_a_step_of_two_from_the_parts(runs: Path, recipe: Recipe) -> None:
+    state = restore(runs / "two" / "checkpoint-4", recipe)
+    moments = [values["exp_avg"] for values in state.plain_optimizer.state.values()]
+    assert all(moment.abs().sum() > 0 for moment in moments)
+    assert optimizer_step(state, batch(recipe, 4)).loss == pytest.approx(rows(runs / "two")[4]["loss"], abs=1e-5)
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_missing_part_is_refused(runs: Path, recipe: Recipe, tmp_path: Path, lost: int) -> None:
+    folder = shutil.copytree(runs / "two" / "checkpoint-4", tmp_path / "checkpoint-4")
+    next((folder / "optimizer").glob(f"shard-0000{lost}-*")).unlink()
+    with pytest.raises(InputError, match="checkpoint-4: cannot be continued from: damaged"):
+        restore(folder, recipe)
+
+
+def steps_of_every_optimizer(recipe: Recipe, folder: Path) -> None:
+    """Three updates with each optimizer that can be sharded, and what they made."""
+    from zerosum.training.state import new_state, save
+
+    for kind in OPTIMIZERS.names():
+        if OPTIMIZERS.settings(kind).sharded is None:
+            state = new_state(recipe.model_copy(update={"optimizer": OPTIMIZERS.settings(kind)()}))
+            for step in range(3):
+                optimizer_step(state, batch(recipe, step))
+            save(state, folder / kind)
+
+
+def test_every_optimizer_updates_parts_as_it_updates_the_whole(
+    recipe: Recipe, processes: ForkServerContext, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file
+
+    steps_of_every_optimizer(recipe, tmp_path / "one")
+    assert end(start(processes, 2, steps_of_every_optimizer, recipe, tmp_path / "two")) == [0, 0]
+    kinds = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert "adamw" in kinds
+    for kind in kinds:
+        one, two = (load_file(tmp_path / name / kind / "model.safetensors") for name in ("one", "two"))
+        for name, weights in one.items():
+            torch.testing.assert_close(two[name], weights, rtol=1e-5, atol=1e-6, msg=f"{kind}, {name}")
+
+
+def test_optimizer_that_cannot_be_sharded_is_refused(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OPTIMIZERS.settings("sgd"), "sharded", "it needs whole matrices")
+    values = recipe.model_dump() | {"optimizer": {"kind": "sgd", "lr": 0.1}}
+    with pytest.raises(InputError) as refused:
+        Recipe.read(values, "a.yaml")
+    assert str(refused.value) == (
+        "a.yaml: sharding fsdp does not go with optimizer.kind sgd: it needs whole matrices. Choose sharding none or "
+        "another optimizer."
+    )
+    Recipe.read(values | {"sharding": "none"}, "a.yaml")
+
+
+def fill_the_disk_of_one(recipe: Recipe, run: Path) -> None:
+    """Train where the second process finds the disk full at its third part."""
+    import os
+
+    from torch.distributed.checkpoint.filesystem import FileSystem
+
+    if os.environ["RANK"] == "1":
+        create, count = FileSystem.create_stream, [0]
+
+        def full(self: FileSystem, path: Path, mode: str):  # type: ignore[no-untyped-def]
+            count[0] += mode == "wb"
+            if count[0] == 3:
+                raise OSError(28, "No space left on device")
+            return create(self, path, mode)
+
+        FileSystem.create_stream = full  # type: ignore[method-assign]
+    in_each(train, recipe, run)
+
+
+def test_full_disk_of_one_process_ends_all_and_loses_nothing(
+    runs: Path, recipe: Recipe, processes: ForkServerContext, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    assert end(start(processes, 2, fill_the_disk_of_one, recipe, run)) == [0, 0]
+    refusals = [(tmp_path / f"refused-{rank}").read_text() for rank in (0, 1)]
+    assert all(f"{run}: cannot be written (" in refusal for refusal in refusals)
+    assert sorted(path.name for path in run.glob("*-*")) == ["checkpoint-0", "checkpoint-1", "checkpoint-2"]
+    train(recipe, run)
+    assert_same_training(run, runs / "one", NUMBERS[:-1])

@@ -48,6 +48,8 @@ class OptimizerSettings(Kind):
 
     saved_layout: ClassVar[SavedLayout]
     """What the saved state of the optimizer holds."""
+    sharded: ClassVar[str | None] = None
+    """Why it cannot update parameters that are sharded over processes (DTensor); None where it can."""
     groups_rule: ClassVar[str] = "matrices, then vectors"
     """How `groups` orders the parameters, in words, for errors."""
     first_step_note: ClassVar[str | None] = None

@@ -120,6 +120,11 @@ class Recipe(Part):
             raise ValueError(f"steps {self.steps}: the branch starts at step {self.first_step}, so it needs more")
         self.schedule.require_fit(self.steps)
         self.aggregator.require_fit(self.batch.sequences, self.sharding)
+        if self.sharding == "fsdp" and self.optimizer.sharded:
+            raise ValueError(
+                f"sharding fsdp does not go with optimizer.kind {self.optimizer.kind}: {self.optimizer.sharded}. "
+                "Choose sharding none or another optimizer"
+            )
         return self
 
     @property

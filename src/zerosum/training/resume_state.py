@@ -9,16 +9,19 @@ processes reads them. Its usual format is not used: its list of tensors is a pic
 
 import io
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed.checkpoint as dcp
 from torch import Tensor
 from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
 from torch.distributed.checkpoint.metadata import TensorStorageMetadata
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
 from torch.distributed.tensor import DTensor
 
 from zerosum.checkpoints.weights import inside
@@ -43,8 +46,8 @@ def write_resume_state(
     }
     if parts:
         with _one_error():
-            writer = dcp.HuggingFaceStorageWriter(str(folder / PARTS), save_distributed=True)
-            dcp.save(parts, storage_writer=writer)
+            writer = HuggingFaceStorageWriter(str(folder / PARTS), save_distributed=True)
+            save(parts, storage_writer=writer)
     if not is_main:
         return
     state = {
@@ -85,10 +88,10 @@ def optimizer_state(
     for name, tensor in _read_parts(folder, saved.get("parts", {}), parameters, processes).items():
         number, _, key = name.partition(".")
         states.setdefault(int(number), {})[key] = tensor
-    for number, parameter in enumerate(parameters):
-        for key, value in states.get(number, {}).items():
+    for place, parameter in enumerate(parameters):
+        for key, value in states.get(place, {}).items():
             if isinstance(value, Tensor):
-                states[number][key] = part_like(value, parameter)
+                states[place][key] = part_like(value, parameter)
     return {**optimizer, "state": states}
 
 
@@ -102,7 +105,7 @@ def _read_parts(
         inside(folder, f"{PARTS}/{file.name}")
     tensors = {}
     with _one_error():
-        reader = dcp.HuggingFaceStorageReader(str(folder / PARTS))
+        reader = HuggingFaceStorageReader(str(folder / PARTS))
         stored = reader.read_metadata().state_dict_metadata
         for name, shape in shapes.items():
             tensor = stored[name]
@@ -115,7 +118,8 @@ def _read_parts(
             tensors[name] = (
                 torch.zeros(shape, dtype=dtype) if whole else torch.zeros_like(parameters[number], dtype=dtype)
             )
-        dcp.load(tensors, storage_reader=reader, no_dist=processes == 1)
+        with warnings.catch_warnings(action="ignore"):  # that one process reads alone is meant
+            load(tensors, storage_reader=reader, no_dist=processes == 1)
     return tensors
 
 

@@ -26,6 +26,8 @@ def load(folder: Path, model: nn.Module) -> SavedState:
         raise InputError(f"{file}: holds no training state. Copy it again, or give --optimizer adamw:lr=RATE.")
     try:
         content = optimizer_state(folder, saved)
+    except InputError:
+        raise
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{folder / PARTS}: parts of the optimizer's state are damaged or missing. Copy the folder again, or give "
