@@ -21,7 +21,7 @@ class AggregatorSettings(Kind):
 
     source: ClassVar[str] = ""
     """Where the rule was published."""
-    extra_cost: ClassVar[str] = "none"
+    cost: ClassVar[str] = "none"
     """What a step costs beyond the baseline's, in words."""
     identity: ClassVar[Identity | None] = None
     """Settings at which it equals the mean; None for the mean itself."""
@@ -37,7 +37,7 @@ class GroupAggregatorSettings(AggregatorSettings):
     of similar loss (loss_quantiles), or sequences of one domain (domains; domain d is in group d modulo `groups`).
     """
 
-    extra_cost: ClassVar[str] = (
+    cost: ClassVar[str] = (
         "memory for one gradient of each group; by loss_quantiles also a backward pass for each group, and with "
         "gradient accumulation one more forward pass"
     )

@@ -72,7 +72,7 @@ def _of_mean(share: Share) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """The gradient of the mean over all predicted tokens; their mean cross-entropy, and with what is added to it."""
     accelerator, objective = share.accelerator, share.rule.objective
     # Data-parallel training averages the gradients of the processes: each weighs its tokens by processes / N.
-    n_predicted = share.sum(share.predicted.sum()) / accelerator.num_processes
+    n_predicted = share.sum(share.predicted.sum()).to(share.dtype) / accelerator.num_processes
     total, trained_total = torch.zeros(2, dtype=share.dtype, device=share.tokens.device)
     passes = torch.split(share.tokens, share.rows)
     for number, ids in enumerate(passes, start=1):

@@ -1,4 +1,4 @@
-"""The identity that an intervention declares: settings at which it must train exactly like a baseline."""
+"""The identity that an intervention declares: settings at which it trains exactly like a baseline."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,15 +7,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Identity:
-    """Settings at which an intervention changes nothing, and the baseline that it then equals.
+    """Settings at which an optimizer, objective or aggregator equals another one.
 
-    settings: of the intervention, without its kind. equals: settings of the baseline, its kind included. tolerance:
-    largest difference of any weight after 50 steps in float64; 0 means bit for bit. recipe: further values of the
-    recipe, of both runs, under which the identity holds. condition: what has to be true of the run, in words.
+    settings: of this one. baseline: kind of the other one; baseline_settings: its settings; both beside equal values of
+    all settings that both have. tolerance: largest relative difference of a weight after 50 updates in float64; 0 means
+    equal bit for bit. condition: what has to be true of the run besides, in words.
     """
 
     settings: Mapping[str, Any]
-    equals: Mapping[str, Any]
+    baseline: str
+    baseline_settings: Mapping[str, Any] = field(default_factory=dict)
     tolerance: float = 0.0
-    recipe: Mapping[str, Any] = field(default_factory=dict)
     condition: str = ""

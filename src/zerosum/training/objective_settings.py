@@ -35,7 +35,7 @@ class ObjectiveSettings(Kind):
 
     source: ClassVar[str] = ""
     """Where the rule was published."""
-    extra_cost: ClassVar[str] = "none"
+    cost: ClassVar[str] = "none"
     """What a step costs beyond the baseline's, in words."""
     identity: ClassVar[Identity | None] = None
     """Settings at which it equals plain cross-entropy; None for the baseline itself."""

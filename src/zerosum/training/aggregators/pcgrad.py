@@ -20,9 +20,9 @@ class PCGradSettings(GroupAggregatorSettings):
 
     source: ClassVar[str] = "Yu et al. 2020, arXiv 2001.06782"
     identity: ClassVar[Identity | None] = Identity(
-        settings={"groups": 2},
-        equals={"kind": "mean"},
-        tolerance=1e-10,
+        {"groups": 2},
+        "mean",
+        tolerance=1e-14,
         condition="no pair of groups is in conflict at any step",
     )
 

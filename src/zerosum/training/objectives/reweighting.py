@@ -25,10 +25,8 @@ class ReweightingSettings(ObjectiveSettings):
     """
 
     source: ClassVar[str] = "Sow et al. 2025, arXiv 2502.06733"
-    extra_cost: ClassVar[str] = "none in one pass; with gradient accumulation one more forward pass over the batch"
-    identity: ClassVar[Identity | None] = Identity(
-        settings={"r": 1e12}, equals={"kind": "cross_entropy"}, tolerance=1e-10
-    )
+    cost: ClassVar[str] = "none in one pass; with gradient accumulation one more forward pass over the batch"
+    identity: ClassVar[Identity | None] = Identity({"r": 1e12}, "cross_entropy", tolerance=1e-11)
     weighs_tokens: ClassVar[bool] = True
 
     kind: str = "reweighting"

@@ -24,13 +24,11 @@ class Rho1Settings(ObjectiveSettings):
     """
 
     source: ClassVar[str] = "Lin et al. 2024, arXiv 2404.07965"
-    extra_cost: ClassVar[str] = (
+    cost: ClassVar[str] = (
         "a forward pass of the reference model over the batch, counted as reference_tokens; with gradient accumulation "
         "one more forward pass of the model"
     )
-    identity: ClassVar[Identity | None] = Identity(
-        settings={"k": 1.0}, equals={"kind": "cross_entropy"}, tolerance=1e-10
-    )
+    identity: ClassVar[Identity | None] = Identity({"k": 1.0}, "cross_entropy", tolerance=1e-14)
     weighs_tokens: ClassVar[bool] = True
 
     kind: str = "rho1"

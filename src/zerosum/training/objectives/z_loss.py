@@ -21,8 +21,8 @@ class ZLossSettings(ObjectiveSettings):
     """
 
     source: ClassVar[str] = "Chowdhery et al. 2022, arXiv 2204.02311"
-    extra_cost: ClassVar[str] = "one more sum over the logits of each token"
-    identity: ClassVar[Identity | None] = Identity(settings={"c": 0.0}, equals={"kind": "cross_entropy"})
+    cost: ClassVar[str] = "one more sum over the logits of each token"
+    identity: ClassVar[Identity | None] = Identity({"c": 0.0}, "cross_entropy")
 
     kind: str = "z_loss"
     c: NonNegative = 1e-4
