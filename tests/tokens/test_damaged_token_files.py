@@ -16,7 +16,7 @@ from zerosum.tokens.files import TokenFiles, is_token_folder, open_token_files
 
 pytest.importorskip("transformers")
 
-VALUES: list[Any] = [None, True, -1, 0, 1, 1 << 40, 1 << 70, 1.5, "", "x", "../../x", "\x1b[2J", [], [1], {}, {"a": 1}]
+VALUES: list[Any] = [None, True, -1, 0, 1 << 40, 1 << 70, 1.5, "../../x\x1b[2J", [], {"a": 1}]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_any_index_is_read_or_refused(folder):
             index.write_text(json.dumps(changed))
             n_refused += isinstance(opened_or_refused(folder), str)
     index.write_text(whole)
-    assert n_refused > 300
+    assert n_refused > 200
 
 
 @pytest.mark.parametrize(

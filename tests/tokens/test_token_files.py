@@ -15,6 +15,12 @@ from zerosum.tokens.files._pieces import PieceWriter
 pytest.importorskip("transformers")
 
 
+@pytest.fixture(autouse=True)
+def unflushed(monkeypatch):
+    """Nothing has to survive a power failure here."""
+    monkeypatch.setattr("zerosum.atomic._flush", lambda file: None)
+
+
 def texts_of(files):
     """The texts of the documents of each split, which the byte tokenizer has encoded."""
     return [
@@ -239,6 +245,25 @@ def test_other_options_of_unfinished_work(tmp_path):
     with pytest.raises(InputError, match=r"unfinished token files of other options \(bos \"auto\", not \"no\"\)"):
         written(tmp_path / "out", single, bos="no")
     assert written(tmp_path / "out", single, held_out=0).index.train.documents == 1  # pieces do not depend on the split
+
+
+@pytest.mark.parametrize(("domain", "message"), [("x" * 1_001, "has 1,001 characters"), ("\udc00", "half of a")])
+def test_a_field_that_holds_no_domain(tmp_path, domain, message):
+    file = write_jsonl(tmp_path / "a.jsonl", [{"text": "a", "kind": "b"}, {"text": "c", "kind": domain}])
+    with pytest.raises(InputError, match=message):
+        written(tmp_path / "out", file, domain="kind")
+
+
+def test_too_many_domains(tmp_path, monkeypatch):
+    from zerosum.tokens.files import _merge, _pieces
+
+    file = write_jsonl(tmp_path / "a.jsonl", [{"text": f"{k}", "kind": k} for k in range(9)])
+    monkeypatch.setattr(_pieces, "MOST_DOMAINS", 8)
+    with pytest.raises(InputError, match=r"byte \d+: more than 8 domains"):
+        written(tmp_path / "out", file, domain="kind")
+    monkeypatch.setattr(_merge, "MOST_DOMAINS", 8)
+    with pytest.raises(InputError, match="all documents: more than 8 domains"):
+        written(tmp_path / "pieces", file, domain="kind", piece_bytes=30)
 
 
 def test_a_pattern_names_files(tmp_path):

@@ -9,6 +9,8 @@ from jaxtyping import Integer
 
 from zerosum.errors import InputError
 
+_LONGEST_DOMAIN = 1_000  # characters of its name
+
 Range = tuple[int, int]
 """[first, end) of a part of a file or dataset, in bytes, rows or ids: each format counts in its own way."""
 
@@ -48,7 +50,7 @@ class Fields:
     def document(self, record: Mapping[str, Any], name: str) -> Document:
         """The document in a record. Raises InputError where the record lacks these fields."""
         content = self._value(record, self.text, name)
-        domain = None if self.domain is None else str(self._value(record, self.domain, name))
+        domain = None if self.domain is None else self._domain(record, name)
         if isinstance(content, str):
             _require_characters(content, name)
             return Document(name, content, domain)
@@ -60,6 +62,16 @@ class Fields:
             )
         return Document(name, ids, domain)
 
+    def _domain(self, record: Mapping[str, Any], name: str) -> str:
+        domain = str(self._value(record, str(self.domain), name))
+        if len(domain) > _LONGEST_DOMAIN:
+            raise InputError(
+                f"{name}: its domain {self.domain!r} has {len(domain):,} characters. Name a field that holds the "
+                "name of a domain with --domain."
+            )
+        _require_characters(domain, name)
+        return domain
+
     def _value(self, record: Mapping[str, Any], field: str, name: str) -> Any:
         if field not in record:
             known = ", ".join(map(repr, list(record)[:12])) or "none"
@@ -69,14 +81,14 @@ class Fields:
 
 
 def _require_characters(text: str, name: str) -> None:
-    """Raises InputError for half of a character, which JSON can hold and no tokenizer takes."""
+    """Raises InputError for half of a character, which JSON can hold and no tokenizer or file takes."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
         half = f"\\u{ord(text[error.start]):04x}"
         raise InputError(
-            f"{name}: its text has half of a character ({half} at {error.start}), which no tokenizer takes. Repair or "
-            "remove the record."
+            f"{name}: its text or domain has half of a character ({half} at {error.start}), which no file takes. "
+            "Repair or remove the record."
         ) from None
 
 
