@@ -49,7 +49,7 @@ def plan(data: Sequence[str], piece_bytes: int = PIECE_BYTES) -> Plan:
 
     Each source given is the domain of its documents, unless their records state another.
     """
-    names = [as_unicode(Path(given).name or given) for given in data]
+    names = [as_unicode((Path(given).name if Path(given).exists() else "") or given) for given in data]
     parts: list[Part] = []
     for given, name in zip(data, names, strict=True):
         domain = name if names.count(name) == 1 else as_unicode(given)
