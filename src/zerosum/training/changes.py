@@ -75,15 +75,16 @@ def label(changes: Mapping[str, Any]) -> str:
 
 def _value(name: str, text: str) -> Any:
     try:
-        return _numbers(text if text.lower() in _WORDS else yaml.safe_load(text))
+        return plain_value(text if text.lower() in _WORDS else yaml.safe_load(text))
     except yaml.YAMLError as error:
         cause = " ".join(str(error).split())[:100]
         raise InputError(f"--set {name}={text[:60]}: not YAML ({cause}). Put a text with signs into quotes.") from error
 
 
-def _numbers(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """A value as YAML reads it, with texts like 1e-3, which are texts in YAML 1.1, as numbers; lists, too."""
     if isinstance(value, list):
-        return [_numbers(item) for item in value]
+        return [plain_value(item) for item in value]
     return float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value
 
 

@@ -1,0 +1,35 @@
+"""One run of a sweep, trained in whatever process it was given to."""
+
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from zerosum.errors import InputError
+from zerosum.sweep.plan import Plan, SweptRun
+from zerosum.sweep.status import note_failure
+from zerosum.training.disk import bytes_to_come, require_free
+from zerosum.training.outcome import train_timed
+from zerosum.training.run_folder import writing
+
+
+def train_one(plan: Plan, run: SweptRun, report: Callable[..., Any] = lambda *news: None) -> str | None:
+    """Train or continue a run. Returns why it failed, which is also noted in the sweep's folder; None where it is done.
+
+    An unexpected error is a bug: its traceback is printed, and it does not stop the other runs.
+    report: called as (name of the run directory, steps, step, note) while the run trains.
+    """
+    note_failure(plan, run, None)
+    name, steps = run.folder.name, run.recipe.steps
+    try:
+        with writing(run.folder):
+            require_free(run.folder, bytes_to_come(run.recipe, run.folder), "Free some space, or choose another --out.")
+        train_timed(run.recipe, run.folder, report=lambda step, loss: report(name, steps, step, f"loss {loss:.3f}"))
+    except InputError as error:
+        message = str(error)
+    except Exception as error:  # noqa: BLE001 - the other runs must not be lost with this one
+        traceback.print_exc()
+        message = f"a bug in zerosum ({type(error).__name__}: {error}). Please report it."
+    else:
+        return None
+    note_failure(plan, run, message)
+    return message
