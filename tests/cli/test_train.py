@@ -54,10 +54,10 @@ def test_trains_and_says_what_it_reached(call, sets, tmp_path):
     assert (resumed["resumed_from"], resumed["final_loss"]) == (4, run["final_loss"])
 
     exit_code, out, _ = call("train", "tiny_25k", *sets, "--out", "run", columns=80)
-    assert exit_code == 0
+    assert exit_code == 0, err
     assert len(out.splitlines()) <= 24
     assert f"loss {run['final_loss']:.3f}" in out
-    assert "zerosum fit run" in out
+    assert "zerosum report run" in out
 
 
 def test_a_name_and_changes_choose_the_folder(call, sets, tmp_path):
@@ -72,7 +72,7 @@ def test_a_name_and_changes_choose_the_folder(call, sets, tmp_path):
 
 def test_a_recipe_file_is_what_show_prints(call, sets, tmp_path):
     exit_code, out, _ = call("train", "--show", "tiny_25k", *sets, "--set", "optimizer.kind=sgd")
-    assert exit_code == 0
+    assert exit_code == 0, err
     assert yaml.safe_load(out)["optimizer"]["kind"] == "sgd"
     (tmp_path / "mine.yaml").write_text(out)
     assert call("train", "mine.yaml", "--out", "run")[0] == 0
@@ -82,7 +82,7 @@ def test_a_recipe_file_is_what_show_prints(call, sets, tmp_path):
 
 def test_the_list_fits_a_screen(call):
     exit_code, out, _ = call("train", "--list", columns=80)
-    assert exit_code == 0
+    assert exit_code == 0, err
     assert len(out.splitlines()) <= 24
     assert all(name in out for name in ("paper_14m", "paper_472m", "tiny_25k", "tiny_1m", "14,319,616", "adamw"))
     document = one_document(call("train", "--list", "--json")[1])
@@ -100,7 +100,19 @@ def test_the_list_fits_a_screen(call):
         (["tiny_25k", "--set", "model.hiden_size=1"], "model.hiden_size: not known. Did you mean hidden_size?"),
         (["tiny_25k", "--set", "model.num_attention_heads=3"], "model: "),
         (["tiny_25k", "--set", "model.vocab_size=9"], "the data have 257 token ids"),
-        (["tiny_25k", "--set", "seed=1", "--seed", "1"], "exclude each other"),
+        (["tiny_25k", "--set", "seed=1", "--seed", "1"], "--seed and --set seed=... exclude each other"),
+        (["tiny_25k", "--branch", "runs/a@1"], "--branch and RECIPE exclude each other"),
+        (["--branch", "runs/a@1", "--from", "b"], "--branch and --from exclude each other"),
+        (["--branch", "runs/a@1", "--data", "b"], "--branch and --data exclude each other"),
+        (["tiny_25k", "--from", "b", "--set", "model.hidden_size=8"], "--from and --set model... exclude each other"),
+        (["tiny_25k", "--data", "b", "--set", "data.folder=c"], "exclude each other"),
+        (["tiny_25k", "--cooldown", "20%"], "--cooldown: only with --branch"),
+        (["--branch", "a@1", "--cooldown", "20%", "--set", "steps=3"], "exclude each other"),
+        (["--branch", "a@1", "--cooldown", "0"], "a/recipe.yaml: cannot be read as a recipe"),
+        (["--branch", "runs/a"], "--branch runs/a: not RUN@STEP"),
+        (["tiny_25k", "--from", "nowhere"], "nowhere: "),
+        (["tiny_25k", "--data", "nowhere.txt"], "nowhere.txt: no such file"),
+        (["paper_14m"], "data/c4: "),
         (["tiny_25k", "--list"], "--list: trains nothing"),
         (["tiny_25k", "--show", "--json"], "--show: trains nothing"),
         (["/dev/null/a.yaml"], "/dev/null/a.yaml: cannot be read as a recipe"),
@@ -134,7 +146,55 @@ def test_too_little_disk_is_refused_before_anything_is_written(call, sets, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_branch_cools_down_and_a_start_takes_weights(call, sets, tmp_path):
+    assert call("train", "tiny_25k", *sets, "--out", "run")[0] == 0
+    branch = ("train", "--branch", "run@4")
+    exit_code, out, err = call(*branch, "--cooldown", "50%", "--out", "cooled", "--json")
+    assert exit_code == 0, err
+    (run,) = one_document(out)["runs"]
+    assert (run["steps"], run["tokens_seen"], run["resumed_from"]) == (6, 96, None)
+    rates = [json.loads(line)["lr"] for line in (tmp_path / "cooled" / "metrics.jsonl").read_text().splitlines()]
+    assert rates == pytest.approx([0.0007 * 2 / 3, 0.0007 / 3])
+
+    assert call(*branch, "--set", "steps=8", "--set", "optimizer.lr=1e-3", "--out", "longer")[0] == 0
+    written = yaml.safe_load((tmp_path / "longer" / "recipe.yaml").read_text())
+    assert (written["steps"], written["optimizer"]["lr"]) == (8, 0.001)
+    assert written["start"] == {"checkpoint": "run/checkpoint-4", "branch": True, "step": 4, "tokens": 64}
+
+    for share in ("0", "101%", "-5%", "half", "20 %%"):
+        exit_code, _, err = call(*branch, "--cooldown", share)
+        assert (exit_code, err.count("\n")) == (2, 1)
+        assert f"--cooldown {share}: not a share" in err
+
+    same = [option for option in sets if "hidden_size" not in option and option != "--set"]
+    again = [option for change in same for option in ("--set", change)]
+    assert call("train", "tiny_25k", *again, "--from", "run/checkpoint-4", "--out", "new")[0] == 0
+    first, second = (tmp_path / folder / "model.safetensors" for folder in ("run/checkpoint-4", "new/checkpoint-0"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_small_texts_are_tokenized_into_the_run(call, sets, code, tmp_path):
+    own = [option for change in sets[1::2] if "data." not in change for option in ("--set", change)]
+    exit_code, out, err = call("train", "tiny_25k", *own, "--data", code, "--set", "held_out=2", "--json")
+    assert exit_code == 0, err
+    (run,) = one_document(out)["runs"]
+    assert run["out"].startswith("runs/tiny_25k-data=code0-steps=6")
+    assert run["held_out_loss"] > 0
+    assert (tmp_path / run["out"] / "tokens" / "index.json").is_file()
+    tokens = tmp_path / run["out"] / "tokens"
+    again = one_document(call("train", "tiny_25k", *own, "--data", tokens, "--out", "run", "--json")[1])["runs"][0]
+    assert again["final_loss"] == run["final_loss"]
+
+    (tmp_path / "one.txt").write_text("only one document " * 40)
+    exit_code, out, err = call("train", "tiny_25k", *own, "--data", "one.txt", "--out", "single", "--json")
+    assert exit_code == 0, err
+    assert "nothing is held out" in err
+    assert one_document(out)["runs"][0]["held_out_loss"] is None
+
+
 def test_only_the_first_process_speaks(call, sets, monkeypatch):
+    monkeypatch.setattr("zerosum.cli.train._PATIENCE", 0.0)
     monkeypatch.setenv("RANK", "1")
     assert call("train", "tiny_25k", *sets) == (0, "", "")
-    assert call("train", "tiny_25k", *sets, "--set", "model.vocab_size=9") == (2, "", "")
+    for wrong in ("model.vocab_size=9", "optimizer.lrr=1"):
+        assert call("train", "tiny_25k", *sets, "--set", wrong) == (2, "", "")

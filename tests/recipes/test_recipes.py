@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from zerosum.errors import InputError
-from zerosum.recipes import find_recipe, named_recipe, recipe_names, variant_names
+from zerosum.recipes import demo_suite, find_recipe, named_recipe, recipe_names, variant_names
 from zerosum.training.aggregators import AGGREGATORS
 from zerosum.training.models import configuration, count_parameters
 from zerosum.training.objectives import OBJECTIVES
@@ -56,6 +56,12 @@ def test_the_published_numbers(name: str) -> None:
     # Closed form: embedding, attention, gated MLP; the weights of the norms are not trained and do not count.
     expected = 50_304 * width + layers * (4 * width**2 + 3 * width * (width // 2))
     assert count_parameters(recipe.model) == expected
+
+
+def test_the_demo_trains_tiny_recipes_as_they_are() -> None:
+    for recipe in demo_suite():
+        differences = recipe.differences(named_recipe(f"tiny_{recipe.name}"))
+        assert [text.split(":")[0] for text in differences] == ["name", "held_out"]
 
 
 def test_ablations_of_the_paper() -> None:

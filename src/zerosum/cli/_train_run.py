@@ -1,4 +1,4 @@
-"""One run of `zerosum train`: its recipe and folder from the options, its progress, and what it reached in words."""
+"""One run of `zerosum train`: its progress, and what it reached in words."""
 
 import sys
 from collections.abc import Sequence
@@ -6,13 +6,11 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from zerosum.cli._train_data import write_texts
 from zerosum.cli.progress import progress
-from zerosum.errors import InputError
-from zerosum.recipes import find_recipe
 from zerosum.show import numbers as n
 from zerosum.show.names import printable
 from zerosum.show.terminal import say as say_on_terminal
-from zerosum.training.changes import label, parse_changes, with_changes
 from zerosum.training.disk import bytes_to_come, require_free
 from zerosum.training.notices import Notice
 from zerosum.training.outcome import Outcome, train_timed
@@ -20,45 +18,33 @@ from zerosum.training.recipe import Recipe
 from zerosum.training.run_folder import writing
 
 
-def plan(name_or_file: str, out: Path | None, texts: Sequence[str], seed: int | None) -> tuple[Recipe, Path]:
-    """The recipe with its changes, and its run directory.
+def train_run(recipe: Recipe, run: Path, data: Sequence[str] = (), speaks: bool = True) -> Outcome:
+    """Train or continue a run, with its progress on stderr where `speaks`; too small a disk is refused at once.
 
-    Raises InputError where there is no such recipe, or a change is not possible.
+    data: texts that are tokenized into the run directory first.
     """
-    changes = parse_changes(texts)
-    if seed is not None and "seed" in changes:
-        raise InputError("--seed and --set seed=... exclude each other. Leave one out.")
-    base = find_recipe(name_or_file)
-    named = base.name if not changes else f"{base.name}-{label(changes)}"
-    seeded = {} if seed is None else {"seed": seed}
-    recipe = with_changes(base, {"name": named, **changes, **seeded})
-    return recipe, (out or default_folder(recipe)).expanduser()
-
-
-def default_folder(recipe: Recipe) -> Path:
-    """Where a run lies that has no folder of its own: runs/NAME-seedN, runs/NAME for seed 0."""
-    name = label({recipe.name: ""}).rstrip("=") + (f"-seed{recipe.seed}" if recipe.seed else "")
-    return Path("runs") / name
-
-
-def train_run(recipe: Recipe, run: Path, speaks: bool = True) -> Outcome:
-    """Train or continue a run, with its progress on stderr where `speaks`; too small a disk is refused at once."""
-    with writing(run):
+    with writing(run), progress() if speaks else nullcontext(_ignore) as show:
         require_free(run, bytes_to_come(recipe, run), "Free some space, or choose another --out.")
-    with progress() if speaks else nullcontext(_show_nothing) as show:
+        recipe, note = write_texts(data, recipe, run, lambda done, total: show("tokenizing", total, done, ""))
+        if note and speaks:
+            _warn(note)
         return train_timed(
             recipe,
             run,
             report=lambda step, loss: show(recipe.name, recipe.steps, step, f"loss {loss:.3f}"),
-            on_notice=_tell if speaks else lambda notice: None,
+            on_notice=lambda notice: _tell(notice) if speaks else None,
         )
 
 
 def _tell(notice: Notice) -> None:
-    print(f"zerosum: step {notice.step}: {printable(notice.message, 1_000)}", file=sys.stderr)
+    _warn(f"step {notice.step}: {notice.message}")
 
 
-def _show_nothing(*news: Any) -> None:
+def _warn(message: str) -> None:
+    print(f"zerosum: {printable(message, 1_000)}", file=sys.stderr)
+
+
+def _ignore(*news: Any) -> None:
     """Progress of a process that is not the main one."""
 
 
@@ -83,4 +69,4 @@ def _sentences(outcome: Outcome) -> list[str]:
         begun = "It was finished before. "
     elif outcome.resumed_from is not None:
         begun = f"Continued from step {n.count(outcome.resumed_from)}. "
-    return [reached, f"{speed}{begun}Run: {outcome.out}", f"next: zerosum fit {outcome.out}"]
+    return [reached, f"{speed}{begun}Run: {outcome.out}", f"next: zerosum report {outcome.out}"]

@@ -1,43 +1,47 @@
 """`zerosum train`: train a recipe, or continue its run, on one process or on those that torchrun started."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zerosum.cli.options import Details
+from zerosum.cli.options import Details, expand_option_groups
 from zerosum.cli.sources import AsJson, each, finish, print_json
+from zerosum.cli.train_options import Choices
 from zerosum.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
     from zerosum.training import Recipe
-    from zerosum.training.outcome import Outcome
 
 GROUP = "train"
 EPILOG = (
     "Examples: `zerosum train tiny_25k`; `zerosum train tiny_25k --set optimizer.lr=2e-3 --seed 1`; "
     "`zerosum train --show tiny_100k > mine.yaml`, then `zerosum train mine.yaml`; "
+    "`zerosum train --branch runs/tiny_25k@1024 --cooldown 20%`; "
     "`torchrun --nproc-per-node 8 -m zerosum train paper_14m`."
 )
+_PATIENCE = 10.0  # seconds
 _NEEDS = ("torch", "transformers", "tokenizers", "safetensors", "accelerate")
 
 
+@expand_option_groups
 def train(
     recipe: Annotated[
         str | None,
         typer.Argument(metavar="RECIPE", help="Name of a recipe (see --list), or a YAML file.", show_default=False),
     ] = None,
+    *,
     out: Annotated[
         Path | None,
         typer.Option(metavar="RUN", help="Run directory; a run that is there is continued. Without it runs/NAME."),
     ] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Change a value of the recipe, as optimizer.lr=1e-3."),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of initial weights and batches.")] = None,
+    choices: Choices,
     listed: Annotated[bool, typer.Option("--list", help="Show the recipes; all variants with --details.")] = False,
     shown: Annotated[bool, typer.Option("--show", help="Print the whole recipe as YAML and train nothing.")] = False,
     details: Details = False,
@@ -48,19 +52,20 @@ def train(
         if find_spec(package) is None:
             raise MissingExtra(package, "lm")
     if listed:
-        _require_alone("--list", recipe, out, changes, seed, shown)
-        _list(details, as_json)
-        return
-    if recipe is None:
-        raise InputError("no recipe. Name one, as in zerosum train tiny_25k; zerosum train --list shows all.")
-    from zerosum.cli._train_run import plan
+        from zerosum.cli._recipe_list import listing
 
-    wanted, run = plan(recipe, out, changes or [], seed)
-    if shown:
-        _require_alone("--show", out, as_json)
-        print(wanted.to_yaml(), end="")
+        _require_alone("--list", recipe, out, shown, *asdict(choices).values())
+        listing(details, as_json)
         return
-    _train(recipe, wanted, run, as_json)
+    from zerosum.cli._train_plan import plan
+
+    with _main_process_speaks():
+        wanted, run = plan(recipe, out, choices)
+        if shown:
+            _require_alone("--show", as_json)
+            print(wanted.to_yaml(), end="")
+            return
+        _train(recipe or choices.branch or "", wanted, run, choices.data or [], as_json)
 
 
 def _require_alone(option: str, *others: Any) -> None:
@@ -68,27 +73,35 @@ def _require_alone(option: str, *others: Any) -> None:
         raise InputError(f"{option}: trains nothing, so it excludes options of a training run. Leave one out.")
 
 
-def _train(source: str, wanted: "Recipe", run: Path, as_json: bool) -> None:
+@contextmanager
+def _main_process_speaks() -> Iterator[None]:
+    """Of the processes that torchrun started, the main one alone says what is wrong: all meet the same error."""
+    try:
+        yield
+    except InputError as error:
+        if _is_main_process():
+            raise
+        sleep(_PATIENCE)  # torchrun ends all processes with the first that fails: the main one has to print before
+        raise typer.Exit(2) from error
+
+
+def _is_main_process() -> bool:
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def _train(source: str, wanted: "Recipe", run: Path, data: list[str], as_json: bool) -> None:
     """Train; the main process prints what came of it, the others nothing."""
     from zerosum.cli._train_run import say, train_run
 
-    speaks = int(os.environ.get("RANK", "0")) == 0
-
-    def work(recipe: "Recipe") -> "Outcome":
-        return train_run(recipe, run, speaks)
-
-    done, failed = each([(source, wanted)], work)
+    speaks = _is_main_process()
+    done, failed = each([(source, wanted)], lambda recipe: train_run(recipe, run, data, speaks))
     if not speaks:
-        raise typer.Exit(2 if failed else 0)
+        if failed:
+            raise InputError(failed[0].message)
+        return
     outcomes = [outcome for _, outcome in done]
     if as_json:
         print_json("runs", [outcome.to_json() for outcome in outcomes], failed)
     else:
         say(outcomes)
     finish(failed, 1)
-
-
-def _list(details: bool, as_json: bool) -> None:
-    from zerosum.cli._recipe_list import listing
-
-    listing(details, as_json)

@@ -57,6 +57,7 @@ def paper(size: str, variant: str | None = None) -> Recipe:
         batch=BatchRecipe(sequences=512, length=1024, passes=16),
         optimizer=AdamWSettings(lr=rate, betas=(0.9, 0.95), eps=1e-5, weight_decay=0.1, clip=1.0),
         schedule=ConstantSettings(warmup_steps=2000),
+        held_out=512,
         resume_every=1024,
         device="auto",
         mixed_precision="bf16",

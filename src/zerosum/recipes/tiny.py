@@ -4,7 +4,7 @@ Each exists with every ablation of the paper, and with every optimizer, objectiv
 """
 
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from zerosum.training.aggregators import AGGREGATORS
@@ -14,6 +14,7 @@ from zerosum.training.objectives import OBJECTIVES
 from zerosum.training.optimizers import OPTIMIZERS
 from zerosum.training.optimizers.adamw import AdamWSettings
 from zerosum.training.recipe import Recipe
+from zerosum.training.settings import Kind
 
 # Width, layers, heads, width inside the MLP. One layer up to 250k: a second one learns its own tricks late (near step
 # 400), which puts a bump on the line after the break.
@@ -39,6 +40,7 @@ def tiny(size: str, variant: str | None = None) -> Recipe:
         steps=_STEPS,
         model=ModelRecipe.model_validate({**sizes, "intermediate_size": inner}),
         optimizer=AdamWSettings(lr=round(_RATE_TIMES_WIDTH / width, 6), betas=(0.9, 0.95), weight_decay=0.1),
+        held_out=128,
     )
     if variant is None:
         return recipe
@@ -46,16 +48,32 @@ def tiny(size: str, variant: str | None = None) -> Recipe:
 
 
 def variants(size: str) -> dict[str, Mapping[str, Any]]:
-    """Changes by the name of a variant: the ablations of the paper, and every kind but that of the recipe itself."""
-    kinds = {"optimizer": OPTIMIZERS.names(), "objective": OBJECTIVES.names(), "aggregator": AGGREGATORS.names()}
+    """Changes by the name of a variant: the ablations of the paper, and every kind but that of the recipe itself.
+
+    A kind with settings that have to be given has no variant, unless they are given below.
+    """
     own = ("adamw", "cross_entropy", "mean")
     of_kinds = {
         kind: {f"{part}.kind": kind, **_OF_KINDS.get(kind, {})}
-        for part, names in kinds.items()
-        for kind in names
-        if kind not in own
+        for part, kind, required in _all_kinds()
+        if kind not in own and required <= _OF_KINDS.get(kind, {}).keys()
     }
     return {**_ablations(size), **of_kinds}
+
+
+@cache
+def _all_kinds() -> list[tuple[str, str, set[str]]]:
+    """Part, kind and required settings of every optimizer, objective and aggregator."""
+    classes: list[tuple[str, type[Kind]]] = [
+        *(("optimizer", OPTIMIZERS.settings(kind)) for kind in OPTIMIZERS.names()),
+        *(("objective", OBJECTIVES.settings(kind)) for kind in OBJECTIVES.names()),
+        *(("aggregator", AGGREGATORS.settings(kind)) for kind in AGGREGATORS.names()),
+    ]
+    return [(part, settings.model_fields["kind"].default, _required(part, settings)) for part, settings in classes]
+
+
+def _required(part: str, settings: type[Kind]) -> set[str]:
+    return {f"{part}.{name}" for name, field in settings.model_fields.items() if field.is_required()}
 
 
 def _ablations(size: str) -> dict[str, Mapping[str, Any]]:
@@ -77,6 +95,7 @@ def _ablations(size: str) -> dict[str, Mapping[str, Any]]:
 
 _OF_KINDS: Mapping[str, Mapping[str, Any]] = {
     "adam": {"optimizer.betas": [0.9, 0.95]},
+    "rho1": {"objective.reference": "runs/tiny_100k"},
     "sgd": {"optimizer.lr": 0.2, "optimizer.momentum": 0.9},
 }
 """Settings with which a kind trains these models well, where its defaults do not."""

@@ -6,6 +6,7 @@ metrics.jsonl     one row per update (see `metrics`)
 recipe.yaml       the full recipe
 data.json         hash and size of the text, and of the reference model of an objective
 training.lock     while a process trains here
+tokens/           token files, where the training data was a small text
 """
 
 import json
@@ -29,6 +30,7 @@ METRICS = OUR_LOG
 RECIPE = "recipe.yaml"
 DATA = "data.json"
 LOCK = "training.lock"
+TOKENS = "tokens"
 _SAVED = re.compile(r"(checkpoint|resume)-(0|[1-9][0-9]*)")
 
 
@@ -45,7 +47,7 @@ def claim(run: Path, recipe: Recipe) -> None:
                 f"{run}: holds a run of another recipe ({'; '.join(differences[:3])}"
                 f"{'; ...' if len(differences) > 3 else ''}). Choose another folder, or delete this one."
             )
-    elif any(path.name not in (RECIPE + ".part", LOCK) for path in run.iterdir()):
+    elif any(path.name not in (RECIPE + ".part", LOCK, TOKENS, f"{TOKENS}-all") for path in run.iterdir()):
         raise InputError(f"{run}: exists and holds something that is not a run. Choose another folder.")
     else:
         recipe.save(file)

@@ -8,6 +8,10 @@ from zerosum.errors import InputError
 TRAIN, HELD_OUT, COPY = 0, 1, 2
 
 
+class NothingToHoldOut(InputError):
+    """A single document, and a part of the documents is to be held out."""
+
+
 def assign_splits(digests: UInt64[np.ndarray, "D 2"], share: float | int, seed: int) -> Int8[np.ndarray, " D"]:
     """TRAIN, HELD_OUT or COPY for each document. Of documents with the same content, all after the first are copies.
 
@@ -18,11 +22,9 @@ def assign_splits(digests: UInt64[np.ndarray, "D 2"], share: float | int, seed: 
     is_copy = copies(digests)
     n_documents = len(digests) - int(is_copy.sum())
     if n_documents < (1 if share == 0 else 2):
-        raise InputError(
-            "no document has a token. Give more text."
-            if n_documents == 0
-            else "a single document, of which none can be held out. Give more documents, or --held-out 0."
-        )
+        if n_documents == 0:
+            raise InputError("no document has a token. Give more text.")
+        raise NothingToHoldOut("a single document: none can be held out. Give more documents, or --held-out 0.")
     number = np.where(is_copy, np.uint64(2**64 - 1), _numbers(digests, seed))
     is_held_out = (number < np.uint64(int(share * 2**64))) & ~is_copy
     if share > 0:
