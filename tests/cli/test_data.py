@@ -8,6 +8,7 @@ import pytest
 from called import one_document
 
 from zerosum.tokens.files import open_token_files
+from zerosum.tokens.files._pieces import PieceWriter
 
 pytest.importorskip("transformers")
 
@@ -84,6 +85,17 @@ def test_what_is_refused(call, texts, tmp_path):
     whole = (tmp_path / "out" / "train.bin").read_bytes()
     (tmp_path / "out" / "train.bin").write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
     assert "train.bin: changed since it was written" in refused(call, texts, *given)
+
+
+def test_a_full_disk_loses_nothing(call, texts, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    command = ("data", texts, "--tokenizer", "bytes", "--out", tmp_path / "out")
+    with monkeypatch.context() as patched:
+        patched.setattr(PieceWriter, "add", full)
+        assert "out: cannot be written (No space left on device)" in refused(call, *command[1:])
+    assert call(*command)[0] == 0
 
 
 def test_source_files_of_the_standard_library(call, tmp_path):

@@ -266,6 +266,37 @@ def test_too_many_domains(tmp_path, monkeypatch):
         written(tmp_path / "pieces", file, domain="kind", piece_bytes=30)
 
 
+def test_a_domain_inside_a_field(tmp_path):
+    pd = pytest.importorskip("pandas")
+    records = [
+        {"text": f"text {k}", "meta": {"source": ["wiki", "code"][k % 2], "id": k}, "a.b": "c"} for k in range(8)
+    ]
+    file = write_jsonl(tmp_path / "a.jsonl", records)
+    pd.DataFrame(records).to_parquet(tmp_path / "a.parquet")
+    for source in (file, tmp_path / "a.parquet"):
+        assert written(tmp_path / f"out-{source.name}", source, domain="meta.source").domains == ("wiki", "code")
+    assert written(tmp_path / "dot", file, domain="a.b").domains == ("c",)
+    with pytest.raises(InputError, match=r"no field 'kind'; its fields are 'source', 'id'. Name .*--domain"):
+        written(tmp_path / "none", file, domain="meta.kind")
+
+
+def test_many_ids_take_32_bits(tmp_path):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    from zerosum.tokens.files._index import dtype_for
+
+    words = Tokenizer(models.WordLevel({f"w{k}": k for k in range(70_000)}, unk_token="w0"))  # noqa: S106
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    PreTrainedTokenizerFast(tokenizer_object=words).save_pretrained(tmp_path / "words")
+    file = write_jsonl(tmp_path / "a.jsonl", [{"text": "w1 w69999"}, {"text": "w2 w65536 w3"}])
+    files = written(tmp_path / "out", file, tokenizer=str(tmp_path / "words"))
+    assert (files.index.dtype, files.vocabulary, files.index.end_of_document) == ("uint32", 70_000, None)
+    assert sorted(documents_of(files.train) + documents_of(files.held_out)) == [[1, 69_999], [2, 65_536, 3]]
+    with pytest.raises(InputError, match="32 bits are too few"):
+        dtype_for(2**32 + 1)
+
+
 def test_a_pattern_names_files(tmp_path):
     texts = write_texts(tmp_path / "a" / "b", 5)
     (tmp_path / "a" / "b" / "x.bin").write_bytes(b"odd")

@@ -40,7 +40,8 @@ def data(
     seed: Annotated[int, typer.Option(min=0, help="Another seed holds out other documents.")] = 0,
     field: Annotated[str, typer.Option(metavar="NAME", help="Field of a record with its text or token ids.")] = "text",
     domain: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Field of a record with its domain. Without it, its DATA.")
+        str | None,
+        typer.Option(metavar="NAME", help="Field of a record with its domain, as meta.source; else DATA."),
     ] = None,
     bos: Annotated[
         BosChoice, typer.Option(help="Begin documents with the BOS token; auto: where the tokenizer does.")

@@ -42,14 +42,17 @@ class Document:
 
 @dataclass(frozen=True)
 class Fields:
-    """The fields of a data record that hold its text (or its list of token ids) and its domain (None: no domains)."""
+    """The fields of a data record that hold its text (or its list of token ids) and its domain (None: no domains).
+
+    A field inside another is written with a dot, as "meta.source".
+    """
 
     text: str = "text"
     domain: str | None = None
 
     def document(self, record: Mapping[str, Any], name: str) -> Document:
         """The document in a record. Raises InputError where the record lacks these fields."""
-        content = self._value(record, self.text, name)
+        content = self._value(record, self.text, name, "--field")
         domain = None if self.domain is None else self._domain(record, name)
         if isinstance(content, str):
             _require_characters(content, name)
@@ -63,7 +66,7 @@ class Fields:
         return Document(name, ids, domain)
 
     def _domain(self, record: Mapping[str, Any], name: str) -> str:
-        domain = str(self._value(record, str(self.domain), name))
+        domain = str(self._value(record, str(self.domain), name, "--domain"))
         if len(domain) > _LONGEST_DOMAIN:
             raise InputError(
                 f"{name}: its domain {self.domain!r} has {len(domain):,} characters. Name a field that holds the "
@@ -72,10 +75,13 @@ class Fields:
         _require_characters(domain, name)
         return domain
 
-    def _value(self, record: Mapping[str, Any], field: str, name: str) -> Any:
+    def _value(self, record: Mapping[str, Any], field: str, name: str, option: str) -> Any:
+        if field not in record and "." in field:
+            outer, _, inner = field.partition(".")
+            if isinstance(record.get(outer), Mapping):
+                return self._value(record[outer], inner, name, option)
         if field not in record:
             known = ", ".join(map(repr, list(record)[:12])) or "none"
-            option = "--field" if field == self.text else "--domain"
             raise InputError(f"{name}: no field {field!r}; its fields are {known}. Name one of them with {option}.")
         return record[field]
 

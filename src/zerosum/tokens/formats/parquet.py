@@ -37,7 +37,8 @@ def documents(path: Path, fields: Fields, part: Range | None = None) -> Iterator
     with _opened(path) as file:
         first, end = part or (0, file.num_row_groups)
         number = sum(file.metadata.row_group(k).num_rows for k in range(first))
-        columns = [name for name in (fields.text, fields.domain) if name in file.schema_arrow.names]
+        wanted = {name for field in (fields.text, fields.domain) if field for name in (field, field.partition(".")[0])}
+        columns = [name for name in file.schema_arrow.names if name in wanted]
         for batch in file.iter_batches(_ROWS, row_groups=list(range(first, end)), columns=columns or None):
             for record in batch.to_pylist():
                 number += 1
