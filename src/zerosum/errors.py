@@ -1,11 +1,16 @@
 """The error type whose message is written for users."""
 
+from typing import ClassVar
+
 
 class InputError(ValueError):
     """The user's input cannot be used. The message is one line: the value, the cause and the remedy.
 
-    The command line prints the message without a traceback and exits with code 2.
+    The command line prints the message without a traceback and exits with code 2. code: what scripts decide on, of the
+    few errors that have one.
     """
+
+    code: ClassVar[str | None] = None
 
 
 MEASURED_AGAIN = "measured-again"  # code of the problem of a measurement that was repeated because of damage

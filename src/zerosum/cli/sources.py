@@ -35,11 +35,15 @@ EXIT_CODES = (
 
 @dataclass(frozen=True)
 class Failure:
-    """A source that could not be used, as it was given, and why in one line. bug: the fault is ours."""
+    """A source that could not be used, as it was given, and why in one line. bug: the fault is ours.
+
+    code: of errors that scripts may decide on, None of the others.
+    """
 
     source: str
     message: str
     bug: bool = False
+    code: str | None = None
 
 
 def each(
@@ -55,7 +59,7 @@ def each(
         try:
             done.append((source, work(job)))
         except (InputError, OSError) as error:
-            failed.append(Failure(source, one_line(source, error)))
+            failed.append(Failure(source, one_line(source, error), code=getattr(error, "code", None)))
         except Exception as error:  # noqa: BLE001 - nineteen good sources must not be lost with a twentieth
             traceback.print_exc()
             what = f"{type(error).__name__}: {error}".strip(": ")
@@ -74,8 +78,14 @@ def one_line(source: str, error: InputError | OSError) -> str:
 
 
 def as_document(name: str, documents: list[dict[str, Any]], failed: list[Failure], **more: Any) -> dict[str, Any]:
-    """`{name: [...], ..., "errors": [{source, message}]}`. more: what else belongs into the document, by name."""
-    errors = [{"source": failure.source, "message": failure.message} for failure in failed]
+    """`{name: [...], ..., "errors": [{source, message}]}`. more: what else belongs into the document, by name.
+
+    An error that has a code has it as "code", too.
+    """
+    errors = [
+        {"source": failure.source, "message": failure.message} | ({"code": failure.code} if failure.code else {})
+        for failure in failed
+    ]
     return {name: documents, **more, "errors": errors}
 
 

@@ -26,6 +26,11 @@ class AggregatorSettings(Kind):
     identity: ClassVar[Identity | None] = None
     """Settings at which it equals the mean; None for the mean itself."""
 
+    @property
+    def needs_domains(self) -> bool:
+        """Whether the domains of the sequences decide the gradient."""
+        return False
+
     def require_fit(self, sequences: int, sharding: str) -> None:
         """Raise ValueError where batches of so many sequences, or a sharded model, cannot be trained with it."""
 
@@ -44,6 +49,11 @@ class GroupAggregatorSettings(AggregatorSettings):
 
     groups: int = Field(default=4, ge=2, le=8)
     by: GroupBy = "micro_batches"
+
+    @property
+    def needs_domains(self) -> bool:
+        """Whether groups are domains."""
+        return self.by == "domains"
 
     def require_fit(self, sequences: int, sharding: str) -> None:
         """Every micro-batch has a sequence, and every process the whole gradient of a group."""

@@ -15,13 +15,11 @@ from torch.nn import functional
 from zerosum.tokens import PADDING
 from zerosum.training.aggregator_settings import GroupAggregatorSettings
 from zerosum.training.batch_share import Share
-from zerosum.training.gradient_rule import GradientRule
+from zerosum.training.gradient_rule import PLAIN, GradientRule
 from zerosum.training.group_gradients import GroupGradients
 from zerosum.training.objective_settings import BatchLosses
 from zerosum.training.sharding import whole
 from zerosum.training.token_groups import groups_by_loss, groups_of_sequences
-
-PLAIN = GradientRule()
 
 
 @dataclass(frozen=True)

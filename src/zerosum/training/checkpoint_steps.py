@@ -10,6 +10,7 @@ from zerosum.interference.labelled import BatchStep, CheckpointSteps, measure_ch
 from zerosum.tokens import TokenSequences
 from zerosum.training.optimizer_choice import Choice
 from zerosum.training.real_steps import MOST_TRAIN, draw_batches, real_steps, step_size
+from zerosum.training.replay import training_domains
 from zerosum.training.unseen import unseen_parts
 from zerosum.training.updater import Updater, find_updater
 
@@ -49,8 +50,9 @@ def measure_steps(
     train_text, heldout_text = (read(checkpoint.path, model.config) for read in (train, held_out))
     size, number, notes = _sizes(len(train_text.ids), options, updater)
     batches = draw_batches(len(train_text.ids), size, number, options.seed)
+    domains = training_domains(updater.rule, train_text)[batches]
     steps = real_steps(
-        model, updater, train_text.ids[batches], heldout_text.ids, tokens_per_batch=options.tokens_per_batch
+        model, updater, train_text.ids[batches], heldout_text.ids, domains, tokens_per_batch=options.tokens_per_batch
     )
     measured = []
     for rows, _, step in zip(batches, along(number), steps, strict=True):

@@ -42,6 +42,11 @@ class Corpus(ABC):
     def facts(self) -> dict[str, Any]:
         """Hash and sizes of the data. Recorded with the run, which continues only where they are equal."""
 
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Names of the domains that `Batch.domain` counts; empty where there are none."""
+        return ()
+
     @abstractmethod
     def batch(self, seed: int, step: int, sequences: int, length: int) -> Batch:
         """The batch of the update from `step` to `step + 1`; a function of the arguments alone."""

@@ -33,3 +33,13 @@ class GradientRule:
     def is_plain(self) -> bool:
         """Whether it is the gradient of the mean cross-entropy."""
         return self.objective.is_plain and self.groups is None
+
+    def record(self) -> dict[str, Any]:
+        """What decides the gradients, for the record of a result; nothing of the plain rule."""
+        if self.is_plain:
+            return {}
+        parts = {"objective": self.objective.model_dump(), "aggregator": self.aggregator.model_dump()}
+        return {**parts, "seed": self.seed, "step": self.step}
+
+
+PLAIN = GradientRule()

@@ -27,6 +27,11 @@ def checked_configuration(recipe: Recipe) -> Any:
     Raises InputError where the family or a field is not known, and where model, batch and data do not fit.
     """
     corpus = recipe.data.open()
+    if recipe.aggregator.needs_domains and len(corpus.domains) < 2:
+        raise InputError(
+            f"aggregator.by domains: the data have {len(corpus.domains)} domains, which makes one group. Give data "
+            "with several, or group by micro_batches or loss_quantiles."
+        )
     config = configuration(recipe.model)
     if corpus.vocabulary > config.vocab_size:
         raise InputError(

@@ -15,7 +15,6 @@ from zerosum.errors import InputError
 from zerosum.losses import StepLosses, token_losses
 from zerosum.losses.batch_size import is_out_of_memory
 from zerosum.training.acceleration import new_accelerator_on
-from zerosum.training.step import update
 from zerosum.training.updater import Updater
 
 MOST_LOGITS = 2**25  # logits in memory during a backward pass: 128 MiB, and as much again for their gradient
@@ -72,14 +71,15 @@ def real_steps(
     updater: Updater,
     batches: Int[np.ndarray, "K s L"],
     held_out: Int[np.ndarray, "S M"],
+    domains: Int64[np.ndarray, "K s"] | None = None,
     *,
     tokens_per_batch: int | Literal["auto"] = "auto",
 ) -> Iterator[RealStep]:
     """Take one step for each batch and measure losses before and after; the model is restored after each step.
 
     The model is in evaluation mode throughout: without dropout, a step is a function of weights, optimizer and batch.
-    batches, held_out: token ids, -1 is padding. tokens_per_batch: tokens in each pass through the model, which
-    changes no result.
+    batches, held_out: token ids, -1 is padding. domains: of the sequences of the batches, all 0 by default.
+    tokens_per_batch: tokens in each pass through the model, which changes no result.
     Raises InputError where a loss or a gradient is not finite, and where memory is short.
     """
     model.eval()
@@ -88,12 +88,12 @@ def real_steps(
     start = [parameter.detach().clone() for parameter in model.parameters()]
     held_out_before = token_losses(model, held_out, tokens_per_batch=tokens_per_batch)
     rows = sequences_at_a_time(model, batches.shape[2] - 1, tokens_per_batch)
-    for number, ids in enumerate(batches, start=1):
+    domains = np.zeros(batches.shape[:2], dtype=np.int64) if domains is None else domains
+    for number, (ids, domain) in enumerate(zip(batches, domains, strict=True), start=1):
         before = token_losses(model, ids, tokens_per_batch=tokens_per_batch)
         updater.restart()
         try:
-            tokens = torch.as_tensor(ids, dtype=torch.int64, device=device)
-            gradient = update(accelerator, model, updater.optimizer, tokens, clip=updater.clip, rows=rows)
+            gradient = updater.update(accelerator, model, ids, domain, rows)
             after = token_losses(model, ids, tokens_per_batch=tokens_per_batch)
             held_out_after = token_losses(model, held_out, tokens_per_batch=tokens_per_batch)
         except (RuntimeError, MemoryError) as error:

@@ -24,27 +24,27 @@ def find_reference(source: str) -> Checkpoint:
     return last
 
 
-def load_reference(source: str, vocabulary: int, length: int, device: "torch.device | str") -> Any:
-    """The reference model in evaluation mode, without gradients.
-
-    Raises InputError where it has fewer than `vocabulary` token ids, or a context shorter than `length`.
-    """
+def load_reference(source: str, device: torch.device) -> Any:
+    """The reference model in evaluation mode, without gradients. Random generators are restored."""
     with torch.random.fork_rng(devices=[]):
         model = load_model(find_reference(source), device=device)
-    own = {"token ids": (model.config.vocab_size, vocabulary)}
-    own["positions"] = (getattr(model.config, "max_position_embeddings", None) or length, length)
-    for what, (there, needed) in own.items():
-        if there < needed:
-            raise InputError(
-                f"{source}: a reference model of {there} {what}, and the batches have {needed}. Give a model that was "
-                "trained on the same tokens."
-            )
     for parameter in model.parameters():
         # Copied into memory that torch allocated: tensors in a mapped file are aligned differently, which changes the
         # last digits of matrix products.
         parameter.data = parameter.data.clone()
         parameter.requires_grad_(False)
     return model
+
+
+def require_readable(model: Any, source: str, vocabulary: int, length: int) -> None:
+    """Raise InputError where a reference model has fewer than `vocabulary` token ids, or less context than `length`."""
+    context = getattr(model.config, "max_position_embeddings", None) or length
+    for what, there, needed in (("token ids", model.config.vocab_size, vocabulary), ("positions", context, length)):
+        if there < needed:
+            raise InputError(
+                f"{source}: a reference model of {there} {what}, and the batches have {needed}. Give a model that was "
+                "trained on the same tokens."
+            )
 
 
 def reference_facts(source: str | None) -> dict[str, Any]:

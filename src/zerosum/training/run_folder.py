@@ -70,6 +70,12 @@ def newest(run: Path, recipe: Recipe) -> Path | None:
     return max((folder for folder in steps if steps[folder] <= rows), key=steps.__getitem__, default=None)
 
 
+def step_of(folder: Path) -> int | None:
+    """The step of a checkpoint or resume state, by its name; None where the name does not state it."""
+    name = _SAVED.fullmatch(folder.resolve().name)
+    return int(name[2]) if name else None
+
+
 def saved_at(run: Path, step: int) -> Path:
     """The checkpoint or resume state of a step. Raises InputError where there is none."""
     saved = {int(folder.name.split("-")[1]): folder for folder in _saved(run)} if run.is_dir() else {}

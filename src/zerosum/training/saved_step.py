@@ -11,6 +11,7 @@ from zerosum.tokens import TokenSequences
 from zerosum.training.one_update import one_update
 from zerosum.training.optimizer_choice import Choice
 from zerosum.training.real_steps import draw_batches, step_size
+from zerosum.training.replay import training_domains
 from zerosum.training.unseen import unseen_parts
 from zerosum.training.updater import find_updater
 
@@ -36,8 +37,9 @@ def saved_step(
         rows = draw_batches(len(text.ids), size, 1, seed)[0]
         note = f"update: one step of {updater.settings['name']} on {size} training sequences"
         unseen = [part.message for part in unseen_parts(checkpoint.path, model())]
-        decides = {"train": text.sha256, "batch_size": size, "optimizer": updater.settings}
-        make = partial(one_update, model(), updater, text.ids[rows], tokens_per_batch=tokens_per_batch)
+        decides = {"train": text.sha256, "batch_size": size, "optimizer": updater.settings, **updater.rule.record()}
+        domain = training_domains(updater.rule, text)[rows]
+        make = partial(one_update, model(), updater, text.ids[rows], domain, tokens_per_batch=tokens_per_batch)
         return Update(make, decides, (note, *assumed, *updater.notes, *unseen))
 
     return update

@@ -21,7 +21,7 @@ from zerosum.training.acceleration import new_accelerator_on
 from zerosum.training.execution import set_execution
 from zerosum.training.models import build_model
 from zerosum.training.recipe import Recipe
-from zerosum.training.reference import load_reference
+from zerosum.training.reference import load_reference, require_readable
 from zerosum.training.resume_state import RESUME_FILE, optimizer_state, read_resume_file, write_resume_state
 from zerosum.training.sharding import shard, together, whole_model
 
@@ -51,8 +51,9 @@ class TrainingState:
         source = self.recipe.objective.reference_model
         if source is None:
             return None
-        vocabulary = self.recipe.data.open().vocabulary
-        return load_reference(source, vocabulary, self.recipe.batch.length, self.accelerator.device)
+        model = load_reference(source, self.accelerator.device)
+        require_readable(model, source, self.recipe.data.open().vocabulary, self.recipe.batch.length)
+        return model
 
     @property
     def is_sharded(self) -> bool:

@@ -19,9 +19,9 @@ from accelerate import Accelerator
 from jaxtyping import Int64
 from torch import Tensor
 
-from zerosum.training.batch_gradient import PLAIN, BatchGradient, backward
+from zerosum.training.batch_gradient import BatchGradient, backward
 from zerosum.training.corpus import Batch
-from zerosum.training.gradient_rule import GradientRule
+from zerosum.training.gradient_rule import PLAIN, GradientRule
 from zerosum.training.state import TrainingState
 
 

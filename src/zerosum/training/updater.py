@@ -4,17 +4,24 @@ An `Updater` can be reset to the saved state, so that several updates all start 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from accelerate import Accelerator
+from jaxtyping import Int, Int64
 from torch import Tensor, nn
 
 from zerosum.errors import InputError
+from zerosum.training.batch_gradient import BatchGradient
+from zerosum.training.gradient_rule import PLAIN, GradientRule
 from zerosum.training.optimizer_choice import Choice
 from zerosum.training.optimizer_settings import OptimizerSettings, single_numbers
+from zerosum.training.replay import replayed_rule
 from zerosum.training.saved_states import ParameterStates, bind, read_saved_state
+from zerosum.training.step import update
 
 ASSUMED_CLIP = 1.0
 
@@ -25,7 +32,7 @@ class Updater:
 
     optimizer: over the model's parameters. state: saved tensors of each parameter. clip: largest norm of the gradient,
     infinite for none. settings: all numbers of the optimizer, for the record. notes: what users have to know, a
-    sentence each. batch_size: sequences in one update of the run; None: not saved.
+    sentence each. batch_size: sequences in one update of the run; None: not saved. rule: of its gradients.
     """
 
     optimizer: torch.optim.Optimizer
@@ -34,12 +41,29 @@ class Updater:
     settings: dict[str, Any]
     notes: tuple[str, ...] = ()
     batch_size: int | None = None
+    rule: GradientRule = PLAIN
 
     def restart(self) -> None:
         """Reset the optimizer to its saved state, whatever steps it has taken since."""
         self.optimizer.state.clear()
         for parameter, tensors in self.state.items():
             self.optimizer.state[parameter] = {key: _copy(key, tensor, parameter) for key, tensor in tensors.items()}
+
+    def update(
+        self,
+        accelerator: Accelerator,
+        model: Any,
+        batch: Int[np.ndarray, "s L"],
+        domain: Int64[np.ndarray, " s"] | None,
+        rows: int,
+    ) -> BatchGradient:
+        """Take the step of a batch of token ids. domain: of each sequence, all 0 by default. rows: of each pass."""
+        device = next(model.parameters()).device
+        ids = torch.as_tensor(batch, dtype=torch.int64, device=device)
+        domains = None if domain is None else torch.as_tensor(domain, device=device)
+        return update(
+            accelerator, model, self.optimizer, ids, clip=self.clip, rows=rows, rule=self.rule, domain=domains
+        )
 
 
 def find_updater(path: Path, model: nn.Module, choice: Choice | None = None, clip: float | None = None) -> Updater:
@@ -48,13 +72,15 @@ def find_updater(path: Path, model: nn.Module, choice: Choice | None = None, cli
     path: of the checkpoint. model: loaded from it; its parameters are updated. choice: None means the saved optimizer.
     clip: largest norm of the gradient, 0 or infinite for none; None: that of the run, and 1.0, with a note, where it
     was not saved.
-    Raises InputError where no state was saved, it does not fit the model, or its learning rate is 0.
+    Raises InputError where no state was saved, it does not fit the model, or its learning rate is 0, and NotReplayable
+    where the objective of the run cannot be repeated.
     """
     choice = choice or Choice()
     if clip is not None and not clip >= 0:
         raise InputError(f"--clip {clip}: give a norm above 0, or 0 for no clipping.")
     updater = _saved(path, model, choice.saved_lr) if choice.settings is None else _new(model, choice.settings)
-    notes = list(updater.notes)
+    rule, notes_on_rule = replayed_rule(path, next(model.parameters()).device)
+    notes = [*updater.notes, *notes_on_rule]
     largest_norm = updater.clip if clip is None else (clip or math.inf)
     if math.isnan(largest_norm):
         largest_norm = ASSUMED_CLIP
@@ -68,7 +94,7 @@ def find_updater(path: Path, model: nn.Module, choice: Choice | None = None, cli
             "with --optimizer saved:lr=RATE."
         )
     settings = {**updater.settings, "clip": largest_norm if math.isfinite(largest_norm) else None}
-    return Updater(updater.optimizer, updater.state, largest_norm, settings, tuple(notes), updater.batch_size)
+    return replace(updater, clip=largest_norm, settings=settings, notes=tuple(notes), rule=rule)
 
 
 def _saved(path: Path, model: nn.Module, lr: float | None) -> Updater:

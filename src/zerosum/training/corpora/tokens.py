@@ -54,6 +54,11 @@ class TokensCorpus(Corpus):
             "held_out_documents": index.held_out.documents,
         }
 
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Of the token files."""
+        return self._files.domains
+
     def batch(self, seed: int, step: int, sequences: int, length: int) -> Batch:
         """See `epoch_batch`."""
         return Batch(*epoch_batch(self._files.train, seed, step, sequences, length, self._packing))
