@@ -29,7 +29,7 @@ def data_label(data: Sequence[str]) -> dict[str, str]:
 
 
 def write_texts(
-    data: Sequence[str], recipe: Recipe, run: Path, report: Callable[[int, int], None]
+    data: Sequence[str], recipe: Recipe, run: Path, report: Callable[[str, int, int], None]
 ) -> tuple[Recipe, str | None]:
     """Tokenize texts into the run directory where the recipe reads them from there; continues what is there.
 
@@ -51,7 +51,7 @@ def write_texts(
     return recipe, None
 
 
-def _write(folder: Path, data: Sequence[str], held_out: float, report: Callable[[int, int], None]) -> TokenFiles:
+def _write(folder: Path, data: Sequence[str], held_out: float, report: Callable[[str, int, int], None]) -> TokenFiles:
     return write_token_files(folder, DataOptions(tuple(data), "bytes", held_out), report=report)
 
 

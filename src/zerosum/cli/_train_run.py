@@ -25,7 +25,7 @@ def train_run(recipe: Recipe, run: Path, data: Sequence[str] = (), speaks: bool 
     """
     with writing(run), progress() if speaks else nullcontext(_ignore) as show:
         require_free(run, bytes_to_come(recipe, run), "Free some space, or choose another --out.")
-        recipe, note = write_texts(data, recipe, run, lambda done, total: show("tokenizing", total, done, ""))
+        recipe, note = write_texts(data, recipe, run, lambda label, done, total: show(label, total, done, ""))
         if note and speaks:
             _warn(note)
         return train_timed(
