@@ -45,9 +45,14 @@ def train_and_die(recipe: Recipe, run: Path, operation: int) -> None:
 
 def train_and_count(recipe: Recipe, run: Path, operations: SimpleQueue[int]) -> None:
     """Train in this process, and put the number of file operations inside the run into `operations`."""
+    operations.put(file_operations(recipe, run))
+
+
+def file_operations(recipe: Recipe, run: Path) -> int:
+    """Train in this process: the number of file operations inside the run."""
     counts = [0]
     _train(recipe, run, counts.append)
-    operations.put(counts[-1])
+    return counts[-1]
 
 
 def _train(recipe: Recipe, run: Path, before_operation: Callable[[int], None]) -> None:

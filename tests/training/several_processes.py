@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from killed_runs import file_operations, train_and_die
 from on_step import OnStep
 
 from zerosum.errors import InputError
@@ -81,3 +82,16 @@ def train_in(
 def rows(run: Path) -> list[dict[str, float]]:
     """The log of a run."""
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def train_or_die(recipe: Recipe, run: Path, rank: int, operation: int) -> None:
+    """Train in this process; that of `rank` is killed before so many file operations of its own inside the run."""
+    if os.environ["RANK"] == str(rank):
+        train_and_die(recipe, run, operation)
+    else:
+        train(recipe, run)
+
+
+def train_and_count(recipe: Recipe, run: Path) -> None:
+    """Train in this process; writes the number of its file operations inside the run into a file beside the run."""
+    (run.parent / f"operations-{os.environ['RANK']}").write_text(str(file_operations(recipe, run)))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from killed_runs import contents, processes_with_torch
-from several_processes import end, in_each, rows, start, train_in
+from several_processes import end, in_each, rows, start, train_in, train_or_die
 from tiny_recipe import tiny_recipe
 from torch.distributed.tensor import DTensor
 
@@ -84,6 +84,18 @@ def test_killed_run_of_two_continues_with_two_bit_for_bit(
     shutil.copytree(runs / "killed", tmp_path / "run")
     assert train_in(processes, 2, recipe, tmp_path / "run", callbacks=(Norm(),)) == [0, 0]
     assert contents(tmp_path / "run") == contents(runs / "two")
+
+
+def test_killed_while_it_writes_its_part(
+    runs: Path, recipe: Recipe, processes: ForkServerContext, tmp_path: Path
+) -> None:
+    operation = int(np.random.default_rng(0).integers(2, 7))  # of the second process, which writes six parts
+    assert -9 in end(start(processes, 2, train_or_die, recipe, tmp_path / "run", 1, operation))
+    saved = [path.name for path in (tmp_path / "run").glob("*-*")]
+    assert any(name.endswith(".part") for name in saved)
+    assert train_in(processes, 2, recipe, tmp_path / "run", callbacks=(Norm(),)) == [0, 0]
+    weights = "checkpoint-8/model.safetensors"
+    assert (tmp_path / "run" / weights).read_bytes() == (runs / "two" / weights).read_bytes()
 
 
 def test_run_of_two_continues_with_one_and_with_four(
