@@ -14,9 +14,11 @@ from tiny_recipe import tiny_recipe
 from torch.distributed.tensor import DTensor
 
 from zerosum import InputError
+from zerosum.checkpoints import load_model, only_checkpoint
 from zerosum.training import AfterStep, Callback, TrainingContext, batch, optimizer_step, restore, train
 from zerosum.training.optimizers import OPTIMIZERS
 from zerosum.training.recipe import Recipe
+from zerosum.training.updater import find_updater
 
 NUMBERS = ("loss", "grad_norm", "lr", "tokens_seen", "norm")
 
@@ -137,12 +139,25 @@ def test_one_process_repeats_a_step_of_two_from_the_parts(runs: Path, recipe: Re
     assert optimizer_step(state, batch(recipe, 4)).loss == pytest.approx(rows(runs / "two")[4]["loss"], abs=1e-5)
 
 
+def test_a_measured_step_uses_the_moments_of_all_parts(runs: Path, recipe: Recipe) -> None:
+    folder = runs / "two" / "checkpoint-4"
+    updater = find_updater(folder, load_model(only_checkpoint(str(folder))))
+    moments = [tensors["exp_avg_sq"] for tensors in updater.state.values()]
+    restored = restore(folder, recipe).plain_optimizer.state.values()
+    assert len(moments) == len(restored) > 0
+    assert all(torch.equal(moment, values["exp_avg_sq"]) for moment, values in zip(moments, restored, strict=True))
+    assert (updater.settings["state"], updater.notes) == ("training_state.pt", ())
+
+
 @pytest.mark.parametrize("lost", [1, 2])
 def test_missing_part_is_refused(runs: Path, recipe: Recipe, tmp_path: Path, lost: int) -> None:
+    shutil.copy(runs / "two" / "recipe.yaml", tmp_path)
     folder = shutil.copytree(runs / "two" / "checkpoint-4", tmp_path / "checkpoint-4")
     next((folder / "optimizer").glob(f"shard-0000{lost}-*")).unlink()
     with pytest.raises(InputError, match="checkpoint-4: cannot be continued from: damaged"):
         restore(folder, recipe)
+    with pytest.raises(InputError, match="checkpoint-4/optimizer: parts of the optimizer's state are damaged or mis"):
+        find_updater(folder, load_model(only_checkpoint(str(folder))))
 
 
 def steps_of_every_optimizer(recipe: Recipe, folder: Path) -> None:
