@@ -1,17 +1,15 @@
 """Runs with objectives and groups: killed and continued bit for bit, shared by two processes, refused where unfit."""
 
 import json
-import os
-import socket
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from killed_runs import contents, processes_with_torch
 from on_step import OnStep
 from pydantic import ValidationError
+from several_processes import end, rows, start
 from tiny_recipe import tiny_recipe
 
 from zerosum.curves import read_curve
@@ -27,10 +25,6 @@ BY_LOSS = {"kind": "pcgrad", "groups": 3, "by": "loss_quantiles"}
 
 class Killed(Exception):
     """Stands for the end of the process."""
-
-
-def rows(run: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.parametrize("parts", [{}, {"aggregator": BY_LOSS}])
@@ -52,10 +46,7 @@ def test_a_run_that_ends_at_any_step_continues_bit_for_bit(corpus: Path, tmp_pat
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
 
 
-def one_of_two(recipes: list[Recipe], folder: Path, rank: int, port: int) -> None:
-    torch.set_num_threads(1)
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+def train_all(recipes: list[Recipe], folder: Path) -> None:
     for recipe in recipes:
         train(recipe, folder / recipe.name)
 
@@ -70,7 +61,7 @@ def reference(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def recipes(corpus: Path, reference: Path) -> list[Recipe]:
-    """Every objective and every kind of group, in one pass or in two."""
+    """Every objective, with groups or without, in one pass or in two, the last shared by processes."""
     twice = {"sequences": 4, "length": 8, "passes": 2}
     rho1 = {"kind": "rho1", "reference": str(reference)}
     return [
@@ -78,6 +69,7 @@ def recipes(corpus: Path, reference: Path) -> list[Recipe]:
         tiny_recipe(corpus, name="b", steps=5, objective=rho1, aggregator=BY_LOSS),
         tiny_recipe(corpus, name="c", steps=5, objective={"kind": "z_loss"}, aggregator={"kind": "pcgrad"}),
         tiny_recipe(corpus, name="d", steps=5, objective={"kind": "z_loss", "c": 0.1}, batch=twice),
+        tiny_recipe(corpus, name="e", steps=5, objective={**rho1, "k": 0.4}, batch=twice, sharding="fsdp"),
     ]
 
 
@@ -85,22 +77,12 @@ def recipes(corpus: Path, reference: Path) -> list[Recipe]:
 def trained(recipes: list[Recipe], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The runs of all recipes, each in a folder of its name; only read."""
     folder = tmp_path_factory.mktemp("one")
-    for recipe in recipes:
-        train(recipe, folder / recipe.name)
+    train_all(recipes, folder)
     return folder
 
 
 def test_two_processes_train_what_one_trains(recipes: list[Recipe], trained: Path, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    processes = processes_with_torch()
-    both = [processes.Process(target=one_of_two, args=(recipes, tmp_path, rank, port)) for rank in (0, 1)]
-    for process in both:
-        process.start()
-    for process in both:
-        process.join(timeout=60)
-    assert [process.exitcode for process in both] == [0, 0]
+    assert end(start(processes_with_torch(), 2, train_all, recipes, tmp_path)) == [0, 0]
     for recipe in recipes:
         one, two = (rows(folder / recipe.name) for folder in (trained, tmp_path))
         assert len(one) == len(two) == 5
@@ -114,6 +96,7 @@ def test_columns_of_the_log(recipes: list[Recipe], trained: Path) -> None:
     plain = {"step", "tokens_seen", "loss", "lr", "grad_norm"}
     groups = {"conflict_rate", "conflict_rate_null", "mean_cosine", "n_groups", "smallest_group", "largest_group"}
     expected = [{"objective"}, {"objective", "reference_tokens", *groups}, {"objective", *groups}, {"objective"}]
+    expected.append({"objective", "reference_tokens"})
     for recipe, more in zip(recipes, expected, strict=True):
         log = rows(trained / recipe.name)
         assert log[0].keys() == plain | more
