@@ -41,13 +41,15 @@ class SavedSteps:
     def losses(self, checkpoint: Checkpoint, held_out: Int[np.ndarray, "S L"]) -> StepLosses:
         """See `one_step_losses`."""
         state, self._restored = self._state(checkpoint), None
-        model = state.plain_model
+        model, optimizer = state.plain_model, self.recipe.optimizer
         weights = {name: value.clone() for name, value in model.state_dict().items()}
         with preserved_generators(new_accelerator(self.recipe).device):
             step_batch = batch(self.recipe, state.step)
             tokens = step_batch.ids
             before = token_losses(model, tokens)
+            optimizer.load_training_weights(state.plain_optimizer)
             optimizer_step(state, step_batch)
+            optimizer.load_evaluation_weights(state.plain_optimizer)
             found = StepLosses(
                 batch_before=before,
                 batch_after=token_losses(model, tokens),
@@ -60,5 +62,7 @@ class SavedSteps:
         if self._restored is None or self._restored[0] != checkpoint:
             self._restored = None  # one at a time in memory
             with preserved_generators(new_accelerator(self.recipe).device):
-                self._restored = checkpoint, restore(checkpoint.path, self.recipe)
+                state = restore(checkpoint.path, self.recipe)
+            self.recipe.optimizer.load_evaluation_weights(state.plain_optimizer)
+            self._restored = checkpoint, state
         return self._restored[1]

@@ -1,8 +1,11 @@
-"""What every optimizer declares: settings, parameter groups, the optimizer of torch, the layout of its saved state."""
+"""What every optimizer declares: settings, parameter groups, the optimizer of torch, the layout of its saved state,
+and the settings at which it equals another optimizer.
+"""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, ValidationError
@@ -23,14 +26,16 @@ class SavedLayout:
     """What the `state_dict` of an optimizer of torch holds.
 
     group_keys: numbers of each parameter group that every such state has; they identify the optimizer.
-    optional_group_keys: numbers that only some versions of torch save. state_keys: tensors of each parameter, all of
-    them present once the parameter was updated. optional_state_keys: tensors that may be present too.
+    optional_group_keys: numbers that only some versions of torch save. state_keys: values of each parameter, all of
+    them present once the parameter was updated: tensors of the parameter's shape, but for the single numbers.
+    optional_state_keys: values that may be present too. single_numbers: values that are one number for each parameter.
     """
 
     group_keys: tuple[str, ...]
     state_keys: frozenset[str] = frozenset()
     optional_state_keys: frozenset[str] = frozenset()
     optional_group_keys: tuple[str, ...] = ()
+    single_numbers: frozenset[str] = frozenset({"step"})
 
     def matches(self, group: Mapping[str, Any], states: Iterable[Mapping[str, Any]]) -> bool:
         """Whether a parameter group and the states of the parameters are laid out like this."""
@@ -39,24 +44,62 @@ class SavedLayout:
         )
 
 
+@dataclass(frozen=True)
+class Identity:
+    """Settings at which an optimizer equals another one.
+
+    settings: of this optimizer. baseline: kind of the other one; baseline_settings: its settings; both beside equal
+    values of all settings that both optimizers have. tolerance: largest relative difference of a weight after 50
+    updates in float64; 0 means equal bit for bit.
+    """
+
+    settings: Mapping[str, Any]
+    baseline: str
+    baseline_settings: Mapping[str, Any] = field(default_factory=dict)
+    tolerance: float = 0.0
+
+
+@dataclass(frozen=True)
+class GoldenTrajectory:
+    """Weights of 50 updates in float64, saved in tests/golden, for an optimizer that equals no other one.
+
+    reason: why there is none. settings: with which the trajectory was made.
+    """
+
+    reason: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
 class OptimizerSettings(Kind):
     """Settings of an optimizer; every optimizer subclasses this and adds its own.
 
     kind: of the optimizer; the name of its file. lr: learning rate. clip: largest Euclidean norm of the gradient;
-    a larger gradient is scaled down to it before the update.
+    a larger gradient is scaled down to it before the update. decay_embeddings: whether weight decay acts on embeddings
+    and on the output head too; it never acts on vectors.
     """
 
+    title: ClassVar[str]
+    """Name in tables and in JSON."""
     saved_layout: ClassVar[SavedLayout]
     """What the saved state of the optimizer holds."""
+    cost: ClassVar[str]
+    """Numbers of state for each weight, and the work of an update, in words."""
+    identity: ClassVar[Identity | GoldenTrajectory]
+    """Settings at which it equals another optimizer, or why there are none."""
     sharded: ClassVar[str | None] = None
     """Why it cannot update parameters that are sharded over processes (DTensor); None where it can."""
-    groups_rule: ClassVar[str] = "matrices, then vectors"
+    schedules: ClassVar[tuple[str, ...] | None] = None
+    """Kinds of learning-rate schedule that it may be combined with; None: all."""
+    groups_rule: ClassVar[str] = "with weight decay, then without"
     """How `groups` orders the parameters, in words, for errors."""
     first_step_note: ClassVar[str | None] = None
     """What users must know about a first update without saved state; None where it is like every other."""
+    step_note: ClassVar[str | None] = None
+    """What users must know about every update that is measured; None where there is nothing."""
 
     lr: float = Field(default=1e-3, ge=0)
     clip: PositiveFloat = 1.0
+    decay_embeddings: bool = True
 
     @property
     def horizon(self) -> int | None:
@@ -76,13 +119,32 @@ class OptimizerSettings(Kind):
         """Whether saved groups are this optimizer's rather than another's of the same `saved_layout`."""
         return True
 
+    def for_run(self, steps: int) -> "OptimizerSettings":
+        """The settings for a run of so many updates, where the method depends on their number."""
+        return self
+
+    def run_problem(self, steps: int) -> tuple[str, str] | None:
+        """Code and sentence where a setting does not suit a run of so many updates."""
+        return None
+
+    def group_numbers(self) -> dict[str, Any]:
+        """What each parameter group holds beside its parameters."""
+        return self.model_dump(include=self.own_fields())
+
     def groups(self, model: "torch.nn.Module") -> list[dict[str, Any]]:
-        """The trainable parameters in two groups with all their numbers: matrices; vectors, which do not decay."""
-        numbers = self.model_dump(include=self.own_fields())
+        """The trainable parameters in two groups with all their numbers: those that decay, those that do not."""
+        from zerosum.training.matrices import embeddings_and_head
+
+        exempt = set() if self.decay_embeddings else embeddings_and_head(model)
         trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        decaying = {parameter for parameter in trainable if parameter.ndim >= 2} - exempt
         return [
-            {"params": [parameter for parameter in trainable if parameter.ndim >= 2], **numbers},
-            {"params": [parameter for parameter in trainable if parameter.ndim < 2], **numbers, "weight_decay": 0.0},
+            {"params": [parameter for parameter in trainable if parameter in decaying], **self.group_numbers()},
+            {
+                "params": [parameter for parameter in trainable if parameter not in decaying],
+                **self.group_numbers(),
+                "weight_decay": 0.0,
+            },
         ]
 
     def build(self, model: "torch.nn.Module") -> "torch.optim.Optimizer":
@@ -90,9 +152,32 @@ class OptimizerSettings(Kind):
         return self.new(self.groups(model), fused=True)
 
     @classmethod
+    def load_training_weights(cls, optimizer: "torch.optim.Optimizer") -> None:
+        """Write the weights at which gradients are computed into the parameters; they hold the evaluation weights."""
+
+    @classmethod
+    def load_evaluation_weights(cls, optimizer: "torch.optim.Optimizer") -> None:
+        """Write the weights that are evaluated and saved into the parameters; they hold the training weights.
+
+        For most optimizers both are the same, and neither method does anything.
+        """
+
+    @classmethod
+    @contextmanager
+    def evaluation_weights(cls, optimizer: "torch.optim.Optimizer") -> Iterator[None]:
+        """The parameters hold the weights that are evaluated and saved inside the block, and again, bit for bit, the
+        training weights after it.
+        """
+        cls.load_evaluation_weights(optimizer)
+        try:
+            yield
+        finally:
+            cls.load_training_weights(optimizer)
+
+    @classmethod
     def own_fields(cls) -> set[str]:
-        """Names of the settings that the optimizer of torch takes: all but `kind` and `clip`."""
-        return set(cls.model_fields) - {"kind", "clip"}
+        """Names of the settings that the optimizer of torch takes."""
+        return set(cls.model_fields) - {"kind", "clip", "decay_embeddings"}
 
     @classmethod
     def options(cls) -> dict[str, float]:
@@ -102,7 +187,8 @@ class OptimizerSettings(Kind):
         >>> OPTIMIZERS.settings("adamw").options()
         {'lr': 0.001, 'beta1': 0.9, 'beta2': 0.999, 'eps': 1e-08, 'weight_decay': 0.01}
         """
-        return single_numbers(cls().model_dump(include=cls.own_fields()))
+        defaults = single_numbers(cls().model_dump(include=cls.own_fields()))
+        return {name: value for name, value in defaults.items() if not isinstance(value, str | bool)}
 
     @classmethod
     def from_options(cls, numbers: Mapping[str, float]) -> "OptimizerSettings":

@@ -125,6 +125,11 @@ class Recipe(Part):
                 f"sharding fsdp does not go with optimizer.kind {self.optimizer.kind}: {self.optimizer.sharded}. "
                 "Choose sharding none or another optimizer"
             )
+        kinds = self.optimizer.schedules
+        if kinds is not None and self.schedule.kind not in kinds:
+            raise ValueError(
+                f"schedule.kind {self.schedule.kind}: optimizer {self.optimizer.kind} takes only {', '.join(kinds)}"
+            )
         return self
 
     @property

@@ -104,11 +104,12 @@ def save(
 
     write_more: writes further files into the folder before it gets its final name; it receives the whole model. Every
     process calls `save`; the main process writes, and where the weights are shared, each its part of the optimizer.
+    The weights are those that the optimizer evaluates (`OptimizerSettings.evaluation_weights`).
     """
     accelerator = state.accelerator
     generators = _generator_states(accelerator)
-    model = whole_model(state.plain_model, accelerator.is_main_process) if state.is_sharded else state.plain_model
-    with ExitStack() as stack:
+    with state.recipe.optimizer.evaluation_weights(state.plain_optimizer), ExitStack() as stack:
+        model = whole_model(state.plain_model, accelerator.is_main_process) if state.is_sharded else state.plain_model
         with together(accelerator):
             if accelerator.is_main_process:
                 stack.enter_context(new_folder(folder))
@@ -143,8 +144,10 @@ def restore(folder: Path, recipe: Recipe) -> TrainingState:
         optimizer = optimizer_state(folder, saved, state.parameters, processes=state.accelerator.num_processes)
         _require_its_optimizer(recipe, optimizer)
         state.optimizer.load_state_dict(optimizer)
-        for group, own in zip(state.optimizer.param_groups, recipe.optimizer.groups(model), strict=True):
+        settings = recipe.optimizer.for_run(recipe.steps)
+        for group, own in zip(state.optimizer.param_groups, settings.groups(model), strict=True):
             group.update({name: number for name, number in own.items() if name != "params"})  # a branch can change them
+        settings.load_training_weights(state.plain_optimizer)
         _restore_generators(state.accelerator, saved["generators"])
     except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
         if is_out_of_memory(error):
@@ -175,12 +178,13 @@ def prepared(recipe: Recipe, model: nn.Module, step: int) -> TrainingState:
     if not accelerator.is_main_process:  # else the sequences of all processes would share their dropout
         torch.manual_seed(recipe.seed + accelerator.process_index)
     set_execution(model, recipe)
+    settings = recipe.optimizer.for_run(recipe.steps)
     if _is_sharded(recipe, accelerator):
         shard(model, accelerator.device, accelerator.num_processes)
-        wrapped, optimizer = model, accelerator.prepare_optimizer(recipe.optimizer.build(model))
+        wrapped, optimizer = model, accelerator.prepare_optimizer(settings.build(model))
     else:
         model.to(accelerator.device)
-        wrapped, optimizer = accelerator.prepare(model, recipe.optimizer.build(model))
+        wrapped, optimizer = accelerator.prepare(model, settings.build(model))
     for replaced in ("forward", "_original_forward"):  # accelerate's bfloat16 forward pass, which `update` chooses
         vars(model).pop(replaced, None)  # itself: measurements of the model are in float32
     wrapped.train()

@@ -30,11 +30,12 @@ ASSUMED_CLIP = 1.0
 class Updater:
     """How gradients become an update of a model.
 
-    optimizer: over the model's parameters. state: saved tensors of each parameter. clip: largest norm of the gradient,
+    kind: of the optimizer. optimizer: over the model's parameters. state: saved values of each parameter. clip: largest norm of the gradient,
     infinite for none. settings: all numbers of the optimizer, for the record. notes: what users have to know, a
     sentence each. batch_size: sequences in one update of the run; None: not saved. rule: of its gradients.
     """
 
+    kind: type[OptimizerSettings]
     optimizer: torch.optim.Optimizer
     state: ParameterStates
     clip: float
@@ -44,10 +45,17 @@ class Updater:
     rule: GradientRule = PLAIN
 
     def restart(self) -> None:
-        """Reset the optimizer to its saved state, whatever steps it has taken since."""
+        """Reset the optimizer to its saved state, whatever steps it has taken since, ready for the gradient of a step.
+
+        The parameters hold the weights of the checkpoint before, and those at which gradients are computed after.
+        """
         self.optimizer.state.clear()
-        for parameter, tensors in self.state.items():
-            self.optimizer.state[parameter] = {key: _copy(key, tensor, parameter) for key, tensor in tensors.items()}
+        numbers = self.kind.saved_layout.single_numbers
+        for parameter, values in self.state.items():
+            self.optimizer.state[parameter] = {
+                key: _number(key, value) if key in numbers else _copy(value, parameter) for key, value in values.items()
+            }
+        self.kind.load_training_weights(self.optimizer)
 
     def update(
         self,
@@ -57,13 +65,18 @@ class Updater:
         domain: Int64[np.ndarray, " s"] | None,
         rows: int,
     ) -> BatchGradient:
-        """Take the step of a batch of token ids. domain: of each sequence, all 0 by default. rows: of each pass."""
+        """Take the step of a batch of token ids; then the parameters hold the weights that are evaluated and saved.
+
+        domain: of each sequence, all 0 by default. rows: of each pass.
+        """
         device = next(model.parameters()).device
         ids = torch.as_tensor(batch, dtype=torch.int64, device=device)
         domains = None if domain is None else torch.as_tensor(domain, device=device)
-        return update(
+        gradient = update(
             accelerator, model, self.optimizer, ids, clip=self.clip, rows=rows, rule=self.rule, domain=domains
         )
+        self.kind.load_evaluation_weights(self.optimizer)
+        return gradient
 
 
 def find_updater(path: Path, model: nn.Module, choice: Choice | None = None, clip: float | None = None) -> Updater:
@@ -93,6 +106,8 @@ def find_updater(path: Path, model: nn.Module, choice: Choice | None = None, cli
             f"{path}: the rate of the next step is 0, so it changes nothing: the run's schedule had ended. Give a rate "
             "with --optimizer saved:lr=RATE."
         )
+    if updater.kind.step_note:
+        notes.append(updater.kind.step_note)
     settings = {**updater.settings, "clip": largest_norm if math.isfinite(largest_norm) else None}
     return replace(updater, clip=largest_norm, settings=settings, notes=tuple(notes), rule=rule)
 
@@ -109,27 +124,36 @@ def _saved(path: Path, model: nn.Module, lr: float | None) -> Updater:
     if lr is not None:
         notes.append("the rate is the one given, not the saved one")
     clip = math.nan if saved.clip is None else saved.clip
-    return Updater(optimizer, state, clip, _record(kind, optimizer, saved.file.name), tuple(notes), saved.batch_size)
+    settings = _record(kind, optimizer, saved.file.name)
+    return Updater(kind, optimizer, state, clip, settings, tuple(notes), saved.batch_size)
 
 
 def _new(model: nn.Module, settings: OptimizerSettings) -> Updater:
     """An optimizer without state. How the run clipped is unknown: `clip` is NaN."""
     optimizer = settings.build(model)
     notes = [settings.first_step_note] if settings.first_step_note else []
-    return Updater(optimizer, {}, math.nan, _record(type(settings), optimizer, None), tuple(notes))
+    return Updater(type(settings), optimizer, {}, math.nan, _record(type(settings), optimizer, None), tuple(notes))
 
 
 def _record(kind: type[OptimizerSettings], optimizer: torch.optim.Optimizer, file: str | None) -> dict[str, Any]:
-    """Name, file of the saved state, and all numbers; weight decay is the largest of the groups, that of matrices."""
+    """Name, file of the saved state, and all settings; weight decay is the largest of the groups, that of matrices.
+
+    lr_factor: rate of the last group over that of the first, where the optimizer has several rates.
+    """
     first = optimizer.param_groups[0]
-    numbers = single_numbers({key: first[key] for key in kind.model_fields if key in first})
+    numbers = single_numbers({key: first[key] for key in kind.model_fields if key in first and key != "kind"})
     if "weight_decay" in numbers:
         numbers["weight_decay"] = max(group["weight_decay"] for group in optimizer.param_groups)
-    return {"name": type(optimizer).__name__, "state": file, **numbers}
+    if "lr_factor" in first:
+        numbers["lr_factor"] = optimizer.param_groups[-1]["lr_factor"]
+    return {"name": kind.title, "state": file, **numbers}
 
 
-def _copy(key: str, tensor: Tensor, parameter: Tensor) -> Tensor:
-    """A copy in the precision of the parameter and on its device. Adam's count of steps stays on the CPU."""
-    if key == "step":
-        return tensor.detach().to("cpu", torch.float32, copy=True)
+def _copy(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """A copy in the precision of the parameter and on its device."""
     return tensor.detach().to(parameter.device, parameter.dtype, copy=True)
+
+
+def _number(key: str, tensor: Tensor) -> Tensor | float:
+    """A single number: the count of steps is a tensor on the CPU, as torch has it; others are floats."""
+    return tensor.detach().to("cpu", torch.float32, copy=True) if key == "step" else tensor.item()

@@ -20,6 +20,7 @@ class Sign(Optimizer):
 
 
 class SignSettings(OptimizerSettings):
+    title: ClassVar[str] = "Sign"
     saved_layout: ClassVar[SavedLayout] = SavedLayout(group_keys=("lr", "weight_decay"))
 
     kind: str = "signed"

@@ -112,7 +112,8 @@ def _caution(steps: CheckpointSteps) -> Iterator[str]:
 
 def _optimizer(steps: CheckpointSteps) -> str:
     settings = steps.settings
-    numbers = ", ".join(f"{name} {settings[name]:g}" for name in settings if name not in ("name", "state", "clip"))
+    own = {name: value for name, value in settings.items() if name not in ("name", "state", "clip")}
+    numbers = ", ".join(f"{name} {value if isinstance(value, str) else f'{value:g}'}" for name, value in own.items())
     clip = "no clipping" if settings["clip"] is None else f"gradient norm at most {settings['clip']:g}"
     return f"{settings['name']} ({settings['state'] or 'no saved state'}): {numbers}; {clip}"
 

@@ -1,8 +1,22 @@
-"""Adam, with weight decay added to the gradient. Source: Kingma and Ba 2015, arXiv 1412.6980."""
+"""Adam, with weight decay added to the gradient: `torch.optim.Adam`.
+
+    g = g + decay p
+    m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2
+    p = p - lr m / (1 - b1^t) / (sqrt(v) / sqrt(1 - b2^t) + eps)
+
+Source: Kingma and Ba 2015, arXiv 1412.6980.
+"""
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from zerosum.training.optimizer_settings import NonNegative, OptimizerSettings, PastWeight, SavedLayout
+from zerosum.training.optimizer_settings import (
+    GoldenTrajectory,
+    Identity,
+    NonNegative,
+    OptimizerSettings,
+    PastWeight,
+    SavedLayout,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -23,12 +37,15 @@ class AdamSettings(OptimizerSettings):
     Defaults are those of torch.
     """
 
+    title: ClassVar[str] = "Adam"
     saved_layout: ClassVar[SavedLayout] = SavedLayout(
         group_keys=("lr", "betas", "eps", "weight_decay", "amsgrad"),
         optional_group_keys=("maximize",),
         state_keys=frozenset({"step", "exp_avg", "exp_avg_sq"}),
         optional_state_keys=frozenset({"max_exp_avg_sq"}),
     )
+    cost: ClassVar[str] = "2 numbers a weight, as AdamW"
+    identity: ClassVar[Identity | GoldenTrajectory] = Identity({"weight_decay": 0.0}, "adamw", {"weight_decay": 0.0})
     first_step_note: ClassVar[str | None] = sign_step_note("Adam")
 
     kind: str = "adam"

@@ -1,8 +1,14 @@
-"""AdamW: Adam with decoupled weight decay. Source: Loshchilov and Hutter 2019, arXiv 1711.05101."""
+"""AdamW, Adam with decoupled weight decay: `torch.optim.AdamW`.
+
+    m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2
+    p = (1 - lr decay) p - lr m / (1 - b1^t) / (sqrt(v) / sqrt(1 - b2^t) + eps)
+
+Source: Loshchilov and Hutter 2019, arXiv 1711.05101.
+"""
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from zerosum.training.optimizer_settings import NonNegative
+from zerosum.training.optimizer_settings import GoldenTrajectory, Identity, NonNegative
 from zerosum.training.optimizers.adam import AdamSettings, sign_step_note
 
 if TYPE_CHECKING:
@@ -12,6 +18,9 @@ if TYPE_CHECKING:
 class AdamWSettings(AdamSettings):
     """As Adam, but weight_decay shrinks matrices by lr x weight_decay at each step. Defaults are those of torch."""
 
+    title: ClassVar[str] = "AdamW"
+    cost: ClassVar[str] = "2 numbers a weight; elementwise work"
+    identity: ClassVar[Identity | GoldenTrajectory] = Identity({"weight_decay": 0.0}, "adam", {"weight_decay": 0.0})
     first_step_note: ClassVar[str | None] = sign_step_note("AdamW")
 
     kind: str = "adamw"

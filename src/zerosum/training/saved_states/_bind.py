@@ -33,7 +33,7 @@ def bind(saved: SavedState, lr: float | None) -> tuple[type[OptimizerSettings], 
     _require_sizes(saved, [len(group) for group in numbers])
     parameters = [named for group in saved.groups for named in group]
     parameter_states = {
-        parameter: _parameter_state(saved, name, parameter, states[number])
+        parameter: _parameter_state(saved, settings, name, parameter, states[number])
         for (name, parameter), number in zip(parameters, [n for group in numbers for n in group], strict=True)
         if states.get(number)
     }
@@ -73,17 +73,24 @@ def _listed(sizes: list[int]) -> str:
     return " and ".join(map(str, sizes[:6])) or "no"
 
 
-def _parameter_state(saved: SavedState, name: str, parameter: nn.Parameter, state: dict[str, Any]) -> dict[str, Tensor]:
-    """The saved tensors of one parameter. Raises InputError where a tensor has another shape than the parameter."""
-    tensors = {key: torch.as_tensor(value) for key, value in state.items() if value is not None}
+def _parameter_state(
+    saved: SavedState, settings: type[OptimizerSettings], name: str, parameter: nn.Parameter, state: dict[str, Any]
+) -> dict[str, Tensor]:
+    """The saved values of one parameter. Raises InputError where a tensor has another shape than the parameter."""
+    tensors = {key: _tensor(value) for key, value in state.items() if value is not None}
     for key, tensor in tensors.items():
-        expected = torch.Size() if key == "step" else parameter.shape
+        expected = torch.Size() if key in settings.saved_layout.single_numbers else parameter.shape
         if tensor.shape != expected:
             raise InputError(
                 f"{saved.file}: {key} of {name} has shape {tuple(tensor.shape)}, and the parameter "
                 f"{tuple(parameter.shape)}: of another model, or in another order ({saved.rule}). {_INSTEAD}."
             )
     return tensors
+
+
+def _tensor(value: Any) -> Tensor:
+    """A number keeps all its digits."""
+    return torch.tensor(value, dtype=torch.float64) if isinstance(value, float) else torch.as_tensor(value)
 
 
 def _optimizer(
@@ -94,7 +101,7 @@ def _optimizer(
         bound = []
         for group, named in zip(groups, saved.groups, strict=True):
             numbers = {key: group[key] for key in (*layout.group_keys, *layout.optional_group_keys) if key in group}
-            numbers["lr"] = float(group["lr"] if lr is None else lr)
+            numbers["lr"] = float(group["lr"] if lr is None else lr * group.get("lr_factor", 1.0))
             _require_range(settings, numbers)
             bound.append({**numbers, "params": [parameter for _, parameter in named]})
         return settings.new(bound)
