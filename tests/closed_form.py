@@ -71,8 +71,7 @@ def rate_factor(step: int) -> float:
 def trajectory(
     settings: OptimizerSettings, seen: Callable[[Problem, torch.optim.Optimizer], None] = lambda *_: None
 ) -> list[Weights]:
-    """Weights before the first and after each of 50 updates; no update writes into a gradient. seen: called after each.
-    """
+    """Weights before the first and after each of 50 updates; no update writes into a gradient. seen: called after each."""
     problem = Problem()
     optimizer = settings.new(settings.groups(problem))
     weights = [problem.weights()]
@@ -92,7 +91,5 @@ def trajectory(
 def largest_difference(these: list[Weights], those: list[Weights]) -> float:
     """Over all steps and tensors, relative to the largest weight."""
     largest = max(np.abs(p).max() for weights in those for p in weights.values())
-    differences = [
-        np.abs(a[name] - b[name]).max() for a, b in zip(these, those, strict=True) for name in a
-    ]
+    differences = [np.abs(a[name] - b[name]).max() for a, b in zip(these, those, strict=True) for name in a]
     return float(max(differences) / largest)

@@ -118,7 +118,7 @@ def test_out_writes_a_page_with_its_files(call, folder, tmp_path):  # noqa: F811
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (("--optimizer", "lion:lr=1"), "--optimizer lion:lr=1"),
+        (("--optimizer", "adagrad:lr=1"), "--optimizer adagrad:lr=1"),
         (("--batches", "4"), "too few for 4 batches of 32"),
         (("--tokens-per-batch", "none"), "--tokens-per-batch none"),
         (("--clip", "-1"), "--clip -1"),

@@ -178,7 +178,8 @@ def test_a_chosen_optimizer_begins_without_moments_and_says_so(model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["lion:lr=1", "adamw", "adamw:beta1=0.9", "adamw:lr=x", "adamw:lr=nan", "sgd:lr=1,beta1=0.9", "saved:eps=1"]
+    "text",
+    ["adagrad:lr=1", "adamw", "adamw:beta1=0.9", "adamw:lr=x", "adamw:lr=nan", "sgd:lr=1,beta1=0.9", "saved:eps=1"],
 )
 def test_a_choice_that_is_none(text):
     with pytest.raises(InputError, match=f"--optimizer {text}"):

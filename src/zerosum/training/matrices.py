@@ -32,9 +32,7 @@ class Layout:
 def embeddings_and_head(model: nn.Module) -> set[nn.Parameter]:
     """The trainable weights of all embeddings, of positions too, and of the output head that the model names."""
     return {
-        parameter.tensor
-        for parameter in trainable(model)
-        if parameter.kind in NOT_IN_D_GRAD or parameter.looked_up
+        parameter.tensor for parameter in trainable(model) if parameter.kind in NOT_IN_D_GRAD or parameter.looked_up
     }
 
 
@@ -46,7 +44,7 @@ def linear_maps(model: nn.Module) -> dict[nn.Parameter, Layout]:
     excluded = embeddings_and_head(model)
     found: dict[nn.Parameter, Layout] = {}
     for name, layer, parent in _layers(model):
-        weight = layer.weight
+        weight: Any = layer.weight
         if weight.requires_grad and weight not in excluded and weight not in found:
             transposed = isinstance(layer, Conv1D)
             outputs = weight.shape[1] if transposed else weight.shape[0]

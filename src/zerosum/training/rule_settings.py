@@ -41,7 +41,7 @@ class RuleSettings(OptimizerSettings):
     @classmethod
     def was_saved_in(cls, groups: list[dict[str, Any]]) -> bool:
         """Whether the groups name this kind."""
-        return groups[0].get("kind") == cls.model_fields["kind"].default
+        return bool(groups[0].get("kind") == cls.model_fields["kind"].default)
 
     def group_numbers(self) -> dict[str, Any]:
         """The settings, and the kind."""

@@ -30,9 +30,10 @@ ASSUMED_CLIP = 1.0
 class Updater:
     """How gradients become an update of a model.
 
-    kind: of the optimizer. optimizer: over the model's parameters. state: saved values of each parameter. clip: largest norm of the gradient,
-    infinite for none. settings: all numbers of the optimizer, for the record. notes: what users have to know, a
-    sentence each. batch_size: sequences in one update of the run; None: not saved. rule: of its gradients.
+    kind: of the optimizer. optimizer: over the model's parameters. state: saved values of each parameter. clip:
+    largest norm of the gradient, infinite for none. settings: all numbers of the optimizer, for the record. notes: what
+    users have to know, a sentence each. batch_size: sequences in one update of the run; None: not saved. rule: of its
+    gradients.
     """
 
     kind: type[OptimizerSettings]

@@ -1,8 +1,8 @@
 """The rule of AdamW for one parameter, in the order and rounding of torch's plain version.
 
-    m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2
-    u = m / (sqrt(v) / sqrt(1 - b2^t) + eps) / (1 - b1^t)
-    p = (1 - lr decay) p - lr u
+m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2
+u = m / (sqrt(v) / sqrt(1 - b2^t) + eps) / (1 - b1^t)
+p = (1 - lr decay) p - lr u
 """
 
 from typing import TYPE_CHECKING, Any

@@ -24,7 +24,7 @@ def orthogonalized(update: Float[Tensor, "o i"]) -> Float[Tensor, "o i"]:
     its Euclidean norm is far above 1e-7.
     """
     x = update / (update.norm() + SMALLEST_NORM)
-    wide = x.T if x.shape[0] > x.shape[1] else x
+    wide: Tensor = x.T if x.shape[0] > x.shape[1] else x
     for _ in range(STEPS):
         gram = wide @ wide.T
         wide = A * wide + (B * gram + C * gram @ gram) @ wide
@@ -64,7 +64,7 @@ def direction(update: Tensor, layout: Layout, scaling: str) -> Tensor:
 def _of_each_part(matrix: Float[Tensor, "o i"], layout: Layout, scaling: str) -> Float[Tensor, "o i"]:
     inputs = matrix.shape[1]
     parts = []
-    for part in matrix.reshape(layout.repeats, -1, inputs).split(layout.parts, dim=1):
+    for part in torch.split(matrix.reshape(layout.repeats, -1, inputs), list(layout.parts), dim=1):
         outputs = part.shape[0] * part.shape[1]
         made = orthogonalized(part.reshape(outputs, inputs)) * scale(outputs, inputs, scaling)
         parts.append(made.reshape(part.shape))

@@ -33,9 +33,7 @@ class ScheduleFreeSettings(RuleSettings):
         single_numbers=frozenset({"step", "weight_sum", "largest_lr"}),
     )
     cost: ClassVar[str] = "3 numbers a weight, one more than AdamW; elementwise work"
-    identity: ClassVar[Identity] = Identity(
-        {"betas": (0.0, 0.999)}, "adamw", {"betas": (0.0, 0.999)}, tolerance=1e-13
-    )
+    identity: ClassVar[Identity] = Identity({"betas": (0.0, 0.999)}, "adamw", {"betas": (0.0, 0.999)}, tolerance=1e-13)
     schedules: ClassVar[tuple[str, ...] | None] = ("constant",)
     step_note: ClassVar[str | None] = (
         "schedule-free: losses are those of the averaged weights x, which a checkpoint holds; the gradient of the step "
