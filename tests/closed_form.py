@@ -71,7 +71,10 @@ def rate_factor(step: int) -> float:
 def trajectory(
     settings: OptimizerSettings, seen: Callable[[Problem, torch.optim.Optimizer], None] = lambda *_: None
 ) -> list[Weights]:
-    """Weights before the first and after each of 50 updates; no update writes into a gradient. seen: called after each."""
+    """Weights before the first and after each of 50 updates, none of which writes into a gradient.
+
+    seen: called after each update.
+    """
     problem = Problem()
     optimizer = settings.new(settings.groups(problem))
     weights = [problem.weights()]

@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
@@ -12,12 +13,16 @@ from zerosum import InputError
 from zerosum.checkpoints import load_model, open_run
 from zerosum.losses import token_losses
 from zerosum.training import batch, build_optimizer, restore, train
+from zerosum.training.checkpoint_grid import CheckpointGrid
+from zerosum.training.one_update import one_update
 from zerosum.training.optimizer_choice import Choice, read_settings
 from zerosum.training.optimizers import OPTIMIZERS
 from zerosum.training.optimizers.adamw import AdamWSettings
 from zerosum.training.optimizers.sgd import SGDSettings
 from zerosum.training.real_steps import real_steps
 from zerosum.training.recipe import Recipe
+from zerosum.training.rule_optimizer import RuleOptimizer
+from zerosum.training.saved_states import SavedState, bind
 from zerosum.training.updater import find_updater
 
 TORCH = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
@@ -140,24 +145,70 @@ def test_recipe_of_no_known_optimizer_is_one_line(tmp_path: Path, optimizer: str
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    "text", ["adam:lr=1e-2,weight_decay=0.1", "adamw:lr=1e-2", "sgd:lr=1,momentum=0.9", "sgd:lr=1"]
-)
-def test_every_optimizer_trains_continues_and_is_bound(recipe: Recipe, tmp_path: Path, text: str) -> None:
-    """The step of the bound optimizer is the next step of the run."""
-    recipe = recipe.model_copy(update={"optimizer": read_settings(text)})
-    train(recipe, tmp_path / "run")
-    state = restore(tmp_path / "run" / "checkpoint-4", recipe)
-    assert type(state.plain_optimizer) is TORCH[recipe.optimizer.kind]
+BOUND = ["adam:lr=1e-2,weight_decay=0.1", "sgd:lr=1,momentum=0.9", "sgd:lr=1"]
+BOUND += [f"{kind}:lr=1e-2,weight_decay=0.1" for kind in OPTIMIZERS.names() if kind not in ("adam", "sgd")]
 
-    checkpoint = next(point for point in open_run(tmp_path / "run").checkpoints if point.step == 4)
-    model = load_model(checkpoint)
-    updater = find_updater(checkpoint.path, model)
-    assert type(updater.optimizer) is TORCH[recipe.optimizer.kind]
-    step = next(real_steps(model, updater, batch(recipe, 4).ids[None], batch(recipe, 99).ids))
-    longer = recipe.model_copy(update={"steps": 5})
-    train(longer, tmp_path / "longer")
-    after = load_model(open_run(tmp_path / "longer").checkpoints[-1])
-    expected = token_losses(after, batch(recipe, 99).ids)
-    assert abs(step.losses.held_out_after - expected).max() < 2e-6
+
+@pytest.mark.parametrize("text", BOUND)
+def test_every_optimizer_trains_continues_and_is_bound(recipe: Recipe, tmp_path: Path, text: str) -> None:
+    """The step of the bound optimizer is the next step of the run, and does not change where it starts from."""
+    grid = CheckpointGrid(per_doubling=4)
+    recipe = recipe.model_copy(update={"optimizer": read_settings(text), "checkpoints": grid, "steps": 5})
+    train(recipe, tmp_path / "run")
+    of = TORCH.get(recipe.optimizer.kind, RuleOptimizer)
+    state = restore(tmp_path / "run" / "checkpoint-4", recipe)
+    assert type(state.plain_optimizer) is of
+
+    before, after = (point for point in open_run(tmp_path / "run").checkpoints if point.step in (4, 5))
+    model = load_model(before)
+    start = [parameter.clone() for parameter in model.parameters()]
+    updater = find_updater(before.path, model)
+    assert type(updater.optimizer) is of
+    batches = np.stack([batch(recipe, 4).ids] * 2)
+    for step in real_steps(model, updater, batches, batch(recipe, 99).ids):
+        expected = [token_losses(load_model(after), batch(recipe, number).ids) for number in (4, 99)]
+        assert abs(step.losses.held_out_after - expected[1]).max() < 2e-6
+        assert abs(step.losses.batch_after - expected[0]).max() < 2e-6
+        assert abs(step.losses.batch_after - step.losses.batch_before).max() > 1e-4
+    assert all(torch.equal(one, other) for one, other in zip(model.parameters(), start, strict=True))
+    moved = one_update(model, updater, batches[0])
+    for name, parameter in load_model(after).named_parameters():
+        assert abs(parameter - dict(model.named_parameters())[name] - moved[name]).max() < 1e-6
     assert math.isclose(updater.settings["lr"], recipe.optimizer.lr)
+    assert updater.settings["name"] == recipe.optimizer.title
+
+
+def test_groups_of_default_settings_stay_as_they_were(model: nn.Module) -> None:
+    """Saved states of earlier versions name parameters by their place in these groups."""
+    for kind in ("adam", "adamw", "sgd", "lion", "ademamix", "cautious_adamw", "cautious_decay", "schedule_free"):
+        groups = OPTIMIZERS.settings(kind)(weight_decay=0.3).groups(model)
+        parts = [[model[0].weight, model[2].weight], [model[0].bias, model[1].weight, model[1].bias, model[2].bias]]
+        assert [[id(p) for p in group["params"]] for group in groups] == [[id(p) for p in part] for part in parts]
+        assert [group["weight_decay"] for group in groups] == [0.3, 0.0]
+    assert AdamWSettings().groups(model)[0].keys() == {"params", "lr", "betas", "eps", "weight_decay"}
+
+
+def test_an_optimizer_says_its_kind_in_its_state_and_is_recognized(model: nn.Module) -> None:
+    """So the state that another program saved is not taken for one of another kind."""
+    for kind in OPTIMIZERS.names():
+        optimizer = build_optimizer(kind, model)
+        after_steps(model, optimizer)
+        content = optimizer.state_dict()
+        groups = [[(str(place), p) for place, p in enumerate(group["params"])] for group in optimizer.param_groups]
+        saved = SavedState(Path("optimizer.pt"), content, groups, "none")
+        assert bind(saved, None)[0] is OPTIMIZERS.settings(kind)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"optimizer": {"kind": "schedule_free"}, "schedule": {"kind": "cosine"}}, "takes only constant"),
+        ({"optimizer": {"kind": "muon", "scaling": "rsm"}}, "scaling: Input should be 'spectral' or 'rms'"),
+        ({"optimizer": {"kind": "ademamix", "betas": [0.9, 0.99, 1 - 1e-9]}}, "less than or equal"),
+        ({"optimizer": {"kind": "lion", "eps": 1e-8}}, "eps: not known"),
+    ],
+)
+def test_settings_that_do_not_fit_are_one_line(values: dict, words: str) -> None:
+    with pytest.raises(InputError, match=words) as error:
+        Recipe.read({"name": "a", "steps": 3, **values}, "a.yaml")
+    assert "\n" not in str(error.value)

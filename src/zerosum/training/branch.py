@@ -25,7 +25,10 @@ def branch(run: Path | str, step: int) -> Recipe:
     folder = saved_at(parent, step)
     tokens = recipe.tokens_seen(step)
     start = StartRecipe(checkpoint=str(folder), branch=True, step=step, tokens=tokens)
-    return recipe.model_copy(update={"name": f"{recipe.name}, branch at {step}", "start": start})
+    optimizer = recipe.optimizer.for_run(recipe.steps)  # also in a branch that is shorter or longer
+    return recipe.model_copy(
+        update={"name": f"{recipe.name}, branch at {step}", "start": start, "optimizer": optimizer}
+    )
 
 
 def cooldown(recipe: Recipe, share: float) -> Recipe:

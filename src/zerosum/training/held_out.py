@@ -15,7 +15,8 @@ COLUMN = "held_out_loss"
 def held_out_loss(state: TrainingState) -> float | None:
     """Mean cross-entropy of the recipe's held-out sequences, nats per token, in float32 and without dropout.
 
-    None where the recipe asks for none. Every process computes all of it: they have to call it together.
+    None where the recipe asks for none. Every process computes all of it: they have to call it together. At the weights
+    that the optimizer evaluates.
     """
     recipe, model = state.recipe, state.plain_model
     if not recipe.held_out:
@@ -24,7 +25,7 @@ def held_out_loss(state: TrainingState) -> float | None:
     rows = -(-recipe.batch.sequences // state.accelerator.num_processes // recipe.batch.passes)
     model.eval()
     total, n_predicted = 0.0, 0
-    with cpu_threads(recipe.threads):
+    with recipe.optimizer.evaluation_weights(state.plain_optimizer), cpu_threads(recipe.threads):
         for ids in torch.split(tokens.to(state.accelerator.device), rows):
             expected = ids[:, 1:].flatten()
             logits = logits_of(model, ids[:, :-1].clamp(min=0)).float().flatten(0, 1)

@@ -123,10 +123,6 @@ class OptimizerSettings(Kind):
         """The settings for a run of so many updates, where the method depends on their number."""
         return self
 
-    def run_problem(self, steps: int) -> tuple[str, str] | None:
-        """Code and sentence where a setting does not suit a run of so many updates."""
-        return None
-
     def group_numbers(self) -> dict[str, Any]:
         """What each parameter group holds beside its parameters."""
         return self.model_dump(include=self.own_fields())
@@ -203,13 +199,13 @@ class OptimizerSettings(Kind):
             raise InputError(f"{first_problem(error, cls)}. Choose another number.") from error
 
 
-def single_numbers(settings: Mapping[str, Any]) -> dict[str, float]:
-    """Numbers by name, pairs and longer tuples split up.
+def single_numbers(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by name, pairs and longer tuples of numbers split up.
 
     >>> single_numbers({"betas": (0.9, 0.95), "eps": 1e-8})
     {'beta1': 0.9, 'beta2': 0.95, 'eps': 1e-08}
     """
-    numbers: dict[str, float] = {}
+    numbers: dict[str, Any] = {}
     for name, value in settings.items():
         if isinstance(value, tuple | list):
             numbers |= {f"{name.removesuffix('s')}{place}": number for place, number in enumerate(value, start=1)}

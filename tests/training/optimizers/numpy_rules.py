@@ -58,7 +58,7 @@ def lion(p, g, t, lr, decay, h, s):
 
 def ademamix(p, g, t, lr, decay, h, s):
     b1, b2, b3 = h["betas"]
-    T, alpha = h["horizon"], h["alpha"]
+    T, alpha = h["rise_steps"], h["alpha"]
     if t < T:
         half_lives = [np.log(0.5) / np.log(b + 1e-8) - 1 for b in (b1, b3)]
         b3 = 0.5 ** (1 / ((1 - t / T) * half_lives[0] + t / T * half_lives[1] + 1))

@@ -9,7 +9,7 @@ from zerosum.training.optimizer_settings import Identity, OptimizerSettings
 from zerosum.training.optimizers import OPTIMIZERS
 
 VARIANTS = {
-    "ademamix": [{"betas": (0.9, 0.99, 0.999), "horizon": 30}, {"horizon": 80}],
+    "ademamix": [{"betas": (0.9, 0.99, 0.999), "rise_steps": 30}, {"rise_steps": 80}],
     "muon": [{}, {"scaling": "rms", "nesterov": False, "adamw_lr": 0.02}],
     "schedule_free": [{}, {"betas": (0.0, 0.99)}],
     "sgd": [{"momentum": 0.9}],

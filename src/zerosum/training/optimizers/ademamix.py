@@ -30,13 +30,13 @@ HalfLived = Annotated[float, Field(ge=0, le=1 - 1e-7)]
 class AdEMAMixSettings(RuleSettings):
     """betas: weights of the past in the fast average, in the average of squares and in the slow average.
 
-    alpha: weight of the slow average. horizon: T, the updates over which alpha and the third of betas rise; 0: the
+    alpha: weight of the slow average. rise_steps: T, the updates over which alpha and the third of betas rise; 0: the
     updates of the run, and no rise at all outside a run. eps, weight_decay: as AdamW. betas and alpha are the paper's.
     """
 
     title: ClassVar[str] = "AdEMAMix"
     saved_layout: ClassVar[SavedLayout] = SavedLayout(
-        group_keys=(*adamw.NUMBERS, "alpha", "horizon"), state_keys=adamw.MOMENTS | {"exp_avg_slow"}
+        group_keys=(*adamw.NUMBERS, "alpha", "rise_steps"), state_keys=adamw.MOMENTS | {"exp_avg_slow"}
     )
     cost: ClassVar[str] = "3 numbers a weight, one more than AdamW; elementwise work"
     identity: ClassVar[Identity] = Identity({"alpha": 0.0, "betas": (0.9, 0.999, 0.9999)}, "adamw", tolerance=1e-14)
@@ -45,23 +45,18 @@ class AdEMAMixSettings(RuleSettings):
     kind: str = "ademamix"
     betas: tuple[HalfLived, PastWeight, HalfLived] = (0.9, 0.999, 0.9999)
     alpha: NonNegative = 8.0
-    horizon: Annotated[int, Field(ge=0)] = 0
+    rise_steps: Annotated[int, Field(ge=0)] = 0
     eps: NonNegative = 1e-8
     weight_decay: NonNegative = 0.01
 
-    def for_run(self, steps: int) -> "AdEMAMixSettings":
-        """The horizon of a run is its number of updates, unless another is set."""
-        return self if self.horizon else self.model_copy(update={"horizon": steps})
+    @property
+    def horizon(self) -> int | None:
+        """T where it is set."""
+        return self.rise_steps or None
 
-    def run_problem(self, steps: int) -> tuple[str, str] | None:
-        """Says that a horizon is not the run's."""
-        if self.horizon in (0, steps):
-            return None
-        return (
-            "horizon-not-the-runs",
-            f"optimizer.horizon {self.horizon}: the run has {steps} updates, so alpha and the slow average rise over "
-            "another time than the paper's. Leave optimizer.horizon out, unless that is meant",
-        )
+    def for_run(self, steps: int) -> "AdEMAMixSettings":
+        """T is the number of updates of the run, unless another is set."""
+        return self if self.rise_steps else self.model_copy(update={"rise_steps": steps})
 
     @classmethod
     def first_state(cls, parameter: "Tensor", group: dict[str, Any]) -> dict[str, Any]:
@@ -72,7 +67,7 @@ class AdEMAMixSettings(RuleSettings):
     def update(cls, parameter: "Tensor", gradient: "Tensor", state: dict[str, Any], group: dict[str, Any]) -> None:
         """The rule above."""
         t = adamw.advance(state)
-        alpha, beta3 = rising(t, group["horizon"], group["alpha"], group["betas"])
+        alpha, beta3 = rising(t, group["rise_steps"], group["alpha"], group["betas"])
         adamw.average(state, gradient, group["betas"])
         state["exp_avg_slow"].lerp_(gradient, 1 - beta3)
         mixed = (state["exp_avg"] / (1 - group["betas"][0] ** t)).add_(state["exp_avg_slow"], alpha=alpha)
@@ -80,15 +75,15 @@ class AdEMAMixSettings(RuleSettings):
         parameter.addcdiv_(mixed, adamw.root(state, t, group), value=-group["lr"])
 
 
-def rising(t: int, horizon: int, alpha: float, betas: tuple[float, float, float]) -> tuple[float, float]:
+def rising(t: int, steps: int, alpha: float, betas: tuple[float, float, float]) -> tuple[float, float]:
     """alpha and the slow average's weight of the past at update t (1 is the first), as above.
 
-    >>> rising(8, horizon=8, alpha=8.0, betas=(0.9, 0.999, 0.9999)), rising(4, 8, 8.0, (0.9, 0.999, 0.9))[0]
+    >>> rising(8, steps=8, alpha=8.0, betas=(0.9, 0.999, 0.9999)), rising(4, 8, 8.0, (0.9, 0.999, 0.9))[0]
     ((8.0, 0.9999), 4.0)
     """
-    if t >= horizon:
+    if t >= steps:
         return alpha, betas[2]
-    share = t / horizon
+    share = t / steps
     mixed = (1 - share) * _half_life(betas[0]) + share * _half_life(betas[2])
     return alpha * share, 0.5 ** (1 / (mixed + 1))
 
