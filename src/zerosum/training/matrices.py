@@ -21,11 +21,12 @@ class Layout:
     """How a linear map is stored.
 
     transposed: [inputs, outputs] instead of [outputs, inputs]. parts: numbers of outputs of each map that is fused into
-    it; they follow each other, and the whole sequence is repeated `repeats` times, once for each head.
+    it, none where it is one map; they follow each other, and the whole sequence is repeated `repeats` times, once for
+    each head.
     """
 
-    transposed: bool
-    parts: tuple[int, ...]
+    transposed: bool = False
+    parts: tuple[int, ...] = ()
     repeats: int = 1
 
 
@@ -70,7 +71,7 @@ def _fused(name: str, outputs: int, parent: Any) -> Parts:
     if own_name == "gate_up_proj":
         return 1, (outputs // 2, outputs // 2)
     if not re.search(r"qkv|query_key_value|c_attn", own_name, re.IGNORECASE):
-        return 1, (outputs,)
+        return 1, ()
     parts = _ATTENTION.get(type(parent).__name__)
     if parts is None:
         raise InputError(
