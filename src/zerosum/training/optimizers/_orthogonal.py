@@ -63,7 +63,8 @@ def direction(update: Tensor, layout: Layout, scaling: str) -> Tensor:
 
 def _of_each_part(matrix: Float[Tensor, "o i"], layout: Layout, scaling: str) -> Float[Tensor, "o i"]:
     if not layout.parts:
-        return orthogonalized(matrix) * scale(*matrix.shape, scaling)
+        whole: Tensor = orthogonalized(matrix) * scale(matrix.shape[0], matrix.shape[1], scaling)
+        return whole
     inputs = matrix.shape[1]
     parts = []
     for part in torch.split(matrix.reshape(layout.repeats, -1, inputs), list(layout.parts), dim=1):
