@@ -58,6 +58,7 @@ def data(
     does not grow with the data. Stopped at any moment and started again, the command continues; a finished folder is
     checked. Text files may hold many documents with <|endoftext|> between them.
     """
+    from zerosum.cli.model_options import MAIN
     from zerosum.cli.progress import progress
     from zerosum.tokens.files import DataOptions, write_token_files
     from zerosum.training.run_folder import writing
@@ -68,9 +69,10 @@ def data(
             out,
             options,
             jobs=jobs or _cpus(),
-            report=lambda phase, done, total: show(phase, total, done, ""),
+            report=lambda phase, done, total: show(phase, total, done, "") if MAIN else None,
         )
-    _show(files, details, as_json)
+    if MAIN:
+        _show(files, details, as_json)
 
 
 def _show(files: "TokenFiles", details: bool, as_json: bool) -> None:

@@ -77,8 +77,8 @@ class TokenFiles:
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 of the digests of all data files: two folders with the same one train alike."""
-        lines = "".join(f"{name} {self.index.files[name]}\n" for name in DATA_FILES)
+        """SHA-256 of the digests of ids, bounds and domains: two folders with the same one train alike."""
+        lines = "".join(f"{name} {self.index.files[name]}\n" for name in DATA_FILES if name != NAMES)
         return hashlib.sha256(lines.encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
@@ -89,6 +89,7 @@ class TokenFiles:
             {"name": name, **{split: asdict(index.split(split).by_domain[number]) for split in SPLITS}}
             for number, name in enumerate(index.domains)
         ]
+        tokenizer = asdict(index.tokenizer)
         return {
             "folder": str(self.folder),
             "vocabulary": index.vocabulary,
@@ -99,7 +100,8 @@ class TokenFiles:
             "empty": index.empty,
             "copies": index.copies,
             "overlap": {**asdict(index.overlap), "share": index.overlap.share.to_json()},
-            "tokenizer": asdict(index.tokenizer),
+            "tokenizer": tokenizer,
+            "tokenizer_sha256": tokenizer.pop("sha256"),
             "sha256": self.sha256,
         }
 
