@@ -24,8 +24,8 @@ Each is one file in `src/zerosum/training/optimizers/`. The name of the file is 
 `make golden` writes this page from what the files declare.
 
 p is a tensor of weights, g its clipped gradient, t the number of the update from 1; averages start at 0. Vectors never
-decay; with `optimizer.decay_embeddings: false` neither do embeddings and head. Identity: settings at which 50 updates in
-float64 equal those of another optimizer, which a test checks. Where there are none, a test compares with a saved
+decay; with `optimizer.decay_embeddings: false` neither do embeddings and head. Identity: settings at which 50 updates
+in float64 equal those of another optimizer, which a test checks. Where there are none, a test compares with a saved
 trajectory. Every rule is also compared with a second one, written in NumPy, to 1e-9 (Muon 1e-7).
 """
 

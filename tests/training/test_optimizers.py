@@ -8,13 +8,17 @@ from pydantic import ValidationError
 from torch import nn
 
 from zerosum import InputError
-from zerosum.training import build_optimizer
+from zerosum.training import build_optimizer, restore, train
+from zerosum.training.branch import branch
+from zerosum.training.notices import before_training
 from zerosum.training.optimizer_choice import Choice, read_settings
 from zerosum.training.optimizers import OPTIMIZERS
 from zerosum.training.optimizers.adamw import AdamWSettings
+from zerosum.training.optimizers.ademamix import AdEMAMixSettings
 from zerosum.training.optimizers.sgd import SGDSettings
 from zerosum.training.recipe import Recipe
 from zerosum.training.saved_states import SavedState, bind
+from zerosum.training.state import new_state
 
 TORCH = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 
@@ -155,6 +159,19 @@ def test_an_optimizer_says_its_kind_in_its_state_and_is_recognized(model: nn.Mod
         groups = [[(str(place), p) for place, p in enumerate(group["params"])] for group in optimizer.param_groups]
         saved = SavedState(Path("optimizer.pt"), content, groups, "none")
         assert bind(saved, None)[0] is OPTIMIZERS.settings(kind)
+
+
+def test_the_horizon_of_ademamix_is_that_of_its_run(recipe: Recipe, tmp_path: Path) -> None:
+    recipe = recipe.model_copy(update={"optimizer": AdEMAMixSettings(lr=0.01), "steps": 2})
+    assert list(before_training(recipe)) == []
+    assert new_state(recipe).plain_optimizer.param_groups[0]["rise_steps"] == 2
+    other = recipe.model_copy(update={"optimizer": AdEMAMixSettings(lr=0.01, rise_steps=9)})
+    assert [notice.code for notice in before_training(other)] == ["other-horizon"]
+    assert new_state(other).plain_optimizer.param_groups[0]["rise_steps"] == 9
+    train(recipe, tmp_path / "run")
+    longer = branch(tmp_path / "run", 2).model_copy(update={"steps": 8})  # goes on with the same method
+    assert longer.optimizer.for_run(8).rise_steps == 2
+    assert restore(tmp_path / "run" / "checkpoint-2", longer).plain_optimizer.param_groups[0]["rise_steps"] == 2
 
 
 @pytest.mark.parametrize(
