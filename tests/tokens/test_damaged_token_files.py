@@ -116,6 +116,17 @@ def test_no_path_leads_out_of_the_folder(folder, name):
     assert "no file of this folder" in refused
 
 
+@pytest.mark.parametrize("name", ["train.bin", "tokenizer/tokenizer.json", "tokenizer"])
+def test_no_link_is_followed(folder, tmp_path, name):
+    place = folder / name
+    moved = place.rename(tmp_path / "moved")
+    place.symlink_to(moved)
+    refused = opened_or_refused(folder)
+    place.unlink()
+    moved.rename(place)
+    assert f"{name}: is a link" in refused
+
+
 def test_arrays_that_contradict_the_ids(folder):
     for name, array in {
         "train_starts.npy": lambda starts: starts[::-1],

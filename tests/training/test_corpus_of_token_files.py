@@ -1,6 +1,7 @@
 """Training on token files: batches, held-out sequences, tokenizer, and a run from beginning to end."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,13 @@ def test_a_run_on_token_files(files: TokenFiles, corpus: Path, tmp_path: Path, p
     assert len(losses) == 3
     assert np.isfinite(losses).all()
     assert load_tokenizer(tmp_path / "run" / "checkpoint-2").encode("ab") == [97, 98]
+
+
+def test_damaged_ids_are_no_batch(files: TokenFiles, tmp_path: Path) -> None:
+    shutil.copytree(files.folder, tmp_path / "damaged")
+    (tmp_path / "damaged" / "train.bin").write_bytes(b"\xff" * (2 * len(files.train.ids)))
+    with pytest.raises(InputError, match="damaged: id 65535 in the training ids"):
+        TokensSettings(folder=str(tmp_path / "damaged")).open().batch(0, 0, 1, 8)
 
 
 def test_a_folder_without_token_files(tmp_path: Path) -> None:

@@ -176,9 +176,12 @@ def sha256_of(path: Path) -> str:
 
 
 def _require_inside(folder: Path, name: str) -> None:
-    """Raise InputError for the name of a file that is not in the folder or in its `tokenizer/`."""
+    """Raise InputError for a file that is not in the folder or in its `tokenizer/`, or is a link."""
     place, _, file = name.rpartition("/")
     if name in DATA_FILES or (place == TOKENIZER and file not in ("", ".", "..") and "\\" not in file):
+        links = [path for path in (folder / TOKENIZER, folder / name) if path.is_symlink()]
+        if links:
+            raise InputError(f"{links[0]}: is a link, which is not followed. Put the file itself there.")
         return
     raise InputError(f"{folder / INDEX}: damaged: lists {name[:100]!r}, no file of this folder. Make the folder again.")
 

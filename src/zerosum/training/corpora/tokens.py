@@ -5,6 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from zerosum.errors import InputError
 from zerosum.tokens import TokenSequences
 from zerosum.tokens.files import TokenFiles, epoch_batch, open_token_files
 from zerosum.training.corpus import Batch, Corpus, CorpusSettings
@@ -60,8 +61,14 @@ class TokensCorpus(Corpus):
         return self._files.domains
 
     def batch(self, seed: int, step: int, sequences: int, length: int) -> Batch:
-        """See `epoch_batch`."""
-        return Batch(*epoch_batch(self._files.train, seed, step, sequences, length, self._packing))
+        """See `epoch_batch`. Raises InputError for ids outside the vocabulary: the file is damaged."""
+        ids, domain = epoch_batch(self._files.train, seed, step, sequences, length, self._packing)
+        if ids.max() >= self.vocabulary:
+            raise InputError(
+                f"{self._files.folder}: damaged: id {ids.max()} in the training ids, outside the vocabulary of "
+                f"{self.vocabulary}. Run the command of zerosum data again: it checks every file."
+            )
+        return Batch(ids, domain)
 
     def held_out(self, sequences: int, length: int) -> TokenSequences:
         """See `TokenFiles.held_out_tokens`."""
