@@ -10,7 +10,7 @@ from tiny_recipe import tiny_recipe
 
 from zerosum import InputError
 from zerosum.tokens import load_tokenizer
-from zerosum.tokens.files import DataOptions, TokenFiles, epoch_batch, write_token_files
+from zerosum.tokens.files import DataOptions, TokenFiles, epoch_batch, open_token_files, write_token_files
 from zerosum.training import train
 from zerosum.training.corpora.tokens import TokensSettings
 
@@ -50,6 +50,9 @@ def test_damaged_ids_are_no_batch(files: TokenFiles, tmp_path: Path) -> None:
     (tmp_path / "damaged" / "train.bin").write_bytes(b"\xff" * (2 * len(files.train.ids)))
     with pytest.raises(InputError, match="damaged: id 65535 in the training ids"):
         TokensSettings(folder=str(tmp_path / "damaged")).open().batch(0, 0, 1, 8)
+    (tmp_path / "damaged" / "held_out.bin").write_bytes(b"\xff" * (2 * len(files.held_out.ids)))
+    with pytest.raises(InputError, match=r"held_out.bin: token ids from 65535"):
+        open_token_files(tmp_path / "damaged").held_out_tokens(1, 8)
 
 
 def test_a_folder_without_token_files(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from jaxtyping import Int32, Int64, UInt16, UInt32
 
 from zerosum.errors import InputError
 from zerosum.tokens._held_out_windows import HeldOutDocument, held_out_windows
-from zerosum.tokens._sequences import TokenSequences
+from zerosum.tokens._sequences import TokenSequences, require_vocabulary
 from zerosum.tokens.files._index import (
     DATA_FILES,
     HELD_OUT,
@@ -108,10 +108,13 @@ class TokenFiles:
     def held_out_tokens(self, n_sequences: int, length: int) -> TokenSequences:
         """Windows of `length` predicted tokens from held-out documents; see `zerosum.tokens.held_out_windows`.
 
-        The order of the documents is a fixed random order. Raises InputError where the held-out text is too short.
+        The order of the documents is a fixed random order. Raises InputError where the held-out text is too short, and
+        for ids outside the vocabulary.
         """
         domains = self.domains if len(self.domains) > 1 else ()
-        return held_out_windows(self._held_out_documents(), n_sequences, length, domains)
+        windows = held_out_windows(self._held_out_documents(), n_sequences, length, domains)
+        require_vocabulary(windows.ids, self.vocabulary, str(self.folder / split_files(HELD_OUT)[0]))
+        return windows
 
     def verify(self) -> None:
         """Read every file, and raise InputError where its SHA-256 is not that of the index."""
