@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tiny import repeating_tokens, save_trained_run
+from warm_processes import warm_processes
 
 from zerosum.memory import keep_freed_memory
 
@@ -27,6 +28,12 @@ def reference_data() -> Path:
     if not (folder / "curves").is_dir():
         pytest.skip(f"{folder}: no reference data here; name its folder in ZEROSUM_REFERENCE_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def processes():
+    """A context whose processes begin with torch already imported."""
+    return warm_processes()
 
 
 @pytest.fixture

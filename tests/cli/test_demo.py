@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny_demo import BLANK, DEMO, TINY, refused, run
+from called import one_document
+from tiny_demo import BLANK, DEMO, run, tiny_suite
+from warm_processes import start_verb
 
 pytest.importorskip("torch")
 
@@ -27,6 +29,13 @@ def numbers(text):
 
 def written(folder):
     return numbers((folder / "summary.json").read_text())
+
+
+@pytest.fixture
+def demo(call, monkeypatch, blank_figures):
+    """demo(option, ...) -> exit code, stdout, stderr of the tiny demo in this process, without drawings."""
+    monkeypatch.setattr("zerosum.recipes.demo_suite", tiny_suite)
+    return lambda *options: call("demo", *options)
 
 
 @pytest.fixture(scope="module")
@@ -59,16 +68,13 @@ def test_json_has_the_promised_names(finished):
         assert all(interference <= step.keys() for step in one["one_step"])
 
 
-def test_a_run_has_one_fit(finished):
+def test_a_run_has_one_fit(finished, call, blank_figures):
     """The demo, `zerosum fit` and `zerosum report` say the same of one run, and so does its `fit.json`."""
     folder, process = finished
     own = json.loads(process.stdout)["runs"][0]["fit"]
     run_folder = Path(own["source"]).parent
-    page = ("--out", folder.parent / "page")
-    commands = ([*TINY, "fit", run_folder, "--json"], [*TINY, "report", run_folder, *page, "--json"])
-    fit, report = (
-        json.loads(subprocess.run(command, capture_output=True, check=True, env=BLANK).stdout) for command in commands
-    )
+    commands = (["fit", run_folder], ["report", run_folder, "--out", folder.parent / "page"])
+    fit, report = (one_document(call(*command, "--json")[1]) for command in commands)
     written = json.loads((run_folder / "zerosum" / "fit.json").read_text())
     for other in (fit["curves"][0], report["runs"][0]["curve"], written):
         assert [other[name] for name in ("t_d", "L_d", "r_d", "cutoff", "verdict")] == [
@@ -125,18 +131,18 @@ def copy_not_measured(finished, folder):
     return next(path for path in folder.iterdir() if path.is_dir())
 
 
-def stopped(folder, **options):
-    """What is said last by a demo that could not go on; lines of progress may come before it."""
-    process = run("--out", folder, **options)
-    assert process.returncode == 2, process.stderr
-    assert "Traceback" not in process.stderr
-    return process.stderr.splitlines()[-1]
+def last_line(code, said):
+    """The last line of a demo that could not go on; lines of progress may come before it."""
+    assert code == 2, said
+    assert "Traceback" not in said
+    return said.splitlines()[-1]
 
 
-def test_no_place_for_what_is_measured_is_one_line(finished, tmp_path):
+def test_no_place_for_what_is_measured_is_one_line(finished, tmp_path, demo):
     one = copy_not_measured(finished, tmp_path / "out")
     (one / "zerosum").write_text("in the way")
-    assert f"{one}: cannot be written" in stopped(tmp_path / "out")
+    code, _, said = demo("--out", tmp_path / "out")
+    assert f"{one}: cannot be written" in last_line(code, said)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of a process")
@@ -148,46 +154,49 @@ def test_a_disk_that_fills_up_while_measuring_is_one_line(finished, tmp_path):
     def nearly_full():
         resource.setrlimit(resource.RLIMIT_FSIZE, (6_000, resource.RLIM_INFINITY))
 
-    message = stopped(tmp_path / "out", preexec_fn=nearly_full)
+    process = run("--out", tmp_path / "out", preexec_fn=nearly_full)
+    message = last_line(process.returncode, process.stderr)
     assert "cannot be written (File too large)" in message
     # The other worker is ended at any moment: its lock may stay, and is known to be stale by the next call.
     assert not list((tmp_path / "out").rglob("losses.zarr"))
 
 
-def test_again_is_quick_and_the_same(finished):
+def test_again_is_quick_and_the_same(finished, demo):
     folder, _ = finished
     before = written(folder)
     weights = {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
-    again = run("--out", folder, env=BLANK)
-    assert again.returncode == 0
+    code, out, _ = demo("--out", folder)
+    assert code == 0
     assert written(folder) == before
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")} == weights
-    assert "Report:" in again.stdout
+    assert "Report:" in out
 
 
-def test_killed_at_any_moment_it_ends_with_the_same_numbers(finished, tmp_path):
+def test_killed_at_any_moment_it_ends_with_the_same_numbers(finished, tmp_path, demo):
     """Five kills at random moments of the whole job, a folder of its own, then one call that finishes."""
     folder = tmp_path / "out"
     for _ in range(5):
-        command = [*DEMO, "--out", str(folder)]
-        process = subprocess.Popen(command, env=BLANK, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(random.uniform(1.0, 6.0))  # noqa: S311 - not for cryptography
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    last = run("--out", folder, env=BLANK)
-    assert last.returncode == 0, last.stderr
+        process = start_verb("demo", "--out", folder, environment=BLANK, prepare="tiny_demo:prepare")
+        time.sleep(random.uniform(0.2, 3.0))  # noqa: S311 - not for cryptography
+        process.kill()
+        process.join()
+    code, _, said = demo("--out", folder)
+    assert code == 0, said
     assert written(folder) == numbers(finished[1].stdout)
     assert not list(folder.rglob("*.part"))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="process groups of a terminal")
-@pytest.mark.parametrize("seconds", [1.5, 4.0])
+@pytest.mark.parametrize("seconds", [0.5, 3.0])
 def test_interrupted_it_says_how_to_go_on(tmp_path, seconds):
     """Ctrl-C reaches every process of a terminal's group: one line, no traceback of a worker."""
     command = [*DEMO, "--out", str(tmp_path / "out")]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
+    while not (tmp_path / "out" / "demo.json").is_file():
+        assert process.poll() is None
+        time.sleep(0.05)
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
@@ -198,11 +207,11 @@ def test_interrupted_it_says_how_to_go_on(tmp_path, seconds):
     assert "Traceback" not in said
 
 
-def test_more_seeds_keep_the_runs_and_add_intervals(finished):
+def test_more_seeds_keep_the_runs_and_add_intervals(finished, demo):
     folder, _ = finished
     before = written(folder)["runs"]
-    process = run("--out", folder, "--seeds", 2, env=BLANK)
-    assert process.returncode == 0, process.stderr
+    code, _, said = demo("--out", folder, "--seeds", 2)
+    assert code == 0, said
     after = written(folder)
     assert [one for one in after["runs"] if one["seed"] == 0] == before
     assert len(after["runs"]) == 4
@@ -211,6 +220,9 @@ def test_more_seeds_keep_the_runs_and_add_intervals(finished):
     assert size["final_loss_interval"][0] < size["final_loss"] < size["final_loss_interval"][1]
 
 
-def test_a_demo_of_other_settings_is_not_mixed(finished):
-    assert "holds a demo of other settings" in refused(finished[0], "--seed", 5)
-    assert "holds a demo of other settings" in refused(finished[0], "--quick")
+@pytest.mark.parametrize("option", [("--seed", 5), ("--quick",)])
+def test_a_demo_of_other_settings_is_not_mixed(finished, demo, option):
+    code, _, said = demo("--out", finished[0], *option)
+    assert code == 2
+    assert said.count("\n") == 1
+    assert "holds a demo of other settings" in said

@@ -2,15 +2,14 @@
 
 import csv
 import json
-import os
 import shutil
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 from called import one_document
 from tiny import TRAINED_STEPS, VOCABULARY, save_checkpoint, tiny_model
+from warm_processes import start_verb
 
 import zerosum.dissent
 import zerosum.dissent.run
@@ -67,31 +66,33 @@ def test_a_run_is_measured_checkpoint_by_checkpoint_and_continued(call, run, mon
     assert (code, one_document(out), len(measured)) == (0, first, 8)
 
 
-def test_two_processes_share_the_checkpoints(call, run):
-    counting = (
-        "import sys, zerosum.dissent.run as g\n"
-        "real, counted = g.measure_dissent, []\n"
-        "g.measure_dissent = lambda *a, **b: counted.append(1) or real(*a, **b)\n"
-        "from zerosum.cli import main\n"
-        "try: main()\n"
-        "except SystemExit as left: assert not left.code\n"
-        "print('measured', len(counted), file=sys.stderr)"
-    )
-    command = [sys.executable, "-c", counting, "dissent", str(run), "--data", str(run / "ids.npy"), "--json"]
+def print_measured():
+    """Makes this process print a line on stderr for each checkpoint that it measures."""
+    real = zerosum.dissent.run.measure_dissent
+
+    def measure(*arguments, **options):
+        sys.stderr.write("measured a checkpoint\n")
+        return real(*arguments, **options)
+
+    zerosum.dissent.run.measure_dissent = measure
+
+
+def test_two_processes_share_the_checkpoints(call, run, tmp_path):
+    command = ("dissent", run, "--data", run / "ids.npy", "--json")
     both = [
-        subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"RANK": str(rank), "WORLD_SIZE": "2"},
+        start_verb(
+            *command,
+            output=tmp_path / str(rank),
+            environment={"RANK": str(rank), "WORLD_SIZE": "2"},
+            prepare=f"{__name__}:print_measured",
         )
         for rank in (0, 1)
     ]
-    (out, said), (silent, said_too) = (process.communicate(timeout=300) for process in both)
-    assert [process.returncode for process in both] == [0, 0], said + said_too
-    counts = [int(text.split("measured ")[1]) for text in (said, said_too)]
-    assert sum(counts) == len(TRAINED_STEPS)
+    for process in both:
+        process.join(timeout=300)
+    out, silent, said, said_too = ((tmp_path / name).read_text() for name in ("0.out", "1.out", "0.err", "1.err"))
+    assert [process.exitcode for process in both] == [0, 0], said + said_too
+    assert (said + said_too).count("measured a checkpoint") == len(TRAINED_STEPS)
     assert silent == ""
     shutil.rmtree(run / "zerosum")
     code, alone, _ = call("dissent", run, "--data", run / "ids.npy", "--json")

@@ -25,13 +25,6 @@ def run(*arguments, env=None, **options):
     )
 
 
-def refused(folder, *arguments, **options):
-    process = run("--out", folder, *arguments, **options)
-    assert process.returncode == 2, process.stderr
-    assert process.stderr.count("\n") == 1
-    return process.stderr
-
-
 def tiny_suite(seed: int = 0, quick: bool = False) -> list[Recipe]:
     models = [
         ModelRecipe(
@@ -64,8 +57,13 @@ def draw_nothing() -> None:
     folder.draw = lambda figure, report, for_print=False: Drawing(svg, svg, b"%PDF-")
 
 
-if __name__ == "__main__":
+def prepare() -> None:
+    """Replaces the suite, and the drawing where the environment asks for it."""
     zerosum.recipes.demo_suite = tiny_suite
     if "ZEROSUM_TESTS_DRAW_NOTHING" in os.environ:
         draw_nothing()
+
+
+if __name__ == "__main__":
+    prepare()
     main()

@@ -1,7 +1,6 @@
 """However a measurement came about, killed and continued or by two processes at once, it is the same measurement."""
 
 import json
-import multiprocessing
 import random
 import signal
 
@@ -27,14 +26,6 @@ from zerosum.gradients._share import PER_TOKEN, Share
 from zerosum.sharing import Job, work_through
 
 METHODS = {"exact": 1e-9, "sampled": 1e-6}  # a sample adds up in float32
-
-
-@pytest.fixture(scope="module")
-def processes():
-    """Processes that begin with torch already imported."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["zerosum.gradients.checkpoint", "transformers.models.llama.modeling_llama"])
-    return context
 
 
 def start(processes, *arguments, **environment):

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from killed_runs import contents, number_of_operations, processes_with_torch, steps_when_killed
+from killed_runs import contents, number_of_operations, steps_when_killed
 from several_processes import end, rows, start, train_and_count, train_in, train_or_die
 from tiny_recipe import tiny_recipe, write_corpus
+from warm_processes import warm_processes
 
 from zerosum.training import train
 from zerosum.training.optimizers import OPTIMIZERS
@@ -50,7 +51,7 @@ def add_row(table, optimizer, processes, recipe, operations, killed, steps, equa
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.names())
 def test_killed_runs_end_as_if_nothing_had_happened(optimizer, tmp_path: Path, table, count):
     recipe = described(tmp_path, optimizer)
-    processes, rng = processes_with_torch(), np.random.default_rng(0)
+    processes, rng = warm_processes(), np.random.default_rng(0)
     last = number_of_operations(processes, recipe, tmp_path / "whole")
     whole = contents(tmp_path / "whole")
     operations = sorted(rng.choice(np.arange(1, last + 1), count(KILLS), replace=False).tolist())
@@ -69,7 +70,7 @@ def test_killed_runs_end_as_if_nothing_had_happened(optimizer, tmp_path: Path, t
 @pytest.mark.parametrize("optimizer", SHARDED)
 def test_killed_runs_of_two_processes_end_as_if_nothing_had_happened(optimizer, tmp_path: Path, table, count):
     recipe = described(tmp_path, optimizer, sharding="fsdp")
-    processes, rng = processes_with_torch(), np.random.default_rng(0)
+    processes, rng = warm_processes(), np.random.default_rng(0)
     assert end(start(processes, 2, train_and_count, recipe, tmp_path / "whole")) == [0, 0]
     whole = contents(tmp_path / "whole")
     last = [int((tmp_path / f"operations-{rank}").read_text()) for rank in (0, 1)]

@@ -1,6 +1,5 @@
 """However a store came about, killed and continued or by two processes at once, it is the same store."""
 
-import multiprocessing
 import random
 import signal
 
@@ -14,15 +13,6 @@ import zerosum
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
-
-
-@pytest.fixture(scope="module")
-def processes():
-    """Processes that begin with torch already imported."""
-    context = multiprocessing.get_context("forkserver")
-    heavy = ["zerosum.losses._measure_pieces", "zerosum.losses._measure", "transformers.models.llama.modeling_llama"]
-    context.set_forkserver_preload([*heavy, "zarr.codecs", "xarray.backends.zarr"])
-    return context
 
 
 def start(processes, *arguments, **environment):

@@ -69,13 +69,6 @@ def _train(recipe: Recipe, run: Path, before_operation: Callable[[int], None]) -
     train(recipe, run)
 
 
-def processes_with_torch() -> ForkServerContext:
-    """Processes that begin with torch and the code of the tiny model already imported."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["zerosum.training.loop", "transformers.models.llama.modeling_llama"])
-    return context
-
-
 def exit_code(process: multiprocessing.process.BaseProcess) -> int | None:
     """Waits for the end of the process."""
     process.join(timeout=60)

@@ -5,16 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from killed_runs import processes_with_torch
 from several_processes import rows, train_in
 
 from zerosum.training import batch, optimizer_step, restore, train
 from zerosum.training.recipe import Recipe
-
-
-@pytest.fixture(scope="module")
-def processes() -> ForkServerContext:
-    return processes_with_torch()
 
 
 def test_two_processes_train_what_one_trains(recipe: Recipe, tmp_path: Path, processes: ForkServerContext) -> None:

@@ -9,17 +9,11 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import numpy as np
-import pytest
-from killed_runs import contents, exit_code, processes_with_torch, steps_when_killed, train_and_die
+from killed_runs import contents, exit_code, steps_when_killed, train_and_die
 
 from zerosum.training import train
 from zerosum.training.optimizers.schedule_free import ScheduleFreeSettings
 from zerosum.training.recipe import Recipe
-
-
-@pytest.fixture(scope="module")
-def processes() -> ForkServerContext:
-    return processes_with_torch()
 
 
 def test_killed_before_any_file_operation(recipe: Recipe, tmp_path: Path, processes: ForkServerContext) -> None:

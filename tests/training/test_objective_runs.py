@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from killed_runs import contents, processes_with_torch
+from killed_runs import contents
 from on_step import OnStep
 from pydantic import ValidationError
 from several_processes import end, rows, start
 from tiny_recipe import tiny_recipe
+from warm_processes import warm_processes
 
 from zerosum.curves import read_curve
 from zerosum.errors import InputError
@@ -82,7 +83,7 @@ def trained(recipes: list[Recipe], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_two_processes_train_what_one_trains(recipes: list[Recipe], trained: Path, tmp_path: Path) -> None:
-    assert end(start(processes_with_torch(), 2, train_all, recipes, tmp_path)) == [0, 0]
+    assert end(start(warm_processes(), 2, train_all, recipes, tmp_path)) == [0, 0]
     for recipe in recipes:
         one, two = (rows(folder / recipe.name) for folder in (trained, tmp_path))
         assert len(one) == len(two) == 5

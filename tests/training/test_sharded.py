@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from killed_runs import contents, processes_with_torch
+from killed_runs import contents
 from several_processes import end, in_each, rows, start, train_in, train_or_die
 from tiny_recipe import tiny_recipe
 from torch.distributed.tensor import DTensor
@@ -41,11 +41,6 @@ class Norm(Callback):
 def _norm(model: torch.nn.Module) -> float:
     squares = [parameter.detach().double().pow(2).sum() for parameter in model.parameters()]
     return sum(float(square.full_tensor() if isinstance(square, DTensor) else square) for square in squares) ** 0.5
-
-
-@pytest.fixture(scope="module")
-def processes() -> ForkServerContext:
-    return processes_with_torch()
 
 
 @pytest.fixture(scope="module")

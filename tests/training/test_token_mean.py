@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from killed_runs import processes_with_torch
 from safetensors.torch import load_file
 from several_processes import end, start
 from tiny_recipe import tiny_recipe
 from torch.nn import functional
+from warm_processes import warm_processes
 
 from zerosum.training import optimizer_step
 from zerosum.training.corpus import Batch
@@ -46,7 +46,7 @@ def test_every_predicted_token_has_the_same_weight(corpus: Path, tmp_path: Path)
     recipe = tiny_recipe(
         corpus, model=model, optimizer={"kind": "sgd", "lr": 1.0, "clip": 1e9}, schedule={"warmup_steps": 0}
     )
-    assert end(start(processes_with_torch(), 2, step_in_every_way, recipe, tmp_path)) == [0, 0]
+    assert end(start(warm_processes(), 2, step_in_every_way, recipe, tmp_path)) == [0, 0]
 
     model = new_state(recipe).plain_model
     ids = torch.from_numpy(ragged().ids)
