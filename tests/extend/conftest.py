@@ -48,10 +48,13 @@ class House:
         """Call the command line of the copy; return what it printed on stdout."""
         return self.python("-m", "zerosum", *arguments, code=code)
 
-    def run_all(self, *calls: tuple[object, ...]) -> list[str]:
-        """Several calls of the command line in one process, which loads torch once; what each printed on stdout."""
+    def run_all(self, *calls: tuple[object, ...], program: str = "", values: tuple[object, ...] = ()) -> list[str]:
+        """Several calls of the command line in one process, which loads torch once; what each printed on stdout.
+
+        program: runs before them, with `values` in sys.argv[2:], and prints nothing.
+        """
         lists = json.dumps([[str(argument) for argument in call] for call in calls])
-        return [json.loads(line) for line in self.python("-c", CALLS, lists).splitlines()]
+        return [json.loads(line) for line in self.python("-c", program + CALLS, lists, *values).splitlines()]
 
     def python(self, *arguments: object, code: int = 0) -> str:
         """Run Python on the copy; return what it printed on stdout."""
