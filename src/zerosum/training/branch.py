@@ -34,7 +34,8 @@ def branch(run: Path | str, step: int) -> Recipe:
 def cooldown(recipe: Recipe, share: float) -> Recipe:
     """The recipe of a branch whose rate falls to 0 over `share` times the steps before it, and then ends.
 
-    Raises InputError for a recipe that is no branch, or whose rate is not constant where it branches.
+    Raises InputError for a recipe that is no branch, whose rate is not constant where it branches, or whose optimizer
+    takes no such schedule.
 
     >>> start = StartRecipe(checkpoint="runs/a/checkpoint-100", branch=True, step=100)
     >>> cooled = cooldown(Recipe(name="a", steps=200, start=start), 0.2)
@@ -48,6 +49,11 @@ def cooldown(recipe: Recipe, share: float) -> Recipe:
         raise InputError(
             f"step {at}: the rate is not constant there ({recipe.schedule.kind}), so a cooldown would not start from "
             "the full rate. Branch where it is, or set another schedule."
+        )
+    kind, takes = recipe.optimizer.kind, recipe.optimizer.schedules
+    if takes is not None and WSDSettings.model_fields["kind"].default not in takes:
+        raise InputError(
+            f"optimizer {kind}: takes no cooldown, only the schedule {', '.join(takes)}. Measure the checkpoint itself."
         )
     decay = max(1, round(share * at))
     schedule = WSDSettings(warmup_steps=recipe.schedule.warmup_steps, decay_steps=decay)

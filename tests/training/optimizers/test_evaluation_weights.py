@@ -10,8 +10,10 @@ from closed_form import Problem, trajectory
 from safetensors.torch import load_file
 
 from zerosum.checkpoints import load_model, open_run
+from zerosum.errors import InputError
 from zerosum.losses import token_losses
 from zerosum.training import SavedSteps, batch, one_step_losses, restore, train
+from zerosum.training.branch import branch, cooldown
 from zerosum.training.optimizers import OPTIMIZERS
 from zerosum.training.optimizers.adamw import AdamWSettings
 from zerosum.training.optimizers.schedule_free import ScheduleFreeSettings
@@ -111,5 +113,7 @@ def test_checkpoints_hold_x_and_steps_around_them_are_measured_at_x(schedule_fre
     np.testing.assert_array_equal(measured.batch_before, token_losses(load_model(one), batch(recipe, 1).ids))
     np.testing.assert_array_equal(measured.held_out_after, token_losses(load_model(two), tokens))
 
+    with pytest.raises(InputError, match=r"optimizer schedule_free: takes no cooldown"):
+        cooldown(branch(tmp_path, 2), 0.5)
     updater = find_updater(two.path, load_model(two))
     assert any("losses are those of the averaged weights x" in note for note in updater.notes)
