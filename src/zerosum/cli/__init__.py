@@ -85,7 +85,8 @@ def _run() -> tuple[int, str]:
     except Exception as error:
         if _is_out_of_memory(error):
             cause = str(error)[:100] or type(error).__name__
-            return 2, f"not enough memory ({cause}). Give a smaller --tokens-per-batch, or another --device."
+            remedy = "Give a smaller --tokens-per-batch (of training: --set batch.passes=N), or another device."
+            return 2, f"not enough memory ({cause}). {remedy}"
         if not hasattr(error, "format_message"):  # typer's errors of usage have it, whichever click they stand on
             raise
         return 2, f"{error.format_message()} See zerosum --help."
