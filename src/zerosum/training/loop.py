@@ -19,6 +19,7 @@ from zerosum.training.batches import batch
 from zerosum.training.branch import first_state
 from zerosum.training.callback import Callback
 from zerosum.training.callback_runner import CallbackRunner
+from zerosum.training.freed_memory import hold_freed_memory
 from zerosum.training.held_out import COLUMN as HELD_OUT
 from zerosum.training.held_out import held_out_loss
 from zerosum.training.metrics import MetricsLog, Row, cut, read_rows
@@ -58,6 +59,7 @@ def train(
         begin = _open(run, recipe, stack)
         if begin == "finished":
             return
+        hold_freed_memory()
         state = restore(run / begin, recipe) if begin else first_state(recipe)
         loop = _Loop(state, run, runner, on_notice if state.accelerator.is_main_process else _ignore)
         if state.accelerator.is_main_process:
