@@ -69,9 +69,9 @@ def _train(recipe: Recipe, run: Path, before_operation: Callable[[int], None]) -
     train(recipe, run)
 
 
-def exit_code(process: multiprocessing.process.BaseProcess) -> int | None:
-    """Waits for the end of the process."""
-    process.join(timeout=60)
+def exit_code(process: multiprocessing.process.BaseProcess, patience: float = 60) -> int | None:
+    """Waits for the end of the process. patience: seconds."""
+    process.join(timeout=patience)
     assert not process.is_alive()
     return process.exitcode
 

@@ -52,14 +52,14 @@ def in_each(work: Callable[..., None], recipe: Recipe, run: Path, **options: Any
     try:
         work(recipe, run, **options)
     except InputError as error:
-        (run.parent / f"refused-{os.environ['RANK']}").write_text(str(error))
+        (run.parent / f"refused-{os.environ.get('RANK', 0)}").write_text(str(error))
 
 
 def train_member(recipe: Recipe, run: Path, stop_at: int, callbacks: tuple[Callback, ...]) -> None:
     """Train in this process, which is killed where its callbacks reach the step `stop_at`."""
 
     def stop(step: int, loss: float) -> None:
-        (run.parent / f"called-{os.environ['RANK']}").write_text(str(step))
+        (run.parent / f"called-{os.environ.get('RANK', 0)}").write_text(str(step))
         if step == stop_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -94,4 +94,4 @@ def train_or_die(recipe: Recipe, run: Path, rank: int, operation: int) -> None:
 
 def train_and_count(recipe: Recipe, run: Path) -> None:
     """Train in this process; writes the number of its file operations inside the run into a file beside the run."""
-    (run.parent / f"operations-{os.environ['RANK']}").write_text(str(file_operations(recipe, run)))
+    (run.parent / f"operations-{os.environ.get('RANK', 0)}").write_text(str(file_operations(recipe, run)))

@@ -16,6 +16,7 @@ from tiny_recipe import tiny_recipe
 from zerosum import InputError
 from zerosum.training import execution, train
 from zerosum.training.recipe import Recipe
+from zerosum.training.sharding import decoder_layers
 from zerosum.training.state import new_state
 
 
@@ -106,6 +107,18 @@ def test_compiled_layers_share_one_graph_and_keep_names(
     assert len(graphs) == 1
     compiled, eager = contents(tmp_path / "compiled"), contents(tmp_path / "eager")
     assert {name for name in eager if eager[name] != compiled[name]} == {"recipe.yaml"}
+
+
+def test_modules_inside_of_layers_are_no_layers() -> None:
+    class Mixer(torch.nn.Linear):
+        pass
+
+    class Block(torch.nn.Sequential):
+        pass
+
+    model = torch.nn.Sequential(Mixer(1, 1), Block(Mixer(1, 1)), Block(Mixer(1, 1)))
+    model._no_split_modules = ["Block", "Mixer"]
+    assert decoder_layers(model) == list(model)
 
 
 def test_model_without_known_layers_is_refused(recipe: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch) -> None:

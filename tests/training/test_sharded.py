@@ -150,31 +150,40 @@ def test_missing_part_is_refused(runs: Path, recipe: Recipe, tmp_path: Path, los
         find_updater(folder, load_model(only_checkpoint(str(folder))))
 
 
-def steps_of_every_optimizer(recipe: Recipe, folder: Path) -> None:
-    """Two updates with each optimizer that can be sharded, and the weights that they made."""
-    for kind in OPTIMIZERS.names():
-        if OPTIMIZERS.settings(kind).sharded is None:
-            state = new_state(recipe.model_copy(update={"optimizer": OPTIMIZERS.settings(kind)()}))
-            for step in range(2):
-                optimizer_step(state, batch(recipe, step))
-            weights = {name: whole(value.detach()) for name, value in state.plain_model.named_parameters()}
-            if state.accelerator.is_main_process:
-                save_file(weights, folder / f"{kind}.safetensors")
+def two_steps(recipes: dict[str, Recipe], folder: Path) -> None:
+    """Two updates of each recipe, and the weights that they made."""
+    for name, recipe in recipes.items():
+        state = new_state(recipe)
+        for step in range(2):
+            optimizer_step(state, batch(recipe, step))
+        weights = {name: whole(value.detach()) for name, value in state.plain_model.named_parameters()}
+        if state.accelerator.is_main_process:
+            save_file(weights, folder / f"{name}.safetensors")
 
 
-def test_every_optimizer_updates_parts_as_it_updates_the_whole(
+def test_every_optimizer_and_execution_updates_parts_as_it_updates_the_whole(
     recipe: Recipe, processes: ForkServerContext, tmp_path: Path
 ) -> None:
-    for folder in ("one", "two"):
-        (tmp_path / folder).mkdir()
-    steps_of_every_optimizer(recipe, tmp_path / "one")
-    assert end(start(processes, 2, steps_of_every_optimizer, recipe, tmp_path / "two")) == [0, 0]
     kinds = [kind for kind in OPTIMIZERS.names() if OPTIMIZERS.settings(kind).sharded is None]
     assert {"adamw", "ademamix", "lion", "schedule_free"} <= set(kinds)
-    for kind in kinds:
-        one, two = (load_file(tmp_path / name / f"{kind}.safetensors") for name in ("one", "two"))
-        for name, weights in one.items():
-            torch.testing.assert_close(two[name], weights, rtol=1e-5, atol=1e-6, msg=f"{kind}, {name}")
+    changes: dict[str, dict[str, object]] = {kind: {"optimizer": {"kind": kind}} for kind in kinds}
+    executions = {"activation_checkpointing": True, "mixed_precision": "bf16"}
+    changes |= {name: {name: value} for name, value in executions.items()}
+    changes["all"] = {**executions, "batch": {"sequences": 4, "length": 8, "passes": 2}}
+    recipes = {name: Recipe.model_validate(recipe.model_dump() | change) for name, change in changes.items()}
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+    for precision in ("no", "bf16"):  # a process has one precision
+        some = {name: described for name, described in recipes.items() if described.mixed_precision == precision}
+        two_steps(some, tmp_path / "one")
+        assert end(start(processes, 2, two_steps, some, tmp_path / "two")) == [0, 0]
+    for name, described in recipes.items():
+        one, two = (load_file(tmp_path / folder / f"{name}.safetensors") for folder in ("one", "two"))
+        # Adam's update of a weight whose gradient is near 0 depends on the sign of that gradient, which bfloat16 rounds
+        # otherwise in other batches: by up to the rate of two steps.
+        bound = 2 * described.optimizer.lr if described.mixed_precision == "bf16" else 1e-6
+        for key, weights in one.items():
+            torch.testing.assert_close(two[key], weights, rtol=1e-5, atol=bound, msg=f"{name}, {key}")
 
 
 def test_optimizer_that_cannot_be_sharded_is_refused(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:

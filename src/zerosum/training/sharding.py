@@ -29,9 +29,18 @@ def shard(model: nn.Module, device: torch.device, processes: int) -> None:
 
 
 def decoder_layers(model: nn.Module) -> list[nn.Module]:
-    """The layers of a model of transformers, in their order: those that the model says must stay in one piece."""
+    """The layers of a model of transformers, in their order: those that the model says must stay in one piece.
+
+    Some families also name modules inside of their layers (Mamba's mixers); these are left out.
+    """
     names = set(getattr(model, "_no_split_modules", None) or ())
-    return [module for module in model.modules() if type(module).__name__ in names]
+    layers: list[nn.Module] = []
+    inside: set[nn.Module] = set()
+    for module in model.modules():
+        if type(module).__name__ in names and module not in inside:
+            layers.append(module)
+            inside.update(module.modules())
+    return layers
 
 
 def whole(tensor: Tensor) -> Tensor:
