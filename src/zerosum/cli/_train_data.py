@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from zerosum.errors import InputError
 from zerosum.tokens.files import DataOptions, NothingToHoldOut, TokenFiles, is_token_folder, write_token_files
 from zerosum.training.changes import with_changes
@@ -34,21 +36,30 @@ def write_texts(
     """Tokenize texts into the run directory where the recipe reads them from there; continues what is there.
 
     Returns the recipe, and what the user has to know. Of a single document nothing can be held out: then all of it is
-    trained on, and no held-out loss is measured.
+    trained on, and no held-out loss is measured. Where little is held out, the held-out loss is that of all of it.
     Raises InputError where the texts are so large that `zerosum data` should read them once.
     """
     if not (data and isinstance(recipe.data, TokensSettings) and Path(recipe.data.folder) == run / TOKENS):
         return recipe, None
     _require_small(data)
     try:
-        _write(run / TOKENS, data, _HELD_OUT, report)
+        files = _write(run / TOKENS, data, _HELD_OUT, report)
     except NothingToHoldOut:
         shutil.rmtree(run / TOKENS, ignore_errors=True)
         folder = run / f"{TOKENS}-all"
         _write(folder, data, 0.0, report)
         recipe = with_changes(recipe, {"data.folder": str(folder), "held_out": 0})
         return recipe, "the text is a single document, so nothing is held out: put <|endoftext|> between documents."
-    return recipe, None
+    available = _held_out_sequences(files, recipe.batch.length)
+    if available >= recipe.held_out:
+        return recipe, None
+    note = f"the held-out text has {available} sequences of {recipe.batch.length} tokens; the recipe asks for more."
+    return with_changes(recipe, {"held_out": available}), note
+
+
+def _held_out_sequences(files: TokenFiles, length: int) -> int:
+    """How many sequences of `length` predicted tokens the held-out documents have."""
+    return sum(max(0, int(n_ids) - 1) // length for n_ids in np.diff(files.held_out.starts))
 
 
 def _write(folder: Path, data: Sequence[str], held_out: float, report: Callable[[str, int, int], None]) -> TokenFiles:

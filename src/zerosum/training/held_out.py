@@ -3,12 +3,23 @@
 import torch
 from torch.nn import functional
 
+from zerosum.errors import InputError
 from zerosum.losses.forward import logits_of
 from zerosum.tokens import PADDING
+from zerosum.training.recipe import Recipe
 from zerosum.training.state import TrainingState
 from zerosum.training.step import cpu_threads
 
 COLUMN = "held_out_loss"
+
+
+def require_held_out(recipe: Recipe) -> None:
+    """Raise InputError where the data have fewer held-out sequences than the recipe asks for."""
+    try:
+        if recipe.held_out:
+            recipe.data.open().held_out(recipe.held_out, recipe.batch.length)
+    except InputError as error:
+        raise InputError(f"held_out {recipe.held_out}: {error} Set held_out to 0 for no held-out loss.") from error
 
 
 @torch.no_grad()

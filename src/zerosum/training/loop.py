@@ -21,7 +21,7 @@ from zerosum.training.callback import Callback
 from zerosum.training.callback_runner import CallbackRunner
 from zerosum.training.freed_memory import hold_freed_memory
 from zerosum.training.held_out import COLUMN as HELD_OUT
-from zerosum.training.held_out import held_out_loss
+from zerosum.training.held_out import held_out_loss, require_held_out
 from zerosum.training.metrics import MetricsLog, Row, cut, read_rows
 from zerosum.training.models import checked_configuration, count_parameters
 from zerosum.training.notices import WINDOW, Notice, StepWatch, Tell, before_training, warn
@@ -51,6 +51,7 @@ def train(
     (the state before that update is saved first), and where a callback changes training.
     """
     checked_configuration(recipe)
+    require_held_out(recipe)
     count_parameters(recipe.model)  # builds the model, without memory: bad sizes are found before a folder is made
     run = Path(run_dir)
     runner = CallbackRunner(callbacks)
