@@ -48,7 +48,7 @@ def test_the_published_numbers(name: str) -> None:
     optimizer = recipe.optimizer.model_dump()
     assert optimizer["kind"] == "adamw"
     assert (optimizer["lr"], optimizer["betas"], optimizer["eps"]) == (rate, (0.9, 0.95), 1e-5)
-    assert (optimizer["weight_decay"], optimizer["clip"]) == (0.1, 1.0)
+    assert (optimizer["weight_decay"], optimizer["decay_embeddings"], optimizer["clip"]) == (0.1, False, 1.0)
     assert [recipe.schedule.factor(step, recipe.steps) for step in (1, 2000, 2001, 2**18)] == pytest.approx(
         [1 / 2001, 2000 / 2001, 1, 1]
     )

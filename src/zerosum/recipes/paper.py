@@ -55,7 +55,9 @@ def paper(size: str, variant: str | None = None) -> Recipe:
         ),
         data=TokensSettings(folder=_DATA),
         batch=BatchRecipe(sequences=512, length=1024, passes=16),
-        optimizer=AdamWSettings(lr=rate, betas=(0.9, 0.95), eps=1e-5, weight_decay=0.1, clip=1.0),
+        optimizer=AdamWSettings(
+            lr=rate, betas=(0.9, 0.95), eps=1e-5, weight_decay=0.1, decay_embeddings=False, clip=1.0
+        ),
         schedule=ConstantSettings(warmup_steps=2000),
         held_out=512,
         resume_every=1024,

@@ -23,6 +23,7 @@ _SIZES = {"25k": (32, 1, 1, 128), "100k": (96, 1, 3, 133), "250k": (160, 1, 5, 2
 # both ends of the run (Yang et al. 2022, arXiv 2203.03466). At twice this rate the
 # loss breaks near step 100 or sooner, too near to the first fitted step.
 _RATE_TIMES_WIDTH = 0.0224
+_DECAY = 0.1
 _STEPS = 2048
 _COOLDOWN = 410  # a fifth of the run
 
@@ -39,7 +40,7 @@ def tiny(size: str, variant: str | None = None) -> Recipe:
         name=f"tiny_{size}",
         steps=_STEPS,
         model=ModelRecipe.model_validate({**sizes, "intermediate_size": inner}),
-        optimizer=AdamWSettings(lr=round(_RATE_TIMES_WIDTH / width, 6), betas=(0.9, 0.95), weight_decay=0.1),
+        optimizer=AdamWSettings(lr=_rate(size), betas=(0.9, 0.95), weight_decay=_DECAY),
         held_out=128,
     )
     if variant is None:
@@ -47,16 +48,20 @@ def tiny(size: str, variant: str | None = None) -> Recipe:
     return with_changes(recipe, {"name": f"tiny_{size}_{variant}", **variants(size)[variant]})
 
 
+def _rate(size: str) -> float:
+    return round(_RATE_TIMES_WIDTH / _SIZES[size][0], 6)
+
+
 def variants(size: str) -> dict[str, Mapping[str, Any]]:
     """Changes by the name of a variant: the ablations of the paper, and every kind but that of the recipe itself.
 
     A kind with settings that have to be given has no variant, unless they are given below.
     """
-    own = ("adamw", "cross_entropy", "mean")
+    own, settings = ("adamw", "cross_entropy", "mean"), _of_kinds(size)
     of_kinds = {
-        kind: {f"{part}.kind": kind, **_OF_KINDS.get(kind, {})}
+        kind: {f"{part}.kind": kind, **settings.get(kind, {})}
         for part, kind, required in _all_kinds()
-        if kind not in own and required <= _OF_KINDS.get(kind, {}).keys()
+        if kind not in own and required <= settings.get(kind, {}).keys()
     }
     return {**_ablations(size), **of_kinds}
 
@@ -93,12 +98,36 @@ def _ablations(size: str) -> dict[str, Mapping[str, Any]]:
     }
 
 
-_OF_KINDS: Mapping[str, Mapping[str, Any]] = {
-    "adam": {"optimizer.betas": [0.9, 0.95]},
-    "rho1": {"objective.reference": "runs/tiny_100k"},
-    "sgd": {"optimizer.lr": 0.2, "optimizer.momentum": 0.9},
-}
-"""Settings with which a kind trains these models well, where its defaults do not."""
+def _of_kinds(size: str) -> dict[str, Mapping[str, Any]]:
+    """Settings with which a kind trains these models well, where its defaults do not.
+
+    The product of rate and decay is AdamW's for every optimizer that has both: else arms differ in what they shrink.
+    """
+    rate = _rate(size)
+    adamw = {"optimizer.betas": [0.9, 0.95], "optimizer.weight_decay": _DECAY}
+
+    def other_rate(lr: float, **more: float) -> dict[str, Any]:
+        numbers = {"lr": lr, "weight_decay": float(f"{_DECAY * rate / lr:.3g}"), **more}
+        return {f"optimizer.{name}": number for name, number in numbers.items()}
+
+    return {
+        "adam": {"optimizer.betas": [0.9, 0.95]},
+        # The published alpha of 8 and b3 of 0.9999 are for longer runs: here they diverge.
+        "ademamix": {
+            **adamw,
+            "optimizer.betas": [0.9, 0.95, 0.999],
+            "optimizer.alpha": 2.0,
+            "optimizer.rise_steps": _STEPS,
+        },
+        "cautious_adamw": adamw,
+        "cautious_decay": adamw,
+        "lion": other_rate(rate / 5),
+        "muon": other_rate(0.02, adamw_lr=rate),
+        "rho1": {"objective.reference": "runs/tiny_100k"},
+        "schedule_free": adamw,
+        "sgd": other_rate(0.2, momentum=0.9),
+    }
+
 
 RECIPES = {f"tiny_{size}": partial(tiny, size) for size in _SIZES}
 VARIANTS = {f"tiny_{size}_{variant}": partial(tiny, size, variant) for size in _SIZES for variant in variants(size)}
