@@ -23,7 +23,7 @@ check-long: install
 		tests/long/check_*.py --share $(SHARE)
 
 golden: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/golden --renew-golden
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/golden tests/long/check_golden_losses.py --renew-golden
 
 lint: install
 	$(BIN)/ruff check .

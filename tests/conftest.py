@@ -14,6 +14,10 @@ from zerosum.memory import keep_freed_memory
 keep_freed_memory()
 
 
+def pytest_addoption(parser):
+    parser.addoption("--renew-golden", action="store_true", help="Write the files of tests/golden anew.")
+
+
 def pytest_collection_finish():
     """Garbage collections need not look again at torch, transformers and the tests themselves: they stay."""
     gc.collect()

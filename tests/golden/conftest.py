@@ -1,4 +1,4 @@
-"""The option that renews the golden files, the inputs of all verbs, and verbs called in this process."""
+"""The inputs of all verbs, and verbs called in this process."""
 
 import contextlib
 import io
@@ -9,10 +9,6 @@ from types import SimpleNamespace
 
 import inputs
 import pytest
-
-
-def pytest_addoption(parser):
-    parser.addoption("--renew-golden", action="store_true", help="Write tests/golden/*.json anew.")
 
 
 @pytest.fixture(scope="session")

@@ -121,7 +121,7 @@ def _of_kinds(size: str) -> dict[str, Mapping[str, Any]]:
         },
         "cautious_adamw": adamw,
         "cautious_decay": adamw,
-        "lion": other_rate(rate / 5),
+        "lion": other_rate(round(rate / 3, 7)),
         "muon": other_rate(0.02, adamw_lr=rate),
         "rho1": {"objective.reference": "runs/tiny_100k"},
         "schedule_free": adamw,
