@@ -1,7 +1,7 @@
 """The tiny recipes start with the losses in tests/golden.
 
-The larger sizes, and the variants of the smallest that `make test` leaves out: largest difference of the first 50 losses from the golden file, in nats
-per token.
+The larger sizes, and the variants of the smallest that `make test` leaves out: largest difference of the first 50
+losses from the golden file, in nats per token.
 """
 
 import pytest
