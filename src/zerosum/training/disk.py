@@ -16,7 +16,8 @@ _SPARE = 1.2
 def bytes_to_come(recipe: Recipe, run: Path | None = None) -> int:
     """Bytes of the checkpoints and resume states of a run that are not there yet. run: None for a new run."""
     there = 0 if run is None else sum((run / f"checkpoint-{step}").is_dir() for step in recipe.checkpoint_steps)
-    tensors = 1 + len(recipe.optimizer.saved_layout.state_keys - {"step"})
+    layout = recipe.optimizer.saved_layout
+    tensors = 1 + len((layout.state_keys or layout.optional_state_keys) - layout.single_numbers)
     one = count_parameters(recipe.model) * tensors * _BYTES_PER_NUMBER
     left = len(recipe.checkpoint_steps) - there
     return int(_SPARE * one * (left + _RESUME_STATES)) if left else 0
