@@ -59,7 +59,8 @@ def page() -> str:
         assert rule, kind
         assert any(character.isdigit() for character in source), kind
         layout = settings.saved_layout
-        state = ", ".join(f"`{key}`" for key in sorted(layout.state_keys or layout.optional_state_keys))
+        keys = (layout.state_keys or layout.optional_state_keys).union(*layout.keys_where.values())
+        state = ", ".join(f"`{key}`" for key in sorted(keys))
         sharded = "yes" if settings.sharded is None else f"no, because {settings.sharded}"
         cells = (f"`{kind}`", rule, state, settings.cost, identity(settings), sharded, source)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")

@@ -5,7 +5,7 @@ maps side by side, as GPT-2's `c_attn` holds those of queries, keys and values.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,11 @@ class Layout:
     transposed: bool = False
     parts: tuple[int, ...] = ()
     repeats: int = 1
+
+    def fits(self, shape: Sequence[int]) -> bool:
+        """Whether a stored matrix of a shape can be laid out like this."""
+        outputs = shape[-1 if self.transposed else 0]
+        return len(shape) == 2 and (not self.parts or self.repeats * sum(self.parts) == outputs)
 
 
 def embeddings_and_head(model: nn.Module) -> set[nn.Parameter]:

@@ -3,7 +3,7 @@ and the settings at which it equals another optimizer.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -29,6 +29,7 @@ class SavedLayout:
     optional_group_keys: numbers that only some versions of torch save. state_keys: values of each parameter, all of
     them present once the parameter was updated: tensors of the parameter's shape, but for the single numbers.
     optional_state_keys: values that may be present too. single_numbers: values that are one number for each parameter.
+    keys_where: other `state_keys` of the groups in which a number is set, by the name of that number.
     """
 
     group_keys: tuple[str, ...]
@@ -36,12 +37,21 @@ class SavedLayout:
     optional_state_keys: frozenset[str] = frozenset()
     optional_group_keys: tuple[str, ...] = ()
     single_numbers: frozenset[str] = frozenset({"step"})
+    keys_where: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
-    def matches(self, group: Mapping[str, Any], states: Iterable[Mapping[str, Any]]) -> bool:
-        """Whether a parameter group and the states of the parameters are laid out like this."""
-        return all(key in group for key in self.group_keys) and all(
-            self.state_keys <= set(state) <= self.state_keys | self.optional_state_keys for state in states
+    def matches(self, groups: Sequence[Mapping[str, Any]], states: Mapping[Any, Mapping[str, Any]]) -> bool:
+        """Whether parameter groups and the states of their parameters, by number, are laid out like this."""
+        return all(key in groups[0] for key in self.group_keys) and all(
+            keys <= set(states[number]) <= keys | self.optional_state_keys
+            for group in groups
+            for keys in [self._state_keys_of(group)]
+            for number in group["params"]
+            if number in states
         )
+
+    def _state_keys_of(self, group: Mapping[str, Any]) -> frozenset[str]:
+        keys = (keys for name, keys in self.keys_where.items() if group.get(name) is not None)
+        return next(keys, self.state_keys)
 
 
 @dataclass(frozen=True)

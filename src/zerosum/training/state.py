@@ -168,7 +168,7 @@ def _require_its_optimizer(recipe: Recipe, saved: dict[str, Any]) -> None:
     """Raise ValueError where a state is of another kind of optimizer: torch would take it without a word."""
     groups = saved["param_groups"]
     kind = type(recipe.optimizer)
-    if not (kind.saved_layout.matches(groups[0], saved["state"].values()) and kind.was_saved_in(groups)):
+    if not (kind.saved_layout.matches(groups, saved["state"]) and kind.was_saved_in(groups)):
         raise ValueError("a state of another optimizer")
 
 

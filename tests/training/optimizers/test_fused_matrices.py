@@ -4,16 +4,24 @@ Where queries, keys and values are is checked on the model: the attention of a l
 for the values changes, and neither when queries grow as much as keys shrink.
 """
 
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from closed_form import Problem
 from torch import nn
 
 from zerosum.errors import InputError
+from zerosum.training import build_optimizer
 from zerosum.training.matrices import Layout, embeddings_and_head, linear_maps
 from zerosum.training.model_recipe import ModelRecipe
 from zerosum.training.models import build_model
 from zerosum.training.recipe import Recipe
+from zerosum.training.saved_states import SavedState, bind
 
 HEADS = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 20}
 FAMILIES = {
@@ -98,6 +106,38 @@ def test_an_unknown_order_is_one_line() -> None:
 
     with pytest.raises(InputError, match=r"qkv of Other seems to hold queries") as error:
         linear_maps(nn.Sequential(Other()))
+    assert "\n" not in str(error.value)
+
+
+def _swap(content: dict[str, Any]) -> None:
+    matrix, vector = (content["param_groups"][place]["params"][0] for place in (0, -1))
+    states = content["state"]
+    states[matrix], states[vector] = states[vector], states[matrix]
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda content: content["param_groups"][0].update(layout={"parts": (2, 3)}), "numbers that cannot be"),
+        (lambda content: content["param_groups"][0].update(layout="whole"), "numbers that cannot be"),
+        (lambda content: content["param_groups"][0].update(layout=None), "not known here"),
+        (lambda content: content["param_groups"][0].update(lr_factor="1"), "numbers that cannot be"),
+        (lambda content: content["param_groups"][0].update(scaling="none"), "numbers that cannot be"),
+        (_swap, "not known here"),
+    ],
+)
+def test_a_saved_state_of_muon_that_does_not_fit_is_one_line(damage: Callable[[Any], None], words: str) -> None:
+    problem = Problem()
+    optimizer = build_optimizer("muon", problem)
+    for parameter in problem.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    groups = [[("p", parameter) for parameter in group["params"]] for group in optimizer.param_groups]
+    content = copy.deepcopy(optimizer.state_dict())
+    bind(SavedState(Path("a.pt"), content, groups, "none", optimizer="muon"), 0.1)
+    damage(content)
+    with pytest.raises(InputError, match=words) as error:
+        bind(SavedState(Path("a.pt"), content, groups, "none", optimizer="muon"), 0.1)
     assert "\n" not in str(error.value)
 
 

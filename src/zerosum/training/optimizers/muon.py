@@ -21,6 +21,8 @@ from zerosum.training.rule_settings import RuleSettings
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from zerosum.training.rule_optimizer import RuleOptimizer
+
 
 class MuonSettings(RuleSettings):
     """lr: of the matrices of linear layers; adamw_lr: of all other parameters, which AdamW updates.
@@ -32,7 +34,8 @@ class MuonSettings(RuleSettings):
     title: ClassVar[str] = "Muon"
     saved_layout: ClassVar[SavedLayout] = SavedLayout(
         group_keys=(*adamw.NUMBERS, "lr_factor", "momentum", "nesterov", "scaling", "layout"),
-        optional_state_keys=adamw.MOMENTS | {"momentum_buffer"},
+        state_keys=adamw.MOMENTS,
+        keys_where={"layout": frozenset({"momentum_buffer"})},
     )
     cost: ClassVar[str] = "1 number a weight for matrices, 2 for others; 15 matrix products for each matrix and update"
     identity: ClassVar[GoldenTrajectory] = GoldenTrajectory(
@@ -74,6 +77,17 @@ class MuonSettings(RuleSettings):
             others = [parameter for parameter in group["params"] if parameter not in maps]
             groups.append({**group, **rates, "params": others})
         return groups
+
+    @classmethod
+    def new(cls, groups: list[dict[str, Any]], *, fused: Literal[True] | None = None) -> "RuleOptimizer":
+        """The rule as an optimizer of torch. Raises ValueError or TypeError where a matrix has not its layout."""
+        from zerosum.training.matrices import Layout
+
+        for group in groups:
+            layout = None if group["layout"] is None else Layout(**group["layout"])
+            if layout and not all(layout.fits(parameter.shape) for parameter in group["params"]):
+                raise ValueError(f"layout {group['layout']}")
+        return super().new(groups, fused=fused)
 
     @classmethod
     def first_state(cls, parameter: "Tensor", group: dict[str, Any]) -> dict[str, Any]:

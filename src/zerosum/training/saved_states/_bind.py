@@ -48,7 +48,7 @@ def _recognize(
     matching = [
         settings
         for settings in map(OPTIMIZERS.settings, names)
-        if settings.saved_layout.matches(groups[0], states.values())
+        if settings.saved_layout.matches(groups, states)
         and (saved.optimizer is not None or settings.was_saved_in(groups))
     ]
     if matching:
