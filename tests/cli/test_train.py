@@ -63,7 +63,8 @@ def test_trains_and_says_what_it_reached(call, sets, tmp_path):
 def test_a_name_and_changes_choose_the_folder(call, sets, tmp_path):
     for more, folder in (
         (("tiny_25k", *sets, "--set", "name=a"), "a"),
-        (("tiny_25k", *sets, "--set", "name=../b c", "--seed", "3"), "..-b-c-seed3"),
+        (("tiny_25k", *sets, "--set", "name=../b c", "--seed", "3"), "b-c-seed3"),
+        (("tiny_25k", *sets, "--set", "name=.."), "run"),
     ):
         assert call("train", *more)[0] == 0
         assert (tmp_path / "runs" / folder / "checkpoint-6").is_dir()
@@ -127,6 +128,21 @@ def test_a_wrong_call_is_one_line(call, tmp_path, monkeypatch, arguments, messag
     assert message in err
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_recipe_is_an_error_in_json(call):
+    exit_code, out, err = call("train", "tiny_26k", "--json")
+    assert exit_code == 2
+    (error,) = one_document(out)["errors"]
+    assert error["source"] == "tiny_26k"
+    assert error["message"] in err
+
+
+def test_the_log_goes_to_a_tracker(call, sets, tmp_path):
+    pytest.importorskip("tensorboard")
+    assert call("train", "tiny_25k", *sets, "--out", "run", "--track", "tensorboard")[0] == 0
+    assert list((tmp_path / "run").rglob("events.out.tfevents.*"))
+    assert "Invalid value for '--track'" in call("train", "tiny_25k", *sets, "--track", "paper")[2]
 
 
 def test_another_recipe_is_refused_with_the_difference(call, sets):

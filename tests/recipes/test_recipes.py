@@ -1,9 +1,11 @@
 """Named recipes: the published numbers, parameter counts that the names state, and one variant for each kind."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
+import zerosum.recipes
 from zerosum.errors import InputError
 from zerosum.recipes import demo_suite, find_recipe, named_recipe, recipe_names, variant_names
 from zerosum.training.aggregators import AGGREGATORS
@@ -87,6 +89,19 @@ def test_a_recipe_is_found_by_name_or_file(tmp_path: Path) -> None:
     recipe = named_recipe("tiny_100k_cosine")
     recipe.save(tmp_path / "mine.yaml")
     assert find_recipe(str(tmp_path / "mine.yaml")) == recipe == find_recipe("tiny_100k_cosine")
+
+
+def test_a_family_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from zerosum.recipes.tiny import tiny\n"
+        "def longer():\n    return tiny('25k').model_copy(update={'name': 'longer', 'steps': 4096})\n"
+        "RECIPES = {'longer': longer}\n"
+    )
+    monkeypatch.setattr(zerosum.recipes, "__path__", [*zerosum.recipes.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "zerosum.recipes.mine", raising=False)
+    found = zerosum.recipes.catalogue._functions.__wrapped__("RECIPES")
+    assert found["longer"]().steps == 4096
+    assert {*recipe_names()} < {*found}
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,8 @@ def plan(name_or_file: str | None, out: Path | None, choices: Choices) -> tuple[
 
 def default_folder(recipe: Recipe) -> Path:
     """Where a run lies that has no folder of its own: runs/NAME, runs/NAME-seedN for other seeds than 0."""
-    name = re.sub(r"[^\w.=,+-]+", "-", recipe.name.replace(", ", "-"), flags=re.ASCII).strip("-")
-    return Path("runs") / (name + (f"-seed{recipe.seed}" if recipe.seed else ""))
+    name = re.sub(r"[^\w.=,+-]+", "-", recipe.name.replace(", ", "-"), flags=re.ASCII).strip("-.")
+    return Path("runs") / ((name or "run") + (f"-seed{recipe.seed}" if recipe.seed else ""))
 
 
 def _require_compatible(name_or_file: str | None, choices: Choices, changes: Mapping[str, Any]) -> None:

@@ -18,10 +18,12 @@ from zerosum.training.recipe import Recipe
 from zerosum.training.run_folder import writing
 
 
-def train_run(recipe: Recipe, run: Path, data: Sequence[str] = (), speaks: bool = True) -> Outcome:
+def train_run(
+    recipe: Recipe, run: Path, data: Sequence[str] = (), trackers: Sequence[str] = (), speaks: bool = True
+) -> Outcome:
     """Train or continue a run, with its progress on stderr where `speaks`; too small a disk is refused at once.
 
-    data: texts that are tokenized into the run directory first.
+    data: texts that are tokenized into the run directory first. trackers: see `train`.
     """
     with writing(run), progress() if speaks else nullcontext(_ignore) as show:
         require_free(run, bytes_to_come(recipe, run), "Free some space, or choose another --out.")
@@ -33,6 +35,7 @@ def train_run(recipe: Recipe, run: Path, data: Sequence[str] = (), speaks: bool 
             run,
             report=lambda step, loss: show(recipe.name, recipe.steps, step, f"loss {loss:.3f}"),
             on_notice=lambda notice: _tell(notice) if speaks else None,
+            trackers=trackers,
         )
 
 

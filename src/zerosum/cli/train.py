@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from time import sleep
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zerosum.cli.options import Details, expand_option_groups
-from zerosum.cli.sources import AsJson, each, finish, print_json
+from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
 from zerosum.cli.train_options import Choices
 from zerosum.errors import InputError, MissingExtra
 
@@ -60,12 +61,17 @@ def train(
     from zerosum.cli._train_plan import plan
 
     with _main_process_speaks():
-        wanted, run = plan(recipe, out, choices)
+        try:
+            wanted, run = plan(recipe, out, choices)
+        except InputError as error:
+            if as_json and _is_main_process():
+                print_json("runs", [], [Failure(recipe or choices.branch or "", str(error))])
+            raise
         if shown:
             _require_alone("--show", as_json)
             print(wanted.to_yaml(), end="")
             return
-        _train(recipe or choices.branch or "", wanted, run, choices.data or [], as_json)
+        _train(recipe or choices.branch or "", wanted, run, choices, as_json)
 
 
 def _require_alone(option: str, *others: Any) -> None:
@@ -89,12 +95,14 @@ def _is_main_process() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
-def _train(source: str, wanted: "Recipe", run: Path, data: list[str], as_json: bool) -> None:
+def _train(source: str, wanted: "Recipe", run: Path, choices: Choices, as_json: bool) -> None:
     """Train; the main process prints what came of it, the others nothing."""
     from zerosum.cli._train_run import say, train_run
 
     speaks = _is_main_process()
-    done, failed = each([(source, wanted)], lambda recipe: train_run(recipe, run, data, speaks))
+    trackers = [tracker.value for tracker in choices.track or []]
+    work = partial(train_run, run=run, data=choices.data or [], trackers=trackers, speaks=speaks)
+    done, failed = each([(source, wanted)], work)
     if not speaks:
         if failed:
             raise InputError(failed[0].message)

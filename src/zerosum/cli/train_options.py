@@ -1,14 +1,22 @@
-"""Options of `zerosum train` that decide the recipe: changes, data, and what a run starts from."""
+"""Options of `zerosum train`: changes of the recipe, data, what a run starts from, and where its log goes."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 
+class Tracker(StrEnum):
+    """Where the log can be sent beside metrics.jsonl."""
+
+    TENSORBOARD = "tensorboard"
+    WANDB = "wandb"
+
+
 @dataclass(frozen=True)
 class Choices:
-    """What is different from the recipe that is named."""
+    """What is different from the recipe that is named, and where the log goes."""
 
     data: Annotated[
         list[str] | None,
@@ -38,4 +46,7 @@ class Choices:
         typer.Option(
             "--cooldown", metavar="SHARE", help="With --branch: let the rate fall to 0 over this share of STEP: 20%."
         ),
+    ] = None
+    track: Annotated[
+        list[Tracker] | None, typer.Option("--track", help="Send the log there, too; may be given twice.")
     ] = None

@@ -64,10 +64,12 @@ def train_timed(
     callbacks: Sequence[Callback] = (),
     report: Callable[[int, float], None] = lambda step, loss: None,
     on_notice: Tell = lambda notice: None,
+    trackers: Sequence[str] = (),
 ) -> Outcome:
     """Train, or continue, a run to its end as `train` does.
 
-    report: called with step and loss a few times a second, and after the last update. on_notice: see `train`.
+    report: called with step and loss a few times a second, and after the last update. on_notice,
+    trackers: see `train`.
     """
     watch = _Watch(recipe.steps, report)
     notices: list[Notice] = []
@@ -77,7 +79,7 @@ def train_timed(
         on_notice(notice)
 
     began = monotonic()
-    train(recipe, run_dir, callbacks=(watch, *callbacks), on_notice=tell)
+    train(recipe, run_dir, callbacks=(watch, *callbacks), on_notice=tell, trackers=trackers)
     seconds = monotonic() - began
     row = _last_row(Path(run_dir) / METRICS)
     return Outcome(
