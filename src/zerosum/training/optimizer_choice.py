@@ -20,7 +20,8 @@ def build_optimizer(optimizer: str | OptimizerSettings, model: "torch.nn.Module"
 
     optimizer: a name ("adamw"), a name with numbers ("adamw:lr=3e-4,beta2=0.95"), or settings such as
     `AdamWSettings(lr=3e-4)`. Numbers that are not given have torch's defaults. The optimizer does not clip gradients:
-    `clip` of the settings is for the training loop.
+    `clip` of the settings is for the training loop. Where the weights that are evaluated are not those that are trained
+    (schedule_free), evaluate and save inside `settings.evaluation_weights(optimizer)`.
     Raises InputError where the name or a number is not known or a number is out of range.
 
     >>> import torch

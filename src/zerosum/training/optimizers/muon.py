@@ -80,7 +80,7 @@ class MuonSettings(RuleSettings):
 
     @classmethod
     def new(cls, groups: list[dict[str, Any]], *, fused: Literal[True] | None = None) -> "RuleOptimizer":
-        """The rule as an optimizer of torch. Raises ValueError or TypeError where a layout is not that of its matrix."""
+        """The rule as an optimizer of torch. Raises ValueError or TypeError where a layout does not fit a matrix."""
         from zerosum.training.matrices import Layout
 
         for group in groups:
