@@ -6,7 +6,8 @@
 
 So no coordinate works against the batch: without decay C_uG, measured on the batch of the step, is 1 at every step.
 The mask is divided by its mean, as in the paper; code in use that divides by (n + 1) / (number of ones + 1) instead is
-never exactly AdamW. Decay acts on all coordinates. Source: Liang et al. 2024, arXiv 2411.16085.
+never exactly AdamW. A gradient of exactly 0, as of untied embeddings of tokens that the batch lacks, counts as
+disagreement. Decay acts on all coordinates. Source: Liang et al. 2024, arXiv 2411.16085.
 """
 
 from typing import TYPE_CHECKING, Any, ClassVar
