@@ -1,7 +1,9 @@
 """Processes that share the weights (FSDP, gloo) train what one process trains, and any number of them continues."""
 
+import copy
 import shutil
 from collections.abc import Mapping
+from itertools import product
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from zerosum.checkpoints import load_model, only_checkpoint
 from zerosum.training import AfterStep, Callback, TrainingContext, batch, optimizer_step, restore, train
 from zerosum.training.optimizers import OPTIMIZERS
 from zerosum.training.recipe import Recipe
-from zerosum.training.sharding import whole
+from zerosum.training.sharding import local_part, whole
 from zerosum.training.state import new_state
 from zerosum.training.updater import find_updater
 
@@ -33,7 +35,9 @@ class Norm(Callback):
         moments = [state["exp_avg"] for state in context.optimizer.state.values()]
         in_parts = {isinstance(tensor, DTensor) for tensor in [*context.model.parameters(), *moments]}
         assert len(in_parts) == 1
-        return {"norm": _norm(context.model), "in_parts": float(in_parts.pop())}
+        sizes = [(local_part(parameter).numel(), parameter.numel()) for parameter in context.model.parameters()]
+        share = sum(here for here, _ in sizes) / sum(all_of_it for _, all_of_it in sizes)
+        return {"norm": _norm(context.model), "in_parts": float(in_parts.pop()), "share": share}
 
     def on_checkpoint(self, context: TrainingContext, folder: Path) -> None:
         (folder / "norm.txt").write_text(str(_norm(context.model)))
@@ -74,6 +78,7 @@ def test_two_processes_hold_parts_and_train_what_one_trains(runs: Path) -> None:
     for one, two in zip(*held_out, strict=True):
         assert two == (None if one is None else pytest.approx(one, abs=1e-5))
     assert {row["in_parts"] for row in rows(runs / "two")} == {1.0}
+    assert {round(row["share"], 2) for row in rows(runs / "two")} == {0.5}  # of the weights in each process
     assert {row["in_parts"] for row in rows(runs / "one")} == {0.0}
     one, two = contents(runs / "one"), contents(runs / "two")
     assert {name for name in two if "/optimizer/" not in name} == set(one)  # whole Hugging Face folders
@@ -146,8 +151,24 @@ def test_missing_part_is_refused(runs: Path, recipe: Recipe, tmp_path: Path, los
     next((folder / "optimizer").glob(f"shard-0000{lost}-*")).unlink()
     with pytest.raises(InputError, match="checkpoint-4: cannot be continued from: damaged"):
         restore(folder, recipe)
-    with pytest.raises(InputError, match="checkpoint-4/optimizer: parts of the optimizer's state are damaged or mis"):
+    with pytest.raises(InputError, match=r"a part of it is missing in .*/checkpoint-4/optimizer"):
         find_updater(folder, load_model(only_checkpoint(str(folder))))
+
+
+def test_damaged_state_is_refused_in_one_line(runs: Path, recipe: Recipe, tmp_path: Path) -> None:
+    shutil.copy(runs / "two" / "recipe.yaml", tmp_path)
+    folder = shutil.copytree(runs / "two" / "checkpoint-4", tmp_path / "checkpoint-4")
+    model = load_model(only_checkpoint(str(folder)))
+    whole_state = torch.load(folder / "training_state.pt", weights_only=True)
+    others = [None, 3, "x", [], {}, {0: 3}, {"0.exp_avg": [-1]}, {"99.exp_avg": [1]}, {"x": "y"}, [{}]]
+    for place, other in product(("parts", "optimizer", "state", "param_groups"), others):
+        damaged = copy.deepcopy(whole_state)
+        (damaged if place in damaged else damaged["optimizer"])[place] = other
+        torch.save(damaged, folder / "training_state.pt")
+        with pytest.raises(InputError, match="checkpoint-4: cannot be continued from: damaged"):
+            restore(folder, recipe)
+        with pytest.raises(InputError, match=r"training_state\.pt: "):
+            find_updater(folder, model)
 
 
 def two_steps(recipes: dict[str, Recipe], folder: Path) -> None:

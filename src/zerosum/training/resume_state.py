@@ -81,17 +81,20 @@ def optimizer_state(
 
     saved: content of the resume file. parameters: in the order of the optimizer's groups; where `processes` share them,
     each process gets its parts of the optimizer's tensors, and all of them call this. Without parameters: whole.
-    Raises ValueError, KeyError, TypeError or OSError where the state is damaged or of another model.
+    Raises ValueError, RuntimeError, SafetensorError or OSError where the state is damaged or of another model.
     """
-    optimizer: dict[str, Any] = saved["optimizer"]
-    states = {number: dict(values) for number, values in optimizer["state"].items()}
-    for name, tensor in _read_parts(folder, saved.get("parts", {}), parameters, processes).items():
-        number, _, key = name.partition(".")
-        states.setdefault(int(number), {})[key] = tensor
-    for place, parameter in enumerate(parameters):
-        for key, value in states.get(place, {}).items():
-            if isinstance(value, Tensor):
-                states[place][key] = part_like(value, parameter)
+    try:
+        optimizer: dict[str, Any] = saved["optimizer"]
+        states = {number: dict(values) for number, values in optimizer["state"].items()}
+        for name, tensor in _read_parts(folder, saved.get("parts", {}), parameters, processes).items():
+            number, _, key = name.partition(".")
+            states.setdefault(int(number), {})[key] = tensor
+        for place, parameter in enumerate(parameters):
+            for key, value in states.get(place, {}).items():
+                if isinstance(value, Tensor):
+                    states[place][key] = part_like(value, parameter)
+    except (AttributeError, LookupError, TypeError) as error:
+        raise ValueError("not the state of an optimizer") from error
     return {**optimizer, "state": states}
 
 
@@ -114,10 +117,8 @@ def _read_parts(
             dtype, number = tensor.properties.dtype, int(name.partition(".")[0])
             if parameters and parameters[number].shape != torch.Size(shape):
                 raise ValueError(f"{PARTS}: {name} is of another model")
-            whole = not parameters
-            tensors[name] = (
-                torch.zeros(shape, dtype=dtype) if whole else torch.zeros_like(parameters[number], dtype=dtype)
-            )
+            like = parameters[number].detach() if parameters else torch.zeros(shape)
+            tensors[name] = torch.zeros_like(like, dtype=dtype)
         with warnings.catch_warnings(action="ignore"):  # that one process reads alone is meant
             load(tensors, storage_reader=reader, no_dist=processes == 1)
     return tensors

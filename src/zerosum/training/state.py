@@ -149,7 +149,7 @@ def restore(folder: Path, recipe: Recipe) -> TrainingState:
             group.update({name: number for name, number in own.items() if name != "params"})  # a branch can change them
         settings.load_training_weights(state.plain_optimizer)
         _restore_generators(state.accelerator, saved["generators"])
-    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
+    except (OSError, SafetensorError, RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
         if is_out_of_memory(error):
             raise
         # The message of torch is left out: it advises to load the file in a way that runs code in it.

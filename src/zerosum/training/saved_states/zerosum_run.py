@@ -28,10 +28,10 @@ def load(folder: Path, model: nn.Module) -> SavedState:
         content = optimizer_state(folder, saved)
     except InputError:
         raise
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         raise InputError(
-            f"{folder / PARTS}: parts of the optimizer's state are damaged or missing. Copy the folder again, or give "
-            "--optimizer adamw:lr=RATE."
+            f"{file}: the optimizer's state is damaged, or a part of it is missing in {folder / PARTS}. Copy the "
+            "folder again, or give --optimizer adamw:lr=RATE."
         ) from error
     recipe_file = folder.resolve().parent / RECIPE
     if not recipe_file.is_file():
