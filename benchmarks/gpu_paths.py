@@ -90,6 +90,7 @@ class Place:
             "data": {"kind": "python", "folder": str(Path(__file__).parent)},
             "batch": {"sequences": S, "length": T, "passes": -(-S // SEQUENCES_OF_A_PASS)},
             "optimizer.lr": RATE,
+            "held_out": 2,
             "schedule.warmup_steps": 0,
             "threads": torch.get_num_threads(),
             "device": "cpu" if self.device.type == "cpu" else "auto",

@@ -22,6 +22,12 @@ def rows(text):
     return [dict(zip(lines[0], cells, strict=True)) for cells in lines[2:]]
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """Time enough for every check on a busy machine."""
+    monkeypatch.setattr(gpu, "CHECKS", [replace(check, seconds=600) for check in gpu.CHECKS])
+
+
 @pytest.fixture
 def one_shape(monkeypatch):
     monkeypatch.setattr(gpu, "TINY", gpu.TINY[:1])
@@ -90,8 +96,8 @@ def test_without_a_gpu_it_says_so(capsys, monkeypatch):
 
 
 def test_the_script_runs_on_a_pretended_gpu(capsys, monkeypatch):
-    in_float32 = [replace(check, tolerance={"float32": check.tolerance["float32"]}) for check in gpu.CHECKS]
-    monkeypatch.setattr(gpu, "CHECKS", in_float32)  # autocast for CUDA does nothing on the CPU
+    float32 = [replace(check, tolerance={"float32": check.tolerance["float32"]}) for check in gpu.CHECKS]
+    monkeypatch.setattr(gpu, "CHECKS", float32)  # autocast for CUDA does nothing on the CPU
     monkeypatch.setattr(gpu, "SHAPES", [replace(gpu.TINY[0], length=6)])
     monkeypatch.setattr(gpu, "matmul_rate", lambda *_: 1e12)
     monkeypatch.setattr(gpu.Table, "timed", lambda *_: (["-"] * 5, ""))  # the same work on more tokens
