@@ -85,9 +85,10 @@ def _last_coefficient(
 ) -> tuple[Float[np.ndarray, "c p"], Float[np.ndarray, " c"]]:
     """Least squares of y in each window; minus the t value of the last column, errors widened for lag-1 correlation."""
     A = A * window[..., None]
-    covariance = np.linalg.pinv(A.transpose(0, 2, 1) @ A, hermitian=True)
-    coefficient = np.einsum("cpq,cbq,b->cp", covariance, A, y, optimize=True)
-    residual = np.where(window, y - np.einsum("cbp,cp->cb", A, coefficient), 0.0)
+    transposed = A.transpose(0, 2, 1)
+    covariance = np.linalg.pinv(transposed @ A, hermitian=True)
+    coefficient = (covariance @ (transposed @ y)[..., None])[..., 0]
+    residual = np.where(window, y - (A @ coefficient[..., None])[..., 0], 0.0)
     power = np.maximum((residual**2).sum(axis=1), 1e-24)
     rho = np.clip((residual[:, 1:] * residual[:, :-1]).sum(axis=1) / power, 0.0, 0.9)
     freedom = np.maximum(window.sum(axis=1) - A.shape[-1], 1)

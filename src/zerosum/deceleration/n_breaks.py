@@ -9,6 +9,7 @@ Letters: B weightings of the points, n points, K breaks, c cells of the grid, T 
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -122,7 +123,7 @@ def _with_one_more(
     chosen = order[rank < STARTS]
     which, start = which[chosen], start[chosen]
     searches = p.rows(which)
-    end, goal = minimise(lambda m, at: hinges_objective(searches.rows(m), at), start, low[which], high[which])
+    end, goal = minimise(lambda m: partial(hinges_objective, searches.rows(m)), start, low[which], high[which])
     order = np.lexsort((goal, which))
     best: Float[np.ndarray, "B q_after"] = end[order[np.diff(which[order], prepend=-1) > 0]]
     return best

@@ -12,42 +12,48 @@ import numpy as np
 from jaxtyping import Float, Int
 
 MAX_STEPS = 60
-STILL = 1e-9  # log steps; a search that moves less has arrived
+STILL = 1e-7  # log steps; a search that moves less has arrived: after a Newton step, the error is of its square
+ROUNDING = 1e-14  # of a value, relative; near the end steps change a value by less, and still come closer
 TINY = 1e-300
 
 Derivatives = tuple[Float[np.ndarray, " M"], Float[np.ndarray, "M q"], Float[np.ndarray, "M q q"]]
-Objective = Callable[[Int[np.ndarray, " M"], Float[np.ndarray, "M q"]], Derivatives]
+Objective = Callable[[Float[np.ndarray, "M q"]], Derivatives]
 
 
 def minimise(
-    objective: Objective,
-    point: Float[np.ndarray, "M q"],
+    objective: Callable[[Int[np.ndarray, " M"]], Objective],
+    start: Float[np.ndarray, "M q"],
     low: Float[np.ndarray, "M q"],
     high: Float[np.ndarray, "M q"],
 ) -> tuple[Float[np.ndarray, "M q"], Float[np.ndarray, " M"]]:
-    """Damped Newton steps from each point until it stops moving; returns the end points and the values there.
+    """Damped Newton steps from each start until it stops moving; returns the end points and the values there.
 
-    objective: (which of the searches, their points) -> values, gradients, Hessians. No step raises a value; a point
-    whose value is not finite is not gone to.
+    objective: which of the searches -> a function of their points that gives values, gradients and Hessians. No step
+    raises a value by more than rounding; points with a non-finite value are rejected.
     """
-    point = point.copy()
-    active = np.arange(len(point))
-    goal, gradient, hessian = objective(active, point)
-    damping = np.full(len(point), 1e-3)
+    end, value = start.copy(), np.empty(len(start))
+    active, point, damping = np.arange(len(start)), start.copy(), np.full(len(start), 1e-3)
+    derivatives = objective(active)
+    goal, gradient, hessian = derivatives(point)
     for _ in range(MAX_STEPS):
-        at, least, most = point[active], low[active], high[active]
-        trial = _step(at, gradient[active], hessian[active], damping[active], least, most)
-        new_goal, new_gradient, new_hessian = objective(active, trial)
-        better = new_goal <= goal[active]
-        done = np.abs(trial - at).max(axis=1) < STILL
-        accept = active[better]
-        point[accept], goal[accept] = trial[better], new_goal[better]
-        gradient[accept], hessian[accept] = new_gradient[better], new_hessian[better]
-        damping[active] = np.where(better, damping[active] / 10, np.maximum(damping[active], 1e-6) * 10)
-        active = active[~done]
+        trial = _step(point, gradient, hessian, damping, low, high)
+        moves = np.abs(trial - point).max(axis=1) >= STILL
+        new_goal, new_gradient, new_hessian = derivatives(trial)
+        better = new_goal <= goal + ROUNDING * np.abs(goal)
+        point[better], goal[better] = trial[better], new_goal[better]
+        gradient[better], hessian[better] = new_gradient[better], new_hessian[better]
+        damping = np.where(better, damping / 10, np.maximum(damping, 1e-6) * 10)
+        if moves.all():
+            continue
+        end[active], value[active] = point, goal
+        active = active[moves]
         if len(active) == 0:
-            break
-    return point, goal
+            return end, value
+        derivatives = objective(active)
+        state = (point, goal, gradient, hessian, damping, low, high)
+        point, goal, gradient, hessian, damping, low, high = (values[moves] for values in state)
+    end[active], value[active] = point, goal
+    return end, value
 
 
 def _step(
@@ -60,13 +66,15 @@ def _step(
 ) -> Float[np.ndarray, "M q"]:
     """The next trial point. A parameter on its bound that wants further out rests, so that the others still move."""
     rests = ((point <= low) & (gradient > 0)) | ((point >= high) & (gradient < 0))
-    g = np.where(rests, 0.0, gradient)
-    moves = np.where(rests[:, :, None] | rests[:, None, :], 0.0, hessian)
-    curvature, axes = np.linalg.eigh(moves)
+    if rests.any():
+        gradient = np.where(rests, 0.0, gradient)
+        hessian = np.where(rests[:, :, None] | rests[:, None, :], 0.0, hessian)
+    curvature, axes = np.linalg.eigh(hessian)
     # Shift the curvature until it is positive.
-    size = np.maximum(np.abs(curvature).max(axis=1), TINY)
-    shift = np.maximum(-curvature[:, 0], 0.0) + (damping + 1e-12) * size
-    along = np.einsum("mqk,mq->mk", axes, g) / np.maximum(curvature + shift[:, None], TINY)
-    step = np.einsum("mqk,mk->mq", axes, along)
-    trial: Float[np.ndarray, "M q"] = np.clip(point - np.clip(step, -1.0, 1.0), low, high)
+    lowest = curvature[:, 0]
+    size = np.maximum(np.maximum(curvature[:, -1], -lowest), TINY)
+    shift = np.maximum(-lowest, 0.0) + (damping + 1e-12) * size
+    along = (gradient[:, None] @ axes)[:, 0] / np.maximum(curvature + shift[:, None], TINY)
+    step = (axes @ along[..., None])[..., 0]
+    trial: Float[np.ndarray, "M q"] = np.minimum(np.maximum(point - np.clip(step, -1.0, 1.0), low), high)
     return trial

@@ -32,7 +32,7 @@ class Problem:
 
 def freed_of(Q: Float[np.ndarray, "M n k"], v: Float[np.ndarray, "M n"]) -> Float[np.ndarray, "M n"]:
     """The part of v that no column of the orthonormal Q explains."""
-    rest: Float[np.ndarray, "M n"] = v - np.einsum("mnk,mk->mn", Q, np.einsum("mnk,mn->mk", Q, v))
+    rest: Float[np.ndarray, "M n"] = v - (Q @ (v[:, None] @ Q).transpose(0, 2, 1))[..., 0]
     return rest
 
 
@@ -56,30 +56,24 @@ def reduced_objective(
     f = np.exp(point[:, 1:])
     away = p.x - point[:, :1]
     h, s = hinge_and_slope(p.x, point[:, :1], f)
-    bend = s * (1 - s)
+    bend = s * (1 - s) / f
     by_f = h - away * s
-    # Derivatives of h: by log t_d, by log f; then twice by t, by both, twice by f.
-    first = p.sw[:, None, :] * np.stack([-s, by_f], axis=1)
-    cross = bend * away / f
-    second = p.sw[:, None, :] * np.stack([bend / f, cross, by_f + away * cross], axis=1)
-    h = freed_of(p.Q, p.sw * h)
-    a = np.einsum("mn,mn->m", h, p.y)
-    size = np.maximum(np.einsum("mn,mn->m", h, h), TINY)
-    a1, a2 = (np.einsum("mkn,mn->mk", d, p.y) for d in (first, second))
-    s1, hh2 = 2 * np.einsum("mkn,mn->mk", first, h), np.einsum("mkn,mn->mk", second, h)
-    on_q = first @ p.Q
-    s2 = 2 * (first @ first.transpose(0, 2, 1) - on_q @ on_q.transpose(0, 2, 1) + _symmetric(hh2))
-    g, size1, size2 = a / size, s1 / size[:, None], s2 / size[:, None, None]
-    gradient = g[:, None] * (g[:, None] * s1 - 2 * a1)
-    mixed = a1[:, :, None] * size1[:, None, :]
-    hessian = (
-        -2 * (a1[:, :, None] * a1[:, None, :] / size[:, None, None] + g[:, None, None] * _symmetric(a2))
-        + 2 * g[:, None, None] * (mixed + mixed.transpose(0, 2, 1))
-        + (a * g)[:, None, None] * (size2 - 2 * size1[:, :, None] * size1[:, None, :])
-    )
-    return -a * g, gradient, hessian
-
-
-def _symmetric(v: Float[np.ndarray, "M 3"]) -> Float[np.ndarray, "M 2 2"]:
-    matrix: Float[np.ndarray, "M 2 2"] = v[:, [0, 1, 1, 2]].reshape(-1, 2, 2)
-    return matrix
+    cross = bend * away
+    # y and h; derivatives of h by log t_d, by log f; then twice by t, by both, twice by f.
+    v = np.empty((len(point), 7, len(p.x)))
+    v[:, 0], v[:, 1], v[:, 2], v[:, 3], v[:, 4], v[:, 5], v[:, 6] = p.y, h, -s, by_f, bend, cross, by_f + away * cross
+    v[:, 1:] *= p.sw[:, None, :]
+    v[:, 1] = freed_of(p.Q, v[:, 1])
+    products = v @ v[:, :4].transpose(0, 2, 1)  # [M 7 4]
+    on_q = v[:, 2:4] @ p.Q
+    a, size = products[:, 1, 0], np.maximum(products[:, 1, 1], TINY)
+    g = (a / size)[:, None]
+    gradient = 2 * g * (g * products[:, 2:4, 1] - products[:, 2:4, 0])
+    # With w = (gradient of a) - g (gradient of size): the Hessian of -a^2 / size, in products of the vectors above.
+    w = products[:, 2:4, 0] - 2 * g * products[:, 2:4, 1]
+    curved = g * products[:, 4:, 1] - products[:, 4:, 0]
+    inner = products[:, 2:4, 2:4] - on_q @ on_q.transpose(0, 2, 1)
+    g = g[:, None]
+    hessian = 2 * g * (g * inner + curved[:, [0, 1, 1, 2]].reshape(-1, 2, 2))
+    hessian -= (2 / size)[:, None, None] * w[:, :, None] * w[:, None, :]
+    return -a * g[:, 0, 0], gradient, hessian

@@ -76,7 +76,8 @@ def whitened_products(
     root = np.linalg.cholesky(noise + LEAST_NOISE**2 * np.eye(len(x)))
     white = solve_triangular(root, np.column_stack([misfit.modes(x), columns]), lower=True, check_finite=False)
     scale = np.concatenate([np.sqrt(misfit.power), np.ones((len(misfit.power), k))], axis=1)
-    whole = (white.T @ white) * (scale[:, :, None] * scale[:, None, :])
+    whole = (white.T @ white) * scale[:, :, None]
+    whole *= scale[:, None, :]
     whole[:, range(p), range(p)] += 1.0
     of_columns = range(p, p + k)
     whole[:, of_columns, of_columns] += ALIKE * whole[:, of_columns, of_columns] + ALIKE  # columns may coincide

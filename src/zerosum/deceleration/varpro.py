@@ -8,6 +8,7 @@ Letters: B weightings of the points, n points, c cells of the grid, F widths by 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -96,7 +97,7 @@ def _searched(
         row, start = starts(problem)
         searches = problem.rows(row)
         point, goal = minimise(
-            lambda which, at: reduced_objective(searches.rows(which), at), start, searches.low, searches.high
+            lambda which: partial(reduced_objective, searches.rows(which)), start, searches.low, searches.high
         )
         order = np.lexsort((goal, row))
         best = order[np.diff(row[order], prepend=-1) > 0]
@@ -145,18 +146,18 @@ def _starts(p: Problem) -> tuple[Int[np.ndarray, " M"], Float[np.ndarray, "M 2"]
 
 
 def _scan(p: Problem, ts: Float[np.ndarray, " T"], fs: Float[np.ndarray, " F"]) -> Float[np.ndarray, "B F T"]:
-    """Residual sum of squares on the whole grid."""
-    h, _ = hinge_and_slope(p.x, np.tile(ts, len(fs))[:, None], np.repeat(np.exp(fs), len(ts))[:, None])  # [c n]
-    on_q = (p.Q * p.sw[..., None]).transpose(0, 2, 1) @ h.T  # [B 2 c]
-    whole = p.sw**2 @ (h * h).T
-    size = whole - (on_q**2).sum(axis=1)
-    # A hinge outside the points is a straight line: what is left of it is rounding.
-    usable = size > 1e-9 * np.maximum(whole, TINY)
-    gain = np.where(usable, ((p.sw * p.y) @ h.T) ** 2 / np.where(usable, size, 1.0), 0.0)
-    left: Float[np.ndarray, "B F T"] = np.maximum((p.y**2).sum(axis=1, keepdims=True) - gain, 0.0).reshape(
-        -1, len(fs), len(ts)
-    )
-    return left
+    """Residual sum of squares on the whole grid, one width at a time: small arrays stay in the cache."""
+    columns = (np.concatenate([p.Q, p.y[..., None]], axis=2) * p.sw[..., None]).transpose(0, 2, 1)  # [B 3 n]
+    squares, total = p.sw**2, (p.y**2).sum(axis=1, keepdims=True)
+    left = np.empty((len(p.y), len(fs), len(ts)))
+    for k, f in enumerate(np.exp(fs)):
+        h = hinge_and_slope(p.x, ts[:, None], np.full((len(ts), 1), f))[0].T  # [n T]
+        on_columns, whole = columns @ h, squares @ (h * h)
+        size = whole - (on_columns[:, :2] ** 2).sum(axis=1)
+        # A hinge outside the points is a straight line: what is left of it is rounding.
+        usable = size > 1e-9 * np.maximum(whole, TINY)
+        left[:, k] = total - np.where(usable, on_columns[:, 2] ** 2 / np.where(usable, size, 1.0), 0.0)
+    return np.asarray(np.maximum(left, 0.0))
 
 
 def _parameters(p: Problem, y: Float[np.ndarray, " n"], point: Float[np.ndarray, "B 2"]) -> Float[np.ndarray, "B 6"]:

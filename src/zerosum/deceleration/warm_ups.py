@@ -54,7 +54,12 @@ def warm_up_instead(
 
     law: the fitted one-break law. end: last step of a logged warm-up; 0: no learning rate was logged.
     """
-    warm_up = best_warm_up(x, y, end)
+    return _as_good_as_a_break(x, y, law, best_warm_up(x, y, end), logged=end > 0)
+
+
+def _as_good_as_a_break(
+    x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], law: BNSL, warm_up: WarmUp | None, *, logged: bool
+) -> Reason | None:
     if warm_up is None or warm_up.rsle > min(AS_GOOD * _misfit(x, y, law), MOST_MISFIT):
         return None
     # The fit may weight its points: the best break is that of every point counted alike, as for the warm-up.
@@ -65,7 +70,7 @@ def warm_up_instead(
         f"a power law after a warm-up until step {warm_up.end:.0f} describes the curve as well as a break does (misfit "
         f"{100 * warm_up.rsle:.2g} and {100 * broken:.2g} %)"
     )
-    if end > 0:
+    if logged:
         return Reason("warm-up", "blocking", f"{text}. Only a run with a shorter warm-up can tell")
     return Reason("rate-not-logged", "blocking", f"{NOT_LOGGED}, and {text}. Log the rate, or name its column")
 
@@ -81,9 +86,9 @@ def unlogged_rate(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], law: B
             f"{NOT_LOGGED}. Log it, or name its column"
         )
         return Reason("rate-not-logged", "blocking", text)
-    if blocking := warm_up_instead(x, y, law):
-        return blocking
     warm_up = best_warm_up(x, y)
+    if blocking := _as_good_as_a_break(x, y, law, warm_up, logged=False):
+        return blocking
     misfit = f" (misfit {100 * warm_up.rsle:.2g}, not {100 * _misfit(x, y, law):.2g} %)" if warm_up else ""
     text = (
         f"{NOT_LOGGED}, and a warm-up or a decay can bend a curve too; a power law after a warm-up does not describe "

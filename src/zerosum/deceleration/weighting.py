@@ -49,9 +49,9 @@ def balanced_weights(
     extra = np.append(0.0, np.geomspace(0.05 * least, max(100 * float(np.mean(residual**2)), least), 20))
     weight = 1 / (noise + extra[:, None])  # [tries n]
     moments = (design.T * weight[:, None]) @ design
-    ridge = np.eye(q) * (1e-12 * np.trace(moments, axis1=1, axis2=2)[:, None, None])  # where there is no bend
+    moments += np.eye(q) * (1e-12 * np.trace(moments, axis1=1, axis2=2)[:, None, None])  # where there is no bend
     on_design = (weight * residual) @ design
-    fitted = np.linalg.solve(moments + ridge, on_design[..., None])[..., 0]
+    fitted = np.linalg.solve(moments, on_design[..., None])[..., 0]
     excess = weight @ residual**2 - (on_design * fitted).sum(axis=1) - (n - q)
     below = int((excess <= 0).argmax()) if (excess <= 0).any() else len(excess) - 1
     tau2 = float(np.interp(0.0, excess[[below, below - 1]], extra[[below, below - 1]])) if below else 0.0
