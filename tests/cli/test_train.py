@@ -200,6 +200,10 @@ def test_small_texts_are_tokenized_into_the_run(call, sets, code, tmp_path):
     tokens = tmp_path / run["out"] / "tokens"
     again = one_document(call("train", "tiny_25k", *own, "--data", tokens, "--out", "run", "--json")[1])["runs"][0]
     assert again["final_loss"] == run["final_loss"]
+    cut = ("--data", tokens, "--set", "data.packing=cut", "--out", "cut")
+    assert call("train", "tiny_25k", *own, *cut)[0] == 0
+    assert "packing: cut" in (tmp_path / "cut" / "recipe.yaml").read_text()
+    assert call("losses", "cut", "--data", tokens)[0] == 0
 
     (tmp_path / "one.txt").write_text("only one document " * 40)
     exit_code, out, err = call("train", "tiny_25k", *own, "--data", "one.txt", "--out", "single", "--json")

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import json
 import os
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from token_folders import END, documents_of, kill_before, write_jsonl, write_texts, written
 
 from zerosum import InputError
-from zerosum.tokens.files import DataOptions, is_token_folder, open_token_files, write_token_files
+from zerosum.tokens.files import DataOptions, is_token_folder, open_token_files, read_token_files, write_token_files
 from zerosum.tokens.files._pieces import PieceWriter
 
 pytest.importorskip("transformers")
@@ -436,3 +437,22 @@ def test_a_folder_with_something_else(tmp_path):
     with pytest.raises(InputError, match="--held-out 1: give a share"):
         write_token_files(tmp_path / "new", DataOptions(("x",), "bytes", held_out=1.0))
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["notes.txt"]
+
+
+def test_sequences_for_verbs_are_held_out_windows_or_training_windows_once_each(tmp_path):
+    text = tmp_path / "text.jsonl"
+    rows = [{"text": chr(97 + k % 26) * (30 + k)} for k in range(60)]
+    text.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_token_files(tmp_path / "tokens", DataOptions((str(text),), "bytes", 0.3))
+    files = open_token_files(tmp_path / "tokens")
+    held_out = read_token_files(tmp_path / "tokens", length=8, vocab_size=257)
+    assert len(held_out.ids) == sum((n - 1) // 8 for n in np.diff(files.held_out.starts).tolist())
+    train = read_token_files(tmp_path / "tokens", split="train", length=8)
+    stream = files.train.ids.tolist()
+    windows = {tuple(stream[8 * k : 8 * k + 9]) for k in range((len(stream) - 1) // 8)}
+    assert {tuple(row) for row in train.ids.tolist()} == windows
+    assert len(read_token_files(tmp_path / "tokens", split="train", length=8, most=5).ids) == 5
+    with pytest.raises(InputError, match="token ids from"):
+        read_token_files(tmp_path / "tokens", length=8, vocab_size=100)
+    with pytest.raises(InputError, match="no document of more than 10000 tokens"):
+        read_token_files(tmp_path / "tokens", length=10_000)

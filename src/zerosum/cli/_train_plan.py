@@ -25,12 +25,11 @@ def plan(name_or_file: str | None, out: Path | None, choices: Choices) -> tuple[
     _require_compatible(name_or_file, choices, changes)
     base = _start(name_or_file, choices)
     differing = [label(part) for part in (data_label(choices.data or []), changes) if part]
-    own = {} if choices.seed is None else {"seed": choices.seed}
-    recipe = with_changes(base, {"name": ", ".join([base.name, *differing]), **changes, **own})
-    run = (out or default_folder(recipe)).expanduser()
-    if choices.data:
-        recipe = with_changes(recipe, data_changes(choices.data, run))
-    return recipe, run
+    seed = changes.get("seed") if choices.seed is None else choices.seed
+    own = {"name": ", ".join([base.name, *differing]), **({} if seed is None else {"seed": seed})}
+    run = (out or default_folder(with_changes(base, own))).expanduser()
+    data = data_changes(choices.data, run) if choices.data else {}
+    return with_changes(base, {**data, **changes, **own}), run
 
 
 def default_folder(recipe: Recipe) -> Path:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -28,8 +28,8 @@ class Data:
         typer.Option(
             "--data",
             metavar="DATA",
-            help="Text, .jsonl, .parquet, .npy or .bin files, folders of them, or a Hugging Face dataset as "
-            "NAME[:CONFIG][:SPLIT] or saved folder. May be given several times.",
+            help="Text, .jsonl, .parquet, .npy or .bin files, folders of them, a folder of zerosum data, or a "
+            "Hugging Face dataset as NAME[:CONFIG][:SPLIT] or saved folder. May be given several times.",
             show_default=False,
         ),
     ]
@@ -54,10 +54,16 @@ class Data:
         typer.Option(metavar="NAME", help="Field of a record with its domain. Without it the file, where several."),
     ] = None
 
-    def read(self, folder: Path, config: Any) -> "tuple[TokenSequences, TokenizerFacts | None]":
-        """The sequences for a model of this folder and config, and what made ids of text, if anything was needed."""
+    def read(
+        self, folder: Path, config: Any, split: "Literal['train', 'held_out']" = "held_out"
+    ) -> "tuple[TokenSequences, TokenizerFacts | None]":
+        """The sequences for a model of this folder and config, and what made ids of text, if anything was needed.
+
+        split: of a folder that `zerosum data` wrote.
+        """
         from zerosum.errors import InputError
         from zerosum.tokens import LONGEST, TokenizerFacts, load_tokenizer, read_tokens
+        from zerosum.tokens.files import is_token_folder, read_token_files
 
         named = self.tokenizer or folder
         try:
@@ -67,16 +73,27 @@ class Data:
                 raise
             tokenizer = None
         context = getattr(config, "max_position_embeddings", None)
+        longest = min(LONGEST, context) if isinstance(context, int) and context > 0 else LONGEST
+        facts = None if tokenizer is None else TokenizerFacts.of(tokenizer, named)
+        if len(self.data) == 1 and is_token_folder(Path(self.data[0])):
+            tokens = read_token_files(
+                self.data[0],
+                split=split,
+                length=self.sequence_length or longest,
+                most=self.max_sequences,
+                vocab_size=getattr(config, "vocab_size", None),
+            )
+            return tokens, facts
         tokens = read_tokens(
             self.data,
             tokenizer=tokenizer,
             vocab_size=getattr(config, "vocab_size", None),
             sequence_length=self.sequence_length,
-            longest=min(LONGEST, context) if isinstance(context, int) and context > 0 else LONGEST,
+            longest=longest,
             pack=self.pack,
             bos=self.bos.value,
             max_sequences=self.max_sequences,
             field=self.field,
             domain=self.domain,
         )
-        return tokens, None if tokenizer is None else TokenizerFacts.of(tokenizer, named)
+        return tokens, facts

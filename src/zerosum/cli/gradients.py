@@ -155,7 +155,7 @@ def _update(
     optimizer = Choice.parse(stepping.optimizer)
 
     def read(folder: Path, config: Any) -> "TokenSequences":
-        return text.read(folder, config)[0]
+        return text.read(folder, config, "train")[0]
 
     return saved_step(read, optimizer, stepping.clip, stepping.batch_size, choice.seed, choice.tokens_per_batch)
 

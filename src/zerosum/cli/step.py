@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -61,7 +61,7 @@ def step(
     train_text = replace(text, data=train, max_sequences=MOST_TRAIN)
 
     def measured(source: str) -> "CheckpointSteps":
-        return measure_steps(source, _reader(train_text), _reader(text), options, _steps_shown)
+        return measure_steps(source, _reader(train_text, "train"), _reader(text, "held_out"), options, _steps_shown)
 
     make_folder(answer.out)
     records, failed = each([(checkpoint, checkpoint)], measured)
@@ -77,8 +77,8 @@ def step(
     finish(failed, 1)
 
 
-def _reader(data: Data) -> "Read":
-    return lambda folder, config: data.read(folder, config)[0]
+def _reader(data: Data, split: Literal["train", "held_out"]) -> "Read":
+    return lambda folder, config: data.read(folder, config, split)[0]
 
 
 def _steps_shown(number: int) -> Iterator[str]:
