@@ -75,3 +75,11 @@ def test_identity(part: str, kind: str, plain: Recipe, baseline: list[torch.Tens
 
     moved = plain.model_copy(update={part: settings(**given, **AWAY[kind])})
     assert largest_difference(trained(moved, steps=3)[0], trained(plain, steps=3)[0]) > 1e-6
+
+
+@pytest.mark.parametrize(("part", "kind"), [(part, kind) for part in FOLDERS for kind in FOLDERS[part].names()])
+def test_the_page_has_every_kind_with_its_source(part: str, kind: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "objectives.md").read_text(encoding="utf-8")
+    source = FOLDERS[part].settings(kind).source
+    assert f"`{kind}`" in page
+    assert source == "the baseline" or all(piece in page for piece in source.split(", "))

@@ -122,3 +122,13 @@ def test_gradients_of_the_groups_of_a_real_model(by, n_groups, accelerator):
         sizes = [int(tokens_of_group.sum()) for tokens_of_group in members]
         assert result.values["n_groups"] == len(sizes)
         assert (result.values["smallest_group"], result.values["largest_group"]) == (min(sizes), max(sizes))
+
+
+def test_a_parameter_without_gradient_keeps_none(accelerator):
+    """So that the optimizer leaves it as it is, as it does with plain training."""
+    model = conflicting_model()
+    model.unused = torch.nn.Parameter(torch.ones(3))
+    rule = GradientRule(aggregator=PCGradSettings(groups=2))
+    backward(accelerator, model, torch.as_tensor(IDS), clip=1.0, rule=rule)
+    assert model.unused.grad is None
+    assert all(parameter.grad is not None for parameter in model.parameters() if parameter is not model.unused)

@@ -3,7 +3,7 @@
 Letters: S sequences of T predicted tokens in the batch of all processes, s of them in this process's share, K groups.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -56,6 +56,9 @@ def backward(
     share = Share(accelerator, model, tokens, rows or len(tokens), rule)
     values: dict[str, float] = {}
     if rule.groups is not None:
+        # Without the wrapper of data-parallel training: it waits for the other processes in forward passes, but here
+        # their number differs between processes; and it averages gradients, but here they are added.
+        share = replace(share, model=accelerator.unwrap_model(model))
         domain = torch.zeros_like(tokens[:, 0]) if domain is None else domain
         loss, objective, values = _of_groups(share, rule.groups, domain)
     elif rule.objective.weighs_tokens:
@@ -114,25 +117,24 @@ def _of_groups(
     losses = torch.zeros(share.predicted.shape, dtype=share.dtype, device=share.tokens.device)
     total, objective = torch.zeros(2, dtype=share.dtype, device=share.tokens.device)
     gradients = GroupGradients(share, aggregator)
-    with share.accelerator.no_sync(share.model):  # gradients of groups are added over processes, not averaged
-        forward = share.losses(share.tokens[passes[0]]) if len(passes) == 1 else None
-        if forward is not None:
-            losses = forward[0].detach()
-        elif of_sequence is None or share.rule.objective.weighs_tokens:
-            losses = share.losses_ahead(passes)
-        weights = _weights(share, losses)
-        groups = _by_loss(share, aggregator, losses) if of_sequence is None else share.own(of_sequence)[:, None]
-        groups = groups.expand_as(weights)
-        for index in passes:
-            cross_entropies, trained = forward or share.losses(share.tokens[index])
-            present = torch.unique(groups[index][weights[index] > 0]).tolist()
-            for group in present:
-                loss = (trained * weights[index] * (groups[index] == group)).sum()
-                share.accelerator.backward(loss, retain_graph=group != present[-1])
-                gradients.collect(group)
-                objective += loss.detach()
-            total += cross_entropies.detach().sum()
-    sizes = torch.bincount(groups[weights > 0], minlength=aggregator.groups)
+    forward = share.losses(share.tokens[passes[0]]) if len(passes) == 1 else None
+    if forward is not None:
+        losses = forward[0].detach()
+    elif of_sequence is None or share.rule.objective.weighs_tokens:
+        losses = share.losses_ahead(passes)
+    weights = _weights(share, losses)
+    groups = _by_loss(share, aggregator, losses) if of_sequence is None else share.own(of_sequence)[:, None]
+    groups = groups.expand_as(weights)
+    for index in passes:
+        cross_entropies, trained = forward or share.losses(share.tokens[index])
+        present = torch.unique(groups[index][weights[index] != 0]).tolist()
+        for group in present:
+            loss = (trained * weights[index] * (groups[index] == group)).sum()
+            share.accelerator.backward(loss, retain_graph=group != present[-1])
+            gradients.collect(group)
+            objective += loss.detach()
+        total += cross_entropies.detach().sum()
+    sizes = torch.bincount(groups[weights != 0], minlength=aggregator.groups)
     return _mean(share, total), share.sum(objective), gradients.combine(share.sum(sizes))
 
 

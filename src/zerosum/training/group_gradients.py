@@ -21,40 +21,43 @@ class GroupGradients:
     def __init__(self, share: Share, aggregator: GroupAggregatorSettings):
         self._share = share
         self._aggregator = aggregator
-        self._parameters = [parameter for parameter in share.model.parameters() if parameter.requires_grad]
-        self._sums: list[list[Tensor | None]] = [[None] * len(self._parameters) for _ in range(aggregator.groups)]
+        self._sums: list[dict[Tensor, Tensor]] = [{} for _ in range(aggregator.groups)]
 
     def collect(self, group: int) -> None:
         """Add the gradients of the parameters to those of a group, and remove them from the parameters."""
         sums = self._sums[group]
-        for place, parameter in enumerate(self._parameters):
-            so_far, gradient = sums[place], parameter.grad
-            if gradient is not None:
-                sums[place] = gradient if so_far is None else so_far.add_(gradient)
+        for parameter in self._share.model.parameters():
+            if parameter.grad is not None:
+                sums[parameter] = sums[parameter].add_(parameter.grad) if parameter in sums else parameter.grad
             parameter.grad = None
 
     def combine(self, sizes: Int64[Tensor, " K"]) -> dict[str, float]:
         """Give the parameters the gradient that the aggregator makes; returns the columns of the log about it.
 
         It has the norm of the gradient of the training loss. sizes: tokens of each group in the whole batch; groups
-        without any are left out.
+        without any are left out, and so are parameters without a gradient in any group.
         """
         present = sizes.nonzero().flatten().tolist()
-        gradients = [self._of_all_processes(group) for group in present]
+        parameters = self._with_gradients()
+        gradients = [self._of_all_processes(group, parameters) for group in present]
         products = inner_products(gradients)
         combined = self._aggregator.combine(gradients, products, self._generator())
         length = inner_products([combined]).sum().sqrt()
         factor = float(products.sum().clamp(min=0).sqrt() / length) if length > 0 else 1.0
-        for parameter, gradient in zip(self._parameters, combined, strict=True):
+        for parameter, gradient in zip(parameters, combined, strict=True):
             parameter.grad = gradient * factor
         return agreement(products, sizes[present].tolist())
 
-    def _of_all_processes(self, group: int) -> Sequence[Tensor]:
-        own = [
-            torch.zeros_like(parameter) if gradient is None else gradient
-            for gradient, parameter in zip(self._sums[group], self._parameters, strict=True)
-        ]
-        self._sums[group] = []
+    def _with_gradients(self) -> list[Tensor]:
+        """Parameters that have a gradient in some group; all that are trained where processes share the work."""
+        trained = [parameter for parameter in self._share.model.parameters() if parameter.requires_grad]
+        if self._share.accelerator.num_processes > 1:
+            return trained
+        return [parameter for parameter in trained if any(parameter in sums for sums in self._sums)]
+
+    def _of_all_processes(self, group: int, parameters: Sequence[Tensor]) -> Sequence[Tensor]:
+        sums, self._sums[group] = self._sums[group], {}
+        own = [sums[parameter] if parameter in sums else torch.zeros_like(parameter) for parameter in parameters]
         if self._share.accelerator.num_processes == 1:
             return own
         flat = self._share.sum(torch.cat([gradient.flatten() for gradient in own]))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, PositiveFloat, ValidationError
 
 from zerosum.errors import InputError
+from zerosum.training.identity import Identity
 from zerosum.training.settings import Kind, first_problem
 
 if TYPE_CHECKING:
@@ -52,21 +53,6 @@ class SavedLayout:
     def _state_keys_of(self, group: Mapping[str, Any]) -> frozenset[str]:
         keys = (keys for name, keys in self.keys_where.items() if group.get(name) is not None)
         return next(keys, self.state_keys)
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Settings at which an optimizer equals another one.
-
-    settings: of this optimizer. baseline: kind of the other one; baseline_settings: its settings; both beside equal
-    values of all settings that both optimizers have. tolerance: largest relative difference of a weight after 50
-    updates in float64; 0 means equal bit for bit.
-    """
-
-    settings: Mapping[str, Any]
-    baseline: str
-    baseline_settings: Mapping[str, Any] = field(default_factory=dict)
-    tolerance: float = 0.0
 
 
 @dataclass(frozen=True)

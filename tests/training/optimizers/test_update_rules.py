@@ -5,7 +5,8 @@ import pytest
 from closed_form import STEPS, Problem, Weights, largest_difference, rate_factor, trajectory
 from numpy_rules import RULES
 
-from zerosum.training.optimizer_settings import Identity, OptimizerSettings
+from zerosum.training.identity import Identity
+from zerosum.training.optimizer_settings import OptimizerSettings
 from zerosum.training.optimizers import OPTIMIZERS
 
 VARIANTS = {

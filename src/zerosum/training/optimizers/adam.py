@@ -9,9 +9,9 @@ Source: Kingma and Ba 2015, arXiv 1412.6980.
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from zerosum.training.identity import Identity
 from zerosum.training.optimizer_settings import (
     GoldenTrajectory,
-    Identity,
     NonNegative,
     OptimizerSettings,
     PastWeight,

@@ -8,7 +8,8 @@ Source: Loshchilov and Hutter 2019, arXiv 1711.05101.
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from zerosum.training.optimizer_settings import GoldenTrajectory, Identity, NonNegative
+from zerosum.training.identity import Identity
+from zerosum.training.optimizer_settings import GoldenTrajectory, NonNegative
 from zerosum.training.optimizers.adam import AdamSettings, sign_step_note
 
 if TYPE_CHECKING:

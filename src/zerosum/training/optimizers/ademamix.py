@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from zerosum.training.optimizer_settings import Identity, NonNegative, PastWeight, SavedLayout
+from zerosum.training.identity import Identity
+from zerosum.training.optimizer_settings import NonNegative, PastWeight, SavedLayout
 from zerosum.training.optimizers import _adamw_rule as adamw
 from zerosum.training.optimizers.adam import sign_step_note
 from zerosum.training.rule_settings import RuleSettings

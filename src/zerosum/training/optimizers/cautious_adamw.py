@@ -12,7 +12,8 @@ disagreement. Decay acts on all coordinates. Source: Liang et al. 2024, arXiv 24
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from zerosum.training.optimizer_settings import Identity, NonNegative, PastWeight, SavedLayout
+from zerosum.training.identity import Identity
+from zerosum.training.optimizer_settings import NonNegative, PastWeight, SavedLayout
 from zerosum.training.optimizers import _adamw_rule as adamw
 from zerosum.training.optimizers.adam import sign_step_note
 from zerosum.training.rule_settings import RuleSettings

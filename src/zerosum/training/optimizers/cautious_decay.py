@@ -9,7 +9,8 @@ Source: Chen et al. 2025, arXiv 2510.12402.
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from zerosum.training.optimizer_settings import Identity, NonNegative, PastWeight, SavedLayout
+from zerosum.training.identity import Identity
+from zerosum.training.optimizer_settings import NonNegative, PastWeight, SavedLayout
 from zerosum.training.optimizers import _adamw_rule as adamw
 from zerosum.training.optimizers.adam import sign_step_note
 from zerosum.training.rule_settings import RuleSettings

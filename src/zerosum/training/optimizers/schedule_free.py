@@ -12,7 +12,8 @@ float64: equal to 5e-16. Source: Defazio et al. 2024, arXiv 2405.15682.
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from zerosum.training.optimizer_settings import Identity, NonNegative, PastWeight, SavedLayout
+from zerosum.training.identity import Identity
+from zerosum.training.optimizer_settings import NonNegative, PastWeight, SavedLayout
 from zerosum.training.optimizers import _adamw_rule as adamw
 from zerosum.training.rule_settings import RuleSettings
 
