@@ -9,9 +9,10 @@ import pytest
 from tiny import repeating_tokens, save_trained_run
 from warm_processes import warm_processes
 
-from zerosum.memory import keep_freed_memory
+from zerosum.memory import hold_freed_memory
 
-keep_freed_memory()
+gc.set_threshold(50_000)
+hold_freed_memory()
 
 
 def pytest_addoption(parser):

@@ -1,22 +1,22 @@
-"""How a process handles memory: for the command line and the processes that it starts, not for a user's own process."""
+"""What the C library does with memory that operations on arrays free, on a CPU."""
 
 import ctypes
-import gc
-import sys
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt
-_LARGEST_PIECE = 32 << 20  # bytes; glibc accepts no more
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+_HELD = 512 * 2**20  # bytes
+_LARGEST = 32 * 2**20  # bytes of a tensor whose memory can be held; more is not possible
 
 
-def keep_freed_memory() -> None:
-    """Reuse freed memory instead of returning it to the operating system; collect garbage less often.
+def hold_freed_memory() -> None:
+    """Let glibc hold up to 512 MiB that an operation frees for the next one, until the process ends.
 
-    By default glibc returns the memory of most arrays as soon as they are freed, and the system clears every page of
-    the next array: a fifth of a training step of a small model. Arrays above 32 MB are still returned. Without glibc
-    only the collections of garbage change; by default they take a seventh of the time in which torch and transformers
-    load.
+    It would give them back to the system, and get them page by page in the next operation: that takes 5 % of the time
+    of a training step with 1M parameters (benchmarks/training.md), and up to a fifth with 250k. Nothing happens where
+    the C library is another one.
     """
-    gc.set_threshold(50_000)
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        libc.mallopt(_MMAP_THRESHOLD, _LARGEST_PIECE)
-        libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):
+        return
+    mallopt(_MMAP_THRESHOLD, _LARGEST)  # setting the other one fixes this one too, by default at 128 KiB
+    mallopt(_TRIM_THRESHOLD, _HELD)

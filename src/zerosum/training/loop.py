@@ -14,12 +14,12 @@ from accelerate.utils import broadcast_object_list
 from torch import nn
 
 from zerosum.errors import InputError
+from zerosum.memory import hold_freed_memory
 from zerosum.training import run_folder
 from zerosum.training.batches import batch
 from zerosum.training.branch import first_state
 from zerosum.training.callback import Callback
 from zerosum.training.callback_runner import CallbackRunner
-from zerosum.training.freed_memory import hold_freed_memory
 from zerosum.training.held_out import COLUMN as HELD_OUT
 from zerosum.training.held_out import held_out_loss, require_held_out
 from zerosum.training.metrics import MetricsLog, Row, cut, read_rows
