@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from zerosum.deceleration import Fit
 from zerosum.show import numbers as n
+from zerosum.tokens.ngrams import NgramLadder
 
 VERDICTS = {
     "decelerates": "decelerates",
@@ -113,6 +114,17 @@ def verdicts_counted(fits: Sequence[Fit]) -> str:
         parts.append(f"for {few(unknown)} it cannot be told whether {they}")
     counted = f"{few(len(fits))} loss curves were fitted".capitalize()
     return f"{counted}: {'; '.join(parts)}.{_breaks([fit for fit in fits if fit.has_break])}"
+
+
+def ngram_losses(ladder: NgramLadder) -> str:
+    """The losses of n-gram models of a text, and what they were counted on."""
+    losses = ", ".join(f"{rung.model} {n.number(rung.loss.value, 2)}" for rung in ladder.rungs)
+    counted, train = n.count(ladder.counted_tokens), n.count(ladder.train_tokens)
+    part = counted if counted == train else f"{counted} of {train}"
+    return (
+        f"N-gram models of the training text have these losses on {n.count(ladder.scored_tokens)} held-out tokens: "
+        f"{losses} nats per token (Witten-Bell smoothing, {part} training tokens)."
+    )
 
 
 def _breaks(fits: Sequence[Fit]) -> str:

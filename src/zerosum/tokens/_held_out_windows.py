@@ -50,11 +50,29 @@ def held_out_windows(
     )
 
 
-def _in_turn(documents: Iterable[HeldOutDocument], length: int) -> Iterator[tuple[HeldOutDocument, int]]:
-    """Documents with the start of a window: a first window of each document, then a second."""
+def document_order(n: int) -> list[int]:
+    """The order in which n held-out documents are taken: random, and always the same."""
+    order: list[int] = np.random.default_rng(0).permutation(n).tolist()
+    return order
+
+
+def some_windows(documents: Iterable[HeldOutDocument], most: int, length: int) -> list[Integer[np.ndarray, " n"]]:
+    """Ids of at most so many windows, in the order of `held_out_windows`; a document too short for one is one whole."""
+    windows = islice(_in_turn(documents, length, whole=True), most)
+    return [document.ids[start : start + length + 1] for document, start in windows]
+
+
+def _in_turn(
+    documents: Iterable[HeldOutDocument], length: int, whole: bool = False
+) -> Iterator[tuple[HeldOutDocument, int]]:
+    """Documents with the start of a window: a first window of each document, then a second.
+
+    whole: documents too short for a window give one at their start.
+    """
     turn: list[tuple[HeldOutDocument, Int64[np.ndarray, " n"]]] = []
     for document in documents:
-        starts = np.random.default_rng(document.seed).permutation(np.arange(0, len(document.ids) - length, length))
+        end = max(len(document.ids) - length, whole)
+        starts = np.random.default_rng(document.seed).permutation(np.arange(0, end, length))
         if len(starts):
             yield document, int(starts[0])
             turn.append((document, starts))

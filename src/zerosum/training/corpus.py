@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from zerosum.tokens import TokenSequences
+from zerosum.tokens.ngrams import NgramLadder
 from zerosum.training.settings import Kind
 
 
@@ -46,6 +47,11 @@ class Corpus(ABC):
     def domains(self) -> tuple[str, ...]:
         """Names of the domains that `Batch.domain` counts; empty where there are none."""
         return ()
+
+    @property
+    def ngrams(self) -> NgramLadder | None:
+        """Losses of n-gram models of the training text on held-out text; None where they are not known."""
+        return None
 
     @abstractmethod
     def batch(self, seed: int, step: int, sequences: int, length: int) -> Batch:

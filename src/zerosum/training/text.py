@@ -6,6 +6,7 @@ Token ids 0 to 255 are the bytes; 256 ends a document. Needs no torch. Axes: S s
 import hashlib
 import os
 import sysconfig
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,17 +97,20 @@ def read_text(folder: str | None = None, held_out_share: float = 0.15) -> Text:
     return Text(train, names, tuple(splits[True].values()), held_out_names, digest_all.hexdigest())
 
 
-def held_out_tokens(text: Text, n_sequences: int, length: int) -> TokenSequences:
-    """Windows of `length` predicted tokens from held-out documents; see `zerosum.tokens.held_out_windows`.
-
-    The order of the documents is a hash of the name.
-    Raises InputError where the held-out text is too short.
-    """
+def held_out_documents(text: Text) -> Iterator[HeldOutDocument]:
+    """The held-out documents in the order of a hash of their names."""
     keyed = [
         (_hash_number(name), name, content) for name, content in zip(text.held_out_names, text.held_out, strict=True)
     ]
-    documents = (HeldOutDocument(name, key, np.frombuffer(content, np.uint8)) for key, name, content in sorted(keyed))
-    return held_out_windows(documents, n_sequences, length)
+    return (HeldOutDocument(name, key, np.frombuffer(content, np.uint8)) for key, name, content in sorted(keyed))
+
+
+def held_out_tokens(text: Text, n_sequences: int, length: int) -> TokenSequences:
+    """Windows of `length` predicted tokens from held-out documents; see `zerosum.tokens.held_out_windows`.
+
+    Raises InputError where the held-out text is too short.
+    """
+    return held_out_windows(held_out_documents(text), n_sequences, length)
 
 
 def windows(

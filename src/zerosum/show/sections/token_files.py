@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from zerosum.show import numbers as n
+from zerosum.show import words
 from zerosum.show.names import printable
 from zerosum.show.report import Report
 from zerosum.show.table import Column, Table
@@ -27,9 +28,11 @@ def headline(report: Report) -> str:
 
 
 def answer(report: Report) -> Iterator[Table | str]:
-    """Overlap, tokenizer, what was left out, and the largest domains."""
+    """Overlap, n-gram models, tokenizer, what was left out, and the largest domains."""
     for _, index in report.each(Index):
         yield _overlap(index)
+        if index.ngrams:
+            yield words.ngram_losses(index.ngrams)
         yield _tokenizer(index)
         if index.empty or index.copies:
             yield (

@@ -10,6 +10,7 @@ from zerosum.atomic import write_text
 from zerosum.errors import InputError
 from zerosum.estimate import Estimate
 from zerosum.record import Record
+from zerosum.tokens.ngrams import NgramLadder
 
 INDEX = "index.json"
 TOKENIZER = "tokenizer"
@@ -92,7 +93,8 @@ class Index(Record):
 
     dtype: of the ids in train.bin and held_out.bin, little-endian. vocabulary: every id is below it. end_of_document:
     the id that ends each text, None where the tokenizer has none. empty, copies: documents left out because they have
-    no token, or are exact copies of an earlier document. options: of the command. files: SHA-256 of each file.
+    no token, or are exact copies of an earlier document. options: of the command. files: SHA-256 of each file. ngrams:
+    losses of n-gram models on the held-out text; None where nothing is held out, and in folders of earlier versions.
     """
 
     dtype: Dtype
@@ -107,6 +109,7 @@ class Index(Record):
     overlap: Overlap
     options: dict[str, Any]
     files: dict[Name, Sha256]
+    ngrams: NgramLadder | None = None
     format: Literal["zerosum-tokens"] = "zerosum-tokens"
     version: Literal[1] = 1
 

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from jaxtyping import Int8, Int32, Int64
 
 from zerosum.atomic import new_file
 from zerosum.errors import InputError
+from zerosum.tokens._held_out_windows import HeldOutDocument, document_order
 from zerosum.tokens.files._index import (
     DATA_FILES,
     HELD_OUT,
@@ -31,6 +32,7 @@ from zerosum.tokens.files._pieces import Facts, Piece, read_piece, too_many_doma
 from zerosum.tokens.files._splitting import COPY, assign_splits
 from zerosum.tokens.files._stored_ids import StoredIds
 from zerosum.tokens.files._tokenizers import TokenizerChoice
+from zerosum.tokens.ngrams import NgramLadder, ladder_of_documents
 
 _IDS = 1 << 20  # ids copied at a time
 
@@ -93,16 +95,18 @@ def merge(
         parts = {name: stack.enter_context(new_file(out / name)) for name in DATA_FILES}
         bounds = {}
         for done, split in enumerate(SPLITS):
-            report(done, 4)
+            report(done, 5)
             bounds[split] = _write_split(pieces, split, parts, choice.dtype)
         with parts[NAMES].open("w", encoding="ascii") as file:
             file.writelines(_names(pieces, SPLITS.index(HELD_OUT)))
-        report(2, 4)
+        report(2, 5)
         train_ids, held_out_ids = (StoredIds(parts[split_files(split)[0]], choice.dtype) for split in SPLITS)
         shared = overlap(train_ids, held_out_ids, bounds[HELD_OUT])
-        report(3, 4)
+        report(3, 5)
+        ladder = _ngrams(train_ids, held_out_ids, bounds[HELD_OUT], choice.vocabulary)
+        report(4, 5)
         files = {name: sha256_of(part) for name, part in parts.items()}
-    report(4, 4)
+    report(5, 5)
     for path in sorted((out / TOKENIZER).iterdir()):
         files[f"{TOKENIZER}/{path.name}"] = sha256_of(path)
     train, held_out = (_facts(pieces, code, len(labelled.domains)) for code in range(len(SPLITS)))
@@ -119,6 +123,7 @@ def merge(
         overlap=shared,
         options=options,
         files=files,
+        ngrams=ladder,
     )
 
 
@@ -173,6 +178,18 @@ def _names(labelled: list[_Labelled], code: int) -> Iterator[str]:
         for name, split in zip(piece.piece.names(), piece.split, strict=True):
             if split == code:
                 yield name
+
+
+def _ngrams(
+    train: StoredIds, held_out: StoredIds, bounds: Int64[np.ndarray, " _"], vocabulary: int
+) -> NgramLadder | None:
+    """The n-gram ladder, without its time: the index is the same for the same data."""
+    documents = (
+        HeldOutDocument("", number, held_out[int(bounds[number]) : int(bounds[number + 1])])
+        for number in document_order(len(bounds) - 1)
+    )
+    ladder = ladder_of_documents(train, documents, vocabulary)
+    return ladder and replace(ladder, seconds=None)
 
 
 def _facts(labelled: list[_Labelled], code: int, n_domains: int) -> SplitFacts:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int32, Int64, UInt16, UInt32
 
 from zerosum.errors import InputError
-from zerosum.tokens._held_out_windows import HeldOutDocument, held_out_windows
+from zerosum.tokens._held_out_windows import HeldOutDocument, document_order, held_out_windows
 from zerosum.tokens._sequences import TokenSequences, require_vocabulary
 from zerosum.tokens.files._index import (
     DATA_FILES,
@@ -100,6 +100,7 @@ class TokenFiles:
             "empty": index.empty,
             "copies": index.copies,
             "overlap": {**asdict(index.overlap), "share": index.overlap.share.to_json()},
+            "ngrams": index.ngrams and index.ngrams.to_json(),
             "tokenizer": tokenizer,
             "tokenizer_sha256": tokenizer.pop("sha256"),
             "sha256": self.sha256,
@@ -125,7 +126,7 @@ class TokenFiles:
     def _held_out_documents(self) -> Iterator[HeldOutDocument]:
         split = self.held_out
         names = self._held_out_names()
-        for number in np.random.default_rng(0).permutation(len(split.domain)).tolist():
+        for number in document_order(len(split.domain)):
             ids = split.ids[split.starts[number] : split.starts[number + 1]]
             yield HeldOutDocument(names[number], number, ids, int(split.domain[number]))
 

@@ -1,6 +1,6 @@
 """The source files of Python's standard library, or of another folder, one token for each byte."""
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +8,9 @@ import numpy as np
 from pydantic import Field
 
 from zerosum.tokens import BYTE_VOCABULARY, END_OF_DOCUMENT, TokenSequences, byte_tokenizer
+from zerosum.tokens.ngrams import NgramLadder, ladder_of_documents
 from zerosum.training.corpus import Batch, Corpus, CorpusSettings
-from zerosum.training.text import Text, held_out_tokens, read_text, windows
+from zerosum.training.text import Text, held_out_documents, held_out_tokens, read_text, windows
 
 
 class PythonSettings(CorpusSettings):
@@ -45,6 +46,11 @@ class PythonCorpus(Corpus):
             "train_documents": len(self._text.train_names),
             "held_out_documents": len(self._text.held_out_names),
         }
+
+    @cached_property
+    def ngrams(self) -> NgramLadder | None:
+        """Of the text; computed once, in about a second for the standard library."""
+        return ladder_of_documents(self._text.train, held_out_documents(self._text), self.vocabulary)
 
     def batch(self, seed: int, step: int, sequences: int, length: int) -> Batch:
         """See `windows`."""

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from zerosum.errors import InputError
 from zerosum.tokens import TokenSequences
 from zerosum.tokens.files import TokenFiles, epoch_batch, open_token_files
+from zerosum.tokens.ngrams import NgramLadder
 from zerosum.training.corpus import Batch, Corpus, CorpusSettings
 
 
@@ -59,6 +60,11 @@ class TokensCorpus(Corpus):
     def domains(self) -> tuple[str, ...]:
         """Of the token files."""
         return self._files.domains
+
+    @property
+    def ngrams(self) -> NgramLadder | None:
+        """As `zerosum data` has written them down."""
+        return self._files.index.ngrams
 
     def batch(self, seed: int, step: int, sequences: int, length: int) -> Batch:
         """See `epoch_batch`. Raises InputError for ids outside the vocabulary: the file is damaged."""
