@@ -25,11 +25,12 @@ def plan(name_or_file: str | None, out: Path | None, choices: Choices) -> tuple[
     _require_compatible(name_or_file, choices, changes)
     base = _start(name_or_file, choices)
     differing = [label(part) for part in (data_label(choices.data or []), changes) if part]
-    seed = changes.get("seed") if choices.seed is None else choices.seed
-    own = {"name": ", ".join([base.name, *differing]), **({} if seed is None else {"seed": seed})}
-    run = (out or default_folder(with_changes(base, own))).expanduser()
+    own = {} if choices.seed is None else {"seed": choices.seed}
+    changes = {"name": ", ".join([base.name, *differing]), **changes, **own}
+    named = with_changes(base, {name: changes[name] for name in ("name", "seed") if name in changes})
+    run = (out or default_folder(named)).expanduser()
     data = data_changes(choices.data, run) if choices.data else {}
-    return with_changes(base, {**data, **changes, **own}), run
+    return with_changes(base, {**data, **changes}), run
 
 
 def default_folder(recipe: Recipe) -> Path:
