@@ -25,9 +25,9 @@ from zerosum.training import Recipe, batch, optimizer_step, restore, train
 from zerosum.training.changes import with_changes
 from zerosum.training.optimizer_choice import Choice
 from zerosum.training.optimizers.adamw import AdamWSettings
-from zerosum.training.real_steps import real_steps
+from zerosum.training.replay.real_steps import real_steps
+from zerosum.training.replay.updater import find_updater
 from zerosum.training.state import new_state
-from zerosum.training.updater import find_updater
 
 Numbers = dict[str, Any]
 Work = Callable[[], Numbers]

@@ -27,7 +27,7 @@ from pathlib import Path
 import yaml
 from zerosum.checkpoints import load_model
 from zerosum.training import Recipe, train
-from zerosum.training.updater import find_updater
+from zerosum.training.replay.updater import find_updater
 
 recipe = Recipe.model_validate(yaml.safe_load(Path(sys.argv[1]).read_text()))
 train(recipe, sys.argv[2])

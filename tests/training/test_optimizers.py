@@ -17,7 +17,7 @@ from zerosum.training.optimizers.adamw import AdamWSettings
 from zerosum.training.optimizers.ademamix import AdEMAMixSettings
 from zerosum.training.optimizers.sgd import SGDSettings
 from zerosum.training.recipe import Recipe
-from zerosum.training.saved_states import SavedState, bind
+from zerosum.training.replay.saved_states import SavedState, bind
 from zerosum.training.state import new_state
 
 TORCH = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}

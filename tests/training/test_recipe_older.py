@@ -19,7 +19,7 @@ from zerosum.training.corpora.python import PythonSettings
 from zerosum.training.model_recipe import ModelRecipe
 from zerosum.training.optimizers.adamw import AdamWSettings
 from zerosum.training.recipe import BatchRecipe, Recipe
-from zerosum.training.updater import find_updater
+from zerosum.training.replay.updater import find_updater
 
 OLD_RUN = Path(__file__).parent / "old_run"
 LAST_LOSS = 5.548445224761963  # of step 6, which the old version trained too

@@ -21,9 +21,9 @@ from zerosum.checkpoints import load_model, only_checkpoint
 from zerosum.training import AfterStep, Callback, TrainingContext, batch, optimizer_step, restore, train
 from zerosum.training.optimizers import OPTIMIZERS
 from zerosum.training.recipe import Recipe
+from zerosum.training.replay.updater import find_updater
 from zerosum.training.sharding import local_part, whole
 from zerosum.training.state import new_state
-from zerosum.training.updater import find_updater
 
 NUMBERS = ("loss", "grad_norm", "lr", "tokens_seen", "norm")
 

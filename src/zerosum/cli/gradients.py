@@ -138,8 +138,8 @@ def _update(
     """The update whose effect is measured, as it was asked for."""
     from zerosum.gradients.run import difference_to, no_update
     from zerosum.training.optimizer_choice import Choice
-    from zerosum.training.real_steps import MOST_TRAIN
-    from zerosum.training.saved_step import saved_step
+    from zerosum.training.replay.real_steps import MOST_TRAIN
+    from zerosum.training.replay.saved_step import saved_step
 
     if after is not None and train:
         raise InputError("--after and --train: two updates. Give one of them.")

@@ -16,7 +16,7 @@ from zerosum.cli.step_options import Stepping
 
 if TYPE_CHECKING:
     from zerosum.interference.labelled import CheckpointSteps
-    from zerosum.training.checkpoint_steps import Read
+    from zerosum.training.replay.checkpoint_steps import Read
 
 GROUP = "measure"
 
@@ -53,8 +53,8 @@ def step(
     every token are measured before and after, on the batch itself and on held-out text.
     """
 
-    from zerosum.training.checkpoint_steps import StepOptions, measure_steps
-    from zerosum.training.real_steps import MOST_TRAIN
+    from zerosum.training.replay.checkpoint_steps import StepOptions, measure_steps
+    from zerosum.training.replay.real_steps import MOST_TRAIN
 
     size, place = batch_tokens(tokens_per_batch), usable_device(device)
     options = StepOptions(stepping.optimizer, stepping.clip, batches, stepping.batch_size, seed, place, size)

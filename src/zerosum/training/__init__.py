@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from zerosum.training.batches import batch
     from zerosum.training.callback import AfterStep, BeforeStep, Callback, TrainingContext
     from zerosum.training.loop import train
-    from zerosum.training.one_step import SavedSteps, one_step_losses
     from zerosum.training.optimizer_choice import build_optimizer
     from zerosum.training.processes import side_by_side
     from zerosum.training.recipe import Recipe
+    from zerosum.training.replay.one_step import SavedSteps, one_step_losses
     from zerosum.training.state import TrainingState, restore
     from zerosum.training.step import StepResult, optimizer_step
 
@@ -33,8 +33,8 @@ _MODULE_OF = {
     "TrainingState": "state",
     "batch": "batches",
     "build_optimizer": "optimizer_choice",
-    "SavedSteps": "one_step",
-    "one_step_losses": "one_step",
+    "SavedSteps": "replay.one_step",
+    "one_step_losses": "replay.one_step",
     "optimizer_step": "step",
     "restore": "state",
     "side_by_side": "processes",

@@ -18,7 +18,7 @@ from zerosum.training.optimizers import OPTIMIZERS
 from zerosum.training.optimizers.adamw import AdamWSettings
 from zerosum.training.optimizers.schedule_free import ScheduleFreeSettings
 from zerosum.training.recipe import Recipe
-from zerosum.training.updater import find_updater
+from zerosum.training.replay.updater import find_updater
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from zerosum.training.matrices import Layout, embeddings_and_head, linear_maps
 from zerosum.training.model_recipe import ModelRecipe
 from zerosum.training.models import build_model
 from zerosum.training.recipe import Recipe
-from zerosum.training.saved_states import SavedState, bind
+from zerosum.training.replay.saved_states import SavedState, bind
 
 HEADS = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 20}
 FAMILIES = {

@@ -16,11 +16,11 @@ from tiny_recipe import tiny_recipe
 from zerosum.checkpoints import load_model, open_run
 from zerosum.losses import token_losses
 from zerosum.training import batch, restore, train
-from zerosum.training.one_update import one_update
 from zerosum.training.optimizers import OPTIMIZERS
-from zerosum.training.real_steps import real_steps
 from zerosum.training.recipe import Recipe
-from zerosum.training.updater import find_updater
+from zerosum.training.replay.one_update import one_update
+from zerosum.training.replay.real_steps import real_steps
+from zerosum.training.replay.updater import find_updater
 
 CASES: list[tuple[str, dict[str, Any]]] = [(kind, {"lr": 0.01, "weight_decay": 0.1}) for kind in OPTIMIZERS.names()]
 CASES += [("sgd", {"momentum": 0.9, "lr": 1.0})]

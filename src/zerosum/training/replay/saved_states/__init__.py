@@ -11,8 +11,8 @@ from pkgutil import iter_modules
 from torch import nn
 
 from zerosum.errors import InputError
-from zerosum.training.saved_states._bind import bind
-from zerosum.training.saved_states._saved_state import ParameterStates, SavedState, Source
+from zerosum.training.replay.saved_states._bind import bind
+from zerosum.training.replay.saved_states._saved_state import ParameterStates, SavedState, Source
 
 __all__ = ["ParameterStates", "SavedState", "Source", "bind", "known_sources", "read_saved_state"]
 

@@ -12,8 +12,8 @@ from torch.nn.functional import cross_entropy
 from zerosum import InputError
 from zerosum.checkpoints import load_model
 from zerosum.checkpoints.kinds.nanogpt import TRANSPOSED
-from zerosum.training.one_update import one_update
-from zerosum.training.updater import find_updater
+from zerosum.training.replay.one_update import one_update
+from zerosum.training.replay.updater import find_updater
 
 ARGS = {"n_layer": 2, "n_head": 2, "n_embd": 8, "block_size": 12, "vocab_size": VOCABULARY}
 EPS = 1e-5  # large enough to keep the biases of keys still, whose gradient is nothing but rounding

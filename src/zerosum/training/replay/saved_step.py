@@ -8,12 +8,12 @@ from typing import Any
 from zerosum.checkpoints import Checkpoint
 from zerosum.gradients.run import Update, UpdateOf
 from zerosum.tokens import TokenSequences
-from zerosum.training.one_update import one_update
 from zerosum.training.optimizer_choice import Choice
-from zerosum.training.real_steps import draw_batches, step_size
-from zerosum.training.replay import training_domains
-from zerosum.training.unseen import unseen_parts
-from zerosum.training.updater import find_updater
+from zerosum.training.replay.one_update import one_update
+from zerosum.training.replay.real_steps import draw_batches, step_size
+from zerosum.training.replay.replayed_rule import training_domains
+from zerosum.training.replay.unseen import unseen_parts
+from zerosum.training.replay.updater import find_updater
 
 
 def saved_step(

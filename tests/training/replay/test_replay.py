@@ -16,12 +16,12 @@ from zerosum.tokens import TokenSequences
 from zerosum.tokens.files import DataOptions, write_token_files
 from zerosum.training import batch, one_step_losses, train
 from zerosum.training.gradient_rule import PLAIN
-from zerosum.training.one_update import one_update
 from zerosum.training.optimizer_choice import Choice
-from zerosum.training.real_steps import real_steps
 from zerosum.training.recipe import Recipe
-from zerosum.training.replay import NotReplayable, training_domains
-from zerosum.training.updater import find_updater
+from zerosum.training.replay.one_update import one_update
+from zerosum.training.replay.real_steps import real_steps
+from zerosum.training.replay.replayed_rule import NotReplayable, training_domains
+from zerosum.training.replay.updater import find_updater
 
 PARTS: dict[str, dict[str, Any]] = {
     "z_loss": {"objective": {"kind": "z_loss", "c": 0.1}},

@@ -7,8 +7,9 @@ import torch
 
 from zerosum.checkpoints import load_model, open_run
 from zerosum.losses import token_losses
-from zerosum.training import SavedSteps, batch, one_step, one_step_losses, train
+from zerosum.training import SavedSteps, batch, one_step_losses, train
 from zerosum.training.recipe import Recipe
+from zerosum.training.replay import one_step
 from zerosum.training.state import restore
 
 

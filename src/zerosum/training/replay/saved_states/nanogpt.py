@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from zerosum.checkpoints.kinds.nanogpt import TRANSPOSED, is_nanogpt
 from zerosum.checkpoints.weights import holds, load_pickled
-from zerosum.training.saved_states._saved_state import NamedParameters, SavedState, Source
+from zerosum.training.replay.saved_states._saved_state import NamedParameters, SavedState, Source
 
 
 def matches(path: Path) -> bool:

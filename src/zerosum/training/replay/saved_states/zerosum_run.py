@@ -8,9 +8,9 @@ from torch import nn
 from zerosum.checkpoints.weights import inside, load_pickled
 from zerosum.errors import InputError
 from zerosum.training.recipe import Recipe
+from zerosum.training.replay.saved_states._saved_state import NamedParameters, SavedState, Source
 from zerosum.training.resume_state import PARTS, RESUME_FILE, optimizer_state
 from zerosum.training.run_folder import RECIPE
-from zerosum.training.saved_states._saved_state import NamedParameters, SavedState, Source
 
 
 def matches(folder: Path) -> bool:

@@ -7,8 +7,8 @@ from jaxtyping import Int, Int64
 
 from zerosum.errors import InputError
 from zerosum.training.acceleration import new_accelerator_on
-from zerosum.training.real_steps import restore_parameters, sequences_at_a_time
-from zerosum.training.updater import Updater
+from zerosum.training.replay.real_steps import restore_parameters, sequences_at_a_time
+from zerosum.training.replay.updater import Updater
 
 
 def one_update(

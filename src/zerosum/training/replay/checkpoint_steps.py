@@ -9,10 +9,10 @@ from zerosum.checkpoints import load_model, only_checkpoint
 from zerosum.interference.labelled import BatchStep, CheckpointSteps, measure_changes
 from zerosum.tokens import TokenSequences
 from zerosum.training.optimizer_choice import Choice
-from zerosum.training.real_steps import MOST_TRAIN, draw_batches, real_steps, step_size
-from zerosum.training.replay import training_domains
-from zerosum.training.unseen import unseen_parts
-from zerosum.training.updater import Updater, find_updater
+from zerosum.training.replay.real_steps import MOST_TRAIN, draw_batches, real_steps, step_size
+from zerosum.training.replay.replayed_rule import training_domains
+from zerosum.training.replay.unseen import unseen_parts
+from zerosum.training.replay.updater import Updater, find_updater
 
 BATCHES = 8  # where the training data suffices
 

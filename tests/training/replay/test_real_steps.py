@@ -16,10 +16,10 @@ from zerosum.checkpoints import load_model, open_run
 from zerosum.losses import token_losses
 from zerosum.training import batch, one_step_losses, train
 from zerosum.training.optimizer_choice import Choice
-from zerosum.training.real_steps import draw_batches, real_steps
+from zerosum.training.replay.real_steps import draw_batches, real_steps
+from zerosum.training.replay.unseen import unseen_parts
+from zerosum.training.replay.updater import find_updater
 from zerosum.training.step import update
-from zerosum.training.unseen import unseen_parts
-from zerosum.training.updater import find_updater
 
 IDS = np.random.default_rng(0).integers(0, VOCABULARY, (8, 13))
 

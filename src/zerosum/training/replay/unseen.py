@@ -8,7 +8,7 @@ from typing import Any
 from zerosum.checkpoints.kinds.hugging_face import read_json
 from zerosum.errors import InputError
 from zerosum.interference.labelled import Unseen
-from zerosum.training.trainer_arguments import FILE, PLAIN, read_trainer_arguments
+from zerosum.training.replay.trainer_arguments import FILE, PLAIN, read_trainer_arguments
 
 TRAINER_FILES = ("trainer_state.json", "optimizer.pt", FILE)
 ONE_MORE_SINCE = (4, 46)  # version of transformers whose Trainer began to divide by counted labels

@@ -15,7 +15,7 @@ from zerosum.errors import InputError
 from zerosum.losses import StepLosses, token_losses
 from zerosum.losses.batch_size import is_out_of_memory
 from zerosum.training.acceleration import new_accelerator_on
-from zerosum.training.updater import Updater
+from zerosum.training.replay.updater import Updater
 
 MOST_LOGITS = 2**25  # logits in memory during a backward pass: 128 MiB, and as much again for their gradient
 BATCH_SIZE = 32  # training sequences of a step, where the run does not say

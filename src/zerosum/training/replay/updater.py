@@ -19,8 +19,8 @@ from zerosum.training.batch_gradient import BatchGradient
 from zerosum.training.gradient_rule import PLAIN, GradientRule
 from zerosum.training.optimizer_choice import Choice
 from zerosum.training.optimizer_settings import OptimizerSettings, single_numbers
-from zerosum.training.replay import replayed_rule
-from zerosum.training.saved_states import ParameterStates, bind, read_saved_state
+from zerosum.training.replay.replayed_rule import replayed_rule
+from zerosum.training.replay.saved_states import ParameterStates, bind, read_saved_state
 from zerosum.training.step import update
 
 ASSUMED_CLIP = 1.0

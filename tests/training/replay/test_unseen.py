@@ -9,10 +9,10 @@ from tiny import VOCABULARY, save_checkpoint, tiny_model
 from transformers import Trainer, TrainingArguments
 
 from zerosum.checkpoints import load_model
-from zerosum.training.real_steps import real_steps
-from zerosum.training.trainer_arguments import FILE, read_trainer_arguments
-from zerosum.training.unseen import unseen_parts
-from zerosum.training.updater import find_updater
+from zerosum.training.replay.real_steps import real_steps
+from zerosum.training.replay.trainer_arguments import FILE, read_trainer_arguments
+from zerosum.training.replay.unseen import unseen_parts
+from zerosum.training.replay.updater import find_updater
 
 IDS = np.random.default_rng(0).integers(0, VOCABULARY, (8, 9))
 GPT2 = {"n_embd": 8, "n_layer": 1, "n_head": 2, "resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}

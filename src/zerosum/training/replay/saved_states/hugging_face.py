@@ -10,8 +10,8 @@ from torch import nn
 
 from zerosum.checkpoints.weights import inside, load_pickled
 from zerosum.errors import InputError
-from zerosum.training.saved_states._saved_state import NamedParameters, SavedState, Source
-from zerosum.training.trainer_arguments import read_trainer_arguments
+from zerosum.training.replay.saved_states._saved_state import NamedParameters, SavedState, Source
+from zerosum.training.replay.trainer_arguments import read_trainer_arguments
 
 FILE = "optimizer.pt"
 _SPLIT = {  # patterns of files that a state split over files leaves in a folder

@@ -11,8 +11,8 @@ from torch import nn
 from zerosum.checkpoints.kinds.lightning import is_lightning
 from zerosum.checkpoints.weights import holds, load_pickled
 from zerosum.errors import InputError
-from zerosum.training.saved_states._saved_state import NamedParameters, SavedState, Source
-from zerosum.training.saved_states.hugging_face import trainer_groups
+from zerosum.training.replay.saved_states._saved_state import NamedParameters, SavedState, Source
+from zerosum.training.replay.saved_states.hugging_face import trainer_groups
 
 
 def matches(path: Path) -> bool:

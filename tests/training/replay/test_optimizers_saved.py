@@ -8,7 +8,7 @@ from tiny import tiny_model
 
 from zerosum import InputError
 from zerosum.training.optimizer_choice import Choice
-from zerosum.training.updater import find_updater
+from zerosum.training.replay.updater import find_updater
 
 
 @pytest.fixture

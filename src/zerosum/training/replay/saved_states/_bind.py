@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from zerosum.errors import InputError
 from zerosum.training.optimizer_settings import OptimizerSettings
 from zerosum.training.optimizers import OPTIMIZERS
-from zerosum.training.saved_states._saved_state import ParameterStates, SavedState
+from zerosum.training.replay.saved_states._saved_state import ParameterStates, SavedState
 from zerosum.training.settings import first_problem
 
 _INSTEAD = "Give --optimizer adamw:lr=RATE for a step without it"
