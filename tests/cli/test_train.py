@@ -100,6 +100,7 @@ def test_the_list_fits_a_screen(call):
         (["tiny_25k", "--set", "optimizer.lrr=1"], "optimizer.lrr: not known. Did you mean lr?"),
         (["tiny_25k", "--set", "model.hiden_size=1"], "model.hiden_size: not known. Did you mean hidden_size?"),
         (["tiny_25k", "--set", "model.num_attention_heads=3"], "model: "),
+        (["tiny_25k", "--set", "model.num_key_value_heads=2"], "model: its sizes do not fit each other"),
         (["tiny_25k", "--set", "model.vocab_size=9"], "the data have 257 token ids"),
         (["tiny_25k", "--set", "seed=1", "--seed", "1"], "--seed and --set seed=... exclude each other"),
         (["tiny_25k", "--branch", "runs/a@1"], "--branch and RECIPE exclude each other"),

@@ -23,7 +23,7 @@ from zerosum.training.callback_runner import CallbackRunner
 from zerosum.training.held_out import COLUMN as HELD_OUT
 from zerosum.training.held_out import held_out_loss, require_held_out
 from zerosum.training.metrics import MetricsLog, Row, cut, read_rows
-from zerosum.training.models import checked_configuration, count_parameters
+from zerosum.training.models import checked_configuration, require_forward
 from zerosum.training.notices import WINDOW, Notice, StepWatch, Tell, before_training, warn
 from zerosum.training.recipe import Recipe
 from zerosum.training.reference import reference_facts
@@ -52,7 +52,7 @@ def train(
     """
     checked_configuration(recipe)
     require_held_out(recipe)
-    count_parameters(recipe.model)  # builds the model, without memory: bad sizes are found before a folder is made
+    require_forward(recipe.model)  # without memory: bad sizes are found before a folder is made
     run = Path(run_dir)
     runner = CallbackRunner(callbacks)
     with ExitStack() as stack:

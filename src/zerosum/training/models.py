@@ -11,6 +11,7 @@ from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from zerosum.errors import InputError
+from zerosum.losses.batch_size import is_out_of_memory
 from zerosum.training.model_recipe import ModelRecipe
 from zerosum.training.recipe import Recipe
 from zerosum.training.settings import unknown_name
@@ -87,6 +88,29 @@ def count_parameters(model: ModelRecipe) -> int:
     100224
     """
     return _count(model.model_dump_json(), model.trained_norms)
+
+
+def require_forward(model: ModelRecipe) -> None:
+    """Raise InputError where the model can be built and cannot compute logits, because its sizes do not fit."""
+    _require_forward(model.model_dump_json())
+
+
+@lru_cache(maxsize=64)
+def _require_forward(settings: str) -> None:
+    config = configuration(ModelRecipe.model_validate_json(settings))
+    try:
+        with torch.device("meta"):  # takes no memory; some models cannot do it, whatever their sizes
+            _model(config)(torch.zeros(1, 2, dtype=torch.int64))
+    except Exception:  # noqa: BLE001 - whether it is the fault of the sizes, a model with memory tells
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            built = _model(config)
+            try:
+                built(torch.zeros(1, 2, dtype=torch.int64))
+            except Exception as error:
+                if is_out_of_memory(error):
+                    raise
+                cause = " ".join(str(error).split())[:200]
+                raise InputError(f"model: its sizes do not fit each other ({cause}). Choose other sizes.") from error
 
 
 def _model(config: Any) -> nn.Module:
