@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -18,6 +19,7 @@ from zerosum.sweep.slurm import TrainingJob, queued_jobs, submit
 from zerosum.sweep.status import note_failure
 from zerosum.sweep.work import train_one
 from zerosum.training import Recipe, train
+from zerosum.training.notices import TrainingWarning
 
 LOSSES = "metrics.jsonl"
 
@@ -110,6 +112,9 @@ def test_status_trains_nothing(file: Path, capsys: pytest.CaptureFixture[str]) -
     document, code = printed(capsys, file, "--out", file.parent / "out", "--status")
     assert code == 0
     assert {(run["state"], run["step"], run["loss"]) for run in document["runs"]} == {("waiting", 0, None)}
+    assert not (file.parent / "out").exists()
+    documented = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+    assert [key for key in document["runs"][0] if f"`{key.removesuffix('_reason')}`" not in documented] == []
 
 
 def test_a_killed_sweep_continues_and_ends_the_same(file: Path) -> None:
@@ -137,6 +142,26 @@ def test_a_failure_is_forgotten_when_the_run_is_tried_anew(file: Path) -> None:
     assert states(plan)[0].error == "no space"
     assert train_one(plan, plan.runs[0]) is None
     assert (states(plan)[0].state, states(plan)[0].error) == ("done", None)
+
+
+def test_notices_of_a_run_are_warnings_that_name_it(file: Path) -> None:
+    plan = read_plan(change(file, set={"schedule.warmup_steps": 12}), file.parent / "out")
+    with pytest.warns(TrainingWarning, match=r"step 0: tiny-optimizer\.lr=0\.001-seed0: schedule\.warmup_steps 12"):
+        train_one(plan, plan.runs[0])
+
+
+def test_a_failed_run_is_a_failed_job(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import submitit
+
+    plan = read_plan(change(file, grid={"optimizer.lr": [1e30]}), file.parent / "out")
+    monkeypatch.setattr(submitit, "JobEnvironment", lambda: SimpleNamespace(num_tasks=1))
+    with pytest.raises(RuntimeError, match="training diverged"):
+        TrainingJob(plan, plan.runs[0])()
+    assert states(plan)[0].state == "failed"
+    monkeypatch.setenv("RANK", "1")  # of several processes the first alone notes
+    note_failure(plan, plan.runs[0], None)
+    assert "training diverged" in str(train_one(plan, plan.runs[0]))
+    assert states(plan)[0].state == "waiting"
 
 
 @pytest.mark.slow
@@ -181,7 +206,12 @@ def test_what_slurm_is_asked_for(file: Path, monkeypatch: pytest.MonkeyPatch) ->
         "--account=lab", "--array=0-3%3",
     ):  # fmt: skip
         assert line in (programs / "script.sh").read_text()
-    assert json.loads((plan.out / "jobs.json").read_text())[plan.runs[2].folder.name] == "4711_2"
+    jobs = plan.out / "jobs.json"
+    assert json.loads(jobs.read_text())[plan.runs[2].folder.name] == "4711_2"
+    assert len(queued_jobs(plan)) == 4  # three of them are not known to SLURM yet: none is submitted twice
+    old = jobs.stat().st_mtime - 3600
+    os.utime(jobs, (old, old))
+    assert list(queued_jobs(plan)) == [plan.runs[2].folder.name]
 
 
 def test_slurm_that_is_not_there_is_one_line(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,37 +1,17 @@
-"""Folders of token files: what is written of which data, and the same bytes after kills and with several processes."""
+"""Folders of token files: what is written of which data, and what is read of them."""
 
 import gzip
 import hashlib
 import json
-import os
 
 import numpy as np
 import pytest
-from token_folders import END, documents_of, kill_before, write_jsonl, write_texts, written
+from token_folders import END, bytes_of, documents_of, texts_of, write_jsonl, write_texts, written
 
 from zerosum import InputError
-from zerosum.tokens.files import DataOptions, is_token_folder, open_token_files, read_token_files, write_token_files
-from zerosum.tokens.files._pieces import PieceWriter
+from zerosum.tokens.files import DataOptions, open_token_files, read_token_files, write_token_files
 
 pytest.importorskip("transformers")
-
-
-@pytest.fixture(autouse=True)
-def unflushed(monkeypatch):
-    """Nothing has to survive a power failure here."""
-    monkeypatch.setattr("zerosum.atomic._flush", lambda file: None)
-
-
-def texts_of(files):
-    """The texts of the documents of each split, which the byte tokenizer has encoded."""
-    return [
-        [bytes(ids[:-1]).decode() for ids in documents_of(split) if ids[-1] == END]
-        for split in (files.train, files.held_out)
-    ]
-
-
-def bytes_of(folder):
-    return {path.name: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def test_every_document_is_in_one_split(tmp_path):
@@ -179,94 +159,6 @@ def test_a_long_text_gets_the_ids_of_the_whole_text(tmp_path, monkeypatch):
     assert [*whole, files.index.end_of_document] in documents_of(files.train) + documents_of(files.held_out)
 
 
-def test_interruptions_and_processes_leave_the_same_bytes(tmp_path, monkeypatch):
-    texts = write_texts(tmp_path / "a", 90)
-    write_jsonl(tmp_path / "b.jsonl", [{"text": text, "kind": len(text) % 3} for text in [*texts[:20], *"abcdef"]])
-    data = (tmp_path / "a", tmp_path / "b.jsonl")
-    options = {"domain": "kind", "tokenizer": "train:280", "piece_bytes": 1_500}
-    expected = bytes_of(written(tmp_path / "once", *data, **options).folder)
-    add = PieceWriter.add
-    n_added = 0
-
-    class Killed(BaseException):
-        pass
-
-    def killed(self, *arguments):
-        nonlocal n_added
-        n_added += 1
-        if n_added % 31 == 0:
-            raise Killed
-        add(self, *arguments)
-
-    monkeypatch.setattr(PieceWriter, "add", killed)
-    for _ in range(100):
-        try:
-            files = written(tmp_path / "again", *data, **options)
-        except Killed:
-            assert not is_token_folder(tmp_path / "again")
-        else:
-            break
-    assert bytes_of(files.folder) == expected
-    assert 116 <= n_added < 300  # finished pieces are not done again
-    monkeypatch.undo()
-    assert bytes_of(written(tmp_path / "two", *data, jobs=2, **options).folder) == expected
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_killed_before_any_file_operation(tmp_path):
-    write_texts(tmp_path / "a", 20)
-
-    def work(folder):
-        return lambda: written(folder, tmp_path / "a", piece_bytes=900)
-
-    whole = tmp_path / "whole"
-    operations = kill_before(10**6, whole, work(whole))
-    expected = bytes_of(whole)
-    for operation in np.random.default_rng(0).choice(operations, 7, replace=False).tolist():
-        folder = tmp_path / f"killed{operation}"
-        assert kill_before(1 + operation, folder, work(folder)) is None
-        assert bytes_of(work(folder)().folder) == expected
-
-
-def test_a_finished_folder_is_opened(tmp_path, monkeypatch):
-    write_texts(tmp_path / "a", 9)
-    files = written(tmp_path / "out", tmp_path / "a")
-    monkeypatch.setattr(PieceWriter, "add", None)
-    assert written(tmp_path / "out", tmp_path / "a").sha256 == files.sha256
-    with pytest.raises(InputError, match=r"holds token files of other options \(seed 0, not 3\)"):
-        written(tmp_path / "out", tmp_path / "a", seed=3)
-
-
-def test_other_options_of_unfinished_work(tmp_path):
-    single = write_jsonl(tmp_path / "a.jsonl", [{"text": "abc"}])
-    with pytest.raises(InputError, match="no field 'txt'"):
-        written(tmp_path / "out", single, field="txt")
-    with pytest.raises(InputError, match="a single document"):  # no piece was finished: other options may be tried
-        written(tmp_path / "out", single)
-    with pytest.raises(InputError, match=r"unfinished token files of other options \(bos \"auto\", not \"no\"\)"):
-        written(tmp_path / "out", single, bos="no")
-    assert written(tmp_path / "out", single, held_out=0).index.train.documents == 1  # pieces do not depend on the split
-
-
-@pytest.mark.parametrize(("domain", "message"), [("x" * 1_001, "has 1,001 characters"), ("\udc00", "half of a")])
-def test_a_field_that_holds_no_domain(tmp_path, domain, message):
-    file = write_jsonl(tmp_path / "a.jsonl", [{"text": "a", "kind": "b"}, {"text": "c", "kind": domain}])
-    with pytest.raises(InputError, match=message):
-        written(tmp_path / "out", file, domain="kind")
-
-
-def test_too_many_domains(tmp_path, monkeypatch):
-    from zerosum.tokens.files import _merge, _pieces
-
-    file = write_jsonl(tmp_path / "a.jsonl", [{"text": f"{k}", "kind": k} for k in range(9)])
-    monkeypatch.setattr(_pieces, "MOST_DOMAINS", 8)
-    with pytest.raises(InputError, match=r"byte \d+: more than 8 domains"):
-        written(tmp_path / "out", file, domain="kind")
-    monkeypatch.setattr(_merge, "MOST_DOMAINS", 8)
-    with pytest.raises(InputError, match="all documents: more than 8 domains"):
-        written(tmp_path / "pieces", file, domain="kind", piece_bytes=30)
-
-
 def test_a_domain_inside_a_field(tmp_path):
     pd = pytest.importorskip("pandas")
     records = [
@@ -307,17 +199,6 @@ def test_a_pattern_names_files(tmp_path):
         written(tmp_path / "none", tmp_path / "*.txt")
 
 
-def test_a_file_that_is_mended_is_read_again(tmp_path):
-    records = write_jsonl(tmp_path / "a.jsonl", [{"text": f"text {k}"} for k in range(9)])
-    broken = write_jsonl(tmp_path / "b.jsonl", [{"text": "x"}, {"txt": "y"}])
-    with pytest.raises(InputError, match=r"b.jsonl:byte 14: no field 'text'; its fields are 'txt'"):
-        written(tmp_path / "out", records, broken, piece_bytes=100)
-    write_jsonl(broken, [{"text": "x"}, {"text": "y"}])
-    train, held_out = texts_of(written(tmp_path / "out", records, broken, piece_bytes=100))
-    assert len(train + held_out) == 11
-    assert not (tmp_path / "out" / "pieces.part").exists()
-
-
 def test_held_out_windows_come_from_held_out_documents(tmp_path):
     write_texts(tmp_path / "a", 40)
     write_texts(tmp_path / "b", 40, seed=1)
@@ -333,24 +214,6 @@ def test_held_out_windows_come_from_held_out_documents(tmp_path):
     np.testing.assert_array_equal(more.ids[: len(long)], first.ids)
     with pytest.raises(InputError, match="the held-out text has only"):
         files.held_out_tokens(10**6, 8)
-
-
-REFUSED = {
-    "empty": ([], "no document has a token"),
-    "a single document": ([{"text": "a"}, {"text": "a"}, {"text": ""}], r"a single document.*--held-out 0"),
-    "no text": ([{"text": 5}], "'text' is int"),
-    "half a character": ([{"text": "a\ud800"}], "half of a character"),
-    "unknown ids": ([{"text": [1, 999]}], "token ids from 1 to 999"),
-}
-
-
-@pytest.mark.parametrize(("records", "message"), REFUSED.values(), ids=REFUSED)
-def test_refused_in_one_line(tmp_path, records, message):
-    file = write_jsonl(tmp_path / "a.jsonl", records)
-    with pytest.raises(InputError, match=message) as refused:
-        written(tmp_path / "out", file)
-    assert "\n" not in str(refused.value)
-    assert not is_token_folder(tmp_path / "out")
 
 
 def test_a_single_document_without_held_out_text(tmp_path):
@@ -369,38 +232,6 @@ def test_two_documents_are_one_of_each_split(tmp_path):
         assert list(map(len, texts_of(files))) == [1, 1]
 
 
-def test_text_that_is_not_utf8(tmp_path):
-    (tmp_path / "a.txt").write_bytes(b"ab\xff")
-    with pytest.raises(InputError, match=r"a.txt: not UTF-8 text \(byte 2\)"):
-        written(tmp_path / "out", tmp_path / "a.txt")
-
-
-def test_tokenizers_that_cannot_be_used(tmp_path):
-    file = write_jsonl(tmp_path / "a.jsonl", [{"text": "abc"}, {"text": "d"}])
-    for name, message in {
-        "train:256": "give 257 ids",
-        "train:many": "as in train:8192",
-        str(tmp_path / "none"): "no tokenizer can be loaded",
-    }.items():
-        with pytest.raises(InputError, match=message):
-            written(tmp_path / "out", file, tokenizer=name)
-    ids = write_jsonl(tmp_path / "ids.jsonl", [{"text": [1, 2]}])
-    with pytest.raises(InputError, match="there is no text to train a tokenizer on"):
-        written(tmp_path / "out", ids, tokenizer="train:300")
-
-
-def test_a_tokenizer_that_fails(tmp_path):
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    words = Tokenizer(models.WordLevel({"a": 0, "b": 1}, unk_token="?"))  # noqa: S106
-    words.pre_tokenizer = pre_tokenizers.Whitespace()
-    PreTrainedTokenizerFast(tokenizer_object=words).save_pretrained(tmp_path / "words")
-    file = write_jsonl(tmp_path / "a.jsonl", [{"text": "a b"}, {"text": "a c"}, {"text": "b"}])
-    with pytest.raises(InputError, match=r"a.jsonl:byte 16: the tokenizer fails on this text"):
-        written(tmp_path / "out", file, tokenizer=str(tmp_path / "words"))
-
-
 def test_a_tokenizer_of_any_kind_gives_its_own_ids(tmp_path):
     from test_read_tokens import with_bos
 
@@ -414,29 +245,6 @@ def test_a_tokenizer_of_any_kind_gives_its_own_ids(tmp_path):
     ]
     files = written(tmp_path / "no", file, tokenizer=str(tmp_path / "t"), bos="no")
     assert sorted(documents_of(files.train) + documents_of(files.held_out)) == [[97, 98, 99, END], [100, 101, END]]
-
-
-def test_too_little_disk(tmp_path, monkeypatch):
-    from zerosum.tokens.files import _merge
-
-    write_texts(tmp_path / "a", 30)
-    usage = _merge.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(_merge.shutil, "disk_usage", lambda path: usage._replace(free=100))
-    with pytest.raises(InputError, match=r"GB more are needed.*it continues"):
-        written(tmp_path / "out", tmp_path / "a", piece_bytes=500)
-    monkeypatch.undo()
-    assert len(written(tmp_path / "out", tmp_path / "a", piece_bytes=500).train.ids)
-
-
-def test_a_folder_with_something_else(tmp_path):
-    write_texts(tmp_path / "a", 3)
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "notes.txt").write_text("keep")
-    with pytest.raises(InputError, match="exists and holds no token files"):
-        written(tmp_path / "out", tmp_path / "a")
-    with pytest.raises(InputError, match="--held-out 1: give a share"):
-        write_token_files(tmp_path / "new", DataOptions(("x",), "bytes", held_out=1.0))
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["notes.txt"]
 
 
 def test_sequences_for_verbs_are_held_out_windows_or_training_windows_once_each(tmp_path):

@@ -78,3 +78,15 @@ def write_jsonl(file: Path, records: list[object]) -> Path:
     """A file of JSON Lines."""
     file.write_text("".join(json.dumps(record) + "\n" for record in records))
     return file
+
+
+def texts_of(files):
+    """The texts of the documents of each split, which the byte tokenizer has encoded."""
+    return [
+        [bytes(ids[:-1]).decode() for ids in documents_of(split) if ids[-1] == END]
+        for split in (files.train, files.held_out)
+    ]
+
+
+def bytes_of(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

@@ -42,7 +42,6 @@ def sweep(
 
     plan = read_plan(file, out)
     with writing(plan.out):
-        plan.out.mkdir(parents=True, exist_ok=True)
         if executor == "slurm":
             found = _on_slurm(plan, jobs, dry)
         else:
@@ -87,5 +86,5 @@ def _show(plan: "Plan", found: "list[RunState]", details: bool) -> None:
     terminal.say(
         table(shown if details else shown[:_FIRST_SCREEN]),
         f"{counts(found)}{more} Runs: {plan.out}",
-        f"next: zerosum report {plan.out}/*",
+        f"next: zerosum report {plan.out}/*-seed*",
     )

@@ -1,6 +1,7 @@
 """Runs of a sweep as jobs of SLURM, through submitit. A job continues its run, so a preempted one is just requeued."""
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 Cluster = Literal["slurm", "local"]
 _JOBS = "jobs.json"
 _LOGS = "slurm"
+_UNKNOWN_AT_FIRST = 600.0  # seconds
 _OVER = (
     "COMPLETED",
     "FAILED",
@@ -24,7 +26,6 @@ _OVER = (
     "NODE_FAIL",
     "BOOT_FAIL",
     "DEADLINE",
-    "UNKNOWN",
 )
 
 
@@ -34,15 +35,19 @@ class TrainingJob:
     def __init__(self, plan: Plan, run: SweptRun):
         self.plan, self.run = plan, run
 
-    def __call__(self) -> str | None:
-        """Train or continue the run; the processes of one job find each other as those of torchrun do."""
+    def __call__(self) -> None:
+        """Train or continue the run; the processes of one job find each other as those of torchrun do.
+
+        Raises RuntimeError where the run fails, so that the job counts as failed in the queue, too.
+        """
         import submitit
 
         from zerosum.sweep.work import train_one
 
         if submitit.JobEnvironment().num_tasks > 1:
             submitit.helpers.TorchDistributedEnvironment().export(set_cuda_visible_devices=False)
-        return train_one(self.plan, self.run)
+        if failure := train_one(self.plan, self.run):
+            raise RuntimeError(failure)
 
     def checkpoint(self) -> "submitit.helpers.DelayedSubmission":
         """What is requeued when the job is preempted or its time is over: itself, as a run continues by itself."""
@@ -59,7 +64,10 @@ def queued_jobs(plan: Plan, cluster: Cluster = "slurm") -> dict[str, str]:
     submitit = _submitit()
     kind = submitit.SlurmJob if cluster == "slurm" else submitit.LocalJob
     states = {name: kind(plan.out / _LOGS, number).state for name, number in jobs.items()}
-    return {name: jobs[name] for name, state in states.items() if not state.startswith(_OVER)}
+    # SLURM does not know a job in its first moments, and forgets it after some weeks.
+    is_new = time.time() - (plan.out / _JOBS).stat().st_mtime < _UNKNOWN_AT_FIRST
+    over = _OVER if is_new else (*_OVER, "UNKNOWN")
+    return {name: jobs[name] for name, state in states.items() if not state.startswith(over)}
 
 
 def submit(plan: Plan, waiting: list[RunState], jobs: int | None, cluster: Cluster = "slurm") -> None:

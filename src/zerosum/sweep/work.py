@@ -1,13 +1,16 @@
 """One run of a sweep, trained in whatever process it was given to."""
 
+import os
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from zerosum.errors import InputError
 from zerosum.sweep.plan import Plan, SweptRun
 from zerosum.sweep.status import note_failure
 from zerosum.training.disk import bytes_to_come, require_free
+from zerosum.training.notices import warn
 from zerosum.training.outcome import train_timed
 from zerosum.training.run_folder import writing
 
@@ -15,15 +18,23 @@ from zerosum.training.run_folder import writing
 def train_one(plan: Plan, run: SweptRun, report: Callable[..., Any] = lambda *news: None) -> str | None:
     """Train or continue a run. Returns why it failed, which is also noted in the sweep's folder; None where it is done.
 
-    An unexpected error is a bug: its traceback is printed, and it does not stop the other runs.
+    An unexpected error is a bug: its traceback is printed, and it does not stop the other runs. Notices of the run are
+    warnings of Python that name it. Of several processes that train one run together, the first notes.
     report: called as (name of the run directory, steps, step, note) while the run trains.
     """
-    note_failure(plan, run, None)
+    notes = os.environ.get("RANK", "0") == "0"
+    if notes:
+        note_failure(plan, run, None)
     name, steps = run.folder.name, run.recipe.steps
     try:
         with writing(run.folder):
             require_free(run.folder, bytes_to_come(run.recipe, run.folder), "Free some space, or choose another --out.")
-        train_timed(run.recipe, run.folder, report=lambda step, loss: report(name, steps, step, f"loss {loss:.3f}"))
+        train_timed(
+            run.recipe,
+            run.folder,
+            report=lambda step, loss: report(name, steps, step, f"loss {loss:.3f}"),
+            on_notice=lambda notice: warn(replace(notice, message=f"{name}: {notice.message}")),
+        )
     except InputError as error:
         message = str(error)
     except Exception as error:  # noqa: BLE001 - the other runs must not be lost with this one
@@ -31,5 +42,6 @@ def train_one(plan: Plan, run: SweptRun, report: Callable[..., Any] = lambda *ne
         message = f"a bug in zerosum ({type(error).__name__}: {error}). Please report it."
     else:
         return None
-    note_failure(plan, run, message)
+    if notes:
+        note_failure(plan, run, message)
     return message

@@ -100,6 +100,4 @@ class StepWatch:
             yield Notice("rate-zero", step, "the learning rate is 0: from here on the weights do not change.")
         self._rate_was_zero = lr == 0
         if math.isfinite(loss) and self._losses.is_spike(loss):
-            yield Notice(
-                "spike", step, f"the loss jumped to {loss:.3g}, far above that of the {WINDOW} updates before."
-            )
+            yield Notice("spike", step, f"the loss jumped to {loss:.3g}, far above that of the updates before.")

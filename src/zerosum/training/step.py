@@ -12,16 +12,12 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
-from accelerate import Accelerator
-from jaxtyping import Int64
-from torch import Tensor
 
 from zerosum.training.batch_gradient import BatchGradient, backward
 from zerosum.training.corpus import Batch
-from zerosum.training.gradient_rule import PLAIN, GradientRule
+from zerosum.training.gradient_rule import GradientRule
 from zerosum.training.state import TrainingState
 
 
@@ -79,24 +75,6 @@ def optimizer_step(state: TrainingState, batch: Batch) -> StepResult:
         state.optimizer.zero_grad()
     state.step += 1
     return result
-
-
-def update(
-    accelerator: Accelerator,
-    model: Any,
-    optimizer: Any,
-    tokens: Int64[Tensor, "s L"],
-    *,
-    clip: float,
-    rows: int | None = None,
-    rule: GradientRule = PLAIN,
-    domain: Int64[Tensor, " s"] | None = None,
-) -> BatchGradient:
-    """Update the model in its current mode; returns losses and gradient norm before. Arguments as for `backward`."""
-    gradient = backward(accelerator, model, tokens, clip=clip, rows=rows, rule=rule, domain=domain)
-    optimizer.step()
-    optimizer.zero_grad()
-    return gradient
 
 
 def _columns(state: TrainingState, gradient: BatchGradient) -> dict[str, float | None]:

@@ -19,7 +19,6 @@ from zerosum.training.optimizer_choice import Choice
 from zerosum.training.replay.real_steps import draw_batches, real_steps
 from zerosum.training.replay.unseen import unseen_parts
 from zerosum.training.replay.updater import find_updater
-from zerosum.training.step import update
 
 IDS = np.random.default_rng(0).integers(0, VOCABULARY, (8, 13))
 
@@ -31,8 +30,7 @@ def gpt2(dropout=0.0):
 def stepped(model, updater, ids, rows=None):
     """Weights after one step; the model keeps them."""
     updater.restart()
-    tokens = torch.as_tensor(ids)
-    update(Accelerator(cpu=True), model, updater.optimizer, tokens, clip=updater.clip, rows=rows)
+    updater.update(Accelerator(cpu=True), model, ids, None, rows or len(ids))
     return {name: one.detach().clone() for name, one in model.named_parameters()}
 
 

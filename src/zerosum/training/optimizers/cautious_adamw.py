@@ -13,10 +13,9 @@ disagreement. Decay acts on all coordinates. Source: Liang et al. 2024, arXiv 24
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from zerosum.training.identity import Identity
-from zerosum.training.optimizer_settings import NonNegative, PastWeight, SavedLayout
 from zerosum.training.optimizers import _adamw_rule as adamw
+from zerosum.training.optimizers._adamw_settings import AdamWLikeSettings
 from zerosum.training.optimizers.adam import sign_step_note
-from zerosum.training.rule_settings import RuleSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,24 +23,15 @@ if TYPE_CHECKING:
 SMALLEST_SHARE = 1e-3
 
 
-class CautiousAdamWSettings(RuleSettings):
+class CautiousAdamWSettings(AdamWLikeSettings):
     """As AdamW, with the same defaults."""
 
     title: ClassVar[str] = "Cautious AdamW"
-    saved_layout: ClassVar[SavedLayout] = SavedLayout(group_keys=adamw.NUMBERS, state_keys=adamw.MOMENTS)
     cost: ClassVar[str] = "2 numbers a weight, as AdamW; elementwise work and a mean of each tensor"
     identity: ClassVar[Identity] = Identity({"betas": (0.0, 0.999)}, "adamw", {"betas": (0.0, 0.999)})
     first_step_note: ClassVar[str | None] = sign_step_note("Cautious AdamW")
 
     kind: str = "cautious_adamw"
-    betas: tuple[PastWeight, PastWeight] = (0.9, 0.999)
-    eps: NonNegative = 1e-8
-    weight_decay: NonNegative = 0.01
-
-    @classmethod
-    def first_state(cls, parameter: "Tensor", group: dict[str, Any]) -> dict[str, Any]:
-        """Moments 0."""
-        return adamw.zero_moments(parameter)
 
     @classmethod
     def update(cls, parameter: "Tensor", gradient: "Tensor", state: dict[str, Any], group: dict[str, Any]) -> None:

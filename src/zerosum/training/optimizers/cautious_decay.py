@@ -10,33 +10,23 @@ Source: Chen et al. 2025, arXiv 2510.12402.
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from zerosum.training.identity import Identity
-from zerosum.training.optimizer_settings import NonNegative, PastWeight, SavedLayout
 from zerosum.training.optimizers import _adamw_rule as adamw
+from zerosum.training.optimizers._adamw_settings import AdamWLikeSettings
 from zerosum.training.optimizers.adam import sign_step_note
-from zerosum.training.rule_settings import RuleSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class CautiousDecaySettings(RuleSettings):
+class CautiousDecaySettings(AdamWLikeSettings):
     """As AdamW, with the same defaults."""
 
     title: ClassVar[str] = "AdamW with cautious decay"
-    saved_layout: ClassVar[SavedLayout] = SavedLayout(group_keys=adamw.NUMBERS, state_keys=adamw.MOMENTS)
     cost: ClassVar[str] = "2 numbers a weight, as AdamW; elementwise work"
     identity: ClassVar[Identity] = Identity({"weight_decay": 0.0}, "adamw", {"weight_decay": 0.0})
     first_step_note: ClassVar[str | None] = sign_step_note("AdamW with cautious decay")
 
     kind: str = "cautious_decay"
-    betas: tuple[PastWeight, PastWeight] = (0.9, 0.999)
-    eps: NonNegative = 1e-8
-    weight_decay: NonNegative = 0.01
-
-    @classmethod
-    def first_state(cls, parameter: "Tensor", group: dict[str, Any]) -> dict[str, Any]:
-        """Moments 0."""
-        return adamw.zero_moments(parameter)
 
     @classmethod
     def update(cls, parameter: "Tensor", gradient: "Tensor", state: dict[str, Any], group: dict[str, Any]) -> None:

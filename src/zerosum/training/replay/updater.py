@@ -15,13 +15,12 @@ from jaxtyping import Int, Int64
 from torch import Tensor, nn
 
 from zerosum.errors import InputError
-from zerosum.training.batch_gradient import BatchGradient
+from zerosum.training.batch_gradient import BatchGradient, backward
 from zerosum.training.gradient_rule import PLAIN, GradientRule
 from zerosum.training.optimizer_choice import Choice
 from zerosum.training.optimizer_settings import OptimizerSettings, single_numbers
 from zerosum.training.replay.replayed_rule import replayed_rule
 from zerosum.training.replay.saved_states import ParameterStates, bind, read_saved_state
-from zerosum.training.step import update
 
 ASSUMED_CLIP = 1.0
 
@@ -73,9 +72,9 @@ class Updater:
         device = next(model.parameters()).device
         ids = torch.as_tensor(batch, dtype=torch.int64, device=device)
         domains = None if domain is None else torch.as_tensor(domain, device=device)
-        gradient = update(
-            accelerator, model, self.optimizer, ids, clip=self.clip, rows=rows, rule=self.rule, domain=domains
-        )
+        gradient = backward(accelerator, model, ids, clip=self.clip, rows=rows, rule=self.rule, domain=domains)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
         self.kind.load_evaluation_weights(self.optimizer)
         return gradient
 
