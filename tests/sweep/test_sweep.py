@@ -60,7 +60,7 @@ def test_the_grid_is_every_combination_and_seed(file: Path) -> None:
     [
         ({"recipess": []}, "recipess: not known. Did you mean recipes"),
         ({"recipes": []}, "recipes: List should have at least 1 item"),
-        ({"recipes": ["tiny_25kk"]}, "tiny_25k"),
+        ({"recipes": ["tiny_25kk"]}, "rates.yaml: tiny_25kk: not known. Did you mean tiny_25k?"),
         ({"grid": {"optimizer.lrr": [1]}}, "optimizer.lrr: not known. Did you mean lr"),
         ({"grid": {"optimizer.lr": 1}}, "grid.optimizer.lr: "),
         ({"seeds": [0, 0]}, "more than once"),

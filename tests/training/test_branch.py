@@ -116,7 +116,7 @@ def test_new_run_from_the_weights_of_a_checkpoint(recipe: Recipe, parent: Path, 
 
 def test_divergence_keeps_the_state_before_it(recipe: Recipe, tmp_path: Path) -> None:
     hot = recipe.model_copy(update={"optimizer": AdamWSettings(lr=1e30)})
-    with pytest.raises(InputError, match=r"at step (\d+): training diverged") as caught:
+    with pytest.raises(InputError, match=r"training diverged at step \d+ ") as caught:
         train(hot, tmp_path)
     step = int(str(caught.value).split("the state after step ")[1].split()[0])
     assert len(rows(tmp_path)) == step

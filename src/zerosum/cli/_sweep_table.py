@@ -34,6 +34,6 @@ def counts(found: Sequence[RunState]) -> str:
 
 
 def _row(state: RunState) -> tuple[Text | float | None, ...]:
-    why = "" if state.error is None else printable(state.error, _LONGEST_ERROR)
+    why = printable((state.error or "").removeprefix(f"{state.run.folder}: "), _LONGEST_ERROR)
     step = f"{n.count(state.step)} of {n.count(state.run.recipe.steps)}"
     return (Text(state.run.folder.name), Text(state.state, below=why), Text(step), state.loss, state.held_out_loss)

@@ -1,5 +1,7 @@
 """`zerosum sweep`: train a grid of recipes, seeds and changes, here or on a cluster, and show how far each run is."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -8,9 +10,11 @@ import typer
 from zerosum.cli.options import Details
 from zerosum.cli.progress import progress
 from zerosum.cli.sources import AsJson, Failure, finish, print_json
+from zerosum.show.names import printable
 
 if TYPE_CHECKING:
     from zerosum.sweep import Plan, RunState
+    from zerosum.training.notices import Notice
 
 GROUP = "train"
 EPILOG = (
@@ -53,7 +57,7 @@ def sweep(
         print_json("runs", [state.to_json() for state in found], failed, out=str(plan.out))
     else:
         _show(plan, found, details)
-    finish(failed, len(found))
+    finish(failed, 0)  # the table counts them
 
 
 def _here(plan: "Plan", jobs: int | None) -> None:
@@ -62,7 +66,11 @@ def _here(plan: "Plan", jobs: int | None) -> None:
 
     left = [state.run for state in states(plan) if state.state != "done"]
     with progress() as show:
-        train_here(plan, left, jobs, show)
+        train_here(plan, left, jobs, show, _tell)
+
+
+def _tell(notice: "Notice") -> None:
+    print(f"zerosum: step {notice.step}: {printable(notice.message, 1_000)}", file=sys.stderr)
 
 
 def _on_slurm(plan: "Plan", jobs: int | None, dry: bool) -> "list[RunState]":
@@ -86,5 +94,5 @@ def _show(plan: "Plan", found: "list[RunState]", details: bool) -> None:
     terminal.say(
         table(shown if details else shown[:_FIRST_SCREEN]),
         f"{counts(found)}{more} Runs: {plan.out}",
-        f"next: zerosum report {plan.out}/*-seed*",
+        f"next: zerosum report {shlex.quote(str(plan.out))}/*-seed*",
     )

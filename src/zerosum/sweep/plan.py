@@ -94,9 +94,9 @@ def read_plan(file: Path, out: Path | None = None) -> Plan:
 
 def _run(file: Path, out: Path, source: str, every: dict[str, Any], changes: dict[str, Any], seed: int) -> SweptRun:
     beside = file.parent / source
-    base = find_recipe(str(beside) if beside.is_file() else source)
-    name = f"{base.name}-{label(changes)}" if changes else base.name
     try:
+        base = find_recipe(str(beside) if beside.is_file() else source)
+        name = f"{base.name}-{label(changes)}" if changes else base.name
         recipe = with_changes(base, {**every, **changes, "seed": seed, "name": name})
     except InputError as error:
         raise InputError(f"{file}: {error}") from error

@@ -10,17 +10,20 @@ from zerosum.errors import InputError
 from zerosum.sweep.plan import Plan, SweptRun
 from zerosum.sweep.status import note_failure
 from zerosum.training.disk import bytes_to_come, require_free
-from zerosum.training.notices import warn
+from zerosum.training.notices import Tell, warn
 from zerosum.training.outcome import train_timed
 from zerosum.training.run_folder import writing
 
 
-def train_one(plan: Plan, run: SweptRun, report: Callable[..., Any] = lambda *news: None) -> str | None:
+def train_one(
+    plan: Plan, run: SweptRun, report: Callable[..., Any] = lambda *news: None, tell: Tell = warn
+) -> str | None:
     """Train or continue a run. Returns why it failed, which is also noted in the sweep's folder; None where it is done.
 
-    An unexpected error is a bug: its traceback is printed, and it does not stop the other runs. Notices of the run are
-    warnings of Python that name it. Of several processes that train one run together, the first notes.
-    report: called as (name of the run directory, steps, step, note) while the run trains.
+    An unexpected error is a bug: its traceback is printed, and it does not stop the other runs. Of several processes
+    that train one run together, the first notes.
+    report: called as (name of the run directory, steps, step, note) while the run trains. tell: receives the notices of
+    the run, which name its directory.
     """
     notes = os.environ.get("RANK", "0") == "0"
     if notes:
@@ -33,7 +36,7 @@ def train_one(plan: Plan, run: SweptRun, report: Callable[..., Any] = lambda *ne
             run.recipe,
             run.folder,
             report=lambda step, loss: report(name, steps, step, f"loss {loss:.3f}"),
-            on_notice=lambda notice: warn(replace(notice, message=f"{name}: {notice.message}")),
+            on_notice=lambda notice: tell(replace(notice, message=f"{name}: {notice.message}")),
         )
     except InputError as error:
         message = str(error)

@@ -157,9 +157,9 @@ class _Loop:
         if not any((self.run / f"{kind}-{step}").is_dir() for kind in ("checkpoint", "resume")):
             self.save()
         raise InputError(
-            f"{self.run}: loss {result.loss}, gradient norm {result.grad_norm} at step {step + 1}: training diverged; "
-            f"the state after step {step} is saved. Choose another folder and an optimizer.lr below "
-            f"{self.state.recipe.optimizer.lr}, or branch from an earlier step."
+            f"{self.run}: training diverged at step {step + 1} (loss {result.loss:.4g}, gradient norm "
+            f"{result.grad_norm:.4g}); the state after step {step} is saved. Choose another folder and an optimizer.lr "
+            f"below {self.state.recipe.optimizer.lr}, or branch from an earlier step."
         )
 
 
