@@ -39,6 +39,7 @@ _ROOMS = (
     "gradients",
     "interference",
     "losses",
+    "scaling",
     "tokens",
     "training",
 )
