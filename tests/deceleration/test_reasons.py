@@ -13,7 +13,7 @@ from simulated import LONG_RUN, POWER_LAW, SHORT_RUN, bent, simulated_curve, war
 import zerosum.deceleration
 from zerosum.curves import LossCurve, clean_curve
 from zerosum.curves.grid import on_grid
-from zerosum.deceleration import BNSL, fit
+from zerosum.deceleration import BNSL, fit, with_ngram_stage
 from zerosum.deceleration._record import ReasonCode
 from zerosum.deceleration.reason_pages import PAGES, document
 
@@ -120,6 +120,11 @@ def with_zeros():
     return fit(clean_curve("zeros", curve.step, np.where(curve.step % 10 == 0, 0.0, curve.loss)), cutoff=20)
 
 
+def at_a_rung(factor):
+    found = fit(short(), cutoff=20)
+    return with_ngram_stage(found, {"unigram": 9.0, "bigram": factor * found.L_d, "trigram": 0.5})
+
+
 def three_stages():
     return fit(bent((0.08, 0.33, 0.08), (600.0, 1_900.0), np.geomspace(1, 20_000, 160)))
 
@@ -164,6 +169,7 @@ CASES = {
     ("already-smoothed", "note"): lambda: thinned("robust"),
     ("published-start-fails", "note"): lambda: fit(short(), procedure="paper", cutoff=20),
     ("covariance-errors", "note"): lambda: thinned("paper"),
+    ("n-gram-stage", "note"): lambda: at_a_rung(1.03),
 }
 
 
@@ -215,6 +221,16 @@ def test_a_curve_gives_the_reason_in_the_words_of_its_page(reasons, code, level)
 def test_other_words_of_the_same_reason(made, code, words):
     found = made()
     assert any(words in reason.message for reason in found.reasons if reason.code == code), found.reasons
+
+
+@pytest.mark.parametrize(("factor", "is_noted"), [(0.96, True), (1.05, True), (1.06, False), (0.95, False)])
+def test_a_rung_is_noted_within_5_percent_of_it_and_only_where_there_is_a_break(factor, is_noted):
+    found = at_a_rung(factor)
+    assert (found.reasons[-1].code == "n-gram-stage") is is_noted
+    assert (found.verdict, found.has_break) == ("decelerates", True)
+    line = fit(simulated_curve(POWER_LAW, 5_000))
+    assert with_ngram_stage(line, {"bigram": line.L_d}) is line
+    assert with_ngram_stage(found, {}) is found
 
 
 def test_the_page_of_the_documentation_is_this_one():

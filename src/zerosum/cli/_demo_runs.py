@@ -9,8 +9,9 @@ from zerosum.cli.output import made_with
 from zerosum.comparison import AcrossSeeds, OneSeed, across_seeds
 from zerosum.deceleration import Analysis
 from zerosum.interference.labelled import StoreFindings
-from zerosum.runs import RunDirectory, RunFacts, Wanted, read_run
+from zerosum.runs import NGRAMS, RunDirectory, RunFacts, Wanted, ngrams_document, read_run
 from zerosum.show.report import Report, Run
+from zerosum.tokens.ngrams import NgramLadder
 
 if TYPE_CHECKING:
     from zerosum.tokens import TokenSequences
@@ -29,8 +30,11 @@ def train_and_measure_all(folder: Path, recipes: "list[Recipe]", show: Callable[
     from zerosum.training import side_by_side
     from zerosum.training.models import count_parameters
 
+    # The text is the same for all runs, and so are the losses of its n-gram models.
+    is_begun = all((run_folder(folder, recipe) / NGRAMS).is_file() for recipe in recipes)
+    ladder = None if is_begun else recipes[0].data.open().ngrams
     # The largest first: so the cores run out of work at nearly the same time.
-    jobs = [(run_folder(folder, r), r) for r in sorted(recipes, key=lambda r: -count_parameters(r.model))]
+    jobs = [(run_folder(folder, r), r, ladder) for r in sorted(recipes, key=lambda r: -count_parameters(r.model))]
     runs = side_by_side(
         _train_and_measure,
         jobs,
@@ -56,12 +60,13 @@ def slug(recipe: "Recipe") -> str:
     return re.sub("[^A-Za-z0-9]+", "-", recipe.name)
 
 
-def _train_and_measure(job: "tuple[Path, Recipe]", show: Callable[..., None]) -> Run:
+def _train_and_measure(job: "tuple[Path, Recipe, NgramLadder | None]", show: Callable[..., None]) -> Run:
     """Train or continue one run, then measure it; in a process of its own."""
     from zerosum.training.run_folder import writing
 
-    folder, recipe = job
+    folder, recipe, ladder = job
     with writing(folder):
+        _train(folder, recipe, ladder, show)
         _measure_losses(folder, recipe, show)
         wanted = Wanted(groups=False, heat=False)
         measured = read_run(folder, wanted, name=recipe.name)
@@ -70,16 +75,22 @@ def _train_and_measure(job: "tuple[Path, Recipe]", show: Callable[..., None]) ->
     return run
 
 
-def _measure_losses(folder: Path, recipe: "Recipe", show: Callable[..., None]) -> None:
+def _train(folder: Path, recipe: "Recipe", ladder: "NgramLadder | None", show: Callable[..., None]) -> None:
     import torch
 
+    from zerosum.training import train
+    from zerosum.training.ngrams import RecordNgrams
+
+    torch.set_num_threads(recipe.threads)  # the last digits of a loss depend on it
+    progress = _progress(f"{_label(recipe)}training", recipe.steps, show)
+    train(recipe, folder, callbacks=(progress, RecordNgrams(recipe, folder, ladder)))
+
+
+def _measure_losses(folder: Path, recipe: "Recipe", show: Callable[..., None]) -> None:
     from zerosum.checkpoints import open_run
     from zerosum.losses import AroundStep, measure_losses
-    from zerosum.training import SavedSteps, train
+    from zerosum.training import SavedSteps
 
-    label, total = f"{recipe.name}, seed {recipe.seed}: ", recipe.steps
-    torch.set_num_threads(recipe.threads)  # the last digits of a loss depend on it
-    train(recipe, folder, callbacks=(_progress(label + "training", total, show),))
     steps = SavedSteps(recipe)
     measure_losses(
         RunDirectory(folder).losses,
@@ -89,8 +100,12 @@ def _measure_losses(folder: Path, recipe: "Recipe", show: Callable[..., None]) -
         load=steps.load,
         around=AroundStep(steps.losses, batch=(recipe.batch.sequences, recipe.batch.length)),
         replace=True,
-        on_piece=lambda done, total, step: show(label + "token losses", total, done, f"step {step}"),
+        on_piece=lambda done, total, step: show(f"{_label(recipe)}token losses", total, done, f"step {step}"),
     )
+
+
+def _label(recipe: "Recipe") -> str:
+    return f"{recipe.name}, seed {recipe.seed}: "
 
 
 def _progress(label: str, total: int, show: Callable[..., None]) -> "Callback":
@@ -177,4 +192,5 @@ def _run_document(run: Run) -> dict[str, Any]:
         "one_step": [
             {"step": step.step, "split": step.split, **step.measured.to_json()} for step in findings.one_steps
         ],
+        **ngrams_document(run.get(NgramLadder)),
     }

@@ -168,9 +168,10 @@ class Fitting:
     def analyse(self, curve: "LossCurve", horizons: list[float] | None = None, breaks: int | None = None) -> "Analysis":
         """The fit with other laws, forecasts and their back-test, within seconds; and with so many breaks, if asked."""
         from zerosum import deceleration
+        from zerosum.runs import ngrams_of, noted
 
         chosen = self._chosen() | ({} if breaks is None else {"breaks": breaks})
-        return deceleration.analyse(curve, horizons=horizons or (), **chosen)
+        return noted(deceleration.analyse(curve, horizons=horizons or (), **chosen), ngrams_of(curve.source))
 
     def _chosen(self) -> dict[str, Any]:
         phase = None if self.phase is None else self.phase.value

@@ -112,7 +112,8 @@ def _document(source: str, measured: "MeasuredRun", page: Path) -> dict[str, Any
     from zerosum.deceleration import Analysis
     from zerosum.gradients import GradientsOverTraining
     from zerosum.interference.labelled import StoreFindings
-    from zerosum.runs import CURVE, GRADIENTS
+    from zerosum.runs import CURVE, GRADIENTS, ngrams_document
+    from zerosum.tokens.ngrams import NgramLadder
 
     missing = [{"what": gap.what, "message": gap.why, "command": gap.command or None} for gap in measured.missing]
     document: dict[str, Any] = {"source": source, "name": measured.name, "report": str(page), "missing": missing}
@@ -125,7 +126,7 @@ def _document(source: str, measured: "MeasuredRun", page: Path) -> dict[str, Any
         pairs = [{"source": source, **pair} for pair in findings.pairs_to_json()]
         documents = findings.heat.to_json() if findings.heat else []
         document |= {"pairs": pairs, **findings.found.to_json(), "documents": documents}
-    document |= {"provenance": made_with()}
+    document |= {**ngrams_document(measured.get(NgramLadder)), "provenance": made_with()}
     if gradients := measured.get(GradientsOverTraining):
         return document | {"gradients": [checkpoint.to_json() for checkpoint in gradients.checkpoints]}
     return document | {"gradients": None, "gradients_reason": measured.why_no(GRADIENTS)}

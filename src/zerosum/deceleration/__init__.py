@@ -11,6 +11,7 @@ from zerosum.deceleration._fit import compare_models, cutoff_table, fit
 from zerosum.deceleration._forecast import BacktestRow, Forecast, backtest, backtest_of, forecast, forecast_of
 from zerosum.deceleration._record import CutoffRow, Fit, ModelRow, Reason
 from zerosum.deceleration.bnsl import BNSL, asymptote
+from zerosum.deceleration.ngram_stage import with_ngram_stage
 
 __all__ = [
     "BNSL",
@@ -37,4 +38,5 @@ __all__ = [
     "fit_breaks",
     "forecast",
     "forecast_of",
+    "with_ngram_stage",
 ]

@@ -47,6 +47,7 @@ ReasonCode = Literal[
     "already-smoothed",
     "published-start-fails",
     "covariance-errors",
+    "n-gram-stage",
 ]
 
 

@@ -1,7 +1,17 @@
 """Pages of the reasons that come from the run, from other laws, and from the procedure."""
 
 from zerosum.curves.gaps import FACTOR as GAP_FACTOR
-from zerosum.deceleration import curve_checks, late_drop, left_out, models, observed, paper, rate_changes, warm_ups
+from zerosum.deceleration import (
+    curve_checks,
+    late_drop,
+    left_out,
+    models,
+    ngram_stage,
+    observed,
+    paper,
+    rate_changes,
+    warm_ups,
+)
 from zerosum.deceleration.reason_page import Page
 
 _FROM_LR = (
@@ -170,5 +180,16 @@ PAGES: tuple[Page, ...] = (
         "more; covariance intervals of nominally 95 % contain the true value in 30 to 70 % of cases.",
         "Use `intervals`, which come from a model of the residuals: noise, and smooth misfit.",
         note="standard errors assume independent residuals; intervals do not",
+    ),
+    Page(
+        "n-gram-stage",
+        "The break lies at the loss of an n-gram model of the training text. The loss may fall more slowly because the "
+        "model has learned the n-grams, and has to learn longer contexts next.",
+        f"L_d is within {100 * ngram_stage.NEAR:g} % of the held-out loss of the model of n = 1, 2, 3 or 4 tokens that "
+        "`ngrams.json` of the run has. Training with zerosum writes this file; other runs get no such note.",
+        "Look at whether longer runs or larger models of the same text break at the same loss: if they do, the break "
+        "belongs to the text and its n-grams. Other texts and vocabularies have other losses of n-gram models.",
+        note="the break lies at the loss of the bigram model of this text: L_d is 2.58 nats per token, and the bigram "
+        "model has 2.57 on held-out text",
     ),
 )

@@ -10,12 +10,14 @@ import lazy_loader
 if TYPE_CHECKING:
     from zerosum.runs._directory import RunDirectory, losses_of, open_losses
     from zerosum.runs._facts import RunFacts
+    from zerosum.runs._ngrams import NGRAMS, ngrams_document, ngrams_of, noted, write_ngrams
     from zerosum.runs._read import CURVE, GRADIENTS, LOSSES, MeasuredRun, Wanted, read_run
     from zerosum.runs._tokenizer import token_text
 
 _FILES = {
     "_directory": ["RunDirectory", "losses_of", "open_losses"],
     "_facts": ["RunFacts"],
+    "_ngrams": ["NGRAMS", "ngrams_document", "ngrams_of", "noted", "write_ngrams"],
     "_read": ["CURVE", "GRADIENTS", "LOSSES", "MeasuredRun", "Wanted", "read_run"],
     "_tokenizer": ["token_text"],
 }
@@ -25,12 +27,17 @@ __all__ = [
     "CURVE",
     "GRADIENTS",
     "LOSSES",
+    "NGRAMS",
     "MeasuredRun",
     "RunDirectory",
     "RunFacts",
     "Wanted",
     "losses_of",
+    "ngrams_document",
+    "ngrams_of",
+    "noted",
     "open_losses",
     "read_run",
     "token_text",
+    "write_ngrams",
 ]

@@ -18,11 +18,13 @@ from zerosum.interference.labelled import StoreFindings, findings_of, steps_of
 from zerosum.losses import open_store
 from zerosum.missing import Missing
 from zerosum.runs._directory import RunDirectory
+from zerosum.runs._ngrams import ngrams_of, noted
 from zerosum.runs._tokenizer import token_text
 from zerosum.sharing import places_beside
+from zerosum.tokens.ngrams import NgramLadder
 
 CURVE, LOSSES, GRADIENTS = "The loss curve", "Per-token losses", "Per-token gradients"
-DISSENT = "Gradient dissent"
+DISSENT, LADDER = "Gradient dissent", "Losses of n-gram models"
 Pair = tuple[int, int]
 R = TypeVar("R")
 Along = Callable[[Sequence[Pair]], Iterable[Pair]]
@@ -76,12 +78,14 @@ def read_run(source: str | Path, wanted: Wanted | None = None, *, name: str = ""
     """
     run, store = _places(source)
     missing: list[Missing] = []
-    curve = _curve(run, name, missing)
+    ladder = _ladder(run, missing)
+    curve = _curve(run, name, ladder, missing)
     losses = _losses(str(source), store, wanted or Wanted(), along, missing)
     gradients = _gradients(run, missing)
     dissent = _dissent(run, missing)
-    records = tuple(record for record in (curve, losses, gradients, dissent) if record is not None)
-    if not records:
+    measured = (curve, losses, gradients, dissent)
+    records = tuple(record for record in (*measured, ladder) if record is not None)
+    if all(record is None for record in measured):
         causes = (f"{gap.what}: {gap.why} {gap.command}".strip() for gap in missing)
         raise InputError(f"{source}: nothing to report. {' '.join(causes)}")
     missing += _others(run)
@@ -104,16 +108,26 @@ def _places(source: str | Path) -> tuple[RunDirectory | None, Path]:
     return RunDirectory(path), RunDirectory(path).losses
 
 
-def _curve(run: RunDirectory | None, name: str, missing: list[Missing]) -> Analysis | None:
+def _curve(run: RunDirectory | None, name: str, ladder: NgramLadder | None, missing: list[Missing]) -> Analysis | None:
     if run is None:
         why = "a store alone has no loss log. Give the run directory instead."
         missing.append(Missing(CURVE, why, code="alone"))
         return None
     try:
         curve = run.curve()
-        return deceleration.analyse(replace(curve, name=name) if name else curve, horizons=())
+        analysis = deceleration.analyse(replace(curve, name=name) if name else curve, horizons=())
     except InputError as error:
         missing.append(Missing(CURVE, _line(error), "zerosum fit LOG --out DIR", "unusable"))
+        return None
+    return noted(analysis, ladder)
+
+
+def _ladder(run: RunDirectory | None, missing: list[Missing]) -> NgramLadder | None:
+    """The n-gram ladder in a run directory, if any; a damaged one does not take the rest of the run."""
+    try:
+        return None if run is None else ngrams_of(run.path)
+    except InputError as error:
+        missing.append(Missing(LADDER, _line(error), code="unusable"))
         return None
 
 

@@ -7,7 +7,7 @@ among the distinct contexts of the held-out text, so that the key of an n-gram, 
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from time import monotonic
 from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
@@ -79,6 +79,10 @@ class NgramLadder(Record):
             Rung(n, model_name(n), Estimate(loss, None, reason, self.scored_tokens, "tokens", NATS, method=method))
             for n, loss in enumerate(self.losses, start=1)
         )
+
+    def is_of_the_same_text(self, other: "NgramLadder") -> bool:
+        """Whether both have the same losses and counts; the time they took may differ."""
+        return replace(self, seconds=None) == replace(other, seconds=None)
 
     def to_json(self) -> dict[str, Any]:
         """The counts, and `rungs`: order, model and loss of each."""

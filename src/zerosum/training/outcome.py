@@ -10,6 +10,7 @@ from typing import Any
 from zerosum.training.callback import AfterStep, Callback
 from zerosum.training.loop import train
 from zerosum.training.models import count_parameters
+from zerosum.training.ngrams import RecordNgrams
 from zerosum.training.notices import Notice, Tell
 from zerosum.training.recipe import Recipe
 from zerosum.training.run_folder import METRICS
@@ -66,7 +67,7 @@ def train_timed(
     on_notice: Tell = lambda notice: None,
     trackers: Sequence[str] = (),
 ) -> Outcome:
-    """Train, or continue, a run to its end as `train` does.
+    """Train, or continue, a run to its end as `train` does, and record losses of n-gram models of its text.
 
     report: called with step and loss a few times a second, and after the last update. on_notice,
     trackers: see `train`.
@@ -79,7 +80,8 @@ def train_timed(
         on_notice(notice)
 
     began = monotonic()
-    train(recipe, run_dir, callbacks=(watch, *callbacks), on_notice=tell, trackers=trackers)
+    recorder = RecordNgrams(recipe, Path(run_dir))
+    train(recipe, run_dir, callbacks=(watch, recorder, *callbacks), on_notice=tell, trackers=trackers)
     seconds = monotonic() - began
     row = _last_row(Path(run_dir) / METRICS)
     return Outcome(

@@ -5,6 +5,7 @@ resume-<s>/       the same every `resume_every` steps; only the newest exists, n
 metrics.jsonl     one row per update (see `metrics`)
 recipe.yaml       the full recipe
 data.json         hash and size of the text, and of the reference model of an objective
+ngrams.json       losses of n-gram models of the text (see `ngrams`)
 training.lock     while a process trains here
 tokens/           token files, where the training data was a small text
 """
@@ -23,6 +24,7 @@ from zerosum import sharing
 from zerosum.atomic import write_text
 from zerosum.curves.folders import OUR_LOG
 from zerosum.errors import InputError
+from zerosum.runs import NGRAMS
 from zerosum.training import metrics
 from zerosum.training.recipe import Recipe
 
@@ -133,7 +135,7 @@ def sweep(run: Path) -> None:
         name = path.name.removesuffix(".part")
         if path.is_dir() and _SAVED.fullmatch(name):
             shutil.rmtree(path)
-        elif name in (METRICS, RECIPE, DATA):
+        elif name in (METRICS, RECIPE, DATA, NGRAMS):
             path.unlink()
 
 
