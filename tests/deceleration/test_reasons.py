@@ -15,6 +15,7 @@ from zerosum.curves import LossCurve, clean_curve
 from zerosum.curves.grid import on_grid
 from zerosum.deceleration import BNSL, fit, with_ngram_stage
 from zerosum.deceleration._record import ReasonCode
+from zerosum.deceleration.ngram_stage import chance
 from zerosum.deceleration.reason_pages import PAGES, document
 
 ROOM = Path(zerosum.deceleration.__file__).parent
@@ -231,6 +232,16 @@ def test_a_rung_is_noted_within_5_percent_of_it_and_only_where_there_is_a_break(
     line = fit(simulated_curve(POWER_LAW, 5_000))
     assert with_ngram_stage(line, {"bigram": line.L_d}) is line
     assert with_ngram_stage(found, {}) is found
+
+
+def test_the_note_on_a_rung_says_how_often_chance_gives_it():
+    """Against losses spread evenly in their logarithm."""
+    for losses in ([3.33, 2.57, 1.94, 1.53], [2.0, 2.05, 4.0], [1.0, 1.2]):
+        spread = np.geomspace(min(losses), max(losses), 20_001)
+        near = np.min([abs(spread / loss - 1) for loss in losses], axis=0) <= 0.05
+        assert chance(losses) == pytest.approx(near.mean(), abs=1e-3)
+    assert np.isnan(chance([2.0, 2.0]))
+    assert f"{100 * chance([9.0, 0.5, at_a_rung(1.0).L_d]):.0f} % of the losses" in at_a_rung(1.0).reasons[-1].message
 
 
 def test_the_page_of_the_documentation_is_this_one():

@@ -1,22 +1,32 @@
-"""The n-gram ladder of a run: written once, read with the run, and noted beside its fit."""
+"""The n-gram ladder of a run: written once, read with the run, drawn with its losses, and noted beside its fit."""
 
 import json
 
 import numpy as np
 import pytest
-from simulated_logs import curve_of
+from simulated_logs import analysis_of, curve_of
 
-from zerosum import InputError
-from zerosum.deceleration import fit
-from zerosum.runs import NGRAMS, ngrams_of, read_run, write_ngrams
+from zerosum import InputError, deceleration
+from zerosum.cli.output import curves_report
+from zerosum.runs import NGRAMS, RunDirectory, ngrams_of, read_run, write_ngrams
 from zerosum.show.report import Report, Run
-from zerosum.show.sections import curves
+from zerosum.show.sections import curves, forecasts
 from zerosum.show.sections import ngrams as section
 from zerosum.tokens.ngrams import NgramLadder
+
+NAMES = ["unigram", "bigram", "trigram", "4-gram"]
 
 
 def ladder_of(*losses: float, seconds: float | None = 1.0) -> NgramLadder:
     return NgramLadder(list(losses), 257, 1000, 1000, 50, seconds)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_analysis():
+    """Fits are real; forecasts are made up."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deceleration, "analyse", lambda curve, **_: analysis_of(curve))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +36,13 @@ def run(tmp_path_factory):
     folder.mkdir()
     rows = zip(curve.step.tolist(), curve.loss.tolist(), strict=True)
     (folder / "metrics.jsonl").write_text("".join(json.dumps({"step": s, "loss": x}) + "\n" for s, x in rows))
-    write_ngrams(folder, ladder_of(50.0, fit(curve).L_d, 2.6, 0.1))
+    write_ngrams(folder, ladder_of(50.0, deceleration.fit(curve).L_d, 2.84, 0.1))
     return folder
+
+
+@pytest.fixture(scope="module")
+def measured(run):
+    return read_run(run)
 
 
 def codes(measured):
@@ -38,31 +53,43 @@ def report_of(measured):
     return Report(measured.name, (Run(measured.name, measured.records),))
 
 
-def test_a_written_ladder_is_read_with_its_run_and_noted(run):
-    measured = read_run(run)
+def level_lines(ax):
+    return {
+        float(line.get_ydata()[0]) for line in ax.lines if len(line.get_ydata()) > 1 and not np.ptp(line.get_ydata())
+    }
+
+
+def test_a_written_ladder_is_read_with_its_run_and_noted(run, measured):
     assert measured.get(NgramLadder) == ngrams_of(run) == ngrams_of(run / "metrics.jsonl")
     assert "n-gram-stage" in codes(measured)
     assert ngrams_of(run / "other.csv") is None
 
 
-def test_rungs_within_the_axis_are_lines_with_a_name_in_figure_and_text(run):
-    report = report_of(read_run(run))
-    ladder = report.each(NgramLadder)[0][1]
-    fig = curves.plot(report)
-    drawn = [
-        line.get_ydata()[0] for line in fig.axes[0].lines if np.ptp(line.get_ydata()) == 0 and len(line.get_ydata()) > 1
-    ]
-    assert drawn == sorted(ladder.losses[1:3])
-    assert {"bigram", "trigram"} == {text.get_text() for text in fig.axes[0].texts} & {"unigram", "bigram", "trigram"}
+@pytest.mark.parametrize("drawn", [curves, forecasts])
+def test_rungs_within_the_axis_are_lines_with_a_name(measured, drawn):
+    report = report_of(measured)
+    fig = drawn.plot(report)
+    ax = fig.axes[0]
+    low, high = ax.get_ylim()
+    inside = {loss for loss in measured.get(NgramLadder).losses if low < loss < high}
+    assert inside
+    assert inside == level_lines(ax) & set(measured.get(NgramLadder).losses)
+    names = [name for name, loss in zip(NAMES, measured.get(NgramLadder).losses, strict=True) if loss in inside]
+    assert sorted(text.get_text() for text in ax.texts if text.get_text() in NAMES) == sorted(names)
     assert any("n-gram" in text.get_text() for text in fig.legends[0].get_texts())
-    assert "trigram 2.60" in curves.alt(report)
+
+
+def test_pages_of_fit_and_compare_have_the_ladder_of_each_run(run, measured):
+    analysis = analysis_of(RunDirectory(run).curve())
+    report = curves_report([analysis, analysis_of(curve_of("b"))])
+    assert report.each(NgramLadder) == [(report.labels[0], measured.get(NgramLadder))]
     (table,) = section.tables(report)
-    assert [row[1] for row in table.rows] == ["unigram", "bigram", "trigram", "4-gram"]
+    assert [row[1] for row in table.rows] == NAMES
+    assert "n-gram" in curves.alt(report)
 
 
 def test_a_run_without_a_ladder_shows_nothing_and_a_damaged_one_takes_nothing_else(run, tmp_path):
-    log = (run / "metrics.jsonl").read_text()
-    (tmp_path / "metrics.jsonl").write_text(log)
+    (tmp_path / "metrics.jsonl").write_text((run / "metrics.jsonl").read_text())
     report = report_of(read_run(tmp_path))
     assert section.absent(report) == ""
     assert "n-gram" not in curves.alt(report) + str([t.get_text() for t in curves.plot(report).legends[0].get_texts()])

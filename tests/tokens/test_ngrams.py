@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from zerosum import InputError
-from zerosum.tokens import HeldOutDocument, ngrams
+from zerosum.tokens import HeldOutDocument, _ngram_counts
 from zerosum.tokens.ngrams import ladder_of_documents, model_name, ngram_ladder
 from zerosum.training.corpora.python import PythonSettings
 
@@ -56,10 +56,10 @@ def random_case(seed):
 
 @pytest.mark.parametrize("seed", range(40))
 def test_losses_are_those_of_the_slow_model(seed, monkeypatch):
-    monkeypatch.setattr(ngrams, "STRETCH", 7)
-    monkeypatch.setattr(ngrams, "_CHUNK", 3)
+    monkeypatch.setattr(_ngram_counts, "STRETCH", 7)
+    monkeypatch.setattr(_ngram_counts, "_CHUNK", 3)
     if seed % 2:
-        monkeypatch.setattr(ngrams, "_LARGEST_TABLE", 0)
+        monkeypatch.setattr(_ngram_counts, "_LARGEST_TABLE", 0)
     train, windows, vocabulary = random_case(seed)
     highest = 1 + seed % 5
     stretches = [train[at : at + 7].tolist() for at in range(0, len(train), 7)]
@@ -80,7 +80,7 @@ def test_probabilities_of_all_next_tokens_add_up_to_one(context):
 
 
 def test_a_long_text_is_counted_in_stretches_at_even_distances(monkeypatch):
-    monkeypatch.setattr(ngrams, "STRETCH", 10)
+    monkeypatch.setattr(_ngram_counts, "STRETCH", 10)
     train, windows = np.arange(96) % 7, [np.arange(30) % 7]
     ladder = ngram_ladder(train, windows, 7, most_counted=45)
     assert (ladder.counted_tokens, ladder.train_tokens) == (40, 96)
@@ -103,7 +103,7 @@ def test_short_documents_are_windows_and_nothing_gives_no_ladder():
 
 def test_the_ladder_of_pythons_standard_library_is_known(monkeypatch):
     """3.34, 2.60, 1.94, 1.51 nats by another program; here on an eighth of the text, which raises the longer orders."""
-    monkeypatch.setattr(ngrams, "COUNTED", 1 << 22)
+    monkeypatch.setattr(_ngram_counts, "COUNTED", 1 << 22)
     ladder = PythonSettings().open().ngrams
     assert ladder is not None
     np.testing.assert_allclose(ladder.losses, [3.34, 2.60, 1.94, 1.51], rtol=0.08)

@@ -9,7 +9,7 @@ from zerosum.cli.output import made_with
 from zerosum.comparison import AcrossSeeds, OneSeed, across_seeds
 from zerosum.deceleration import Analysis
 from zerosum.interference.labelled import StoreFindings
-from zerosum.runs import NGRAMS, RunDirectory, RunFacts, Wanted, ngrams_document, read_run
+from zerosum.runs import RunDirectory, RunFacts, Wanted, ngrams_document, read_run
 from zerosum.show.report import Report, Run
 from zerosum.tokens.ngrams import NgramLadder
 
@@ -30,11 +30,8 @@ def train_and_measure_all(folder: Path, recipes: "list[Recipe]", show: Callable[
     from zerosum.training import side_by_side
     from zerosum.training.models import count_parameters
 
-    # The text is the same for all runs, and so are the losses of its n-gram models.
-    is_begun = all((run_folder(folder, recipe) / NGRAMS).is_file() for recipe in recipes)
-    ladder = None if is_begun else recipes[0].data.open().ngrams
     # The largest first: so the cores run out of work at nearly the same time.
-    jobs = [(run_folder(folder, r), r, ladder) for r in sorted(recipes, key=lambda r: -count_parameters(r.model))]
+    jobs = [(run_folder(folder, r), r) for r in sorted(recipes, key=lambda r: -count_parameters(r.model))]
     runs = side_by_side(
         _train_and_measure,
         jobs,
@@ -60,13 +57,13 @@ def slug(recipe: "Recipe") -> str:
     return re.sub("[^A-Za-z0-9]+", "-", recipe.name)
 
 
-def _train_and_measure(job: "tuple[Path, Recipe, NgramLadder | None]", show: Callable[..., None]) -> Run:
+def _train_and_measure(job: "tuple[Path, Recipe]", show: Callable[..., None]) -> Run:
     """Train or continue one run, then measure it; in a process of its own."""
     from zerosum.training.run_folder import writing
 
-    folder, recipe, ladder = job
+    folder, recipe = job
     with writing(folder):
-        _train(folder, recipe, ladder, show)
+        _train(folder, recipe, show)
         _measure_losses(folder, recipe, show)
         wanted = Wanted(groups=False, heat=False)
         measured = read_run(folder, wanted, name=recipe.name)
@@ -75,7 +72,7 @@ def _train_and_measure(job: "tuple[Path, Recipe, NgramLadder | None]", show: Cal
     return run
 
 
-def _train(folder: Path, recipe: "Recipe", ladder: "NgramLadder | None", show: Callable[..., None]) -> None:
+def _train(folder: Path, recipe: "Recipe", show: Callable[..., None]) -> None:
     import torch
 
     from zerosum.training import train
@@ -83,7 +80,7 @@ def _train(folder: Path, recipe: "Recipe", ladder: "NgramLadder | None", show: C
 
     torch.set_num_threads(recipe.threads)  # the last digits of a loss depend on it
     progress = _progress(f"{_label(recipe)}training", recipe.steps, show)
-    train(recipe, folder, callbacks=(progress, RecordNgrams(recipe, folder, ladder)))
+    train(recipe, folder, callbacks=(progress, RecordNgrams(recipe, folder)))
 
 
 def _measure_losses(folder: Path, recipe: "Recipe", show: Callable[..., None]) -> None:

@@ -162,8 +162,10 @@ class Fitting:
     def fit_alone(self, curve: "LossCurve") -> "Analysis":
         """The fit alone, without forecasts and other laws, within milliseconds."""
         from zerosum import deceleration
+        from zerosum.runs import ngrams_of, noted
 
-        return deceleration.Analysis(deceleration.fit(curve, **self._chosen()), (), ())
+        alone = deceleration.Analysis(deceleration.fit(curve, **self._chosen()), (), ())
+        return noted(alone, ngrams_of(curve.source))
 
     def analyse(self, curve: "LossCurve", horizons: list[float] | None = None, breaks: int | None = None) -> "Analysis":
         """The fit with other laws, forecasts and their back-test, within seconds; and with so many breaks, if asked."""

@@ -53,11 +53,17 @@ def same_file(path: Path, other: str) -> bool:
 
 
 def curves_report(analyses: "Sequence[Analysis]", comparisons: "Sequence[Comparison]" = ()) -> "Report":
-    """The report on loss curves, and on pairs of them."""
+    """The report on loss curves, and on pairs of them; with the n-gram ladder of each run that has one."""
+    from zerosum.runs import ngrams_of
     from zerosum.show.report import Report, Run
 
-    names = [analysis.fit.curve.name for analysis in analyses]
-    runs = tuple(Run(name, (analysis,)) for name, analysis in zip(names, analyses, strict=True))
+    curves = [analysis.fit.curve for analysis in analyses]
+    names = [curve.name for curve in curves]
+    ladders = [ngrams_of(curve.source) for curve in curves]
+    runs = tuple(
+        Run(name, (analysis, *([ladder] if ladder else [])))
+        for name, analysis, ladder in zip(names, analyses, ladders, strict=True)
+    )
     title = names[0] if len(names) == 1 else f"{len(names)} loss curves"
     return Report(title, runs, tuple(comparisons), provenance=made_with())
 

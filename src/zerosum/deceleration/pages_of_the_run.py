@@ -184,12 +184,13 @@ PAGES: tuple[Page, ...] = (
     Page(
         "n-gram-stage",
         "The break lies at the loss of an n-gram model of the training text. The loss may fall more slowly because the "
-        "model has learned the n-grams, and has to learn longer contexts next.",
+        "model has learned these n-grams and has to learn longer contexts next.",
         f"L_d is within {100 * ngram_stage.NEAR:g} % of the held-out loss of the model of n = 1, 2, 3 or 4 tokens that "
-        "`ngrams.json` of the run has. Training with zerosum writes this file; other runs get no such note.",
-        "Look at whether longer runs or larger models of the same text break at the same loss: if they do, the break "
-        "belongs to the text and its n-grams. Other texts and vocabularies have other losses of n-gram models.",
+        "`ngrams.json` of the run has. Training with zerosum writes this file; other runs get no such note. Losses of "
+        "these models lie close together, so L_d is often near one by chance: the note says how often.",
+        "See whether models of other sizes on the same text break at the same loss. If they do, the break belongs to "
+        "the text and its n-grams. If they break at other losses, the nearness is a coincidence.",
         note="the break lies at the loss of the bigram model of this text: L_d is 2.58 nats per token, and the bigram "
-        "model has 2.57 on held-out text",
+        "model has 2.57 on held-out text; 38 % of the losses between these models are so near to one",
     ),
 )

@@ -41,7 +41,7 @@ def ngrams_of(log: str | Path) -> NgramLadder | None:
 
 
 def ngrams_document(ladder: NgramLadder | None) -> dict[str, Any]:
-    """What the JSON of a run says of it: `ngrams`, or nothing. Without the time: a continued run ends with the same."""
+    """The key `ngrams` of a run's JSON, without the time it took; nothing without a ladder."""
     if ladder is None:
         return {}
     document = ladder.to_json()
@@ -51,7 +51,7 @@ def ngrams_document(ladder: NgramLadder | None) -> dict[str, Any]:
 
 
 def noted(analysis: Analysis, ladder: NgramLadder | None) -> Analysis:
-    """The analysis of a run's curve, with a note where it bends at the loss of an n-gram model of its text."""
+    """The analysis of a run's curve, with the note `n-gram-stage` where it applies."""
     if ladder is None:
         return analysis
     losses = {rung.model: rung.loss.value for rung in ladder.rungs}

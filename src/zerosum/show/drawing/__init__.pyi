@@ -45,7 +45,6 @@ from .multiples import name_axes as name_axes
 from .multiples import shown as shown
 from .multiples import ticks as ticks
 from .multiples import titles as titles
-from .rungs import RUNG as RUNG
 from .rungs import rung_lines as rung_lines
 from .style import GRID as GRID
 from .style import INK as INK

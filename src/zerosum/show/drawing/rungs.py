@@ -1,31 +1,35 @@
-"""Losses of n-gram models as thin horizontal lines behind a loss curve."""
+"""Losses of n-gram models of the training text as thin horizontal lines behind losses of a run."""
 
-from collections.abc import Mapping
+from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
+from zerosum.show.drawing.legend import entry
 from zerosum.show.drawing.style import MUTED
+from zerosum.tokens.ngrams import NgramLadder
 
-RUNG = (0, (1, 3))
+_LOOK: dict[str, Any] = {"color": MUTED, "linewidth": 0.9, "linestyle": (0, (1, 3))}
 _CLOSE = 0.07  # of the height of the panel: nearer names would overlap
 
 
-def rung_lines(ax: Axes, losses: Mapping[str, float]) -> bool:
-    """Draw a line for each loss within the axis range, with its name to the right of the panel; whether there is any.
+def rung_lines(ax: Axes, ladder: NgramLadder | None) -> list[Line2D]:
+    """Draw a line for each loss within the axis range, its name to the right of the panel; the legend entry, if any.
 
-    losses: name of the model -> its loss. Names of lines that nearly coincide stand together. The axis keeps its range.
+    The axis keeps its range, which the caller sets first. Names of lines that nearly coincide stand together.
     """
     low, high = ax.get_ylim()
-    inside = {name: loss for name, loss in losses.items() if low < loss < high}
-    labels: list[tuple[float, float, list[str]]] = []  # height in the panel, loss, names
-    for name, loss in sorted(inside.items(), key=lambda item: item[1]):
-        ax.axhline(loss, color=MUTED, linewidth=0.9, linestyle=RUNG, zorder=1.2)
+    inside = [rung for rung in ladder.rungs if low < rung.loss.value < high] if ladder else []
+    names: list[tuple[float, float, list[str]]] = []  # height in the panel, loss, models
+    for rung in sorted(inside, key=lambda rung: rung.loss.value):
+        loss = rung.loss.value
+        ax.axhline(loss, zorder=1.2, **_LOOK)
         height = float(ax.transAxes.inverted().transform(ax.transData.transform((1.0, loss)))[1])
-        if labels and height - labels[-1][0] < _CLOSE:
-            labels[-1][2].append(name)
+        if names and height - names[-1][0] < _CLOSE:
+            names[-1][2].append(rung.model)
         else:
-            labels.append((height, loss, [name]))
-    for _, loss, names in labels:
-        text = ax.text(1.01, loss, ", ".join(names), transform=ax.get_yaxis_transform(), va="center")
+            names.append((height, loss, [rung.model]))
+    for _, loss, models in names:
+        text = ax.text(1.01, loss, ", ".join(models), transform=ax.get_yaxis_transform(), va="center")
         text.set(fontsize=7.5, color=MUTED, clip_on=False)
-    return bool(inside)
+    return [entry("held-out loss of an n-gram model of the text", **_LOOK)] if inside else []

@@ -7,7 +7,6 @@ import numpy as np
 
 from zerosum.deceleration import Analysis, Fit
 from zerosum.show import drawing as d
-from zerosum.show import numbers as n
 from zerosum.show import words
 from zerosum.show.names import printable
 from zerosum.show.report import Report
@@ -23,10 +22,10 @@ HOW_TO_READ = (
     "dark line is the fit, the shaded steps are those it was fitted to. The dashed and the dotted line are its two "
     "straight segments. The diamond marks where they cross: this is t_d and L_d, its arms are their intervals. The "
     "curve itself turns smoothly and passes the same step somewhat higher, at the circle. r_d is how steep the line is "
-    "after the break: larger is better. A thin dotted horizontal line is the loss that an n-gram model of the "
-    "training text has on held-out text: a break on such a line may be the moment when the model knows these n-grams. "
-    "A curve without a break that may be believed shows its fit and no marks. Runs of one size that differ in their "
-    "seed share a panel: the first in full, the others as their fits."
+    "after the break: larger is better. A thin dotted horizontal line is the loss of an n-gram model of the "
+    "training text on held-out text: where a curve breaks on such a line, the model may have learned these n-grams and "
+    "nothing longer. A curve without a break that may be believed shows its fit and no marks. Runs of one size that "
+    "differ in their seed share a panel: the first in full, the others as their fits."
 )
 Labelled = tuple[str, Fit]
 
@@ -54,7 +53,7 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """One panel for each curve, on shared axes; fits of the other curves stay in the background for comparison."""
     with d.style():
         panels = _panels(report)
-        looks = d.looks_of(report)
+        looks, ladders = d.looks_of(report), dict(report.each(NgramLadder))
         shown = d.shown(list(panels.items()))
         few = len(shown) <= d.FEW_PANELS
         fig, axes = d.multiples(len(panels), layout, height=3.4, share=True)
@@ -69,29 +68,19 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
             if few or layout == "narrow":
                 d.verdict_inset(ax, fit, "; ".join(reason.code for reason in fit.reasons))
         _scales(axes[0], [fit for _, fits in shown for _, fit in fits], len(shown))
-        rungs = [_rungs(report, fits[0][0]) for _, fits in shown]
-        has_rungs = any([d.rung_lines(ax, losses) for ax, losses in zip(axes, rungs, strict=True)])
+        rungs = [d.rung_lines(ax, ladders.get(fits[0][0])) for ax, (_, fits) in zip(axes, shown, strict=True)]
         d.name_axes(axes, layout, "step t", "loss (nats per token)")
         handles = d.fit_handles(any(fits[0][1].has_break for _, fits in shown))
         if 1 < len(shown) <= d.FEW_PANELS:
             handles.append(d.entry("fits of the other curves", color=d.MUTED, linewidth=0.8, alpha=0.5))
         if any(len(fits) > 1 for _, fits in shown):
             handles.append(d.entry("fits of the other seeds", linewidth=1, alpha=0.5))
-        if has_rungs:
-            label = "held-out loss of an n-gram model of the text"
-            handles.append(d.entry(label, color=d.MUTED, linewidth=0.9, linestyle=d.RUNG))
-        d.legend_below(fig, handles, layout)
+        d.legend_below(fig, [*handles, *max(rungs, key=len)], layout)
     return fig
 
 
 def _fits(report: Report) -> list[Labelled]:
     return [(label, analysis.fit) for label, analysis in report.each(Analysis)]
-
-
-def _rungs(report: Report, label: str) -> dict[str, float]:
-    """Losses of n-gram models of the text of a run, by their names; nothing where they are not known."""
-    ladder = dict(report.each(NgramLadder)).get(label)
-    return {rung.model: rung.loss.value for rung in ladder.rungs} if ladder else {}
 
 
 def _panels(report: Report) -> dict[str, list[Labelled]]:
@@ -123,12 +112,8 @@ def _scales(ax: "d.Axes", fits: list[Fit], panels: int) -> None:
 def alt(report: Report) -> str:
     """Alt text."""
     curves = " ".join(f"{printable(label)}: {words.the_break(fit)}" for label, fit in d.shown(_fits(report)))
-    losses = _rungs(report, next((label for label, _ in report.each(NgramLadder)), ""))
-    named = ", ".join(f"{model} {n.number(loss, 2)}" for model, loss in losses.items())
-    rungs = (
-        f" Dotted horizontal lines are held-out losses of n-gram models in nats per token: {named}." if named else ""
-    )
-    return f"Loss against step, both logarithmic, one panel for each curve.{rungs} {curves}"
+    lines = " Dotted lines: losses of n-gram models of the text." if report.each(NgramLadder) else ""
+    return f"Loss against step, both logarithmic, one panel for each curve.{lines} {curves}"
 
 
 def numbers(report: Report) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.report import Report
 from zerosum.show.sections import _dissent as shared
+from zerosum.tokens.ngrams import NgramLadder
 
 TITLE = "Dissent over training"
 PLACE = 62
@@ -61,7 +62,8 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
             ax.set_ylabel(label)
         dissent.set_title("Attraction against repulsion")
         loss.set_title(f"Mean loss of the same {n.count(over.last.N)} tokens")
-        d.legend_below(fig, _legend(over, looks), layout)
+        rungs = d.rung_lines(loss, report.only(NgramLadder))
+        d.legend_below(fig, [*_legend(over, looks), *rungs], layout)
     return fig
 
 

@@ -12,6 +12,7 @@ from zerosum.show.names import printable
 from zerosum.show.report import Report
 from zerosum.show.sections._single_run import is_on_page_of_fits
 from zerosum.show.table import Column, Table, Text, Value
+from zerosum.tokens.ngrams import NgramLadder
 
 TITLE = "Where the loss goes"
 PLACE = 18
@@ -147,18 +148,19 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """One panel for each curve that has forecasts."""
     with d.style():
         curves = _curves(report)
-        drawn = list(d.shown(curves))
+        drawn, ladders = list(d.shown(curves)), dict(report.each(NgramLadder))
         fig, axes = d.multiples(len(curves), layout, height=2.9, share=False)
         for ax, (_, analysis), head in zip(axes, drawn, d.titles([name for name, _ in drawn], layout), strict=True):
             ax.set_title(head)
             _panel(ax, analysis, d.ticks(len(drawn)))
+        rungs = [d.rung_lines(ax, ladders.get(label)) for ax, (label, _) in zip(axes, drawn, strict=True)]
         d.name_axes(axes, layout, "step t", "loss (nats per token)")
         used = {forecast.method for _, analysis in drawn for _, forecast, _ in _forecasts(analysis)}
         looks = [(method, *_look(method)) for method in METHODS if method in used]
         handles = [d.entry(METHODS[method], marker=mark, color=colour) for method, mark, colour in looks]
         hollow = d.entry("the same, forecast earlier for the last fitted step", marker="D", markerfacecolor="none")
         reached = d.entry("loss reached at the last fitted step", color=d.MUTED, linestyle="--", linewidth=1)
-        d.legend_below(fig, [*handles, hollow, reached], layout)
+        d.legend_below(fig, [*handles, hollow, reached, *max(rungs, key=len)], layout)
     return fig
 
 
