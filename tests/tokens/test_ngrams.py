@@ -103,7 +103,7 @@ def test_short_documents_are_windows_and_nothing_gives_no_ladder():
 
 def test_the_ladder_of_pythons_standard_library_is_known(monkeypatch):
     """3.34, 2.60, 1.94, 1.51 nats by another program; here on an eighth of the text, which raises the longer orders."""
-    monkeypatch.setattr(_ngram_counts, "COUNTED", 1 << 22)
+    monkeypatch.setattr(ngrams, "COUNTED", 1 << 22)
     ladder = PythonSettings().open().ngrams
     assert ladder is not None
     np.testing.assert_allclose(ladder.losses, [3.34, 2.60, 1.94, 1.51], rtol=0.08)
