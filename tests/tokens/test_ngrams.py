@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from zerosum import InputError
-from zerosum.tokens import HeldOutDocument, _ngram_counts
+from zerosum.tokens import HeldOutDocument, _ngram_counts, ngrams
 from zerosum.tokens.ngrams import ladder_of_documents, model_name, ngram_ladder
 from zerosum.training.corpora.python import PythonSettings
 
