@@ -47,7 +47,9 @@ def test_every_file_is_complete_and_known_beforehand(hostile_logs: Report, hosti
     files = {str(file.relative_to(written)) for file in written.rglob("*") if file.is_file()}
     assert files == figures | tables | {"fits.json", "report.html"}
     assert set(folder.names(hostile_logs, ["fits.json"])) == files
-    assert b"/Type /Font" in (written / "figures" / "curves.pdf").read_bytes()
+    pdf = (written / "figures" / "curves.pdf").read_bytes()
+    assert b"/CIDFontType2" in pdf  # an embedded TrueType font
+    assert b"/Type3" not in pdf  # which publishers refuse
 
 
 def test_documents_are_written_as_they_are_given(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ change, which keeps the cancelling inside units. Both are `1 - E|sum_k s_k a_k| 
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import product
 
 import numpy as np
@@ -51,8 +51,7 @@ def abs_sum_over(terms: Float[np.ndarray, " k"], draw: Callable[[int], Draw]) ->
     if sizes.size == 0:
         return float("nan"), "undefined: every term is zero"
     if sizes.size <= EXACT_UP_TO:
-        signs = np.array(list(product([1.0], *[[1.0, -1.0]] * (sizes.size - 1))))
-        return float(np.abs(signs @ sizes).mean()), "exact over all sign patterns"
+        return float(np.abs(_all_signs(sizes.size) @ sizes).mean()), "exact over all sign patterns"
     mass, square = float(sizes.sum()), float((sizes**2).sum())
     if WORST_GAUSSIAN_ERROR / np.sqrt(effective_terms(mass, square)) <= TOLERATED_ERROR:
         return gaussian_abs_sum(mass, square)
@@ -62,30 +61,31 @@ def abs_sum_over(terms: Float[np.ndarray, " k"], draw: Callable[[int], Draw]) ->
     return float(np.abs(sums).mean()), f"Monte Carlo, {DRAWS:,} draws of signs"
 
 
+@cache
+def _all_signs(k: int) -> Float[np.ndarray, "B k"]:
+    """Every pattern of k signs that begins with plus: the others only turn the sum's sign."""
+    return np.array(list(product([1.0], *[[1.0, -1.0]] * (k - 1))))
+
+
 def _draw(rng: np.random.Generator, k: int) -> Draw:
     signs = rng.integers(0, 2, (DRAWS, k), dtype=np.int8) * np.float32(2) - np.float32(1)
     return signs, rng.standard_normal(DRAWS)
 
 
 class SignDraws:
-    """Draws of a new generator with this seed, for one k after another. The first draw is cached.
+    """Draws of a new generator with this seed, for one k after another. Draws are cached.
 
     A page measures hundreds of groups with one seed; without the cache most time goes into drawing the same signs.
     """
 
     def __init__(self, seed: int):
         self._seed = seed
-        self._earlier: tuple[int, ...] = ()
+        self._sizes: tuple[int, ...] = ()
 
     def __call__(self, k: int) -> Draw:
         """Signs of k terms, at most `DOMINANT_TERMS`, and normals."""
-        earlier, self._earlier = self._earlier, (*self._earlier, k)
-        if not earlier:
-            return _first_draw(self._seed, k)
-        rng = np.random.default_rng(self._seed)
-        for size in earlier:
-            _draw(rng, size)
-        return _draw(rng, k)
+        self._sizes = (*self._sizes, k)
+        return _first_draw(self._seed, k) if len(self._sizes) == 1 else _last_draw(self._seed, self._sizes)
 
 
 def _first_draw(seed: int, k: int) -> Draw:
@@ -99,3 +99,10 @@ def _first_draw(seed: int, k: int) -> Draw:
 @lru_cache(maxsize=2)  # 16 MB each
 def _longest_first_draw(seed: int) -> Draw:
     return _draw(np.random.default_rng(seed), DOMINANT_TERMS)
+
+
+@lru_cache(maxsize=4)  # at most 16 MB each
+def _last_draw(seed: int, sizes: tuple[int, ...]) -> Draw:
+    """The last of draws of these sizes, one after another."""
+    rng = np.random.default_rng(seed)
+    return [_draw(rng, size) for size in sizes][-1]

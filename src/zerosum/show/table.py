@@ -231,7 +231,7 @@ def rows_as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(names)
-    writer.writerows([_fields(Column(name), row.get(name))[0] for name in names] for row in rows)
+    writer.writerows([_plain_field(row.get(name)) for name in names] for row in rows)
     return buffer.getvalue()
 
 
@@ -240,10 +240,16 @@ def _names(column: Column) -> list[str]:
     return [name, f"{name}_low", f"{name}_high", f"{name}_interval_reason"] if column.interval else [name]
 
 
+def _plain_field(value: float | int | str | None) -> Any:
+    """Number or text of one field: empty where the number is not finite."""
+    if isinstance(value, str):
+        return escape_formulas(printable(value, 1_000))
+    return "" if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _fields(column: Column, value: Value) -> list[Any]:
     plain = value.value if isinstance(value, Estimate | PlusMinus) else value.main if isinstance(value, Text) else value
-    shown = "" if isinstance(plain, float) and not math.isfinite(plain) else plain
-    own = escape_formulas(printable(shown, 1_000)) if isinstance(shown, str) else shown
+    own = _plain_field(plain)
     if not column.interval:
         return [own]
     ends = (value.interval if isinstance(value, Estimate) else None) or ("", "")

@@ -5,6 +5,7 @@ Letters: K pairs, each beginning where or after the one before it ends; U resamp
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -46,9 +47,10 @@ def persistence(
     store: Store, pairs: Sequence[Pair], units: Units, *, level: float = 0.95, seed: int = 0
 ) -> Iterator[Persistence]:
     """Each pair with the next one, and with the next one that has no checkpoint in common with it."""
+    change_of = lru_cache(maxsize=3)(lambda pair: change_between(store, *pair))  # the next pairs need two of them again
     for first in pairs:
         for second in _followers(first, pairs):
-            a, b = (change_between(store, *pair) for pair in (first, second))
+            a, b = change_of(first), change_of(second)
             both = a.kept & b.kept
             if both.any():
                 unit = np.broadcast_to(units.id, both.shape)

@@ -43,6 +43,9 @@ _RC: dict[str, Any] = {
     "font.size": 9,
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # fixed: matplotlib would measure all tick labels of a panel to look for a higher place
+    "axes.formatter.useoffset": False,  # nothing stands where the title is
+    "axes.formatter.limits": (-12, 12),
     "axes.labelsize": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
