@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zerosum.gradients import first_order_changes, gradient_interference
     from zerosum.interference import InterferenceSums, destructive_interference
     from zerosum.losses import open_store, token_losses
+    from zerosum.monitor import Monitor
 
 __version__ = "0.1.0"
 
@@ -21,6 +22,7 @@ _ROOM_OF = {
     "InputError": "errors",
     "InterferenceSums": "interference",
     "LossCurve": "curves",
+    "Monitor": "monitor",
     "destructive_interference": "interference",
     "first_order_changes": "gradients",
     "fit": "deceleration",
@@ -39,6 +41,7 @@ _ROOMS = (
     "gradients",
     "interference",
     "losses",
+    "monitor",
     "scaling",
     "tokens",
     "training",
@@ -48,6 +51,7 @@ __all__ = [
     "InputError",
     "InterferenceSums",
     "LossCurve",
+    "Monitor",
     "__version__",
     "destructive_interference",
     "first_order_changes",

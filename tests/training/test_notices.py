@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from zerosum.loss_watch import LossWatch
 from zerosum.training import Recipe, train
-from zerosum.training.notices import LossWatch, Notice, TrainingWarning
+from zerosum.training.notices import Notice, TrainingWarning
 from zerosum.training.optimizers.adamw import AdamWSettings
 from zerosum.training.schedules.cosine import CosineSettings
 

@@ -46,12 +46,12 @@ class ModelLosses:
 
     def require(self, ids: Int64[np.ndarray, "S L"]) -> None:
         """Raises InputError for ids that the model cannot take."""
-        with torch.inference_mode(), _evaluating(self.model):
+        with torch.no_grad(), _evaluating(self.model):
             self._require(ids)
 
     def __call__(self, ids: Int64[np.ndarray, "S L"]) -> Float32[np.ndarray, "S T"]:
         """Raises InputError for ids that the model cannot take, and where one sequence is too much for the memory."""
-        with torch.inference_mode(), _evaluating(self.model):
+        with torch.no_grad(), _evaluating(self.model):
             self._require(ids)
             losses: Float32[np.ndarray, "S T"] = self._numbers(ids, self._rows(ids.shape[1] - 1))[0]
         return losses
@@ -60,7 +60,7 @@ class ModelLosses:
         self, ids: Int64[np.ndarray, "S L"], quantities: Sequence[Quantity]
     ) -> dict[str, Float32[np.ndarray, "S T"]]:
         """The losses as "loss", and each quantity by its name, from the same passes through the model."""
-        with torch.inference_mode(), _evaluating(self.model):
+        with torch.no_grad(), _evaluating(self.model):
             self._require(ids)
             numbers = self._numbers(ids, self._rows(ids.shape[1] - 1), [quantity.measure for quantity in quantities])
         return dict(zip(("loss", *(quantity.name for quantity in quantities)), numbers, strict=True))
@@ -72,7 +72,7 @@ class ModelLosses:
         length is changed too.
         """
         first = ids[:, : 2 * (ids.shape[1] - 1) // 3 + 2]
-        with torch.inference_mode(), _evaluating(self.model):
+        with torch.no_grad(), _evaluating(self.model):
             self._require(ids)
             if min(len(ids), self._rows(ids.shape[1] - 1)) > 1:
                 losses: Float32[np.ndarray, "S t"] = self._numbers(first, 1)[0]
@@ -172,13 +172,14 @@ class ModelLosses:
 
 @contextmanager
 def _evaluating(model: Any) -> Iterator[None]:
-    """Evaluation mode and products in full float32 inside the block, the former mode after it."""
-    was_training = bool(getattr(model, "training", False))
-    if was_training:
+    """Evaluation mode and products in full float32 inside the block; after it the former mode of every module."""
+    modules = model.modules() if isinstance(model, torch.nn.Module) else ()
+    training = [module for module in modules if module.training]
+    if training:
         model.eval()
     try:
         with full_float32():
             yield
     finally:
-        if was_training:
-            model.train()
+        for module in training:
+            module.training = True

@@ -4,7 +4,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class CallbackRunner:
             return
         context = BeforeStep(state.step, state.plain_model, state.plain_optimizer, batch.ids)
         for callback in self._defining("before_step"):
-            with _only_reading(state, f"{callback.name}.before_step"):
+            with _weights_for(state, callback), _only_reading(state, f"{callback.name}.before_step"):
                 callback.before_step(context)
 
     def after_step(self, state: TrainingState, batch: Batch, result: StepResult) -> dict[str, float | None]:
@@ -56,7 +56,7 @@ class CallbackRunner:
         )
         columns: dict[str, float | None] = {}
         for callback in self._defining("after_step"):
-            with _only_reading(state, f"{callback.name}.after_step"):
+            with _weights_for(state, callback), _only_reading(state, f"{callback.name}.after_step"):
                 values = callback.after_step(context)
             for column, value in (values or {}).items():
                 if column in _COLUMNS or column in result.values or column in columns:
@@ -145,6 +145,13 @@ def _number(callback: Callback, column: str, value: Any) -> float | None:
             f"{callback.name}: {column} is {str(value)[:80]!r}, not a number. Return numbers from after_step."
         ) from error
     return number if math.isfinite(number) else None
+
+
+def _weights_for(state: TrainingState, callback: Callback) -> AbstractContextManager[None]:
+    """Inside, the parameters hold the weights that the callback asks for."""
+    if callback.at_evaluation_weights:
+        return state.recipe.optimizer.evaluation_weights(state.plain_optimizer)
+    return nullcontext()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from accelerate.utils import broadcast_object_list
 from torch import nn
 
 from zerosum.errors import InputError
+from zerosum.loss_watch import WINDOW
 from zerosum.memory import hold_freed_memory
 from zerosum.training import run_folder
 from zerosum.training.batches import batch
@@ -24,7 +25,7 @@ from zerosum.training.held_out import COLUMN as HELD_OUT
 from zerosum.training.held_out import held_out_loss, require_held_out
 from zerosum.training.metrics import MetricsLog, Row, cut, read_rows
 from zerosum.training.models import checked_configuration, require_forward
-from zerosum.training.notices import WINDOW, Notice, StepWatch, Tell, before_training, warn
+from zerosum.training.notices import Notice, StepWatch, Tell, before_training, warn
 from zerosum.training.recipe import Recipe
 from zerosum.training.reference import reference_facts
 from zerosum.training.sharding import local_part

@@ -1,0 +1,60 @@
+"""Where values go: a function such as wandb.log, a SummaryWriter of TensorBoard, or a file of JSON lines."""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from zerosum.errors import InputError
+
+Function = Callable[..., object]
+"""Called as log(values, step=step)."""
+
+
+class ToFunction:
+    """Finite values go to a function; the training loss is the user's own to log."""
+
+    def __init__(self, function: Function):
+        self._function = function
+
+    def values(self, step: int, values: Mapping[str, float], reason: str) -> None:
+        """Values that are not defined are left out."""
+        self._function({name: value for name, value in values.items() if math.isfinite(value)}, step=step)
+
+    def loss(self, step: int, loss: float, lr: float | None) -> None:
+        """Nothing."""
+
+
+class ToFile:
+    """Appends rows to a file of JSON lines, which `zerosum fit` and `zerosum curves` read."""
+
+    def __init__(self, path: Path):
+        self._path = path
+
+    def values(self, step: int, values: Mapping[str, float], reason: str) -> None:
+        """A row of its own; null where a value is not defined, with `zerosum/reason`."""
+        row = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        self._append({"step": step, **row} | ({"zerosum/reason": reason} if reason else {}))
+
+    def loss(self, step: int, loss: float, lr: float | None) -> None:
+        """A row `step`, `loss`, `lr`."""
+        rate = {} if lr is None else {"lr": lr}
+        self._append({"step": step, "loss": loss if math.isfinite(loss) else None, **rate})
+
+    def _append(self, row: Mapping[str, Any]) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def log_to(target: Any) -> ToFunction | ToFile:
+    """Raises InputError for what is no function, writer or path."""
+    if target is None:
+        return ToFunction(lambda values, step: None)
+    if isinstance(target, str | Path):
+        return ToFile(Path(target))
+    if hasattr(target, "add_scalar"):
+        return ToFunction(lambda values, step: [target.add_scalar(*item, step) for item in values.items()])
+    if callable(target):
+        return ToFunction(target)
+    raise InputError(f"log {type(target).__name__}: nothing to log to. Give wandb.log, a SummaryWriter, or a path.")

@@ -1,0 +1,114 @@
+"""What keeps a measurement from touching training: everything it could change is put back, also after an error."""
+
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.parallel import DataParallel, DistributedDataParallel
+
+
+def plain_model(model: Any) -> Any:
+    """The model inside the wrappers of torch.compile and of data-parallel training; its weights are the same."""
+    while True:
+        if isinstance(model, DistributedDataParallel | DataParallel):
+            model = model.module
+        elif isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
+            model = inner
+        else:
+            return model
+
+
+@contextmanager
+def left_as_it_was(model: Any, optimizer: Any = None) -> Iterator[None]:
+    """Inside the block the model may be measured; it has the weights that the optimizer evaluates.
+
+    Afterwards these are as before: weights, buffers, modes and attributes of every module, random generators of Python,
+    NumPy and torch. Autocast is off inside.
+    """
+    device = device_of(model)
+    with ExitStack() as stack:
+        stack.enter_context(_generators(device))
+        if isinstance(model, nn.Module):
+            stack.enter_context(_modules(model))
+        stack.enter_context(_evaluation_weights(optimizer))
+        stack.enter_context(torch.autocast(device.type, enabled=False))
+        yield
+
+
+def device_of(model: Any) -> torch.device:
+    """The device of the first parameter; the CPU without one."""
+    parameter = next(iter(model.parameters()), None) if hasattr(model, "parameters") else None
+    return torch.device("cpu") if parameter is None else parameter.device
+
+
+@contextmanager
+def _generators(device: torch.device) -> Iterator[None]:
+    # Other code draws from NumPy's global generator.
+    plain, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        # Devices are listed because fork_rng would initialize every GPU of the machine.
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            yield
+    finally:
+        random.setstate(plain)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+@contextmanager
+def _modules(model: nn.Module) -> Iterator[None]:
+    """Restore attributes and buffers of every module: modes, and caches that a forward pass writes."""
+    attributes = [(module, dict(vars(module)), dict(module._buffers)) for module in model.modules()]
+    buffers = [(buffer, buffer._version, buffer.detach().clone()) for buffer in model.buffers()]
+    try:
+        yield
+    finally:
+        for module, before, own in attributes:
+            _restore(vars(module), before)
+            _restore(module._buffers, own)
+        with torch.no_grad():
+            for buffer, version, value in buffers:
+                if buffer._version != version:
+                    buffer.copy_(value)
+
+
+def _restore(now: dict[str, Any], before: dict[str, Any]) -> None:
+    for name in now.keys() - before.keys():
+        del now[name]
+    for name, value in before.items():
+        if name not in now or now[name] is not value:
+            now[name] = value
+
+
+@contextmanager
+def _evaluation_weights(optimizer: Any) -> Iterator[None]:
+    """Schedule-free optimizers evaluate at other weights than they train at, and change between both by `eval`.
+
+    The change is made to copies, so that no rounding is left behind.
+    """
+    optimizer = _plain_optimizer(optimizer)
+    if not (callable(getattr(optimizer, "eval", None)) and callable(getattr(optimizer, "train", None))):
+        yield
+        return
+    groups = [(group, dict(group)) for group in optimizer.param_groups]
+    weights = [(parameter, parameter.data) for group, _ in groups for parameter in group["params"]]
+    try:
+        for parameter, data in weights:
+            parameter.data = data.clone()
+        optimizer.eval()
+        yield
+    finally:
+        for parameter, data in weights:
+            parameter.data = data
+        for group, before in groups:
+            _restore(group, before)
+
+
+def _plain_optimizer(optimizer: Any) -> Any:
+    """The optimizer inside accelerate's wrapper, which has `eval` and `train` for every optimizer."""
+    while isinstance(inner := getattr(optimizer, "optimizer", None), torch.optim.Optimizer):
+        optimizer = inner
+    return optimizer

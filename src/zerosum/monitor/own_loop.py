@@ -1,0 +1,52 @@
+"""The monitor in our own training loop: train(recipe, run, callbacks=(MonitorCallback(probe_tokens),)).
+
+Knows the protocol of callbacks and nothing else of the loop.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from zerosum.callback import AfterStep, BeforeStep, Callback
+from zerosum.monitor._monitor import Monitor
+
+
+class MonitorCallback(Callback):
+    """Values of the update from step t to t + 1 stand in row t + 1 of `metrics.jsonl`.
+
+    probe_tokens, settings: see `Monitor`; `log` sends values elsewhere, too. batch: measure the tokens of the batch.
+    """
+
+    at_evaluation_weights: ClassVar[bool] = True
+
+    def __init__(self, probe_tokens: Any, *, batch: bool = True, **settings: Any):
+        self._probe_tokens, self._with_batch, self._settings = probe_tokens, batch, settings
+        self._saved: Mapping[str, Any] = {}
+        self.monitor: Monitor | None = None
+        """The monitor, from the first update on."""
+
+    @property
+    def name(self) -> str:
+        """Name under which the state is saved."""
+        return "zerosum-monitor"
+
+    def before_step(self, context: BeforeStep) -> None:
+        """Measure before a scheduled update."""
+        if self.monitor is None:
+            self.monitor = Monitor(context.model, self._probe_tokens, **self._settings)
+            if self._saved:
+                self.monitor.load_state_dict(self._saved)
+        self.monitor.before_update(context.step, batch=context.batch if self._with_batch else None)
+
+    def after_step(self, context: AfterStep) -> Mapping[str, float] | None:
+        """Measure after it; the values for the log."""
+        if self.monitor is None:
+            return None
+        return self.monitor.after_update(context.step - 1, loss=context.loss, lr=context.lr)
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """The monitor's state."""
+        return self.monitor.state_dict() if self.monitor else self._saved
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state."""
+        self._saved = state

@@ -1,0 +1,54 @@
+"""Per-token losses of earlier steps, for changes from a step to its double; in bounded memory."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float32
+
+from zerosum.interference.labelled import Changes, measure_changes
+from zerosum.monitor.schedule import Schedule
+
+MOST_BYTES = 64 * 2**20
+
+
+@dataclass
+class RememberedLosses:
+    """step -> losses [sequence, position] of the first sequences of the probe, float32; at most 64 MiB.
+
+    Only steps whose double is scheduled are remembered, until it was measured.
+    """
+
+    schedule: Schedule
+    most_bytes: int = MOST_BYTES
+    losses: dict[int, Float32[np.ndarray, "S T"]] = field(default_factory=dict)
+
+    def half_of(self, step: int) -> int | None:
+        """The remembered step whose double this is; None without one."""
+        halves = [earlier for earlier in self.losses if self.schedule.double_of(earlier) == step]
+        return min(halves, key=lambda earlier: abs(step - 2 * earlier), default=None)
+
+    def changes(
+        self, step: int, now: Float32[np.ndarray, "S T"], document: np.ndarray | None, seed: int
+    ) -> tuple[int, Changes] | None:
+        """The earlier step, and the changes since then of the sequences measured at both; None without one."""
+        half = self.half_of(step)
+        if half is None:
+            return None
+        before = self.losses[half]
+        rows = min(len(before), len(now))
+        of_rows = None if document is None else document[:rows]
+        return half, measure_changes(before[:rows], now[:rows], of_rows, seed=seed)
+
+    def add(self, step: int, losses: Float32[np.ndarray, "S T"]) -> bool:
+        """Remember a step and forget those that are past; whether others had to go because memory was short."""
+        doubles = {earlier: self.schedule.double_of(earlier) for earlier in (*self.losses, step)}
+        self.losses[step] = losses
+        self.losses = {
+            earlier: self.losses[earlier] for earlier, double in doubles.items() if double is not None and double > step
+        }
+        short = False
+        while sum(values.nbytes for values in self.losses.values()) > self.most_bytes and len(self.losses) > 1:
+            short = True
+            for earlier in sorted(self.losses)[::2]:
+                del self.losses[earlier]
+        return short
