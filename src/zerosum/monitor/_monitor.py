@@ -26,7 +26,7 @@ from zerosum.monitor.schedule import Schedule, parse_schedule
 from zerosum.monitor.state_files import load_state, save_state
 from zerosum.tokens import token_ids
 
-WAITING = 64  # losses of training that are looked at together: each look waits for a GPU
+WAITING = 64  # losses on a GPU that are looked at together: each look waits for what it computes
 
 
 class Monitor:
@@ -118,8 +118,12 @@ class Monitor:
         if lr is None and self._optimizer is not None:
             lr = float(self._optimizer.param_groups[0]["lr"])
         self._waiting.append((step, loss.detach() if hasattr(loss, "detach") else loss, lr))
-        if len(self._waiting) >= WAITING:
+        if len(self._waiting) >= WAITING or not getattr(loss, "is_cuda", False):
             self._look_at_losses()
+
+    def close(self) -> None:
+        """Look at the last losses, which may wait on a GPU, so that they are in the log."""
+        self._look_at_losses()
 
     def state_dict(self) -> dict[str, Any]:
         """What a continued run needs: values for JSON, and tensors `losses-<step>`."""
