@@ -31,7 +31,7 @@ def hostile(three_sizes: Report) -> Report:
 
 @pytest.fixture(scope="session")
 def hostile_page(hostile: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return folder.write(hostile, tmp_path_factory.mktemp("hostile"), {"summary.json": {"runs": []}})
+    return folder.write(hostile, tmp_path_factory.mktemp("hostile"), {"summary.json": {"runs": []}}, for_print=False)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from page_elements import Elements
 from test_browser import OUTSIDE, browser
 
 from zerosum.show import folder
-from zerosum.show.report import Report, Run
+from zerosum.show.report import Report
 from zerosum.show.section import present
 from zerosum.show.sections.gradient_parts import STRONG
 
@@ -57,8 +57,8 @@ def written(hostile, tmp_path_factory):
 @pytest.fixture(scope="module")
 def in_run(hostile, tmp_path_factory):
     where = tmp_path_factory.mktemp("run")
-    run = Run("<script>run</script>", hostile.runs[0].records)
-    folder.write(Report(run.name, (run,)), where, {}, for_print=False)
+    (run,) = hostile.runs
+    folder.write(Report("<script>run</script>", (run,)), where, {}, for_print=False)
     return where
 
 
@@ -111,10 +111,16 @@ def _number(cell):
     return True
 
 
-def test_the_same_numbers_give_the_same_bytes(hostile, written, tmp_path):
+def test_the_same_numbers_give_the_same_bytes(hostile, written, in_run, tmp_path, monkeypatch):
+    for file in (*written.rglob("*.svg"), *written.rglob("*.csv"), *written.glob("*.tex")):
+        assert file.read_bytes() == (in_run / file.relative_to(written)).read_bytes(), file.name
+    section = next(section for section in present(hostile) if section.figure)
+    monkeypatch.setattr("zerosum.show.section.all_sections", lambda: (section,))
     write(hostile, tmp_path)
-    for file in written.rglob("*.*"):
-        assert file.read_bytes() == (tmp_path / file.relative_to(written)).read_bytes(), file.name
+    pdfs = list(tmp_path.rglob("*.pdf"))
+    assert len(pdfs) == 2
+    for file in pdfs:
+        assert file.read_bytes() == (written / file.relative_to(tmp_path)).read_bytes(), file.name
 
 
 def test_one_checkpoint_says_which_figures_are_left_out(tmp_path, blank_figures):

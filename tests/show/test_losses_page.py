@@ -31,7 +31,7 @@ def findings():
 def written(findings, tmp_path_factory):
     folder = tmp_path_factory.mktemp("losses page")
     missing = (Missing("<b>what</b>", "<script>alert(5)</script>", "zerosum losses '<u>'"),)
-    write(report_on(findings, "<script>name</script>", missing), folder, {})
+    write(report_on(findings, "<script>name</script>", missing), folder, {}, for_print=False)
     return folder
 
 
