@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from zerosum.checkpoints._averages import averaged_run
 from zerosum.checkpoints._kind import Progress
 from zerosum.checkpoints._run import Checkpoint, Run, not_a_checkpoint
 from zerosum.checkpoints.hub import REPO, HubRevision, list_revisions
@@ -34,22 +35,28 @@ Refuse = Callable[[str, InputError], None]
 """Receives the name of a checkpoint that cannot be read, and why."""
 
 
-def open_run(source: str | Path, *, revisions: str | None = None) -> Run:
+def open_run(source: str | Path, *, revisions: str | None = None, average: str | None = None) -> Run:
     """Find the checkpoints of a run directory, a single checkpoint, or the revisions of a model on the hub.
 
     source: a folder that holds `checkpoint-500`, `step1000-unsharded`, `epoch=1-step=16.ckpt`, `ckpt.pt` or similar;
     one of these itself; `EleutherAI/pythia-70m` or `EleutherAI/pythia-70m@step1000`. revisions: shell pattern for the
-    branches and tags on the hub; without it, all whose names state a step.
+    branches and tags on the hub; without it, all whose names state a step. average: averages of weights instead of the
+    weights of each step: "last:64", "ema:0.995", or steps, as "900,950,1000"; see `averaged_run`.
 
-    Raises InputError where there is no checkpoint, a checkpoint has no weights, or two have the same step.
+    Raises InputError where there is no checkpoint, a checkpoint has no weights, or two have the same step; and where
+    the average was not saved and cannot be made.
     """
-    return find_checkpoints([source], revisions=revisions)
+    return find_checkpoints([source], revisions=revisions, average=average)
 
 
 def find_checkpoints(
-    sources: Sequence[str | Path], *, revisions: str | None = None, refuse: Refuse | None = None
+    sources: Sequence[str | Path],
+    *,
+    revisions: str | None = None,
+    refuse: Refuse | None = None,
+    average: str | None = None,
 ) -> Run:
-    """Find the checkpoints of several sources (see `open_run`) and take them together as one run.
+    """Find the checkpoints of several sources (see `open_run`, also for `average`) and take them together as one run.
 
     If neither the name nor the files of a checkpoint state its step, give it as `PATH@STEP`; a checkpoint by itself
     needs none (UNKNOWN_STEP). refuse: takes those of a
@@ -61,7 +68,8 @@ def find_checkpoints(
     entries = [entry for source in sources for entry in _checkpoints_of_source(str(source), revisions, refuse)]
     entries.sort(key=lambda entry: entry.checkpoint.step)
     _require_one_run(entries)
-    return Run(_run_path(sources, entries), tuple(entry.checkpoint for entry in entries))
+    run = Run(_run_path(sources, entries), tuple(entry.checkpoint for entry in entries))
+    return run if average is None else averaged_run(run, average)
 
 
 def only_checkpoint(source: str | Path) -> Checkpoint:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from zerosum.checkpoints.average_form import Averaged
 from zerosum.checkpoints.configurations import other_configurations
 from zerosum.checkpoints.hub import HubRevision
 from zerosum.checkpoints.kinds import kind_of
@@ -23,12 +24,14 @@ class Checkpoint:
     """The weights after `step` optimizer updates; UNKNOWN_STEP where nothing states it, only of a checkpoint by itself.
 
     location: a folder or file, or a revision on the hub, which is downloaded when it is needed. tokens_seen: training
-    tokens up to this step; None where neither the log, the name nor the files of the checkpoint state it.
+    tokens up to this step; None where neither the log, the name nor the files of the checkpoint state it. averaged:
+    what its weights are the mean of; None for the weights of that step themselves.
     """
 
     step: int
     location: Path | HubRevision
     tokens_seen: int | None = None
+    averaged: Averaged | None = None
 
     @property
     def known_step(self) -> int | None:
@@ -69,11 +72,13 @@ class Run:
 
     path: the folder for its measurements: the run directory; the folder that holds all listed checkpoints; for the
     hub, a folder named after the model. checkpoints: sorted by step, one per step, without those that are still being
-    written (`*.part`).
+    written (`*.part`). average: "" for the weights of each step; else the name of the average that they are, as
+    `last-64`, which the names of its measurements contain.
     """
 
     path: Path
     checkpoints: tuple[Checkpoint, ...]
+    average: str = ""
 
     def curve(self) -> LossCurve:
         """The training loss at every logged step, from our own log, or else from another log in the folder."""

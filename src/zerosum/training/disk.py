@@ -9,6 +9,7 @@ from zerosum.training.models import count_parameters
 from zerosum.training.recipe import Recipe
 
 _BYTES_PER_NUMBER = 4  # float32: weights, and the optimizer's state of each parameter
+_NUMBERS_OF_AVERAGE = 3  # the averaged weights, and a sum in float64
 _RESUME_STATES = 2  # the newest, and the next while it is written
 _SPARE = 1.2
 
@@ -18,6 +19,7 @@ def bytes_to_come(recipe: Recipe, run: Path | None = None) -> int:
     there = 0 if run is None else sum((run / f"checkpoint-{step}").is_dir() for step in recipe.checkpoint_steps)
     layout = recipe.optimizer.saved_layout
     tensors = 1 + len((layout.state_keys or layout.optional_state_keys) - layout.single_numbers)
+    tensors += _NUMBERS_OF_AVERAGE * len(recipe.averages)
     one = count_parameters(recipe.model) * tensors * _BYTES_PER_NUMBER
     left = len(recipe.checkpoint_steps) - there
     return int(_SPARE * one * (left + _RESUME_STATES)) if left else 0

@@ -17,6 +17,7 @@ from zerosum.errors import InputError
 from zerosum.loss_watch import WINDOW
 from zerosum.memory import hold_freed_memory
 from zerosum.training import run_folder
+from zerosum.training.averages import AveragedWeights
 from zerosum.training.batches import batch
 from zerosum.training.branch import first_state
 from zerosum.training.callback import Callback
@@ -55,7 +56,7 @@ def train(
     require_held_out(recipe)
     require_forward(recipe.model)  # without memory: bad sizes are found before a folder is made
     run = Path(run_dir)
-    runner = CallbackRunner(callbacks)
+    runner = CallbackRunner((*callbacks, *([AveragedWeights(recipe)] if recipe.averages else ())))
     with ExitStack() as stack:
         stack.enter_context(preserved_generators(new_accelerator(recipe).device))
         begin = _open(run, recipe, stack)

@@ -92,6 +92,8 @@ class OptimizerSettings(Kind):
     """What users must know about a first update without saved state; None where it is like every other."""
     step_note: ClassVar[str | None] = None
     """What users must know about every update that is measured; None where there is nothing."""
+    evaluated_at: ClassVar[str | None] = None
+    """Which weights it evaluates and saves, in words, where these are not those at which gradients are computed."""
 
     lr: float = Field(default=1e-3, ge=0)
     clip: PositiveFloat = 1.0
@@ -153,6 +155,11 @@ class OptimizerSettings(Kind):
 
         For most optimizers both are the same, and neither method does anything.
         """
+
+    @classmethod
+    def evaluated(cls, optimizer: "torch.optim.Optimizer", parameter: "torch.Tensor") -> "torch.Tensor":
+        """The evaluation weights of a parameter that holds the training weights; nothing is changed."""
+        return parameter
 
     @classmethod
     @contextmanager

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BeforeValidator, Field, PositiveInt, SerializeAsAny, ValidationError, model_validator
 
 from zerosum.atomic import write_text
+from zerosum.checkpoints.average_form import parse_average
 from zerosum.errors import InputError
 from zerosum.training.aggregator_settings import AggregatorSettings
 from zerosum.training.aggregators import AGGREGATORS
@@ -66,6 +67,20 @@ class StartRecipe(Part):
     tokens: int = Field(default=0, ge=0)
 
 
+def _averages(value: Any) -> Any:
+    """Names of averages, from a list or from a text with commas between them."""
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise ValueError("write a list of averages, as [last:64, ema:0.995]")
+    try:
+        forms = [parse_average(name) for name in names if name.strip()]
+    except InputError as error:
+        raise ValueError(str(error)) from error
+    if any(form.steps for form in forms):
+        raise ValueError("a list of steps is made of saved checkpoints. Write last:K or ema:BETA")
+    return tuple(dict.fromkeys(form.text for form in forms))
+
+
 DEFAULT_OPTIMIZER = AdamWSettings(lr=5e-4, betas=(0.9, 0.95), weight_decay=0.1)
 """What a recipe trains with unless it says otherwise."""
 
@@ -75,6 +90,7 @@ Objective = Annotated[
 ]
 Aggregator = Annotated[SerializeAsAny[AggregatorSettings], BeforeValidator(kind_reader(AGGREGATORS, MeanSettings()))]
 Schedule = Annotated[SerializeAsAny[ScheduleSettings], BeforeValidator(kind_reader(SCHEDULES, ConstantSettings()))]
+Averages = Annotated[tuple[str, ...], BeforeValidator(_averages)]
 Data = Annotated[SerializeAsAny[CorpusSettings], BeforeValidator(kind_reader(CORPORA, PythonSettings()))]
 
 
@@ -83,7 +99,8 @@ class Recipe(Part):
 
     name: of the run in tables and figures. seed: of initial weights and of batches. steps: number of optimizer updates,
     those before a branch included. start: where the run starts instead of at random weights. held_out: sequences of
-    held-out text whose mean loss is logged at each checkpoint; 0 for none. resume_every: a killed run loses at most
+    held-out text whose mean loss is logged at each checkpoint; 0 for none. averages: of weights, written with each
+    checkpoint: "last:64" for the mean of the last 64 iterates, "ema:0.995" (see `averages`). resume_every: a killed run loses at most
     this many steps. threads: CPU threads of each process; recorded because the order in which threads add numbers
     changes the last digits. Several runs train faster in parallel with one thread each than one after the other with
     more threads (see `side_by_side`). device: "cpu", or "auto" for the device that accelerate selects.
@@ -104,6 +121,7 @@ class Recipe(Part):
     start: StartRecipe | None = None
     checkpoints: CheckpointGrid = CheckpointGrid()
     held_out: int = Field(default=0, ge=0)
+    averages: Averages = ()
     resume_every: PositiveInt = 256
     threads: PositiveInt = 1
     device: Literal["cpu", "auto"] = "cpu"
@@ -124,6 +142,11 @@ class Recipe(Part):
             raise ValueError(
                 f"sharding fsdp does not go with optimizer.kind {self.optimizer.kind}: {self.optimizer.sharded}. "
                 "Choose sharding none or another optimizer"
+            )
+        if self.averages and self.sharding == "fsdp":
+            raise ValueError(
+                "averages do not go with sharding fsdp, where each process has a part of the weights. Choose sharding "
+                "none, or average saved checkpoints (--average last:K)"
             )
         kinds = self.optimizer.schedules
         if kinds is not None and self.schedule.kind not in kinds:

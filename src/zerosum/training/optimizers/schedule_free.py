@@ -42,6 +42,10 @@ class ScheduleFreeSettings(RuleSettings):
         "is taken at y, between x and the latest z"
     )
 
+    evaluated_at: ClassVar[str | None] = (
+        "the weights x, at which schedule-free evaluates: x is itself the running mean of the steps z"
+    )
+
     kind: str = "schedule_free"
     lr: NonNegative = 2.5e-3
     betas: tuple[PastWeight, PastWeight] = (0.9, 0.999)
@@ -78,6 +82,12 @@ class ScheduleFreeSettings(RuleSettings):
         """Write x into the parameters."""
         for parameter, state, _ in _updated(optimizer):
             parameter.copy_(state["x"])
+
+    @classmethod
+    def evaluated(cls, optimizer: "Optimizer", parameter: "Tensor") -> "Tensor":
+        """x; before the first update the parameter itself."""
+        x: Tensor = optimizer.state.get(parameter, {}).get("x", parameter)
+        return x
 
 
 def between(state: dict[str, Any], beta1: float) -> "Tensor":
