@@ -7,7 +7,7 @@ from zerosum.checkpoints._averages import averaged_run
 from zerosum.checkpoints._find import find_checkpoints, only_checkpoint, open_run
 from zerosum.checkpoints._load import load_model
 from zerosum.checkpoints._run import Checkpoint, Run
-from zerosum.checkpoints.average_form import AverageForm, Averaged, described, parse_average
+from zerosum.checkpoints.average_form import Averaged, AverageForm, described, parse_average
 from zerosum.checkpoints.configurations import (
     OTHER_CONFIGURATION,
     UNUSED_WEIGHTS,

@@ -7,7 +7,7 @@ from pathlib import Path
 from zerosum.checkpoints._mean_of_weights import require_averageable, write_mean
 from zerosum.checkpoints._run import Checkpoint, Run
 from zerosum.checkpoints.average_folders import FOLDER, read_facts
-from zerosum.checkpoints.average_form import AverageForm, Averaged, parse_average
+from zerosum.checkpoints.average_form import Averaged, AverageForm, parse_average
 from zerosum.errors import InputError
 from zerosum.missing import UNKNOWN_STEP
 

@@ -83,6 +83,11 @@ class Averaged:
     iterates: bool = False
     weights: str = ""
 
+    @property
+    def kind(self) -> str:
+        """As `form`, but one name for all lists of steps: measurements of one kind lie in one store."""
+        return "steps" if parse_average(self.form).steps else self.form
+
     def to_json(self) -> dict[str, Any]:
         """All fields by name."""
         return {**asdict(self), "steps": list(self.steps)}

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zerosum.cli.data_options import Data
-from zerosum.cli.model_options import MAIN, CheckpointOrRun, Device, TokensPerBatch, batch_tokens, run_of, usable_device
+from zerosum.cli.model_options import (
+    MAIN,
+    Average,
+    CheckpointOrRun,
+    Device,
+    TokensPerBatch,
+    averages_of,
+    batch_tokens,
+    run_of,
+    say_averages,
+    usable_device,
+)
 from zerosum.cli.options import expand_option_groups
 from zerosum.cli.output import Answer, make_folder, run_report
 from zerosum.cli.progress import progress
@@ -25,6 +36,7 @@ def dissent(
     checkpoint: CheckpointOrRun,
     *,
     data: Data,
+    average: Average = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     device: Device = "auto",
     tokens_per_batch: TokensPerBatch = "auto",
@@ -42,13 +54,14 @@ def dissent(
     size, place = batch_tokens(tokens_per_batch), usable_device(device)
     make_folder(answer.out)
     broken: list[Failure] = []
-    runs, failed = each([(checkpoint, checkpoint)], lambda source: run_of([source], broken))
+    runs, failed = each([(checkpoint, checkpoint)], lambda source: run_of([source], broken, average=average))
     failed += broken
     records: list[Dissent] = []
     for _, run in runs:
         records, unmeasured = _measured(run, data, seed, size, place)
         failed += unmeasured
     if MAIN:
+        averages = averages_of(run for _, run in runs)
         over = over_training(Path(checkpoint).absolute().name, records)
         document = over.to_json() if over else {"checkpoints": [], "first_reached": []}
         errors = [{"source": failure.source, "message": failure.message} for failure in failed]
@@ -60,7 +73,10 @@ def dissent(
             {"dissent.json": document | {"errors": errors}},
             page="dissent.html",
             first_reached=document["first_reached"],
+            **averages,
         )
+        if records and not answer.as_json:
+            say_averages(averages)
     finish(failed, len(broken) + len(runs[0][1].checkpoints) if runs else 1)
 
 
@@ -70,7 +86,7 @@ def _measured(run: "Run", data: Data, seed: int, size: Any, device: str) -> "tup
     from zerosum.runs import RunDirectory
     from zerosum.training.run_folder import writing
 
-    folder = RunDirectory(run.path).dissent if len(run.checkpoints) > 1 else None
+    folder = RunDirectory(run.path, run.average).dissent if len(run.checkpoints) > 1 else None
     tokens = SameTokens(lambda path, config: data.read(path, config)[0], device)
     with progress() as show, writing(folder or run.path):
 

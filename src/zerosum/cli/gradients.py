@@ -10,12 +10,15 @@ import typer
 from zerosum.cli.data_options import Data
 from zerosum.cli.model_options import (
     MAIN,
+    Average,
     CheckpointOrRun,
     Device,
     TokensPerBatch,
+    averages_of,
     batch_tokens,
     dtype_named,
     run_of,
+    say_averages,
     usable_device,
 )
 from zerosum.cli.options import expand_option_groups
@@ -62,6 +65,7 @@ def gradients(
         typer.Option(metavar="DATA", help="The update is one real step of the saved optimizer on a batch of this."),
     ] = None,
     stepping: Stepping,
+    average: Average = None,
     method: Annotated[
         MethodChoice,
         typer.Option(help="auto: exact where that fits the budget, else sampled; general for layers not known."),
@@ -92,16 +96,21 @@ def gradients(
     from zerosum.runs import RunDirectory
     from zerosum.training.run_folder import writing
 
+    if average is not None and train:
+        raise InputError(
+            "--average and --train: a step of the saved optimizer is one from the weights of the run, not from their "
+            "average. Leave one out."
+        )
     size, place = batch_tokens(tokens_per_batch), usable_device(device)
     choice = Choice(method.value, sample, seed, budget, size, dtype=dtype_named(dtype, ("float32", "bfloat16")))
     update = _update(after, train, data, stepping, choice, place)
     make_folder(answer.out)
     broken: list[Failure] = []
-    runs, failed = each([(checkpoint, checkpoint)], lambda source: _opened(source, after, broken))
+    runs, failed = each([(checkpoint, checkpoint)], lambda source: _opened(source, after, broken, average))
     failed += broken
     records: list[GradientInterference] = []
     for _, run in runs:
-        path = store or RunDirectory(run.path).gradients
+        path = store or RunDirectory(run.path, run.average).gradients
         tokens = SameTokens(lambda folder, config: data.read(folder, config)[0], place)
         with progress() as show, writing(path):
             measuring = RunMeasurement(run, path, tokens, choice, update, verify, store is None, _bars(show))
@@ -110,7 +119,7 @@ def gradients(
     if MAIN:
         records.sort(key=lambda record: record.step or 0)
         documents = [record.to_json() for record in records]
-        name = Path(checkpoint).absolute().name
+        name, averages = Path(checkpoint).absolute().name, averages_of(run for _, run in runs)
         failed += answer.give(
             run_report(checkpoint, GradientsOverTraining(name, tuple(records))) if records else None,
             "checkpoints",
@@ -118,7 +127,10 @@ def gradients(
             failed,
             {"gradients.json": {"checkpoints": documents}},
             page="gradients.html",
+            **averages,
         )
+        if records and not answer.as_json:
+            say_averages(averages)
     finish(failed, len(broken) + len(runs[0][1].checkpoints) if runs else 0)
 
 
@@ -160,8 +172,8 @@ def _update(
     return saved_step(read, optimizer, stepping.clip, stepping.batch_size, choice.seed, choice.tokens_per_batch)
 
 
-def _opened(source: str, after: str | None, broken: list[Failure]) -> "Run":
-    run = run_of([source], broken)
+def _opened(source: str, after: str | None, broken: list[Failure], average: str | None) -> "Run":
+    run = run_of([source], broken, average=average)
     number = len(run.checkpoints)
     if number > 1 and after is not None:
         raise InputError(f"{source}: {number} checkpoints. Give one of them with --after, or use --train.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import zerosum
+from zerosum.cli.model_options import Average
 from zerosum.cli.options import Details, expand_option_groups
 from zerosum.cli.output import make_folder
 from zerosum.cli.progress import following
@@ -89,6 +90,7 @@ def interference(
         ),
     ],
     comparing: Comparing,
+    average: Average = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for tables: pairs.csv, groups.csv, persistence.csv, moved.csv.")
     ] = None,
@@ -106,7 +108,7 @@ def interference(
     def measured(source: str) -> "StoreInterference":
         from zerosum.runs import open_losses
 
-        path, store = open_losses(source)
+        path, store = open_losses(source, average)
         _require_same_tokens(source, store, first)
         result = comparing.measure(path, store)
         if not first:

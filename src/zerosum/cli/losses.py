@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zerosum.cli.data_options import Data
-from zerosum.cli.model_options import MAIN, Device, TokensPerBatch, batch_tokens, dtype_named, run_of, usable_device
+from zerosum.cli.model_options import (
+    MAIN,
+    Average,
+    Device,
+    TokensPerBatch,
+    batch_tokens,
+    dtype_named,
+    run_of,
+    say_averages,
+    usable_device,
+)
 from zerosum.cli.options import Details, expand_option_groups
 from zerosum.cli.sources import AsJson, Failure, each, finish, print_json
 from zerosum.errors import InputError
@@ -42,6 +52,7 @@ def losses(
     revisions: Annotated[
         str | None, typer.Option(metavar="GLOB", help="Which revisions of a model on the hub, as 'step*'.")
     ] = None,
+    average: Average = None,
     tokens_per_batch: TokensPerBatch = "auto",
     dtype: Annotated[
         str,
@@ -69,17 +80,17 @@ def losses(
     batch, precision = batch_tokens(tokens_per_batch), dtype_named(dtype)
     broken: list[Failure] = []
     opened, failed = each(
-        [(source, source) for source in checkpoints], lambda source: run_of([source], broken, revisions)
+        [(source, source) for source in checkpoints], lambda source: run_of([source], broken, revisions, average)
     )
     failed += broken
-    alone = [source for source, run in opened if len(run.checkpoints) == 1]
+    alone = [source for source, run in opened if len(run.checkpoints) == 1 and average is None]
     jobs = [(source, [source]) for source, _ in opened if len(alone) < 2 or source not in alone]
     jobs += [(alone[0], alone)] if len(alone) > 1 else []
     if store is not None and len(jobs) > 1:
         raise InputError(f"{store}: one store for {len(jobs)} runs. Leave --store out, or give one run at a time.")
 
     def measured(sources: list[str]) -> "tuple[Path, xr.Dataset]":
-        return _measured(run_of(sources, [], revisions), data, store, batch, precision, device, also or ())
+        return _measured(run_of(sources, [], revisions, average), data, store, batch, precision, device, also or ())
 
     done, unmeasured = each(jobs, measured)
     failed += unmeasured
@@ -102,14 +113,23 @@ def _show(
         (source, path, StoreLosses.of(store, gaps(store["step"].values.tolist()))) for source, (path, store) in measured
     ]
     if as_json:
-        documents = [{"source": source, "store": str(path), **record.to_json()} for source, path, record in losses]
+        documents = [
+            {"source": source, "store": str(path), **record.to_json(), **_averages(store)}
+            for (source, path, record), (_, (_, store)) in zip(losses, measured, strict=True)
+        ]
         return print_json("runs", documents, list(failed))
-    for source, path, record in losses:
+    for (source, path, record), (_, (_, store)) in zip(losses, measured, strict=True):
         show(Report(source, (Run(source, (record,)),)), details)
+        say_averages(store.attrs)
         say(f"store: {path}")
         if path in places_beside(path.with_name(STORE)):
             say(f"{STORE} beside it holds other data, options or weights, and is the one that reports read.")
     return None
+
+
+def _averages(store: "xr.Dataset") -> dict[str, Any]:
+    """What the weights are averages of, one entry for each checkpoint; nothing where they are those of the steps."""
+    return {name: store.attrs[name] for name in ("average", "averaged") if name in store.attrs}
 
 
 def _measured(
@@ -137,7 +157,7 @@ def _measured(
     def load(checkpoint: "Checkpoint") -> Any:
         return loaded.pop(checkpoint.step, None) or load_model(checkpoint, dtype=dtype, device=place)
 
-    path = store or own_store(RunDirectory(run.path).losses, run.checkpoints, tokens, dtype, also)
+    path = store or own_store(RunDirectory(run.path, run.average).losses, run.checkpoints, tokens, dtype, also)
     label = f"{run.path.resolve().name}: token losses"
     with writing(path), progress() as show:
         measured = measure_losses(

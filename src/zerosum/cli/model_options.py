@@ -1,7 +1,8 @@
 """Options of the verbs that run a model: where, and how much of the tokens at a time."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,17 +25,49 @@ CheckpointOrRun = Annotated[
         show_default=False,
     ),
 ]
+Average = Annotated[
+    str | None,
+    typer.Option(
+        metavar="last:K|ema:BETA|STEP,STEP,...",
+        help="Averages of weights: saved by training (averages), or the mean of the checkpoints within K steps.",
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto: a GPU where there is one; or cpu, cuda, cuda:1, mps.")]
 
 
-def run_of(sources: Sequence[str], broken: list[Failure], revisions: str | None = None) -> "Run":
-    """The checkpoints of sources as one run. broken: takes those of a run directory that cannot be read."""
+def run_of(
+    sources: Sequence[str], broken: list[Failure], revisions: str | None = None, average: str | None = None
+) -> "Run":
+    """The checkpoints of sources as one run. broken: takes those of a run directory that cannot be read.
+
+    average: takes averages of their weights instead. Means of checkpoints are written beside what is measured.
+    """
     from zerosum.checkpoints import find_checkpoints
 
     def refuse(name: str, error: InputError) -> None:
         broken.append(Failure(name, one_line(name, error)))
 
-    return find_checkpoints(sources, revisions=revisions, refuse=refuse)
+    if average is None:
+        return find_checkpoints(sources, revisions=revisions, refuse=refuse)
+    from zerosum.training.run_folder import writing
+
+    with writing(Path(sources[0])):
+        return find_checkpoints(sources, revisions=revisions, refuse=refuse, average=average)
+
+
+def averages_of(runs: "Iterable[Run]") -> dict[str, Any]:
+    """For the JSON document: what the weights of checkpoints are averages of; nothing where of none."""
+    averaged = [checkpoint.averaged for run in runs for checkpoint in run.checkpoints if checkpoint.averaged]
+    return {"average": averaged[0].kind, "averaged": [one.to_json() for one in averaged]} if averaged else {}
+
+
+def say_averages(document: Mapping[str, Any]) -> None:
+    """Print what the weights are averages of. document: with the entry "averaged" where they are."""
+    from zerosum.checkpoints import Averaged, described
+    from zerosum.show.terminal import say
+
+    if averages := list(filter(None, map(Averaged.of_json, document.get("averaged", ())))):
+        say(described(averages))
 
 
 def batch_tokens(text: str) -> Any:

@@ -32,11 +32,15 @@ Arrays = Mapping[str, Float[np.ndarray, "_ _"]]
 
 @dataclass(frozen=True)
 class Entry:
-    """One checkpoint of a store: its step, and the weights that its losses belong to."""
+    """One checkpoint of a store: its step, and the weights that its losses belong to.
+
+    averaged: what these are the mean of, as `Averaged.to_json`; None for the weights of the step themselves.
+    """
 
     step: int
     weight_sha256: str
     tokens_seen: int | None
+    averaged: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,8 @@ def _fill(part: Path, layout: Layout) -> None:
         coordinates["domain"] = (place, tokens.domain)
     hashes = [entry.weight_sha256 for entry in layout.entries]
     attrs = layout.attrs | {"weight_sha256": hashes, "complete": False, "problems": [], "format": FORMAT}
+    if any(entry.averaged for entry in layout.entries):
+        attrs["averaged"] = [entry.averaged for entry in layout.entries]
     store = xr.Dataset(coords=coordinates, attrs=attrs)
     store.to_zarr(LocalStore(part), mode="w", consolidated=False)
     group = zarr.open_group(LocalStore(part), mode="r+")

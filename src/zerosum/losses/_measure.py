@@ -65,6 +65,8 @@ def measure_losses(
     entries = sorted((_entry(checkpoint) for checkpoint in checkpoints), key=lambda entry: entry.step)
     _require_distinct([entry.step for entry in entries])
     attrs = _provenance(tokens, dtype, model, tokenizer)
+    if average := checkpoints[0].averaged if checkpoints else None:
+        attrs["average"] = average.kind
     wanted = Layout(tuple(entries), tokens, around.batch if around else None, names, attrs)
     models = OneModel(load, tokens_per_batch)
     if not path.exists():
@@ -85,7 +87,8 @@ def measure_losses(
 
 
 def _entry(checkpoint: Checkpoint) -> Entry:
-    return Entry(checkpoint.step, checkpoint.weight_hash(), checkpoint.tokens_seen)
+    averaged = checkpoint.averaged.to_json() if checkpoint.averaged else None
+    return Entry(checkpoint.step, checkpoint.weight_hash(), checkpoint.tokens_seen, averaged)
 
 
 def _require_distinct(steps: list[int]) -> None:

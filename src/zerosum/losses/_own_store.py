@@ -19,7 +19,8 @@ def own_store(
     dtype, also: see `measure_losses`. A store that is damaged or cannot be read is taken for theirs if it is the
     default one: `measure_losses` then repairs or refuses it.
     """
-    made_of = {"data_sha256": tokens.sha256, "dtype": dtype}
+    average = checkpoints[0].averaged.kind if checkpoints[0].averaged else None
+    made_of = {"data_sha256": tokens.sha256, "dtype": dtype} | ({"average": average} if average else {})
 
     def fits(path: Path) -> bool:
         try:
@@ -32,6 +33,7 @@ def own_store(
         hashes = dict(zip(steps, store.attrs.get("weight_sha256", ()), strict=False))
         return (
             all(store.attrs.get(name) == value for name, value in made_of.items())
+            and store.attrs.get("average") == average
             and set(also) <= set(measured_quantities(store))
             and (UNKNOWN_STEP in steps) is (checkpoints[0].step == UNKNOWN_STEP)
             and all(hashes.get(one.step) in (None, one.weight_hash()) for one in checkpoints)

@@ -18,6 +18,12 @@ from zerosum.losses._problems import MEASURED_OTHERWISE
 from zerosum.losses._store import damaged, measured_quantities, open_damaged
 from zerosum.missing import UNKNOWN_STEP
 
+_MADE_OF = {
+    "data_sha256": "other tokens (DATA, tokenizer or options)",
+    "dtype": "another --dtype",
+    "average": "another --average",
+}
+
 
 def prepare(path: Path, wanted: Layout, pieces: Pieces, anew: bool = False) -> tuple[Layout, list[Problem]]:
     """Make the store at `path` hold the wanted checkpoints, beside those of earlier calls.
@@ -87,14 +93,15 @@ def _entries(path: Path, store: xr.Dataset, wanted: Layout) -> dict[int, Entry]:
         store = store.drop_vars(list(store.data_vars)).load()
         steps, hashes = store["step"].values.tolist(), store.attrs["weight_sha256"]
         seen = [None if np.isnan(count) else int(count) for count in store["tokens_seen"].values]
-        known = {step: Entry(step, *rest) for step, *rest in zip(steps, hashes, seen, strict=True)}
-        made_of = {name: store.attrs.get(name) for name in ("data_sha256", "dtype")}
+        averaged = store.attrs.get("averaged") or [None] * len(steps)
+        known = {step: Entry(step, *rest) for step, *rest in zip(steps, hashes, seen, averaged, strict=True)}
+        made_of = {name: store.attrs.get(name) for name in ("data_sha256", "dtype", "average")}
         intact = steps == sorted(known) and np.array_equal(store["token"].values, wanted.tokens.ids[:, 1:])
     except InputError:
         raise
     except Exception as error:
         raise damaged(path, f"its attributes or coordinates cannot be read ({type(error).__name__})") from error
-    for name, words in (("data_sha256", "other tokens (DATA, tokenizer or options)"), ("dtype", "another --dtype")):
+    for name, words in _MADE_OF.items():
         if made_of[name] != wanted.attrs.get(name):
             raise InputError(f"{path}: made with {words}. Choose another --store; this one was not touched.")
     if not intact:

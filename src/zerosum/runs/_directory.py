@@ -1,27 +1,37 @@
 """Where everything of a run lies."""
 
 import json
+import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 import xarray as xr
 
 from zerosum.atomic import write_text
+from zerosum.checkpoints import parse_average
 from zerosum.curves import LossCurve, read_curve
 from zerosum.curves.folders import run_log
 from zerosum.deceleration import Analysis
+from zerosum.errors import InputError
 from zerosum.gradients import STORE as GRADIENTS
 from zerosum.losses import STORE as LOSSES
 from zerosum.losses import open_store
 
+_OF_AVERAGE = re.compile(r"losses-(last-\d+|ema-[0-9.e-]+|mean-of-steps)\.zarr", re.ASCII)
 MEASURED = "zerosum"  # the folder of what was measured, inside the run directory
 
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """A run directory: `checkpoint-<step>/`, a loss log, and in `zerosum/` what was measured. Nothing need be there."""
+    """A run directory: `checkpoint-<step>/`, a loss log, and in `zerosum/` what was measured. Nothing need be there.
+
+    average: whose measurements are meant: "" for those of the weights of each step, or the name of an average of
+    weights, as `last-64`.
+    """
 
     path: Path
+    average: str = ""
 
     @property
     def name(self) -> str:
@@ -41,17 +51,30 @@ class RunDirectory:
     @property
     def losses(self) -> Path:
         """The store of per-token losses."""
-        return self.measured / LOSSES
+        return self.measured / self._named(LOSSES)
 
     @property
     def gradients(self) -> Path:
         """The store of per-token gradients."""
-        return self.measured / GRADIENTS
+        return self.measured / self._named(GRADIENTS)
 
     @property
     def dissent(self) -> Path:
         """The folder of gradient dissent."""
-        return self.measured / "dissent"
+        return self.measured / self._named("dissent")
+
+    @property
+    def averages(self) -> "tuple[RunDirectory, ...]":
+        """This run with each average of weights whose per-token losses were measured."""
+        names = {
+            match[1] for path in self.measured.glob("losses-*.zarr") if (match := _OF_AVERAGE.fullmatch(path.name))
+        }
+        return tuple(RunDirectory(self.path, name) for name in sorted(names))
+
+    def _named(self, name: str) -> str:
+        """The name of a measurement, with the average it is of: losses-last-64.zarr."""
+        stem, dot, suffix = name.partition(".")
+        return f"{stem}-{self.average}{dot}{suffix}" if self.average else name
 
     @property
     def fit(self) -> Path:
@@ -70,17 +93,24 @@ class RunDirectory:
     @classmethod
     def of_losses(cls, store: Path) -> "RunDirectory | None":
         """The run directory that a store of per-token losses lies in, None where it lies by itself."""
-        run = cls(store.absolute().parent.parent)
+        match = _OF_AVERAGE.fullmatch(store.name)
+        run = cls(store.absolute().parent.parent, match[1] if match else "")
         return run if store.absolute() == run.losses else None
 
 
-def losses_of(source: str | Path) -> Path:
-    """The store of per-token losses of a run directory that holds one; else the source itself."""
-    inside = RunDirectory(Path(source)).losses
+def losses_of(source: str | Path, average: str | None = None) -> Path:
+    """The store of per-token losses of a run directory that holds one; else the source itself.
+
+    average: of weights, as "last:64". Raises InputError where its losses were not measured.
+    """
+    inside = RunDirectory(Path(source), parse_average(average).place if average else "").losses
+    if average and not inside.is_dir():
+        command = f"zerosum losses {shlex.quote(str(source))} --data TEXTS --average {average}"
+        raise InputError(f"{source}: losses of the average {average} were not measured. Measure them: {command}")
     return inside if inside.is_dir() else Path(source)
 
 
-def open_losses(source: str | Path) -> tuple[Path, xr.Dataset]:
-    """Path and content of `losses_of(source)`. Raises InputError where that is no store of per-token losses."""
-    path = losses_of(source)
+def open_losses(source: str | Path, average: str | None = None) -> tuple[Path, xr.Dataset]:
+    """Path and content of `losses_of(source, average)`. Raises InputError where that is no store of such losses."""
+    path = losses_of(source, average)
     return path, open_store(path)

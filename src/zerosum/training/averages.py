@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zerosum.checkpoints.average_form import AverageForm, Averaged, parse_average
 from zerosum.checkpoints.average_folders import FACTS, FOLDER, copy_settings
+from zerosum.checkpoints.average_form import Averaged, AverageForm, parse_average
 from zerosum.training.callback import AfterStep, Callback, TrainingContext
 from zerosum.training.recipe import Recipe
 
@@ -115,7 +115,9 @@ class AveragedWeights(Callback):
         """The sums and EMAs, named as `sum/<parameter>`, `sum at 64/<parameter>`, `ema:0.995/<parameter>`."""
         sums = {} if self._sum is None else {_SUM: self._sum}
         sums |= {f"{_SUM_AT}{step}": totals for step, totals in self._sums_at_starts.items()}
-        return {f"{name}/{k}": tensor for name, totals in (sums | self._emas).items() for k, tensor in enumerate(totals)}
+        return {
+            f"{name}/{k}": tensor for name, totals in (sums | self._emas).items() for k, tensor in enumerate(totals)
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up the sums and EMAs; they are moved to the device of the model with the next update."""
@@ -172,4 +174,3 @@ def _trained(model: torch.nn.Module) -> Tensors:
 
 def _zeros(weights: Iterable[Tensor]) -> Tensors:
     return [torch.zeros_like(weight, dtype=torch.float64) for weight in weights]
-

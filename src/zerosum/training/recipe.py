@@ -100,9 +100,10 @@ class Recipe(Part):
     name: of the run in tables and figures. seed: of initial weights and of batches. steps: number of optimizer updates,
     those before a branch included. start: where the run starts instead of at random weights. held_out: sequences of
     held-out text whose mean loss is logged at each checkpoint; 0 for none. averages: of weights, written with each
-    checkpoint: "last:64" for the mean of the last 64 iterates, "ema:0.995" (see `averages`). resume_every: a killed run loses at most
-    this many steps. threads: CPU threads of each process; recorded because the order in which threads add numbers
-    changes the last digits. Several runs train faster in parallel with one thread each than one after the other with
+    checkpoint: "last:64" for the mean of the last 64 iterates, "ema:0.995" for an EMA (see `training.averages`).
+    resume_every: a killed run loses at most this many steps. threads: CPU threads of each process; recorded because the
+    order in which threads add numbers changes the last digits. Several runs train faster in parallel with one thread
+    each than one after the other with
     more threads (see `side_by_side`). device: "cpu", or "auto" for the device that accelerate selects.
     mixed_precision: forward pass in float32 ("no") or bfloat16. sharding: how several processes share the model: each
     has all of it ("none"), or a part ("fsdp"). compile, activation_checkpointing: of the model, by torch.

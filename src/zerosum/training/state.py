@@ -122,8 +122,8 @@ def save(
             if accelerator.is_main_process and model is not None:
                 with _without_progress_bars():
                     model.save_pretrained(part)  # type: ignore[operator]
-                state.recipe.data.open().save_tokenizer(part)
-                write_more(part, model)
+                    state.recipe.data.open().save_tokenizer(part)
+                    write_more(part, model)
         with together(accelerator):
             stack.close()
 
