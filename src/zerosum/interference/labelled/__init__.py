@@ -17,6 +17,8 @@ from zerosum.interference.labelled._change import (
 )
 from zerosum.interference.labelled._checkpoint_steps import SPLITS, BatchStep, CheckpointSteps, Unseen
 from zerosum.interference.labelled._findings import GroupsOverTime, LeftOut, StoreFindings, findings_of
+from zerosum.interference.labelled._harm_matrix import HarmCell, HarmMatrix, HarmPair, HarmRow, HarmSplit
+from zerosum.interference.labelled._harm_sums import Columns, RowSums, harm_split
 from zerosum.interference.labelled._heat import DocumentChange, HeatMap, TokenChange, heat_map
 from zerosum.interference.labelled._mean_losses import CheckpointLoss, StoreLosses, mean_losses
 from zerosum.interference.labelled._measure import (
@@ -33,7 +35,7 @@ from zerosum.interference.labelled._problems import EXCLUDED_CODES, StoreProblem
 from zerosum.interference.labelled._quantities import QuantityOverTraining, quantities_over_training
 from zerosum.interference.labelled._store import StoreInterference, measure_store
 from zerosum.interference.labelled._text import TokenText
-from zerosum.interference.labelled.groupings import Labels, grouping_names
+from zerosum.interference.labelled.groupings import Labels, grouping_names, label
 
 __all__ = [
     "EXCLUDED_CODES",
@@ -43,8 +45,14 @@ __all__ = [
     "Changes",
     "CheckpointLoss",
     "CheckpointSteps",
+    "Columns",
     "DocumentChange",
     "GroupsOverTime",
+    "HarmCell",
+    "HarmMatrix",
+    "HarmPair",
+    "HarmRow",
+    "HarmSplit",
     "HeatMap",
     "Labels",
     "LeftOut",
@@ -55,6 +63,7 @@ __all__ = [
     "PairInterference",
     "Persistence",
     "QuantityOverTraining",
+    "RowSums",
     "Split",
     "StoreFindings",
     "StoreInterference",
@@ -69,7 +78,9 @@ __all__ = [
     "coordinate",
     "findings_of",
     "grouping_names",
+    "harm_split",
     "heat_map",
+    "label",
     "mean_losses",
     "measure_changes",
     "measure_groups",

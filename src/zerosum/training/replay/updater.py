@@ -73,10 +73,14 @@ class Updater:
         ids = torch.as_tensor(batch, dtype=torch.int64, device=device)
         domains = None if domain is None else torch.as_tensor(domain, device=device)
         gradient = backward(accelerator, model, ids, clip=self.clip, rows=rows, rule=self.rule, domain=domains)
+        self.step()
+        return gradient
+
+    def step(self) -> None:
+        """Take the step of the gradients that the parameters hold; then they hold the weights that are evaluated."""
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.kind.load_evaluation_weights(self.optimizer)
-        return gradient
 
 
 def find_updater(path: Path, model: nn.Module, choice: Choice | None = None, clip: float | None = None) -> Updater:
