@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    from zerosum.interference.labelled import TokenText
     from zerosum.tokens import TokenizerFacts, TokenSequences
 
 
@@ -51,8 +52,19 @@ class Data:
     field: Annotated[str, typer.Option(metavar="NAME", help="Field of a record with its text or token ids.")] = "text"
     domain: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Field of a record with its domain. Without it the file, where several."),
+        typer.Option(metavar="NAME", help="Field of a record with its domain. Without it DATA, or its file."),
     ] = None
+
+    def decoder(self, folder: Path) -> "TokenText | None":
+        """What decodes the tokens of a model of this folder; None where it has no tokenizer."""
+        from zerosum.errors import InputError
+        from zerosum.interference.labelled import TokenText
+        from zerosum.tokens import load_tokenizer
+
+        try:
+            return TokenText(load_tokenizer(self.tokenizer or folder))
+        except InputError:
+            return None
 
     def read(
         self, folder: Path, config: Any, split: "Literal['train', 'held_out']" = "held_out"

@@ -59,7 +59,7 @@ def bootstrap_t(
     for times in _times_drawn(n_units, draws, seed):
         drawn = _values_and_errors(times, sums, products, statistics)
         for (value, error), (centre, spread), t_values in zip(drawn, whole, t, strict=True):
-            with np.errstate(invalid="ignore"):  # 0 / 0 where nothing varies; see `_from_t`
+            with np.errstate(invalid="ignore", divide="ignore"):  # nothing varies: see `_from_t`
                 t_values.append((value - centre) / np.maximum(error, SMALLEST_ERROR * spread))
     return [
         _from_t(float(centre[0]), float(spread[0]), np.concatenate(values), level)

@@ -77,6 +77,11 @@ class RunDirectory:
         return f"{stem}-{self.average}{dot}{suffix}" if self.average else name
 
     @property
+    def harms(self) -> Path:
+        """The folder of harm matrices."""
+        return self.measured / "harms"
+
+    @property
     def fit(self) -> Path:
         """The fit of the loss curve as JSON."""
         return self.measured / "fit.json"

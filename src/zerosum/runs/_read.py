@@ -14,7 +14,7 @@ from zerosum.dissent import DissentOverTraining, read_dissent
 from zerosum.errors import InputError
 from zerosum.gradients import GradientsOverTraining, read_gradients
 from zerosum.interference import doubling_pairs
-from zerosum.interference.labelled import StoreFindings, findings_of, steps_of
+from zerosum.interference.labelled import HarmMatrices, StoreFindings, findings_of, read_harms, steps_of
 from zerosum.losses import open_store
 from zerosum.missing import Missing
 from zerosum.runs._directory import RunDirectory
@@ -25,6 +25,7 @@ from zerosum.tokens.ngrams import NgramLadder
 
 CURVE, LOSSES, GRADIENTS = "The loss curve", "Per-token losses", "Per-token gradients"
 DISSENT, LADDER = "Gradient dissent", "Losses of n-gram models"
+HARMS = "Who harms whom"
 Pair = tuple[int, int]
 R = TypeVar("R")
 Along = Callable[[Sequence[Pair]], Iterable[Pair]]
@@ -82,8 +83,8 @@ def read_run(source: str | Path, wanted: Wanted | None = None, *, name: str = ""
     curve = _curve(run, name, ladder, missing)
     losses = _losses(str(source), store, wanted or Wanted(), along, missing)
     gradients = _gradients(run, missing)
-    dissent = _dissent(run, missing)
-    measured = (curve, losses, gradients, dissent)
+    dissent, harms = _dissent(run, missing), _harms(run, missing)
+    measured = (curve, losses, gradients, dissent, harms)
     records = tuple(record for record in (*measured, ladder) if record is not None)
     if all(record is None for record in measured):
         causes = (f"{gap.what}: {gap.why} {gap.command}".strip() for gap in missing)
@@ -187,6 +188,15 @@ def _dissent(run: RunDirectory | None, missing: list[Missing]) -> DissentOverTra
         return None if run is None else read_dissent(run.dissent, run.name)
     except InputError as error:
         missing.append(Missing(DISSENT, _line(error), code="unusable"))
+        return None
+
+
+def _harms(run: RunDirectory | None, missing: list[Missing]) -> HarmMatrices | None:
+    """The matrices of who harms whom, if any; a damaged one does not take the rest of the run."""
+    try:
+        return None if run is None else read_harms(run.harms)
+    except InputError as error:
+        missing.append(Missing(HARMS, _line(error), code="unusable"))
         return None
 
 

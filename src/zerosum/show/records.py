@@ -9,6 +9,8 @@ from zerosum.deceleration import Analysis, Breaks, Comparison, Fit
 from zerosum.dissent import Dissent, DissentOverTraining
 from zerosum.gradients import GradientInterference, GradientsOverTraining
 from zerosum.interference.labelled import (
+    HarmMatrices,
+    HarmMatrix,
     PairInterference,
     Persistence,
     StoreFindings,
@@ -35,6 +37,7 @@ HOLDERS: dict[type, Callable[[Any], Any]] = {
     Fit: lambda fit: Analysis(fit, (), ()),
     Dissent: lambda checkpoint: DissentOverTraining(checkpoint.source or THIS_MODEL, (checkpoint,)),
     GradientInterference: lambda checkpoint: GradientsOverTraining(checkpoint.source or THIS_MODEL, (checkpoint,)),
+    HarmMatrix: lambda matrix: HarmMatrices((matrix,)),
     StoreInterference: StoreFindings.of,
     PairInterference: lambda pair: StoreFindings.of(StoreInterference((pair,), (), (), (), {}, (), None)),
     Persistence: lambda pairs: StoreFindings.of(StoreInterference((), (), (), (), {}, (pairs,), None)),

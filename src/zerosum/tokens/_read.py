@@ -43,14 +43,15 @@ def read_tokens(
     default everything except matrices of ids is packed. Data given as ids gets no tokens added.
     bos: whether a text begins with the BOS token; "auto": if the tokenizer adds it by itself.
     field, domain: the fields of a record with its text (or list of ids) and its domain. Without `domain`, each of
-    several files is a domain.
+    several `data` is a domain, and each of several files where only one folder or pattern is given.
     Raises InputError for data that is empty, damaged, or outside the model's vocabulary.
     """
     sources = [str(source) for source in ([data] if isinstance(data, str | Path) else data)]
     for name, value in (("--sequence-length", sequence_length), ("--max-sequences", max_sequences)):
         if value is not None and value < 1:
             raise InputError(f"{name} {value}: give at least 1.")
-    files = [file for source in sources for file in files_of(source)]
+    domain_of = _domains(sources)
+    files = list(domain_of)
     columns = columns_of(files)
     pack = columns is None if pack is None else pack
     length = sequence_length or (longest if columns is None else columns - 1)
@@ -60,7 +61,7 @@ def read_tokens(
         )
     max_ids = None if max_sequences is None else max_sequences * length + 1
     encoder = DocumentEncoder(tokenizer, pack, bos, vocab_size, max_ids)
-    encoded = encoder.encode_all(_documents(files, Fields(field, domain)))
+    encoded = encoder.encode_all(_documents(domain_of, Fields(field, domain)))
     windows = list(islice((packed if pack else one_by_one)(encoded, length), max_sequences))
     if not windows:
         raise InputError(f"{', '.join(sources)}: no document of two tokens, so nothing to predict. Give more text.")
@@ -76,10 +77,22 @@ def read_tokens(
     return _sequences(windows, encoder, options)
 
 
-def _documents(files: list[str], fields: Fields) -> Iterator[Document]:
-    """The documents of all files; with several files, the name of its file is the default domain of a document."""
-    for file in files:
-        yield from documents(file, fields, Path(file).name if len(files) > 1 else None)
+def _domains(sources: list[str]) -> dict[str, str | None]:
+    """The files of all sources with the default domain of their documents: the name of the source, or of the file where
+    one source has several; None where there is a single file."""
+    names = [Path(source).name for source in sources]
+    if len(sources) > 1:
+        domains = [name if names.count(name) == 1 else source for name, source in zip(names, sources, strict=True)]
+        pairs = zip(sources, domains, strict=True)
+        return {file: domain for source, domain in pairs for file in files_of(source)}
+    files = files_of(sources[0])
+    return {file: Path(file).name if len(files) > 1 else None for file in files}
+
+
+def _documents(domain_of: dict[str, str | None], fields: Fields) -> Iterator[Document]:
+    """The documents of all files, each with the domain of its file where its record states none."""
+    for file, domain in domain_of.items():
+        yield from documents(file, fields, domain)
 
 
 def _sequences(windows: list[Window], encoder: DocumentEncoder, options: dict[str, Any]) -> TokenSequences:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from tiny import VOCABULARY, parameter_groups, tiny_model
+from tiny import VOCABULARY, move, parameter_groups, tiny_model
 
 from zerosum import InputError
 from zerosum.losses import token_losses
@@ -49,6 +49,10 @@ def matrix_of(model, train, held_out, optimizer, *, by="domain", size=4, batches
     updater = updater or find_updater(Path(), model, Choice.parse(optimizer), clip)
     groups = step_groups(by, train, held_out, lambda ids: token_losses(model, ids), size, batches, 0)
     return harm_matrix(model, updater, train, held_out, groups, StepOptions(clip=clip))
+
+
+def no_losses(ids):
+    return np.zeros((len(ids), ids.shape[1] - 1))
 
 
 def numbers(rows):
@@ -95,8 +99,8 @@ def test_disjoint_parameters_leave_the_others_exactly_alone():
 
 def test_for_sgd_a_real_step_is_its_first_order_change_up_to_the_square_of_the_rate():
     text, errors = random_texts(), []
-    for rate in (0.04, 0.02):
-        matrix = matrix_of(tiny_model().double(), text, text, f"sgd:lr={rate}")
+    for rate in (0.01, 0.005):
+        matrix = matrix_of(move(tiny_model().double()), text, text, f"sgd:lr={rate}")
         first_order = numbers(matrix.shares)[:3] / np.array(matrix.weights)[:, None]
         errors.append(np.abs(numbers(matrix.real)[:3] - first_order).max())
     assert errors[1] / errors[0] == pytest.approx(0.25, rel=0.2)
@@ -133,7 +137,7 @@ def test_rows_sum_to_the_step_and_columns_to_all_tokens(adamw):
         np.testing.assert_allclose(rows[:, :3] @ share_of, rows[:, 3], rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(shares.sum(0), [matrix.first_order_sum(k) for k in range(4)], rtol=1e-12)
     # The step on all tokens, taken by hand, to first order from a small multiple of its update.
-    groups = step_groups("domain", text, held_out, None, 4, 2, 0)
+    groups = step_groups("domain", text, held_out, no_losses, 4, 2, 0)
     for k, batch in enumerate(groups.batches):
         start = [parameter.detach().clone() for parameter in model.parameters()]
         updater.restart()
@@ -166,29 +170,20 @@ def exact_losses(model, ids):
 
 
 def test_shares_of_an_update_by_brute_force(adamw):
-    """Shapley values over all orders of three groups, and each group's change by one backward pass for each token."""
-    from itertools import permutations
-
+    """Shapley values over both orders of two groups, and a share's changes by one backward pass for each token."""
     model, updater, text, held_out = adamw
     stepper = Stepper(model, updater, [parameter.detach().clone() for parameter in model.parameters()])
-    code = np.broadcast_to(text.domain[::6, None], (12, 12)).astype(np.int64)
-    gradients = mean_gradients(model, text.ids[::6], code, 3, rows=5)
+    code = np.broadcast_to(text.domain[::6, None] // 2, (12, 12)).astype(np.int64)
+    gradients = mean_gradients(model, text.ids[::6], code, 2, rows=5)
     shares, idle = shares_of_update(stepper, gradients, seed=0)
     whole = stepper.update(total(gradients))
     for k, part in enumerate(idle):
         torch.testing.assert_close(part + sum(share[k] for share in shares), whole[k], rtol=1e-9, atol=1e-14)
-    exact = [[torch.zeros_like(part) for part in idle] for _ in gradients]
-    for order in permutations(range(3)):
-        for place, group in enumerate(order):
-            without = [gradients[k] for k in order[:place]]
-            before = stepper.update(total(without)) if without else idle
-            after = stepper.update(total([*without, gradients[group]]))
-            for share, a, b in zip(exact[group], after, before, strict=True):
-                share.add_((a - b) / 6)
-    for share, by_hand in zip(shares, exact, strict=True):
-        furthest = max(float((a - b).abs().max()) for a, b in zip(share, by_hand, strict=True))
-        largest = max(float(part.abs().max()) for part in by_hand)
-        assert furthest < 0.05 * largest
+    alone = [stepper.update(gradient) for gradient in gradients]
+    for k, other in ((0, 1), (1, 0)):
+        for share, own, without, nothing, both in zip(shares[k], alone[k], alone[other], idle, whole, strict=True):
+            by_hand = ((own - nothing) + (both - without)) / 2
+            torch.testing.assert_close(share, by_hand, rtol=1e-9, atol=1e-14)
     from zerosum.gradients import first_order_changes
 
     update = dict(zip(dict(model.named_parameters()), shares[1], strict=True))
@@ -201,7 +196,7 @@ def test_shares_of_an_update_by_brute_force(adamw):
     for place in np.ndindex(*found.shape):
         own = torch.autograd.grad(losses[place], list(model.parameters()), retain_graph=True)
         assert found[place] == pytest.approx(
-            float(sum((g * u).sum() for g, u in zip(own, shares[1], strict=True))), rel=1e-6, abs=1e-12
+            float(sum((g * u).sum() for g, u in zip(own, shares[1], strict=True))), rel=1e-4, abs=1e-9
         )
 
 
@@ -209,19 +204,22 @@ def test_groups_of_tokens_inside_sequences_and_texts_of_other_lengths():
     train, held_out = random_texts(), random_texts(seed=2)
     held_out = TokenSequences(held_out.ids[:, :9].copy(), held_out.document, held_out.documents)
     held_out.ids[3, 5:] = -1
-    model = tiny_model()
-    for by in ("position", "token-frequency", "initial-loss"):
-        matrix = matrix_of(model, train, held_out, "sgd:lr=0.1", by=by, size=6)
-        assert matrix.heldout_tokens[-1] == int(held_out.predicted.sum()) == sum(matrix.heldout_tokens[:-1])
-        assert sum(matrix.weights) == pytest.approx(1)
-        assert len(matrix.groups) >= 2
-    assert matrix_of(model, train, held_out, "sgd:lr=0.1", by="position").groups[:3] == ("1", "2-3", "4-7")
+    for by in ("token-frequency", "initial-loss"):
+        groups = step_groups(by, train, held_out, lambda ids: ids[:, 1:] / 7.0, 6, 2, 0)
+        assert int((groups.held_out >= 0).sum()) == int(held_out.predicted.sum())
+        assert all(batch.weights.sum() == pytest.approx(1) for batch in groups.batches)
+        assert len(groups.names) >= 2
+    matrix = matrix_of(Bigrams(VOCABULARY), train, held_out, "sgd:lr=0.1", by="position", size=6, batches=1)
+    assert matrix.heldout_tokens[-1] == int(held_out.predicted.sum()) == sum(matrix.heldout_tokens[:-1])
+    assert matrix.groups[:3] == ("1", "2-3", "4-7")
 
 
 def test_many_domains_become_others_and_a_small_text_has_no_interval():
     text = texts(*[[k, k + 1, k] for k in range(8)], repeat=4)
-    text = TokenSequences(text.ids, text.document, text.documents, np.arange(32) // 2, tuple(map(str, range(16))))
-    groups = step_groups("domain", text, text, None, 1, 1, 0)
+    text = TokenSequences(
+        text.ids, text.document, text.documents, (np.arange(32) // 2).astype(np.int32), tuple(map(str, range(16)))
+    )
+    groups = step_groups("domain", text, text, no_losses, 1, 1, 0)
     assert len(groups.names) == MOST_GROUPS
     assert groups.names[-1] == "5 others"
     matrix = matrix_of(Bigrams(9), text, text, "sgd:lr=0.1", size=1, batches=1)
@@ -243,5 +241,5 @@ def test_many_domains_become_others_and_a_small_text_has_no_interval():
 )
 def test_what_cannot_be_grouped_is_refused_in_one_line(by, train, held_out, words):
     with pytest.raises(InputError, match=words) as error:
-        step_groups(by, train, held_out, lambda ids: np.zeros((len(ids), ids.shape[1] - 1)), 4, 2, 0)
+        step_groups(by, train, held_out, no_losses, 4, 2, 0)
     assert "\n" not in str(error.value)

@@ -18,6 +18,7 @@ from zerosum.interference.labelled._change import (
 from zerosum.interference.labelled._checkpoint_steps import SPLITS, BatchStep, CheckpointSteps, Unseen
 from zerosum.interference.labelled._findings import GroupsOverTime, LeftOut, StoreFindings, findings_of
 from zerosum.interference.labelled._harm_matrix import HarmCell, HarmMatrix, HarmPair, HarmRow, HarmSplit
+from zerosum.interference.labelled._harm_store import HarmMatrices, read_harms, write_harms
 from zerosum.interference.labelled._harm_sums import Columns, RowSums, harm_split
 from zerosum.interference.labelled._heat import DocumentChange, HeatMap, TokenChange, heat_map
 from zerosum.interference.labelled._mean_losses import CheckpointLoss, StoreLosses, mean_losses
@@ -49,6 +50,7 @@ __all__ = [
     "DocumentChange",
     "GroupsOverTime",
     "HarmCell",
+    "HarmMatrices",
     "HarmMatrix",
     "HarmPair",
     "HarmRow",
@@ -90,9 +92,11 @@ __all__ = [
     "one_steps",
     "persistence",
     "quantities_over_training",
+    "read_harms",
     "same_tokens",
     "steps_of",
     "tokens_of",
     "units_of",
     "worse_often",
+    "write_harms",
 ]

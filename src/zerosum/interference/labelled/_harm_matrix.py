@@ -117,7 +117,8 @@ class HarmMatrix(Record):
 
     def first_order_sum(self, column: int) -> float:
         """First-order change of the column by the step on all tokens: the sum of the rows of `shares`."""
-        return sum(row.cells[column].measured.delta_L for row in self.shares if row.cells[column])  # type: ignore[union-attr]
+        cells = (row.cells[column] for row in self.shares)
+        return math.fsum(cell.measured.delta_L for cell in cells if cell is not None)
 
     def pairs(self) -> Iterator[HarmPair]:
         """How far each two groups differ in what they do to each other."""

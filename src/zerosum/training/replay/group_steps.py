@@ -22,7 +22,7 @@ from zerosum.training.replay.updater import Updater
 
 Gradient = list[Tensor | None]
 Update = list[Tensor]
-ORDERS = 2  # in which groups are added; each is taken forwards and backwards
+ORDERS = 4  # in which groups are added; each is taken forwards and backwards, which is exact for two groups
 
 
 def mean_gradients(

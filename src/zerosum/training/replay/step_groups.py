@@ -117,9 +117,9 @@ def _largest(
     shown = np.sort(largest)
     place = np.full(len(labels.names) + 1, len(shown), dtype=np.int64)
     place[shown], place[-1] = np.arange(len(shown)), PADDING  # -1, padding, is the last entry
-    n_others = len(both) + len(others) - len(shown)
-    names = tuple(labels.names[k] for k in shown)
-    return (*names, *([f"{n_others:,} others"] if n_others else [])), place[code]
+    rest = sorted({*both.tolist(), *others.tolist()} - set(shown.tolist()))
+    last = [labels.names[rest[0]] if len(rest) == 1 else f"{len(rest):,} others"] if rest else []
+    return (*(labels.names[k] for k in shown), *last), place[code]
 
 
 def _as_it_comes(rows: Int64[np.ndarray, " s"], code: Int64[np.ndarray, "s T"], n_groups: int) -> GroupBatch:
