@@ -159,3 +159,36 @@ def test_a_run_of_several_checkpoints(call, folder, tmp_path):  # noqa: F811
     code, _, err = call("step", tmp_path, "--train", folder / "train.npy", "--data", folder / "eval.npy")
     assert code == 2
     assert "2 checkpoints (checkpoint-5, checkpoint-6). Give one of them" in err
+
+
+def test_who_harms_whom_is_answered_kept_and_reported(call, folder, tmp_path):  # noqa: F811
+    from zerosum.interference.labelled import HarmMatrices, read_harms
+    from zerosum.runs import read_run
+
+    shutil.copytree(folder / "checkpoint-5", tmp_path / "run" / "checkpoint-5")
+    data = ("--train", folder / "train.npy", "--data", folder / "eval.npy", "--by", "position", "--batches", 1)
+    more = ("--batch-size", 4, "--out", tmp_path / "out", "--json")
+    code, out, _ = call("step", tmp_path / "run" / "checkpoint-5", *data, *more)
+    assert code == 0
+    assert {"harms_position_real.csv", "figures", "steps.html"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    [found] = one_document(out)["steps"]
+    assert [group["name"] for group in found["groups"]] == ["1", "2-3", "4-7", "8-15"]
+    assert len(found["real"]) == 6 * 5
+    kept = read_harms(tmp_path / "run" / "zerosum" / "harms")
+    assert [matrix.to_json() for matrix in kept.matrices] == [
+        found | {"source": str(tmp_path / "run" / "checkpoint-5")}
+    ]
+    assert read_run(tmp_path / "run").get(HarmMatrices) == kept
+    assert len(repr(kept.matrices[0]).splitlines()) <= 12
+    assert repr(kept.matrices[0]).startswith("By position: a step ")
+    (file,) = (tmp_path / "run" / "zerosum" / "harms").glob("*.json")
+    file.write_text(file.read_text().replace("position", "positron", 1))
+    code, _, err = call("report", tmp_path / "run")
+    assert (code, "has changed since it was written" in err) == (2, True)
+
+
+def test_one_domain_is_refused_with_the_remedy(call, folder):  # noqa: F811
+    code, out, err = step(call, folder, "--by", "domain")
+    assert (code, out) == (2, "")
+    assert "the training text has no known domain. Give several --train" in err
+    assert len(err.strip().splitlines()) == 1

@@ -12,7 +12,7 @@ from zerosum.tokens._document import Document, Fields
 from zerosum.tokens._ids import Bos, DocumentEncoder
 from zerosum.tokens._packing import Window, one_by_one, packed
 from zerosum.tokens._sequences import PADDING, TokenSequences
-from zerosum.tokens._sources import columns_of, documents, files_of
+from zerosum.tokens._sources import columns_of, documents, domain_names, files_of
 
 LONGEST = 1_024  # default for the predicted tokens of a sequence
 
@@ -80,10 +80,8 @@ def read_tokens(
 def _domains(sources: list[str]) -> dict[str, str | None]:
     """The files of all sources with the default domain of their documents: the name of the source, or of the file where
     one source has several; None where there is a single file."""
-    names = [Path(source).name for source in sources]
     if len(sources) > 1:
-        domains = [name if names.count(name) == 1 else source for name, source in zip(names, sources, strict=True)]
-        pairs = zip(sources, domains, strict=True)
+        pairs = zip(sources, domain_names(sources), strict=True)
         return {file: domain for source, domain in pairs for file in files_of(source)}
     files = files_of(sources[0])
     return {file: Path(file).name if len(files) > 1 else None for file in files}

@@ -1,7 +1,7 @@
 """The documents in the sources that users name: files, folders, and Hugging Face datasets."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from glob import glob
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +34,26 @@ def files_of(source: str) -> list[str]:
     if not files:
         raise InputError(f"{source}: an empty folder. Give a folder of text or token files.")
     return [str(file) for file in files]
+
+
+def domain_names(sources: Sequence[str]) -> list[str]:
+    """What to call the documents of each source: the name of the file or folder, of a pattern that of the folder before
+    its first `*`; the source as it was given where names are equal.
+
+    >>> domain_names(["lib/email/**/*.py", "lib/json/**/*.py", "a/x.txt", "b/x.txt"])
+    ['email', 'json', 'a/x.txt', 'b/x.txt']
+    """
+    names = [_name(source) for source in sources]
+    return [name if names.count(name) == 1 else source for name, source in zip(names, sources, strict=True)]
+
+
+def _name(source: str) -> str:
+    path = Path(source)
+    if path.exists():
+        return path.name or source
+    if (pattern := _PATTERN.search(source)) is None:
+        return source
+    return Path(source[: pattern.start()].rpartition("/")[0]).name or source
 
 
 def ranges(source: str, size: int) -> list[Range]:

@@ -258,7 +258,7 @@ def _panel(ax: "d.Axes", matrix: HarmMatrix, rows: tuple[HarmRow, ...], title: s
     if rows is matrix.shares:
         sums = [MILLI * matrix.first_order_sum(k) for k in range(len(matrix.groups) + 1)]
         values.append([value if matrix.heldout_tokens[k] else None for k, value in enumerate(sums)])
-        labels += [n.written(value, None, NATS)[0] for value in sums]
+        labels += ["" if value is None else n.written(value, None, NATS)[0] for value in values[-1]]
     of_groups = [abs(value) for row in values[: len(matrix.groups)] for value in row if value is not None]
     largest = max(of_groups, default=0.0) or 1.0
     across = len(matrix.groups) + 1

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from zerosum.tokens._document import Document, Fields, Range
-from zerosum.tokens._sources import documents, files_of, ranges, require_dataset
+from zerosum.tokens._sources import documents, domain_names, files_of, ranges, require_dataset
 from zerosum.tokens.formats import huggingface
 
 PIECE_BYTES = 1 << 24  # of sources; a killed process loses the work on one piece
@@ -49,10 +49,8 @@ def plan(data: Sequence[str], piece_bytes: int = PIECE_BYTES) -> Plan:
 
     Each source given is the domain of its documents, unless their records state another.
     """
-    names = [as_unicode((Path(given).name if Path(given).exists() else "") or given) for given in data]
     parts: list[Part] = []
-    for given, name in zip(data, names, strict=True):
-        domain = name if names.count(name) == 1 else as_unicode(given)
+    for given, domain in zip(data, map(as_unicode, domain_names(data)), strict=True):
         for source in map(_with_split, files_of(given)):
             parts += _parts(source, piece_bytes, domain)
     return Plan(tuple(_pieces(parts, piece_bytes)))
