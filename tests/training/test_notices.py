@@ -65,10 +65,10 @@ def test_spikes_are_seen_and_noise_is_not() -> None:
 def test_held_out_loss_is_that_of_the_checkpoint(recipe: Recipe, tmp_path: Path) -> None:
     from transformers import AutoModelForCausalLM
 
-    train(recipe.model_copy(update={"held_out": 10}), tmp_path / "held_out")
+    train(recipe.model_copy(update={"held_out": 10, "held_out_per_decade": 4}), tmp_path / "held_out")
     train(recipe, tmp_path / "plain")
     rows = [json.loads(line) for line in (tmp_path / "held_out" / "metrics.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows if "held_out_loss" in row] == [1, 2, 4, 8, 12]
+    assert [row["step"] for row in rows if "held_out_loss" in row] == [1, 2, 3, 4, 6, 8, 10, 12]
     ids = torch.from_numpy(recipe.data.open().held_out(10, 8).ids)
     for step in (1, 12):
         model = AutoModelForCausalLM.from_pretrained(tmp_path / "held_out" / f"checkpoint-{step}")

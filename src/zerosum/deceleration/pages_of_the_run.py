@@ -187,7 +187,8 @@ PAGES: tuple[Page, ...] = (
         "model has learned these n-grams and has to learn longer contexts next.",
         f"L_d is within {100 * ngram_stage.NEAR:g} % of the held-out loss of the model of n = 1, 2, 3 or 4 tokens that "
         "`ngrams.json` of the run has. Training with zerosum writes this file; other runs get no such note. Losses of "
-        "these models lie close together, so L_d is often near one by chance: the note says how often.",
+        "these models lie close together, so L_d is often near one by chance: the note says how often. They are losses "
+        "of held-out text: where the curve is the loss of training batches, it may lie some percent lower.",
         "See whether models of other sizes on the same text break at the same loss. If they do, the break belongs to "
         "the text and its n-grams. If they break at other losses, the nearness is a coincidence.",
         note="the break lies at the loss of the bigram model of this text: L_d is 2.58 nats per token, and the bigram "

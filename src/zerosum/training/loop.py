@@ -86,7 +86,7 @@ class _Loop:
     def __init__(self, state: TrainingState, run: Path, runner: CallbackRunner, tell: Tell):
         self.state, self.run, self.runner, self.tell = state, run, runner, tell
         self.log: MetricsLog | None = None
-        self.trackers = Trackers(())
+        self.trackers, self.held_out_steps = Trackers(()), state.recipe.held_out_steps
         rows = read_rows(run / run_folder.METRICS, state.recipe.first_step)
         self.watch = StepWatch([row["loss"] for row in rows[-2 * WINDOW :]])
         self.fingerprint = _fingerprint(state) if rows else None
@@ -110,7 +110,7 @@ class _Loop:
         except NotFinite as error:
             self._save_before_divergence(error.result)
         is_checkpoint = state.step in recipe.checkpoint_steps
-        held_out = held_out_loss(state) if is_checkpoint else None
+        held_out = held_out_loss(state) if state.step in self.held_out_steps else None
         values = self.runner.after_step(state, step_batch, result)
         if self.log:
             if held_out is not None:

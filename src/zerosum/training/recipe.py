@@ -16,7 +16,7 @@ from zerosum.errors import InputError
 from zerosum.training.aggregator_settings import AggregatorSettings
 from zerosum.training.aggregators import AGGREGATORS
 from zerosum.training.aggregators.mean import MeanSettings
-from zerosum.training.checkpoint_grid import CheckpointGrid
+from zerosum.training.checkpoint_grid import CheckpointGrid, steps_per_decade
 from zerosum.training.corpora import CORPORA
 from zerosum.training.corpora.python import PythonSettings
 from zerosum.training.corpus import CorpusSettings
@@ -99,11 +99,12 @@ class Recipe(Part):
 
     name: of the run in tables and figures. seed: of initial weights and of batches. steps: number of optimizer updates,
     those before a branch included. start: where the run starts instead of at random weights. held_out: sequences of
-    held-out text whose mean loss is logged at each checkpoint; 0 for none. averages: of weights, written with each
-    checkpoint: "last:64" for the mean of the last 64 iterates, "ema:0.995" for an EMA (see `training.averages`).
-    resume_every: a killed run loses at most this many steps. threads: CPU threads of each process; recorded because the
-    order in which threads add numbers changes the last digits. Several runs train faster in parallel with one thread
-    each than one after the other with
+    held-out text whose mean loss is logged at each checkpoint; 0 for none. held_out_per_decade: it is also logged at so
+    many steps between t and 10 t, evenly spaced in their logarithm; from 20 on, the held-out loss is the curve that is
+    fitted (see `zerosum.curves.held_out`). averages: of weights, written with each checkpoint: "last:64" for the mean
+    of the last 64 iterates, "ema:0.995" for an EMA (see `training.averages`). resume_every: a killed run loses at most
+    this many steps. threads: CPU threads of each process; recorded because the order in which threads add numbers
+    changes the last digits. Several runs train faster in parallel with one thread each than one after the other with
     more threads (see `side_by_side`). device: "cpu", or "auto" for the device that accelerate selects.
     mixed_precision: forward pass in float32 ("no") or bfloat16. sharding: how several processes share the model: each
     has all of it ("none"), or a part ("fsdp"). compile, activation_checkpointing: of the model, by torch.
@@ -122,6 +123,7 @@ class Recipe(Part):
     start: StartRecipe | None = None
     checkpoints: CheckpointGrid = CheckpointGrid()
     held_out: int = Field(default=0, ge=0)
+    held_out_per_decade: int = Field(default=0, ge=0)
     averages: Averages = ()
     resume_every: PositiveInt = 256
     threads: PositiveInt = 1
@@ -169,6 +171,17 @@ class Recipe(Part):
         (0, 1, 2, 4, 6)
         """
         return self.checkpoints.steps(self.first_step, self.steps)
+
+    @property
+    def held_out_steps(self) -> frozenset[int]:
+        """Steps after which the held-out loss is logged; none where `held_out` is 0.
+
+        >>> sorted(Recipe(name="a", steps=20, held_out=1, held_out_per_decade=2).held_out_steps)
+        [0, 1, 2, 3, 4, 8, 10, 16, 20]
+        """
+        if not self.held_out:
+            return frozenset()
+        return frozenset(self.checkpoint_steps) | steps_per_decade(self.held_out_per_decade, self.steps)
 
     def tokens_seen(self, step: int) -> int:
         """Predicted tokens of all updates up to `step`, those before a branch included."""

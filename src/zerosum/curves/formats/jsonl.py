@@ -8,6 +8,7 @@ from typing import Any
 from zerosum.curves._format import Choose, Columns, Format, columns_of_rows, flat
 from zerosum.curves._note import Note
 from zerosum.curves.folders import OUR_LOG
+from zerosum.curves.held_out import rows_of_the_curve
 from zerosum.curves.json_shapes import rows_of
 from zerosum.errors import InputError
 
@@ -31,7 +32,8 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
         raise InputError(f"{path}: no complete line of JSON. Give a log with at least one logged step.")
     if len(rows) == 1 and not notes:  # a whole document on one line
         rows, notes = rows_of(rows[0], choose)
-    return columns_of_rows([flat(row) for row in rows], choose, str(path), notes=notes, format="jsonl")
+    rows = rows_of_the_curve([flat(row) for row in rows], choose)
+    return columns_of_rows(rows, choose, str(path), notes=notes, format="jsonl")
 
 
 def _rows(path: Path) -> tuple[list[dict[str, Any]], list[Note]]:
