@@ -5,6 +5,7 @@ Knows arrays and nothing of models; never imports torch, though its tensors are 
 
 from zerosum.interference._agreement import Agreement, sign_agreement
 from zerosum.interference._array import as_float64, destructive_interference, net_ratio
+from zerosum.interference._branches import BranchAgreement, branch_agreement
 from zerosum.interference._groups import Group, GroupSplit, split, sums_by_group
 from zerosum.interference._interval import fold, interval, no_interval_reason
 from zerosum.interference._measure import ChangeInD, change_in_D, difference_in_D, measure, summarize
@@ -16,6 +17,7 @@ from zerosum.interference._sums import InterferenceSums
 
 __all__ = [
     "Agreement",
+    "BranchAgreement",
     "ChangeInD",
     "Group",
     "GroupSplit",
@@ -23,6 +25,7 @@ __all__ = [
     "InterferenceSums",
     "Interval",
     "as_float64",
+    "branch_agreement",
     "change_in_D",
     "chosen_pairs",
     "consecutive_pairs",
