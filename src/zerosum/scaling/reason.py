@@ -12,15 +12,12 @@ Code = Literal[
     "runs-by-size",
     "seeds-averaged",
     "few-sizes",
-    "few-points",
     "E-at-zero",
     "flat-valley",
     "two-minima",
     "few-runs",
     "few-starts",
     "leverage",
-    "single-size-largest",
-    "no-bootstrap",
     "far-extrapolation",
 ]
 Level = Literal["blocking", "note"]

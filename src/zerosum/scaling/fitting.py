@@ -1,0 +1,101 @@
+"""Fit a law of the loss to a table of runs."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from zerosum.errors import InputError
+from zerosum.estimate import Estimate
+from zerosum.scaling.fit_record import LEVEL, LawFit, Starts
+from zerosum.scaling.influence import influence
+from zerosum.scaling.laws import law as law_of
+from zerosum.scaling.noise import noise_of, run_noise
+from zerosum.scaling.profile import profile
+from zerosum.scaling.resampling import resample
+from zerosum.scaling.search import PER_AXIS, Minimum, search
+from zerosum.scaling.table import read_table
+from zerosum.scaling.verdict import reasons_of
+
+FEWEST_SIZES = 3  # below, no power of N can be seen at all
+DRAWS = 1_000
+
+
+def fit(
+    table: Any,
+    law: str = "chinchilla",
+    *,
+    delta: float | None = None,
+    per_axis: int = PER_AXIS,
+    draws: int = DRAWS,
+    seed: int = 0,
+    **reading: Any,
+) -> LawFit:
+    """Fit a law to losses of several sizes, with intervals and a verdict on whether its parameters are identified.
+
+    table: a `LossTable`, or what `read_table` takes, with its options as `reading`. delta: of Huber's loss, None for
+    the law's own. per_axis: starts on each axis of the grid of searches (16 makes 4,096 for Chinchilla's law). draws:
+    resampled tables for the intervals. Raises InputError for fewer than three sizes or fewer points than parameters.
+    """
+    chosen, data = law_of(law), read_table(table, **reading)
+    if delta is not None and not delta > 0:
+        raise InputError(f"delta: {delta} is not above 0. Give for example 1e-3.")
+    if len(data.sizes) < FEWEST_SIZES:
+        sizes = " and ".join(f"{size:.4g}" for size in data.sizes)
+        raise InputError(
+            f"{data.source}: rows 1 to {len(data)} have only {len(data.sizes)} sizes ({sizes}): no power of N can be "
+            f"fitted. Give runs of at least {FEWEST_SIZES} sizes; 5 or more can be identified."
+        )
+    if len(data) < len(chosen.names):
+        raise InputError(
+            f"{data.source}: {len(data)} rows for the {len(chosen.names)} parameters of {law}. Give more checkpoints."
+        )
+    best = search(data, chosen, delta=delta, per_axis=per_axis)
+    run = data.run_number
+    noise = noise_of(best, run)
+    drawn = resample(best, noise, run, draws, seed)
+    profiled = [*chosen.exponents, *(["log_E"] if chosen.floor is not None else [])]
+    profiles = tuple(profile(best, noise, name) for name in profiled)
+    influences = influence(best, drawn.theta.std(axis=0))
+    reasons = reasons_of(data, best, profiles, influences)
+    log_residual = best.objective.log_y[0] - best.objective.terms.value(best.theta[None])[0]
+    return LawFit(
+        law=law,
+        form=chosen.form,
+        source=chosen.source,
+        objective=chosen.objective,
+        delta=None if math.isinf(best.objective.delta) else best.objective.delta,
+        value=best.value,
+        table_fitted=data,
+        n=len(data),
+        n_runs=len(set(data.run)),
+        n_sizes=len(data.sizes),
+        n_effective=noise.n_effective,
+        params=_params(best, drawn.theta, drawn.method, len(set(data.run))),
+        starts=_starts(best),
+        profiles=profiles,
+        influences=influences,
+        verdict="not-identified" if any(reason.level == "blocking" for reason in reasons) else "identified",
+        reasons=(*data.notes, *reasons),
+        centre=best.centre,
+        theta=best.theta,
+        drawn=drawn.theta,
+        noise=run_noise(log_residual, len(best.theta), data.seed_sd, float(data.seeds.mean())),
+    )
+
+
+def _params(best: Minimum, drawn: np.ndarray, method: str, runs: int) -> dict[str, Estimate]:
+    values, draws = (best.law.published(theta, best.centre) for theta in (best.theta[None], drawn))
+    found = {}
+    for name, value in values.items():
+        low, high = np.quantile(draws[name], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        unit = "nats per token" if name == "E" else ""
+        interval = (float(low), float(high)) if math.isfinite(high) else None
+        reason = "" if interval else "unbounded: the law is flat in this variable for some resampled tables"
+        found[name] = Estimate(float(value[0]), interval, reason, runs, "runs", unit, LEVEL, method)
+    return found
+
+
+def _starts(best: Minimum) -> Starts:
+    reached = best.law.published(best.at_minimum, best.centre)
+    return Starts(len(best.ends), len(best.at_minimum), {name: float(np.ptp(v)) for name, v in reached.items()})

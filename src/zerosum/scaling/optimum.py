@@ -1,0 +1,36 @@
+"""The size of the lowest loss for a budget, for any law of N and D."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
+FLOPS = 6  # C = 6 N D
+STEPS = 80  # golden sections: 1e-16 of the range
+GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+def best_sizes(
+    flops: float, log_loss: Callable[[np.ndarray, np.ndarray], np.ndarray], searches: int
+) -> Float[np.ndarray, " M"]:
+    """log N of the lowest loss at C = 6 N D = flops, one for each of several laws; log_loss(N, D): [M] of them.
+
+    NaN where the loss falls towards an end of the range, one parameter or one token. On a logarithmic scale of N such
+    laws have one minimum, so that golden sections find it.
+    """
+    low = np.zeros(searches)
+    high = np.full(searches, math.log(flops / FLOPS))
+    edges = low.copy(), high.copy()
+
+    def loss(log_N: np.ndarray) -> np.ndarray:
+        N = np.exp(log_N)
+        return log_loss(N, flops / FLOPS / N)
+
+    for _ in range(STEPS):
+        a, b = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+        left = loss(a) < loss(b)
+        low, high = np.where(left, low, a), np.where(left, b, high)
+    found = (low + high) / 2
+    at_edge = (found - edges[0] < 1e-6) | (edges[1] - found < 1e-6)
+    return np.where(at_edge, np.nan, found)
