@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +19,6 @@ from zerosum.monitor.cost import Cost, limit_of
 from zerosum.monitor.guards import Guards, Tell
 from zerosum.monitor.log import log_to
 from zerosum.monitor.measured import Measured, pair
-from zerosum.monitor.neutral import device_of
 from zerosum.monitor.probe import Around, Probe
 from zerosum.monitor.remembered import RememberedLosses
 from zerosum.monitor.running_verdict import RunningVerdict
@@ -62,13 +62,14 @@ class Monitor:
         tokens_per_batch: int | Literal["auto"] = "auto",
     ):
         self._schedule, self._seed, self._preset = parse_schedule(schedule), seed, cost
-        self._cost = Cost(limit_of(cost), device_of(model))
+        self._cost = Cost(limit_of(cost))
         self._probe = Probe(model, probe_tokens, optimizer, self._cost, tokens_per_batch)
         self._optimizer = optimizer
         self._remembered = RememberedLosses(self._schedule)
         self._verdict = RunningVerdict(total_steps)
         self._guards = Guards(tell or logging.getLogger("zerosum.monitor").warning)
-        self._log, self._log_works = log_to(log), True
+        self._log, self._log_is_chosen, self._log_works = log_to(log), log is not None, True
+        self._updates: Callable[[], bool] = lambda: True
         self._waiting: list[tuple[int, Any, float | None]] = []
         self._pending: tuple[int, Around] | None = None
         self._is_on = not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
@@ -81,6 +82,9 @@ class Monitor:
         loss: of training, nats per token, a number or tensor; the running verdict needs it. lr: by default that of the
         optimizer's first group. batch: token ids of the update, [s, L], to measure these tokens, too.
         """
+        if not self._updates():
+            yield
+            return
         self.before_update(step, batch=batch)
         try:
             yield
@@ -88,6 +92,17 @@ class Monitor:
             self._pending = None
             raise
         self.after_update(step, loss=loss, lr=lr)
+
+    def prepare(self, accelerator: Any) -> "Monitor":
+        """The same monitor in a loop of Hugging Face's accelerate (see `zerosum.monitor.accelerate`)."""
+        import_module("zerosum.monitor.accelerate").prepare(self, accelerator)
+        return self
+
+    def host(self, *, log: Any, updates: Callable[[], bool]) -> None:
+        """For hosts. log: used where the user chose none. updates: whether the step at hand makes an update."""
+        self._updates = updates
+        if not self._log_is_chosen:
+            self._log = log_to(log)
 
     def before_update(self, step: int, *, batch: Any = None) -> None:
         """The first half of `step`, for loops that cannot use a block. The first of several calls counts."""

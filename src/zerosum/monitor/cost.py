@@ -30,7 +30,6 @@ class Cost:
     """
 
     limit: float
-    device: torch.device
     spent: float = 0.0
     trained: float = 0.0
     per_row: float | None = None
@@ -44,8 +43,8 @@ class Cost:
 
     def enter(self, *, wait: bool) -> None:
         """The time since `leave` was training's. wait: for what training still computes on a GPU."""
-        if wait and self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        if wait and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            torch.cuda.synchronize()
         now = time.perf_counter()
         if self._last is not None:
             self.trained += now - self._last

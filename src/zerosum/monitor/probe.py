@@ -53,7 +53,8 @@ class Probe:
             raise InputError("probe_tokens: nothing to predict. Give rows of at least two token ids.")
         self.document: Int[np.ndarray, S * T] | None = sequences.document if sequences else None
         self.model, self._optimizer, self._cost = plain_model(model), optimizer, cost
-        self._losses_of = ModelLosses(self.model, tokens_per_batch)
+        self._tokens_per_batch: int | Literal["auto"] = tokens_per_batch
+        self._losses_of: ModelLosses | None = None  # made at the first measurement: the model may still move to a GPU
         self.forward_seconds = 0.0
 
     @property
@@ -98,6 +99,7 @@ class Probe:
         """Losses in nats; the time of a sequence is noted for the cost."""
         started = time.perf_counter()
         with left_as_it_was(self.model, self._optimizer):
+            self._losses_of = self._losses_of or ModelLosses(self.model, self._tokens_per_batch)
             losses = self._losses_of(ids)
         seconds = time.perf_counter() - started
         self.forward_seconds += seconds

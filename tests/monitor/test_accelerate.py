@@ -1,0 +1,72 @@
+"""In a loop of accelerate with accumulated gradients: nothing changes, and states continue with its checkpoints."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from accelerate import Accelerator
+from loops import PROBE, batch_of, model_with_dropout
+
+import zerosum
+
+
+class Loop:
+    """AdamW on two batches for each update; rows: what was logged, by step."""
+
+    def __init__(self, monitored: bool = True) -> None:
+        self.accelerator = Accelerator(cpu=True, gradient_accumulation_steps=2)
+        model = model_with_dropout()
+        self.model, self.optimizer = self.accelerator.prepare(model, torch.optim.AdamW(model.parameters(), 1e-2))
+        self.rows: dict[int, dict[str, float]] = {}
+        self.monitor = None
+        if monitored:
+            self.accelerator.log = lambda values, step: self.rows.update({step: values})
+            self.monitor = zerosum.Monitor(self.model, PROBE, cost="full", optimizer=self.optimizer)
+            assert self.monitor.prepare(self.accelerator) is self.monitor
+        torch.manual_seed(2)
+
+    def run(self, first: int, last: int) -> None:
+        for step in range(first, last):
+            for part in (0, 1):
+                ids = batch_of(2 * step + part)
+                with self.accelerator.accumulate(self.model):
+                    self.accelerator.backward(self.model(input_ids=ids, labels=ids).loss)
+                    if self.monitor:
+                        with self.monitor.step(step):
+                            self.optimizer.step()
+                    else:
+                        self.optimizer.step()
+                    self.optimizer.zero_grad()
+
+    def everything(self) -> list[torch.Tensor]:
+        moments = [value for state in self.optimizer.state.values() for value in state.values()]
+        return [*(value.detach() for value in self.model.parameters()), *moments, torch.get_rng_state()]
+
+    def values(self) -> list[dict[str, float]]:
+        return [{name: value for name, value in row.items() if name != "zerosum/cost"} for row in self.rows.values()]
+
+
+@pytest.fixture(scope="module")
+def whole() -> tuple[Loop, list[Any]]:
+    loop = Loop()
+    loop.run(0, 5)
+    return loop, loop.everything()
+
+
+def test_nothing_changes(whole: tuple[Loop, list[Any]]) -> None:
+    loop = Loop(monitored=False)
+    loop.run(0, 5)
+    assert all(torch.equal(one, other) for one, other in zip(loop.everything(), whole[1], strict=True))
+    assert list(whole[0].rows) == [1, 2, 4]
+
+
+def test_a_saved_state_continues(whole: tuple[Loop, list[Any]], tmp_path: Path) -> None:
+    first = Loop()
+    first.run(0, 3)
+    first.accelerator.save_state(str(tmp_path))
+    second = Loop()
+    second.accelerator.load_state(str(tmp_path))
+    second.run(3, 5)
+    assert first.values() + second.values() == whole[0].values()
+    assert all(torch.equal(one, other) for one, other in zip(second.everything(), whole[1], strict=True))
