@@ -104,6 +104,10 @@ class Monitor:
         if not self._log_is_chosen:
             self._log = log_to(log)
 
+    def tell(self, code: str, message: str) -> None:
+        """For hosts: tell a sign of this kind once."""
+        self._guards.tell(code, message)
+
     def before_update(self, step: int, *, batch: Any = None) -> None:
         """The first half of `step`, for loops that cannot use a block. The first of several calls counts."""
         if not self._is_on or (self._pending is not None and self._pending[0] == step):

@@ -1,0 +1,78 @@
+"""The monitor in Lightning: Trainer(..., callbacks=[ZerosumCallback(probe_tokens)]).
+
+Lightning calls `on_before_optimizer_step` before each update, and `on_train_batch_end` after each batch, also where it
+only accumulates gradients: a batch made an update where the former was called since. Values go to every logger of the
+Trainer at their step, the number of updates made before; the state is in the callback's part of each checkpoint.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from zerosum.errors import MissingExtra
+from zerosum.monitor._monitor import Monitor
+
+try:
+    from lightning.pytorch import Callback, LightningModule, Trainer
+except ImportError:
+    try:
+        from pytorch_lightning import Callback, LightningModule, Trainer
+    except ImportError as missing:
+        raise MissingExtra("lightning", "lightning") from missing
+
+
+class ZerosumCallback(Callback):  # type: ignore[misc]  # Lightning may not be installed
+    """probe_tokens, settings: see `Monitor`. model: name of the language model in the LightningModule.
+
+    By default `model` where it has an attribute of this name, else the module itself, which then returns logits.
+    """
+
+    def __init__(self, probe_tokens: Any, *, model: str | None = None, **settings: Any):
+        self._probe_tokens, self._name, self._settings = probe_tokens, model, settings
+        self._saved: Mapping[str, Any] = {}
+        self._step: int | None = None
+        self.monitor: Monitor | None = None
+        """The monitor, from the beginning of training on."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin, or continue from the saved state."""
+
+        def log(values: Mapping[str, float], step: int) -> None:
+            for logger in trainer.loggers:
+                logger.log_metrics(dict(values), step)
+
+        model = getattr(pl_module, self._name or "model", None if self._name else pl_module)
+        optimizer = trainer.optimizers[0] if len(trainer.optimizers) == 1 else None
+        options = {"optimizer": optimizer, "total_steps": _total_steps(trainer), "log": log}
+        self.monitor = Monitor(model, self._probe_tokens, **(options | self._settings))
+        if len(trainer.optimizers) > 1:
+            self.monitor.tell("several-optimizers", "several optimizers: each of their updates counts as a step.")
+        if self._saved:
+            self.monitor.load_state_dict(self._saved)
+
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
+        """Measure before a scheduled update."""
+        if self.monitor:
+            self._step = trainer.global_step
+            self.monitor.before_update(self._step)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Measure after an update, and log."""
+        if self.monitor and self._step is not None:
+            loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+            self.monitor.after_update(self._step, loss=loss)
+            self._step = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """The monitor's state: numbers, texts, lists, dicts and tensors."""
+        return self.monitor.state_dict() if self.monitor else dict(self._saved)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from a state."""
+        self._saved = state_dict
+
+
+def _total_steps(trainer: Trainer) -> int | None:
+    steps = trainer.estimated_stepping_batches
+    return int(steps) if 0 < steps < float("inf") else None
