@@ -42,7 +42,7 @@ class ZerosumCallback(Callback):  # type: ignore[misc]  # Lightning may not be i
 
         model = getattr(pl_module, self._name or "model", None if self._name else pl_module)
         optimizer = trainer.optimizers[0] if len(trainer.optimizers) == 1 else None
-        options = {"optimizer": optimizer, "total_steps": _total_steps(trainer), "log": log}
+        options: dict[str, Any] = {"optimizer": optimizer, "total_steps": _total_steps(trainer), "log": log}
         self.monitor = Monitor(model, self._probe_tokens, **(options | self._settings))
         if len(trainer.optimizers) > 1:
             self.monitor.tell("several-optimizers", "several optimizers: each of their updates counts as a step.")
