@@ -1,7 +1,7 @@
 """Token sequences of one length, with the document and domain of each token."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -47,6 +47,10 @@ class TokenSequences:
         if not self.domains:
             return None
         return np.where(self.document >= 0, self.domain_of[self.document], PADDING).astype(np.int32)
+
+    def chosen(self, rows: Int[np.ndarray, " s"]) -> "TokenSequences":
+        """Some of the sequences."""
+        return replace(self, ids=self.ids[rows], document=self.document[rows])
 
 
 def require_vocabulary(ids: Integer[np.ndarray, "..."], vocab_size: int | None, source: str) -> None:

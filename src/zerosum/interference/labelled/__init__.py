@@ -26,8 +26,10 @@ from zerosum.interference.labelled._measure import (
     MeasuredGroups,
     NoiseFloor,
     PairInterference,
+    SplitFactors,
     measure_groups,
     measure_pair,
+    split_factors,
 )
 from zerosum.interference.labelled._moved import Moved, most_moved
 from zerosum.interference.labelled._one_step import Changes, OneStep, Split, measure_changes, one_steps
@@ -67,6 +69,7 @@ __all__ = [
     "QuantityOverTraining",
     "RowSums",
     "Split",
+    "SplitFactors",
     "StoreFindings",
     "StoreInterference",
     "StoreLosses",
@@ -94,6 +97,7 @@ __all__ = [
     "quantities_over_training",
     "read_harms",
     "same_tokens",
+    "split_factors",
     "steps_of",
     "tokens_of",
     "units_of",

@@ -114,6 +114,7 @@ class CheckpointSteps(Record):
             **number_or_reason("loss_before", changes.loss, "no token has a loss"),
             "units": changes.units,
             **changes.measured.to_json(),
+            "between": [factors.to_json() for factors in changes.between],
         }
 
     def _means(self, split: Split) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from zerosum.errors import InputError
 from zerosum.estimate import number_or_reason, numbers_or_reasons
 from zerosum.interference._groups import GroupSplit, split, sums_by_group
 from zerosum.interference._measure import summarize
@@ -56,6 +57,41 @@ def _size(value: Any) -> float:
 FACTORS = ("C_between", "C_within", "C_between_null")
 
 
+BY_DEFAULT = ("position", "token-frequency")
+"""Groupings whose factors stand beside every D that nobody asked to split."""
+
+
+@dataclass(frozen=True)
+class SplitFactors:
+    """How much of D one grouping explains. n_groups: of the grouping. C_between, C_within, C_between_null: see
+    `GroupSplit`."""
+
+    by: str
+    n_groups: int
+    C_between: float
+    C_within: float
+    C_between_null: float
+
+    def to_json(self) -> dict[str, Any]:
+        """by, n_groups and the factors."""
+        factors = {name: getattr(self, name) for name in FACTORS}
+        return {"by": self.by, "n_groups": self.n_groups} | numbers_or_reasons(factors, "every group nets to zero")
+
+
+def split_factors(change: Change) -> tuple[SplitFactors, ...]:
+    """The factors of every grouping of `BY_DEFAULT` that the store allows; nothing where no loss changed."""
+    x, found = change.flat, []
+    for by in BY_DEFAULT if x.any() else ():
+        try:
+            labels = label(by, change)
+        except InputError:  # the store does not know its tokens
+            continue
+        groups = split(sums_by_group(x, labels.code))
+        factors = (getattr(groups, name) for name in FACTORS)
+        found.append(SplitFactors(by, len(groups.groups), *factors))
+    return tuple(found)
+
+
 @dataclass(frozen=True, repr=False)
 class MeasuredGroups(Record):
     """Tokens split by one grouping. note: what its groups are. measured: each group, in the order of `split.groups`."""
@@ -88,7 +124,7 @@ class PairInterference(Record):
 
     units: unit of the intervals and of the second null. one_sided: positions left out that have a loss at one of the
     two steps. groups: None where no grouping was asked for or nothing moved. problem: code of a problem with one of the
-    checkpoints, which keeps the pair out of summaries; None where both are sound.
+    checkpoints, which keeps the pair out of summaries; None where both are sound. between: factors of `BY_DEFAULT`.
     """
 
     from_step: int
@@ -99,6 +135,7 @@ class PairInterference(Record):
     noise_floor: NoiseFloor
     groups: MeasuredGroups | None
     problem: str | None = None
+    between: tuple[SplitFactors, ...] = ()
 
     @property
     def steps(self) -> Pair:
@@ -118,6 +155,7 @@ class PairInterference(Record):
             "left_out": self.measured.left_out,
             "one_sided": self.one_sided,
             **numbers_or_reasons(floors, noise.reason or ""),
+            "between": [factors.to_json() for factors in self.between],
             **(self.groups.to_json() if self.groups else self._no_groups()),
         }
 
@@ -156,6 +194,7 @@ def measure_pair(
         noise_floor=NoiseFloor.of(change, measured.M),
         groups=None if by is None else measure_groups(change, units, by, text, level=level, seed=seed),
         problem=wrong.get(change.from_step, wrong.get(change.to_step)),
+        between=split_factors(change),
     )
 
 

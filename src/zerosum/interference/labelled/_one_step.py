@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from zerosum.interference._measure import measure
 from zerosum.interference._record import Interference
 from zerosum.interference.labelled._change import Store, UnitName, choose_units, coordinate, steps_of
+from zerosum.interference.labelled._measure import SplitFactors
 
 Split = Literal["heldout", "batch"]
 VARIABLES = ("loss_after_step", "batch_loss", "batch_loss_after_step")
@@ -19,12 +20,13 @@ VARIABLES = ("loss_after_step", "batch_loss", "batch_loss_after_step")
 class Changes:
     """Interference of the changes of one step. units: what its interval resamples, "document" or "sequence".
 
-    loss: mean over these tokens before the step, nats per token.
+    loss: mean over these tokens before the step, nats per token. between: factors of groupings, where measured.
     """
 
     loss: float
     units: UnitName
     measured: Interference
+    between: tuple[SplitFactors, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from zerosum.interference import Interference, change_in_D
-from zerosum.interference.labelled import MeasuredGroups, PairInterference, StoreInterference, WorseOften
+from zerosum.interference.labelled import MeasuredGroups, PairInterference, SplitFactors, StoreInterference, WorseOften
 from zerosum.show.names import printable
 from zerosum.show.numbers import D, M, count, decimals, number, percent, text
 
@@ -186,6 +186,17 @@ def where(groups: MeasuredGroups, whole: Interference) -> str:
         f"{number(split.C_within, 3)} within them (1: no cancelling). Random groups of these sizes have "
         f"{number(split.C_between_null, 3)} between."
     )
+
+
+def between(found: Sequence[SplitFactors]) -> str:
+    """C_between of the groupings that are shown by default, beside that of random groups; nothing without any."""
+    if not found:
+        return ""
+    parts = (
+        f"{number(factors.C_between, 3)} by {factors.by} (random groups {number(factors.C_between_null, 3)})"
+        for factors in found
+    )
+    return f"C_between (1: no cancelling between groups): {', '.join(parts)}."
 
 
 def keep_paying(worse: WorseOften) -> str:

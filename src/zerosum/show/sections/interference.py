@@ -134,6 +134,8 @@ def answer(report: Report) -> Iterator[Table | str]:
         lines = [(label, *_short(findings.found.last)) for label, findings in rows]
     hidden = len(findings.found.pairs) - len(lines) if len(rows) == 1 else 0
     yield Table("", "", _answer_columns(len(rows) > 1), tuple(lines), legend=_legend(hidden, _units(rows)))
+    if len(rows) == 1 and not rows[0][1].groups:
+        yield words.between(rows[0][1].last.between)
     for label, findings in rows:
         about = f"{label}: " if len(rows) > 1 else ""
         if findings.found.sound and (text := words.excluded(findings.found)):

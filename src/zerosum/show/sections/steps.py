@@ -7,6 +7,7 @@ from zerosum.interference.labelled import SPLITS, CheckpointSteps, Split
 from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.report import Report
+from zerosum.show.sections import _interference_words as words
 from zerosum.show.table import PEOPLE, Column, Table, Text, Value, with_ends
 
 TITLE = "Real optimizer steps from a checkpoint"
@@ -67,6 +68,7 @@ def answer(report: Report) -> Iterator[Table | str]:
     steps = _measured(report)
     yield _short(steps)
     yield _change(steps, "heldout")
+    yield words.between(steps.batches[0].changes["heldout"].between)
     yield from _caution(steps)
     yield f"From step {n.count(steps.step) if steps.step is not None else 'unknown'}, {_optimizer(steps)}."
     yield from _notes(steps)

@@ -1,14 +1,15 @@
 """Measure real optimizer steps from one checkpoint: what each did to the tokens of its batch and to held-out ones."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from zerosum.checkpoints import load_model, only_checkpoint
-from zerosum.interference.labelled import BatchStep, CheckpointSteps, measure_changes
+from zerosum.interference.labelled import BatchStep, CheckpointSteps, measure_changes, split_factors
 from zerosum.tokens import TokenSequences
 from zerosum.training.optimizer_choice import Choice
+from zerosum.training.replay.labelled_tokens import change_of
 from zerosum.training.replay.real_steps import MOST_TRAIN, draw_batches, real_steps, step_size
 from zerosum.training.replay.replayed_rule import training_domains
 from zerosum.training.replay.unseen import unseen_parts
@@ -59,6 +60,12 @@ def measure_steps(
         losses, seed = step.losses, options.seed
         batch = measure_changes(losses.batch_before, losses.batch_after, train_text.document[rows], seed=seed)
         heldout = measure_changes(step.held_out_before, losses.held_out_after, heldout_text.document, seed=seed)
+        of_batch = change_of(train_text.chosen(rows), losses.batch_before, losses.batch_after)
+        of_heldout = change_of(heldout_text, step.held_out_before, losses.held_out_after)
+        batch, heldout = (
+            replace(changes, between=split_factors(change))
+            for changes, change in ((batch, of_batch), (heldout, of_heldout))
+        )
         measured.append(BatchStep(tuple(rows.tolist()), step.grad_norm, {"batch": batch, "heldout": heldout}))
     unseen = unseen_parts(checkpoint.path, model)
     all_notes = (*updater.notes, *notes, *(part.message for part in unseen))

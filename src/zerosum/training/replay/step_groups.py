@@ -66,7 +66,7 @@ def step_groups(
         rows = np.arange(len(train.ids))
     else:
         rows = _random_rows(len(train.ids), size, number, seed)
-        both = _joined(_chosen(train, rows), held_out)
+        both = _joined(train.chosen(rows), held_out)
         labels = label(by, _change(both, losses(both.ids), step), text)
     code = np.full(both.predicted.shape, PADDING, dtype=np.int64)
     code[both.predicted] = labels.code
@@ -153,12 +153,6 @@ def _by_text(
         weights = np.where(present, tokens, 0)
         batches.append(GroupBatch(rows.astype(np.int64), code[rows], weights / weights.sum()))
     return tuple(batches)
-
-
-def _chosen(tokens: TokenSequences, rows: Int64[np.ndarray, " s"]) -> TokenSequences:
-    return TokenSequences(
-        tokens.ids[rows], tokens.document[rows], tokens.documents, tokens.domain_of, tokens.domains, tokens.options
-    )
 
 
 def _joined(first: TokenSequences, second: TokenSequences) -> TokenSequences:

@@ -47,6 +47,21 @@ def quantile_bins(values: Float[np.ndarray, " N"], note: str, bins: int = 10) ->
     return Labels(code.astype(np.int64), distinct(ranges), note)
 
 
+def count_deciles(counts: Int[np.ndarray, " N"], note: str) -> Labels:
+    """Up to ten groups of about equal size by a whole number; equal numbers are in one group.
+
+    >>> labels = count_deciles(np.array([1, 1, 2, 3, 3, 3, 4, 5, 6, 7]), "")
+    >>> labels.names
+    ('1', '2', '3', '4', '5', '6', '7')
+    """
+    values, index, size = np.unique(counts, return_inverse=True, return_counts=True)
+    middle = (np.cumsum(size) - size / 2) / counts.size
+    _, code = np.unique(np.minimum((10 * middle).astype(np.int64), 9), return_inverse=True)
+    ends = [(values[code == k][0], values[code == k][-1]) for k in range(int(code.max(initial=-1)) + 1)]
+    names = tuple(f"{low:,}" if low == high else f"{low:,}-{high:,}" for low, high in ends)
+    return Labels(code[index.ravel()].astype(np.int64), names, note)
+
+
 def named(index: Int[np.ndarray, " N"], names: Any, kind: str, note: str) -> Labels:
     """Groups numbered by the store; -1 stands for none. names: as the store records them, if that is a list."""
     ids, code = np.unique(index, return_inverse=True)
