@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from warm_processes import start_verb
 
 from zerosum.cli import app, main
 from zerosum.errors import InputError
@@ -120,15 +120,17 @@ def test_status_trains_nothing(file: Path, capsys: pytest.CaptureFixture[str]) -
 def test_a_killed_sweep_continues_and_ends_the_same(file: Path) -> None:
     change(file, set={"steps": 120, "resume_every": 20}, grid={}, seeds=[0, 1])
     out, plan = file.parent / "out", read_plan(file, file.parent / "out")
-    command = [sys.executable, "-m", "zerosum", "sweep", str(file), "--out", str(out), "--jobs", "2"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = ("sweep", file, "--out", out, "--jobs", "2")
+    process = start_verb(*command)
     log = plan.runs[0].folder / LOSSES
-    while process.poll() is None and not (log.exists() and log.read_bytes().count(b"\n") > 30):
+    while process.is_alive() and not (log.exists() and log.read_bytes().count(b"\n") > 30):
         time.sleep(0.01)
     process.kill()
-    process.wait()
+    process.join()
     stopped = states(plan)
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    again = start_verb(*command)
+    again.join(120)
+    assert again.exitcode == 0
     assert [state.state for state in states(plan)] == ["done", "done"]
     assert any(state.state != "done" and state.step > 0 for state in stopped)
     whole = file.parent / "whole"
