@@ -1,9 +1,26 @@
 """Laws across runs: what size and training tokens do to the loss. numpy and scipy only; never torch."""
 
+from zerosum.scaling.critical_batch import CriticalBatch, critical_batch
 from zerosum.scaling.fit_record import LawFit, Optimal, Prediction, Starts
 from zerosum.scaling.fitting import fit
+from zerosum.scaling.isoflop import Budget, IsoFlop, isoflop
 from zerosum.scaling.laws import law_names
 from zerosum.scaling.reason import Reason
 from zerosum.scaling.table import LossTable, read_table
 
-__all__ = ["LawFit", "LossTable", "Optimal", "Prediction", "Reason", "Starts", "fit", "law_names", "read_table"]
+__all__ = [
+    "Budget",
+    "CriticalBatch",
+    "IsoFlop",
+    "LawFit",
+    "LossTable",
+    "Optimal",
+    "Prediction",
+    "Reason",
+    "Starts",
+    "critical_batch",
+    "fit",
+    "isoflop",
+    "law_names",
+    "read_table",
+]

@@ -80,7 +80,7 @@ def fit(
         centre=best.centre,
         theta=best.theta,
         drawn=drawn.theta,
-        noise=run_noise(log_residual, len(best.theta), data.seed_sd, float(data.seeds.mean())),
+        noise=run_noise(log_residual, noise.n_effective, len(best.theta), data.seed_sd, float(data.seeds.mean())),
     )
 
 

@@ -55,10 +55,14 @@ def noise_of(best: Minimum, run: Int[np.ndarray, " n"]) -> Noise:
     return Noise(residual, n_effective, covariance, t, 0.5 * variance / slope * t**2)
 
 
-def run_noise(residual_log: Float[np.ndarray, " n"], p: int, seed_sd: float, seeds: float) -> Float[np.ndarray, " n"]:
-    """Log residuals that a single new run may have: those of the fit, widened for p parameters and averaged seeds."""
-    n = len(residual_log)
-    wide = residual_log * math.sqrt(n / max(n - p, 1))
+def run_noise(
+    residual_log: Float[np.ndarray, " n"], n_effective: float, p: int, seed_sd: float, seeds: float
+) -> Float[np.ndarray, " n"]:
+    """Log residuals that a single new run may have: those of the fit, widened for p parameters and averaged seeds.
+
+    The parameters follow what checkpoints of a run share, so that they take their degrees of freedom from n_effective.
+    """
+    wide = residual_log * math.sqrt(n_effective / max(n_effective - p, 1.0))
     if not (math.isfinite(seed_sd) and seeds > 1):
         return wide
     own = float((wide**2).mean())

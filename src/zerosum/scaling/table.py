@@ -82,8 +82,9 @@ def read_table(
     loss_hi95, loss_unit. Counts may be written as 14M or 1.2B. loss, n_params: names of these columns, where several
     fit. loss_unit: "nats", "bits" (per token), "log10" or "perplexity". where: column -> value of the rows to read.
 
-    Runs of the same N and D are seeds of one size: their losses are averaged, and `seed_sd` is their spread. Without a
-    column of runs, a size is a run. Raises InputError, one line with the row and the remedy, for what cannot be used.
+    Runs of the same N, D and batch are seeds of one size: their losses are averaged, and `seed_sd` is their spread.
+    Without a column of runs, a size is a run. Raises InputError, one line with the row and the remedy, for what cannot
+    be used.
     """
     if isinstance(given, LossTable):
         return given
@@ -194,9 +195,10 @@ def _loss_column(names: list[str], given: str | None, source: str) -> str:
 
 
 def _seeds_averaged(table: LossTable) -> LossTable:
-    """Rows of one N and D become one row with the mean of log loss; their spread becomes `seed_sd`."""
-    groups: dict[tuple[float, float], list[int]] = {}
-    for k, point in enumerate(zip(table.N.tolist(), table.D.tolist(), strict=True)):
+    """Rows of one N, D and batch become one row with the mean of log loss; their spread becomes `seed_sd`."""
+    groups: dict[tuple[float, float, float], list[int]] = {}
+    batch = np.nan_to_num(table.batch)
+    for k, point in enumerate(zip(table.N.tolist(), table.D.tolist(), batch.tolist(), strict=True)):
         groups.setdefault(point, []).append(k)
     if len(groups) == len(table):
         return table

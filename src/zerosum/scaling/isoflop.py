@@ -1,0 +1,146 @@
+"""Compute-optimal sizes by approach 2: the minimum of a parabola through the losses of each budget of FLOPs.
+
+Source: Hoffmann et al. 2022 (arXiv 2203.15556), section 3.2. The parabola of loss in log N is an approximation, whose
+minimum is biased where a budget's sizes lie unevenly around it.
+
+Letters: m budgets.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import stdtrit
+
+from zerosum.errors import InputError
+from zerosum.estimate import Estimate
+from zerosum.record import Record
+from zerosum.scaling.reason import Reason
+from zerosum.scaling.table import LossTable, read_table
+
+FLOPS = 6  # C = 6 N D
+SAME_BUDGET = 0.15  # rows whose log C differ by less from their neighbour are one budget
+FEWEST_SIZES, FEWEST_BUDGETS = 3, 3
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Budget:
+    """One budget. flops: geometric mean of its rows. n_params, loss: at the parabola's minimum; NaN with a reason."""
+
+    flops: float
+    n: int
+    n_params: Estimate
+    loss: Estimate
+
+    @property
+    def tokens(self) -> Estimate:
+        """D = C / 6N at the minimum."""
+        size, ends = self.n_params, self.n_params.interval
+        interval = ends and (self.flops / FLOPS / ends[1], self.flops / FLOPS / ends[0])
+        return Estimate(self.flops / FLOPS / size.value, interval, size.reason, size.N, size.of, "tokens", LEVEL)
+
+
+@dataclass(frozen=True, repr=False)
+class IsoFlop(Record):
+    """N_opt = k C^a and D_opt = C^b / 6k, b = 1 - a, through the minima of all budgets that have one.
+
+    at, sizes: [m] log C and log N_opt of these budgets. reasons: what is not determined.
+    """
+
+    budgets: tuple[Budget, ...]
+    a: Estimate
+    b: Estimate
+    at: Float[np.ndarray, " m"]
+    sizes: Float[np.ndarray, " m"]
+    reasons: tuple[Reason, ...]
+
+    def optimal(self, flops: float) -> Estimate:
+        """N_opt of a budget, with the interval of the straight line's mean. Raises InputError for a budget up to 0."""
+        if not (math.isfinite(flops) and flops > 0):
+            raise InputError(f"budget: {flops} is not a number of FLOPs above 0. Give for example 1e21.")
+        value, half = _line(self.at, self.sizes, math.log(flops))
+        interval = (math.exp(value - half), math.exp(value + half))
+        return Estimate(math.exp(value), interval, N=len(self.at), of="budgets", method="Student's t over budgets")
+
+
+def isoflop(table: Any, **reading: Any) -> IsoFlop:
+    """The best size of each budget, and how it grows. table: as for `fit`.
+
+    Raises InputError with fewer than three budgets whose parabola has a minimum within the sizes trained.
+    """
+    data = read_table(table, **reading)
+    log_C = np.log(FLOPS * data.N * data.D)
+    order = log_C.argsort(kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(log_C[order]) > SAME_BUDGET) + 1)
+    budgets = tuple(_budget(data.rows(rows)) for rows in groups)
+    there = [budget for budget in budgets if budget.n_params.known]
+    if len(there) < FEWEST_BUDGETS:
+        why = next((f" ({one.n_params.reason})" for one in budgets if not one.n_params.known), "")
+        raise InputError(
+            f"{data.source}: rows 1 to {len(data)} have {len(budgets)} budgets C = 6 N D, {len(there)} of them with a "
+            f"best size{why}. Give {FEWEST_BUDGETS} or more budgets with sizes on both sides of the best."
+        )
+    at = np.log([budget.flops for budget in there])
+    sizes = np.log([budget.n_params.value for budget in there])
+    slope, half = _slope(at, sizes)
+    a = Estimate(slope, (slope - half, slope + half), N=len(there), of="budgets", method="Student's t over budgets")
+    b = Estimate(1 - slope, (1 - slope - half, 1 - slope + half), N=a.N, of=a.of, method=a.method)
+    return IsoFlop(budgets, a, b, at, sizes, data.notes)
+
+
+def _budget(rows: LossTable) -> Budget:
+    flops = float(np.exp(np.log(FLOPS * rows.N * rows.D).mean()))
+    x, n = np.log(rows.N), len(rows)
+    if len(rows.sizes) < FEWEST_SIZES:
+        return _none(flops, n, f"{len(rows.sizes)} sizes; a parabola needs {FEWEST_SIZES}")
+    centre = float(x.mean())
+    columns = np.stack([np.ones(n), x - centre, (x - centre) ** 2], axis=-1)
+    (c0, c1, c2), *_ = np.linalg.lstsq(columns, rows.loss, rcond=None)
+    place = -c1 / (2 * c2) if c2 > 0 else math.nan
+    if not x.min() <= centre + place <= x.max():
+        return _none(flops, n, "no minimum within the sizes trained")
+    size, loss = math.exp(centre + place), float(c0 - c1**2 / (4 * c2))
+    if n == FEWEST_SIZES:
+        why = "three points leave no residual"
+        return Budget(flops, n, Estimate(size, reason=why, N=n, of="rows"), Estimate(loss, reason=why, N=n, of="rows"))
+    residual = rows.loss - columns @ [c0, c1, c2]
+    covariance = np.linalg.inv(columns.T @ columns) * (residual @ residual) / (n - 3)
+    t = float(stdtrit(n - 3, (1 + LEVEL) / 2))
+    of_place = np.array([0.0, -1 / (2 * c2), c1 / (2 * c2**2)])
+    of_loss = np.array([1.0, place, place**2])
+    half, half_loss = (t * math.sqrt(max(float(g @ covariance @ g), 0.0)) for g in (of_place, of_loss))
+    method = "delta method, Student's t"
+    ends = (size * math.exp(-half), size * math.exp(half))
+    return Budget(
+        flops,
+        n,
+        Estimate(size, ends, N=n, of="rows", method=method),
+        Estimate(loss, (loss - half_loss, loss + half_loss), "", n, "rows", "nats per token", LEVEL, method),
+    )
+
+
+def _none(flops: float, n: int, why: str) -> Budget:
+    size = Estimate(math.nan, reason=why, N=n, of="rows")
+    return Budget(flops, n, size, Estimate(math.nan, reason=why, N=n, of="rows", unit="nats per token"))
+
+
+def _slope(x: Float[np.ndarray, " m"], y: Float[np.ndarray, " m"]) -> tuple[float, float]:
+    """Slope of the least-squares line and half of its 95 % interval."""
+    around = x - x.mean()
+    slope = float(around @ y / (around @ around))
+    residual = y - y.mean() - slope * around
+    error = math.sqrt(float(residual @ residual) / (len(x) - 2) / float(around @ around))
+    return slope, float(stdtrit(len(x) - 2, (1 + LEVEL) / 2)) * error
+
+
+def _line(x: Float[np.ndarray, " m"], y: Float[np.ndarray, " m"], at: float) -> tuple[float, float]:
+    """The line at one place and half of its 95 % interval there."""
+    slope, _ = _slope(x, y)
+    value = float(y.mean()) + slope * (at - float(x.mean()))
+    residual = y - y.mean() - slope * (x - x.mean())
+    spread = 1 / len(x) + (at - x.mean()) ** 2 / float(((x - x.mean()) ** 2).sum())
+    error = math.sqrt(float(residual @ residual) / (len(x) - 2) * spread)
+    return value, float(stdtrit(len(x) - 2, (1 + LEVEL) / 2)) * error
