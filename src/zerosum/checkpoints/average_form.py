@@ -103,11 +103,13 @@ class Averaged:
 
 
 def described(averages: Sequence[Averaged]) -> str:
-    """What the points of a run are the mean of, in one sentence.
+    """What the points of a run are the mean of, in one sentence; "" where there are none.
 
     >>> described([Averaged("last:4", 3, (1, 3), True), Averaged("last:4", 4, (5, 8), True)])
     'Weights are averages last:4, made while training: means of 3 to 4 iterates (the last ones: 5 to 8).'
     """
+    if not averages:
+        return ""
     last, numbers = averages[-1], sorted({average.number for average in averages})
     number = " to ".join(map(str, dict.fromkeys((numbers[0], numbers[-1]))))
     if last.iterates:

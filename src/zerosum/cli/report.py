@@ -111,7 +111,7 @@ def _document(source: str, measured: "MeasuredRun", page: Path) -> dict[str, Any
     """One run: `curve` as `zerosum fit` gives it, `pairs` as `zerosum interference` does with `splits`, documents."""
     from zerosum.deceleration import Analysis
     from zerosum.gradients import GradientsOverTraining
-    from zerosum.interference.labelled import HarmMatrices, StoreFindings
+    from zerosum.interference.labelled import HarmMatrices, RawAndAveraged, StoreFindings
     from zerosum.runs import CURVE, GRADIENTS, ngrams_document
     from zerosum.tokens.ngrams import NgramLadder
 
@@ -128,6 +128,8 @@ def _document(source: str, measured: "MeasuredRun", page: Path) -> dict[str, Any
         document |= {"pairs": pairs, **findings.found.to_json(), "documents": documents}
     if harms := measured.get(HarmMatrices):
         document["harms"] = [matrix.to_json() for matrix in harms.matrices]
+    if averaged := measured.get(RawAndAveraged):
+        document |= averaged.to_json()
     document |= {**ngrams_document(measured.get(NgramLadder)), "provenance": made_with()}
     if gradients := measured.get(GradientsOverTraining):
         return document | {"gradients": [checkpoint.to_json() for checkpoint in gradients.checkpoints]}

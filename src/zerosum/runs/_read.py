@@ -9,12 +9,21 @@ from typing import Any, TypeVar
 import xarray as xr
 
 from zerosum import deceleration
+from zerosum.checkpoints import Averaged, described
 from zerosum.deceleration import Analysis
 from zerosum.dissent import DissentOverTraining, read_dissent
 from zerosum.errors import InputError
 from zerosum.gradients import GradientsOverTraining, read_gradients
 from zerosum.interference import doubling_pairs
-from zerosum.interference.labelled import HarmMatrices, StoreFindings, findings_of, read_harms, steps_of
+from zerosum.interference.labelled import (
+    HarmMatrices,
+    RawAndAveraged,
+    StoreFindings,
+    beside_averages,
+    findings_of,
+    read_harms,
+    steps_of,
+)
 from zerosum.losses import open_store
 from zerosum.missing import Missing
 from zerosum.runs._directory import RunDirectory
@@ -82,9 +91,10 @@ def read_run(source: str | Path, wanted: Wanted | None = None, *, name: str = ""
     ladder = _ladder(run, missing)
     curve = _curve(run, name, ladder, missing)
     losses = _losses(str(source), store, wanted or Wanted(), along, missing)
+    averages = _averages(run, store, losses, missing)
     gradients = _gradients(run, missing)
     dissent, harms = _dissent(run, missing), _harms(run, missing)
-    measured = (curve, losses, gradients, dissent, harms)
+    measured = (curve, losses, averages, gradients, dissent, harms)
     records = tuple(record for record in (*measured, ladder) if record is not None)
     if all(record is None for record in measured):
         causes = (f"{gap.what}: {gap.why} {gap.command}".strip() for gap in missing)
@@ -164,6 +174,23 @@ def _findings(path: Path, store: xr.Dataset, wanted: Wanted, along: Along, missi
         seed=wanted.seed,
         along=along,
     )
+
+
+def _averages(
+    run: RunDirectory | None, path: Path, losses: StoreFindings | None, missing: list[Missing]
+) -> RawAndAveraged | None:
+    """The stores of averaged weights beside that of the run; one that cannot be used is named, and left out."""
+    if run is None or run.average or losses is None:
+        return None
+    raw, stores = open_store(path), []
+    for averaged in run.averages:
+        try:
+            store = open_store(averaged.losses)
+            known = filter(None, map(Averaged.of_json, store.attrs.get("averaged", ())))
+            stores.append(beside_averages(raw, store, losses.found.pairs, described(list(known))))
+        except InputError as error:
+            missing.append(Missing(f"Losses of averages {averaged.average}", _line(error), code="unusable"))
+    return RawAndAveraged(tuple(stores)) if stores else None
 
 
 def _gradients(run: RunDirectory | None, missing: list[Missing]) -> GradientsOverTraining | None:

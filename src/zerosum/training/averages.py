@@ -47,16 +47,21 @@ class AveragedWeights(Callback):
         self._sums_at_starts: dict[int, Tensors] = {}
         self._emas: dict[str, Tensors] = {}
         self._loaded = False
+        self._model: torch.nn.Module | None = None
+        self._parameters: Tensors = []
 
     def after_step(self, context: AfterStep) -> None:
         """Add the iterate to the sum, if a window needs it, and to each EMA."""
-        step, weights = context.step, self._evaluated(context)
+        step = context.step
+        if not self._windows.has(step) and not any(form.decay for form in self._forms):
+            return
+        weights = self._evaluated(context)
         if self._loaded:
             self._move_to(weights[0].device)
         self._add_to_sum(step, weights)
         for form in self._forms:
             if form.decay:
-                ema = self._emas.setdefault(form.text, _zeros(weights))
+                ema = self._emas[form.text] = self._emas.get(form.text) or _zeros(weights)
                 share = (1 - form.decay) / (1 - form.decay ** (step - self._first))
                 torch._foreach_mul_(ema, 1 - share)
                 torch._foreach_add_(ema, weights, alpha=share)
@@ -77,6 +82,8 @@ class AveragedWeights(Callback):
             self._write(form, context, folder)
         for start in [start for start in self._sums_at_starts if self._windows.starts[start] <= context.step]:
             del self._sums_at_starts[start]
+        if not self._windows.continues(context.step + 1):
+            self._sum = None
 
     def _write(self, form: AverageForm, context: TrainingContext, folder: Path) -> None:
         model: Any = context.model
@@ -137,7 +144,9 @@ class AveragedWeights(Callback):
 
     def _evaluated(self, context: TrainingContext) -> Tensors:
         """The trained parameters as the optimizer evaluates them; on the CPU where the device has no float64."""
-        weights = [self._optimizer.evaluated(context.optimizer, weight).detach() for weight in _trained(context.model)]
+        if context.model is not self._model:
+            self._model, self._parameters = context.model, _trained(context.model)
+        weights = [self._optimizer.evaluated(context.optimizer, weight).detach() for weight in self._parameters]
         return [weight.cpu() for weight in weights] if weights[0].device.type == "mps" else weights
 
 

@@ -157,28 +157,37 @@ def _weights_for(state: TrainingState, callback: Callback) -> AbstractContextMan
 @contextmanager
 def _only_reading(state: TrainingState, call: str) -> Iterator[None]:
     """Restore random generators, training modes and gradients; raise InputError where training itself was changed."""
-    modes = [(module, module.training) for module in state.plain_model.modules()]
-    before = _versions(state)
+    modules = list(state.plain_model.modules())  # going through them takes most of the time of a small callback
+    modes = [(module, module.training) for module in modules]
+    before = _versions(state, modules)
     with preserved_generators(state.accelerator.device):
         yield
     for module, training in modes:
-        module.training = training
-    for parameter in state.plain_model.parameters():
+        if module.training != training:
+            module.training = training
+    modules = list(state.plain_model.modules())
+    for parameter in _tensors(modules):
         parameter.grad = None  # between updates there are none
-    if _versions(state) != before:
+    if _versions(state, modules) != before:
         raise InputError(
             f"{call}: changed the weights or the optimizer; a callback only reads. Work on a copy of the model "
             "(copy.deepcopy), or write an optimizer."
         )
 
 
-def _versions(state: TrainingState) -> list[Any]:
+def _tensors(modules: Sequence[nn.Module]) -> list[Tensor]:
+    """Parameters and buffers of modules, without those of the modules inside them."""
+    own = (tensors for module in modules for tensors in (module._parameters, module._buffers))
+    return [tensor for tensors in own for tensor in tensors.values() if tensor is not None]
+
+
+def _versions(state: TrainingState, modules: Sequence[nn.Module]) -> list[Any]:
     """Identities and versions of all tensors of model and optimizer, and the numbers of the optimizer's groups.
 
     torch counts the changes that are made to a tensor in place; changes through `.data` are not counted.
     """
     optimizer = state.plain_optimizer
-    tensors = [*state.plain_model.parameters(), *state.plain_model.buffers()]
+    tensors = _tensors(modules)
     tensors += [value for values in optimizer.state.values() for value in values.values() if isinstance(value, Tensor)]
     numbers: list[Mapping[str, Any]] = [
         {key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups

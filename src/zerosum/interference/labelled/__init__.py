@@ -5,6 +5,7 @@ A store has `loss` [checkpoint, sequence, position] in nats, NaN where nothing i
 `first_token` (sequence). Two checkpoints are held in memory at a time.
 """
 
+from zerosum.interference.labelled._averages import AveragedPair, AveragedStore, RawAndAveraged, beside_averages
 from zerosum.interference.labelled._change import (
     Change,
     Units,
@@ -43,6 +44,8 @@ from zerosum.interference.labelled.groupings import Labels, grouping_names, labe
 __all__ = [
     "EXCLUDED_CODES",
     "SPLITS",
+    "AveragedPair",
+    "AveragedStore",
     "BatchStep",
     "Change",
     "Changes",
@@ -67,6 +70,7 @@ __all__ = [
     "PairInterference",
     "Persistence",
     "QuantityOverTraining",
+    "RawAndAveraged",
     "RowSums",
     "Split",
     "SplitFactors",
@@ -79,6 +83,7 @@ __all__ = [
     "Units",
     "Unseen",
     "WorseOften",
+    "beside_averages",
     "change_between",
     "coordinate",
     "findings_of",
