@@ -53,7 +53,7 @@ class AveragedPair(Record):
 
 @dataclass(frozen=True, repr=False)
 class AveragedStore(Record):
-    """One kind of average beside the weights of each step. average: as "last:64". about: what was averaged, in words."""
+    """One kind of average beside the weights of each step. average: as "last:64". about: what it is the mean of."""
 
     average: str
     about: str
