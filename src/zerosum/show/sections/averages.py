@@ -13,11 +13,11 @@ from zerosum.show.table import Column, Table, Text, Value
 TITLE = "Averaged weights"
 PLACE = 31.5
 HOW_TO_READ = (
-    "Each point is a pair of checkpoints at the earlier step: once for the weights of these steps (raw), and "
-    "once for averages of weights that end there. Averaging removes movement that would average "
-    "out along the optimizer's path. What D remains is opposition between tokens, or a floor that the model has met. M says how far the "
-    "average token's loss moved. Bands are 95 % intervals over whole documents or sequences. Hollow points: the later "
-    "average still holds iterates from before the earlier step, which makes both ends alike by itself."
+    "Each point is a pair of checkpoints, drawn at the earlier step: once for the weights of these steps (raw), once "
+    "for averages of weights that end there. Averaging removes movement that would average out along the optimizer's "
+    "path. What D remains is opposition between tokens, or a floor that the model has met. M says how far the average "
+    "token's loss moved. Bands are 95 % intervals over whole documents or sequences. Hollow points: the later average "
+    "still holds iterates from before the earlier step, which makes both ends alike by itself."
 )
 FORMULAS = {
     "Averages of weights": (
