@@ -67,13 +67,13 @@ def main() -> None:
     lines = [
         "# Cost of the live monitor",
         "",
-        f"Made by `python benchmarks/monitor.py`: {ROUNDS} rounds of {STEPS:,} updates each, without and with each preset in "
-        f"turn; schedule log2, batches of {ROWS} x {LENGTH} tokens, {PROBE_ROWS} held-out sequences, one thread. CPU time, "
-        f"median of the pairs; {1000 * plain / STEPS:.2g} ms an update. Load of the machine at the end: "
+        f"Made by `python benchmarks/monitor.py`: {ROUNDS} rounds of {STEPS:,} updates each, without and with each preset",
+        f"in turn; schedule log2, batches of {ROWS} x {LENGTH} tokens, {PROBE_ROWS} held-out sequences, one thread.",
+        f"CPU time, median of the pairs; {1000 * plain / STEPS:.2g} ms an update. Load of the machine at the end:",
         f"{os.getloadavg()[1]:.2g} on {os.cpu_count()} cores.",
         "",
-        "| preset | limit | CPU time added, median | smallest to largest | `zerosum/cost` at the end, median | largest logged "
-        "| steps measured, median | in the last round |",
+        "| preset | limit | CPU time added, median | smallest to largest | `zerosum/cost` at the end, median "
+        "| largest logged | steps measured, median | in the last round |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for preset, limit in PRESETS.items():
@@ -81,12 +81,17 @@ def main() -> None:
         logged = [run[preset][1] for run in runs]
         ends = statistics.median(rows[-1][1]["zerosum/cost"] if rows else 0.0 for rows in logged)
         most = max(values["zerosum/cost"] for rows in logged for _, values in rows[1 if preset == "full" else 0 :])
-        number = statistics.median(map(len, logged))
-        steps = ", ".join(str(step) for step, _ in logged[-1])
-        lines.append(
-            f"| {preset} | {limit:.0%} | {statistics.median(added):.2%} | {added[0]:.2%} to {added[-1]:.2%} | {ends:.2%} "
-            f"| {most:.2%} | {number:g} | {steps} |".replace("inf%", "none")
-        )
+        cells = [
+            preset,
+            f"{limit:.0%}".replace("inf%", "none"),
+            f"{statistics.median(added):.2%}",
+            f"{added[0]:.2%} to {added[-1]:.2%}",
+            f"{ends:.2%}",
+            f"{most:.2%}",
+            f"{statistics.median(map(len, logged)):g}",
+            ", ".join(str(step) for step, _ in logged[-1]),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     lines.append("")
     write_text(OUT, "\n".join(lines))
 

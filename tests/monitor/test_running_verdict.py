@@ -11,7 +11,7 @@ from zerosum.deceleration import fit
 from zerosum.monitor import names
 from zerosum.monitor.running_verdict import FIRST_FIT, RunningVerdict
 
-STEPS = 4096
+STEPS = 8192
 LOSSES = [loss_at(step) for step in range(1, STEPS + 1)]
 
 
@@ -26,7 +26,7 @@ def after(last: int, verdict: RunningVerdict, first: int = 0) -> dict[int, dict[
 
 
 def test_it_is_that_of_the_whole_log() -> None:
-    running = RunningVerdict(total_steps=8192)
+    running = RunningVerdict(total_steps=16384)
     values = after(STEPS, running)
     whole = fit(LossCurve("whole", np.arange(1.0, STEPS + 1), np.array(LOSSES), lr=np.full(STEPS, 1e-3)))
     assert running.fitted is not None
@@ -34,18 +34,18 @@ def test_it_is_that_of_the_whole_log() -> None:
     assert values[STEPS][names.T_D] == pytest.approx(whole.t_d, rel=0.02)
     assert values[STEPS][names.L_D] == pytest.approx(whole.L_d, rel=0.002)
     assert values[STEPS][names.R_D] == pytest.approx(whole.r_d, rel=0.03)
-    assert values[STEPS][names.L_END] == pytest.approx(loss_at(8192), rel=0.02)
+    assert values[STEPS][names.L_END] == pytest.approx(loss_at(16384), rel=0.02)
     assert abs(values[STEPS][names.FORECAST_ERROR]) < 0.02
     assert len(running.bins.sums) <= 80 * np.log10(STEPS) + 1
-    assert list(values) == [2**k for k in range(8, 13)]
+    assert list(values) == [2**k for k in range(8, 14)]
 
 
 def test_its_state_continues() -> None:
     whole, first, second = RunningVerdict(), RunningVerdict(), RunningVerdict()
-    values = after(2048, whole)
-    after(700, first)
+    values = after(512, whole)
+    after(300, first)
     second.load(json.loads(json.dumps(first.state())))
-    assert after(2048, second, first=700) == {step: values[step] for step in (1024, 2048)}
+    assert after(512, second, first=300) == {512: values[512]}
     assert second.state() == whole.state()
 
 
