@@ -67,7 +67,7 @@ def main() -> None:
     lines = [
         "# Cost of the live monitor",
         "",
-        f"Made by `python benchmarks/monitor.py`: {ROUNDS} rounds of {STEPS:,} updates each, without and with each preset",
+        f"Made by `python benchmarks/monitor.py`: {ROUNDS} rounds of {STEPS:,} updates, without and with each preset",
         f"in turn; schedule log2, batches of {ROWS} x {LENGTH} tokens, {PROBE_ROWS} held-out sequences, one thread.",
         f"CPU time, median of the pairs; {1000 * plain / STEPS:.2g} ms an update. Load of the machine at the end:",
         f"{os.getloadavg()[1]:.2g} on {os.cpu_count()} cores.",
