@@ -45,7 +45,8 @@ from zerosum.record import Record
 _NO_MOVEMENT = "no token changed"
 _NO_HARM = "no token got worse"
 _CONSTANT = "all tokens of a branch changed equally"
-_NOTHING_CANCELS = "no movement cancels, so that no share of it can be systematic"
+LEAST_CANCELLED = 0.01  # of all movement
+_NOTHING_CANCELS = "less than 1 % of the movement cancels, so that no share of it can be systematic"
 _MAYBE_NOISE = "all movement may be noise, and then nothing is left to cancel"
 _TWO = "two branches give bounds only; three or more give a value"
 
@@ -179,7 +180,7 @@ class _Answers:
 
     def systematic_share(self) -> Estimate:
         """K_inf / K_1 with its bounds."""
-        if not self.moved > self.net:
+        if not self.moved - self.net > LEAST_CANCELLED * self.moved:
             return self.estimate(math.nan, None, _NOTHING_CANCELS if self.moved else _NO_MOVEMENT)
         size = self._size()
         value = math.nan if size is None else _clipped((size - self.net) / (self.moved - self.net))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
+    from zerosum.runs._branches import BRANCHES_FILE, branch_folders, read_branches
     from zerosum.runs._directory import RunDirectory, losses_of, open_losses
     from zerosum.runs._facts import RunFacts
     from zerosum.runs._ngrams import NGRAMS, ngrams_document, ngrams_of, noted, write_ngrams
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from zerosum.runs._tokenizer import token_text
 
 _FILES = {
+    "_branches": ["BRANCHES_FILE", "branch_folders", "read_branches"],
     "_directory": ["RunDirectory", "losses_of", "open_losses"],
     "_facts": ["RunFacts"],
     "_ngrams": ["NGRAMS", "ngrams_document", "ngrams_of", "noted", "write_ngrams"],
@@ -24,6 +26,7 @@ _FILES = {
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_FILES)
 
 __all__ = [
+    "BRANCHES_FILE",
     "CURVE",
     "GRADIENTS",
     "LOSSES",
@@ -32,11 +35,13 @@ __all__ = [
     "RunDirectory",
     "RunFacts",
     "Wanted",
+    "branch_folders",
     "losses_of",
     "ngrams_document",
     "ngrams_of",
     "noted",
     "open_losses",
+    "read_branches",
     "read_run",
     "token_text",
     "write_ngrams",

@@ -82,6 +82,11 @@ class RunDirectory:
         return self.measured / "harms"
 
     @property
+    def branches(self) -> Path:
+        """The folder of branches on other orders of the data."""
+        return self.path / "branches"
+
+    @property
     def fit(self) -> Path:
         """The fit of the loss curve as JSON."""
         return self.measured / "fit.json"

@@ -16,6 +16,7 @@ from zerosum.errors import InputError
 from zerosum.gradients import GradientsOverTraining, read_gradients
 from zerosum.interference import doubling_pairs
 from zerosum.interference.labelled import (
+    Branches,
     HarmMatrices,
     RawAndAveraged,
     StoreFindings,
@@ -26,6 +27,7 @@ from zerosum.interference.labelled import (
 )
 from zerosum.losses import open_store
 from zerosum.missing import Missing
+from zerosum.runs._branches import branch_folders, read_branches
 from zerosum.runs._directory import RunDirectory
 from zerosum.runs._ngrams import ngrams_of, noted
 from zerosum.runs._tokenizer import token_text
@@ -35,6 +37,7 @@ from zerosum.tokens.ngrams import NgramLadder
 CURVE, LOSSES, GRADIENTS = "The loss curve", "Per-token losses", "Per-token gradients"
 DISSENT, LADDER = "Gradient dissent", "Losses of n-gram models"
 HARMS = "Who harms whom"
+BRANCHES = "Branches on other orders of the data"
 Pair = tuple[int, int]
 R = TypeVar("R")
 Along = Callable[[Sequence[Pair]], Iterable[Pair]]
@@ -93,8 +96,8 @@ def read_run(source: str | Path, wanted: Wanted | None = None, *, name: str = ""
     losses = _losses(str(source), store, wanted or Wanted(), along, missing)
     averages = _averages(run, store, losses, missing)
     gradients = _gradients(run, missing)
-    dissent, harms = _dissent(run, missing), _harms(run, missing)
-    measured = (curve, losses, averages, gradients, dissent, harms)
+    dissent, harms, branches = _dissent(run, missing), _harms(run, missing), _branches(run, missing)
+    measured = (curve, losses, averages, gradients, dissent, harms, branches)
     records = tuple(record for record in (*measured, ladder) if record is not None)
     if all(record is None for record in measured):
         causes = (f"{gap.what}: {gap.why} {gap.command}".strip() for gap in missing)
@@ -224,6 +227,19 @@ def _harms(run: RunDirectory | None, missing: list[Missing]) -> HarmMatrices | N
         return None if run is None else read_harms(run.harms)
     except InputError as error:
         missing.append(Missing(HARMS, _line(error), code="unusable"))
+        return None
+
+
+def _branches(run: RunDirectory | None, missing: list[Missing]) -> Branches | None:
+    """The measured branches from the latest step; damaged ones do not take the rest of the run."""
+    folders = branch_folders(run) if run else []
+    for folder in folders[:-1]:
+        why = f"only {folders[-1].name}, the latest, is shown here."
+        missing.append(Missing(f"Branches {folder.name}", why, code="other-store"))
+    try:
+        return read_branches(folders[-1]) if folders else None
+    except InputError as error:
+        missing.append(Missing(BRANCHES, _line(error), code="unusable"))
         return None
 
 

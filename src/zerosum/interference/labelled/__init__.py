@@ -6,6 +6,7 @@ A store has `loss` [checkpoint, sequence, position] in nats, NaN where nothing i
 """
 
 from zerosum.interference.labelled._averages import AveragedPair, AveragedStore, RawAndAveraged, beside_averages
+from zerosum.interference.labelled._branches import Branches, measure_branches
 from zerosum.interference.labelled._change import (
     Change,
     Units,
@@ -47,6 +48,7 @@ __all__ = [
     "AveragedPair",
     "AveragedStore",
     "BatchStep",
+    "Branches",
     "Change",
     "Changes",
     "CheckpointLoss",
@@ -92,6 +94,7 @@ __all__ = [
     "heat_map",
     "label",
     "mean_losses",
+    "measure_branches",
     "measure_changes",
     "measure_groups",
     "measure_pair",
