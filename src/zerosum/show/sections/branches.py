@@ -80,7 +80,8 @@ def sentences(report: Report) -> Iterator[str]:
         )
     yield (
         f"N = {n.count(whole.N)} held-out tokens; intervals are 95 % over {n.counted(whole.n_units, branches.units)}, "
-        "for these branches: noise that all documents share is not in them. Learning rate and optimizer continue the run; only the order of the data differs."
+        "for these branches: noise that all documents share is not in them. "
+        "Learning rate and optimizer continue the run; only the order of the data differs."
     )
 
 
