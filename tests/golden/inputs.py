@@ -5,6 +5,7 @@ while the inside of the package moves.
 """
 
 import json
+import math
 import string
 from pathlib import Path
 
@@ -29,6 +30,16 @@ def write_logs(folder: Path) -> None:
     resumed = [*broken[:200], *_rows(800, seed=2)[150:500]]
     _write(folder / "resumed.jsonl", None, (json.dumps({"step": s, "loss": x}) for s, x in resumed))
     _write(folder / "text.log", None, (f"iter {s}: loss {x:.4f}, time 250.00ms, mfu 30.00%" for s, x in other))
+
+
+def write_losses_of_sizes(folder: Path) -> None:
+    """scaling.csv: 8 sizes at 3 lengths, by a known law and a small, fixed disturbance."""
+    points = [(1e7 * 2**k, 1e7 * 2**k * ratio, k) for k in range(8) for ratio in (10, 30, 100)]
+    rows = (
+        f"r{k},{N:.0f},{D:.0f},{(1.7 + 400 / N**0.34 + 410 / D**0.28) * (1 + 0.002 * math.sin(7 * i))!r}"
+        for i, (N, D, k) in enumerate(points)
+    )
+    _write(folder / "scaling.csv", "run,N,D,loss", rows)
 
 
 def _rows(bend: float, seed: int) -> list[tuple[int, float]]:

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from golden_json import MAX_DIFFERENCES, NUMPY, TORCH, differences, normalised, written
+from golden_json import FITTED, MAX_DIFFERENCES, NUMPY, TORCH, differences, normalised, written
 
 FOLDER = Path(__file__).parent
 DATA = "--data texts.jsonl --no-pack --sequence-length 12"
@@ -24,6 +24,7 @@ WITHOUT_TORCH = {
     "compare-tokens": (0, ["compare bend.csv later.csv --axis tokens"]),
     "curves": (2, ["curves bend.csv resumed.jsonl text.log missing.csv"]),
     "explain": (0, ["explain"]),
+    "scaling": (0, ["scaling --table scaling.csv --law chinchilla --law over-training --delta 1 --budget 1e20"]),
     "interference": (0, ["interference losses.zarr"]),
     "interference-by-position": (0, ["interference losses.zarr --by position --pairs consecutive"]),
 }
@@ -45,7 +46,8 @@ WITH_TORCH = {
 
 @pytest.mark.parametrize("name", WITHOUT_TORCH)
 def test_without_torch(name, all_inputs, printed_json, request):
-    check(name, *WITHOUT_TORCH[name], printed_json(all_inputs, WITHOUT_TORCH[name][1]), NUMPY, request.config)
+    tolerance = FITTED if name == "scaling" else NUMPY  # ends of resampled fits differ between kinds of CPU
+    check(name, *WITHOUT_TORCH[name], printed_json(all_inputs, WITHOUT_TORCH[name][1]), tolerance, request.config)
 
 
 @pytest.mark.parametrize("name", WITH_TORCH)

@@ -42,13 +42,19 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Optimal:
-    """The size and tokens of the lowest loss for a budget of training FLOPs, C = 6 N D."""
+    """The size and tokens of the lowest loss by a law for a budget of training FLOPs, C = 6 N D."""
 
+    law: str
     flops: float
     n_params: Estimate
     tokens: Estimate
     loss: Estimate
     reasons: tuple[Reason, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON document."""
+        estimates = {name: getattr(self, name).to_json() for name in ("n_params", "tokens", "loss")}
+        return {"law": self.law, "flops": self.flops, **estimates, "reasons": [vars(reason) for reason in self.reasons]}
 
 
 @dataclass(frozen=True, repr=False)
@@ -86,7 +92,16 @@ class LawFit(Record):
     def fitted(self) -> Float[np.ndarray, " n"]:
         """Loss by the law at each row of the table, nats per token."""
         table = self.table_fitted
-        return np.asarray(self._losses(self.theta[None], {"N": table.N, "D": table.D, "S": table.step})[0])
+        return self.losses(N=table.N, D=table.D, S=table.step)
+
+    def losses(self, **at: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """Loss by the law at points given by their N, D or S (steps), nats per token."""
+        return np.asarray(self._losses(self.theta[None], at)[0])
+
+    @property
+    def length(self) -> str:
+        """Beside N, the variable of the law: D, or S (steps)."""
+        return law(self.law).variables[1]
 
     def predict(self, N: float, D: float | None = None, *, steps: float | None = None) -> Prediction:
         """The loss of one new run with N parameters after D tokens (or so many steps), with a prediction interval.
@@ -122,6 +137,7 @@ class LawFit(Record):
         D = flops / 6 / N
         loss = self._losses(every, {"N": N, "D": D}, paired=True)
         return Optimal(
+            self.law,
             flops,
             n_params=self._estimate(float(N[0]), N[1:], ""),
             tokens=self._estimate(float(D[0]), D[1:], "tokens"),

@@ -1,0 +1,178 @@
+"""Laws of the loss over sizes and tokens: parameters, whether they are identified, and the law on the losses."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from zerosum.estimate import Estimate
+from zerosum.scaling import LawFit, Optimal
+from zerosum.show import drawing as d
+from zerosum.show import numbers as n
+from zerosum.show.names import printable
+from zerosum.show.report import Report
+from zerosum.show.section import with_sentences
+from zerosum.show.table import Column, Table, Text, Value
+
+TITLE = "Laws of the loss"
+PLACE = 75
+HOW_TO_READ = (
+    "Dots: losses of the table, one colour for each size. Lines: the law. Beside or below: how far the losses lie from "
+    "the law, in per cent; a trend there says that the law has another form than the data."
+)
+AXES = {"D": "training tokens D (billions)", "S": "step S"}
+BILLION = 1e9
+UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+
+
+def absent(report: Report) -> str | None:
+    return None if report.across(LawFit) else ""
+
+
+def headline(report: Report) -> str:
+    return " ".join(sentences(report))
+
+
+def sentences(report: Report) -> Iterator[str]:
+    """One for each law: the verdict with its reasons."""
+    for fit in report.across(LawFit):
+        about = f"{n.count(fit.n)} losses of {fit.n_runs} runs and {fit.n_sizes} sizes"
+        verdict = "identified" if fit.verdict == "identified" else "not identified"
+        why = "; ".join(printable(reason.message, 400) for reason in fit.reasons if reason.level == "blocking")
+        yield (
+            f"{fit.form}: {verdict} by {about}{f' ({why})' if why else ''}. {n.count(fit.starts.reached)} of "
+            f"{n.count(fit.starts.n)} searches reached the minimum, {fit.objective} = {fit.value:.7g}."
+        )
+
+
+def answer(report: Report) -> Iterator[str]:
+    """One line for each parameter."""
+    many = len(report.across(LawFit)) > 1
+    for fit in report.across(LawFit):
+        for name, estimate in fit.params.items():
+            shown = n.text(estimate.value, estimate.interval, n.Form(name, estimate.unit))
+            yield f"{f'{fit.law}  ' if many else ''}{name:<8} {shown}"
+    for best in report.across(Optimal):
+        size, tokens, loss = (n.text(one.value, one.interval, n.Form("", unit)) for one, unit in _in_billions(best))
+        yield f"Best for {best.flops:g} FLOPs by {best.law}: N {size}, D {tokens}, loss {loss}."
+
+
+def _in_billions(best: Optimal) -> list[tuple[Estimate, str]]:
+    """N, D and loss with the units in which people read them."""
+    size, tokens = (one.scaled(1 / BILLION) for one in (best.n_params, best.tokens))
+    return [(size, "billion"), (tokens, "billion tokens"), (best.loss, "nats per token")]
+
+
+def tables(report: Report) -> Iterator[Table]:
+    """One row for each parameter."""
+    columns = (
+        Column("law"),
+        Column("parameter"),
+        Column("value", interval=True),
+        Column("unit"),
+        Column("interval_from", "interval from"),
+    )
+    rows = tuple(
+        (fit.law, name, estimate, estimate.unit, estimate.method)
+        for fit in report.across(LawFit)
+        for name, estimate in fit.params.items()
+    )
+    yield Table("scaling-laws", "Parameters of the laws", columns, rows, "Brackets: 95 % intervals.")
+    best: tuple[tuple[Value, ...], ...] = tuple(
+        (one.law, f"{one.flops:g}", *(estimate for estimate, _ in _in_billions(one))) for one in report.across(Optimal)
+    )
+    if best:
+        heads = (("n_params", "N", "billion"), ("tokens", "D", "billion tokens"), ("loss", "loss", "nats per token"))
+        sizes = (Column("law"), Column("flops", "C", "FLOPs"), *(Column(*head, interval=True) for head in heads))
+        yield Table("scaling-best", "Best sizes for budgets, C = 6 N D", sizes, best, "Brackets: 95 % intervals.")
+    notes = tuple(
+        (fit.law, Text(reason.code), Text(printable(reason.message, 600)))
+        for fit in report.across(LawFit)
+        for reason in fit.reasons
+    )
+    if notes:
+        yield Table("scaling-notes", "To keep in mind", (Column("law"), Column("code"), Column("note")), notes)
+
+
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
+    """For each law its lines on the losses, and the residuals."""
+    fits = report.across(LawFit)
+    with d.style():
+        fig, axes = d.panels(2 * len(fits), layout, height=3.0, columns=2)
+        for k, fit in enumerate(fits):
+            _on_losses(axes[2 * k], fit)
+            _residuals(axes[2 * k + 1], fit)
+        looks = {size: look for fit in fits for size, look in _looks(fit).items()}
+        handles = [d.entry(_short(size), linestyle="", **look) for size, look in looks.items()]
+        d.legend_below(fig, handles, layout)
+    return fig
+
+
+def _short(size: float) -> str:
+    """A number of parameters.
+
+    >>> _short(1.44e9), _short(66758784.0)
+    ('1.44B', '66.8M')
+    """
+    scale, unit = next(((scale, unit) for scale, unit in UNITS if size >= scale), (1.0, ""))
+    return f"{size / scale:.3g}{unit}"
+
+
+def _looks(fit: LawFit) -> dict[float, dict[str, Any]]:
+    """Colour and marker of each size."""
+    sizes = fit.table_fitted.sizes.tolist()
+    return {
+        size: {"color": d.SERIES[k % len(d.SERIES)], "marker": d.MARKERS[k % len(d.MARKERS)]}
+        for k, size in enumerate(sizes)
+    }
+
+
+def _length(fit: LawFit) -> np.ndarray:
+    """Billions of tokens, or steps."""
+    return fit.table_fitted.D / BILLION if fit.length == "D" else fit.table_fitted.step
+
+
+def _on_losses(ax: "d.Axes", fit: LawFit) -> None:
+    table, along = fit.table_fitted, _length(fit)
+    for size, look in _looks(fit).items():
+        rows = size == table.N
+        ax.plot(along[rows], table.loss[rows], linestyle="", markersize=3.5, **look)
+        x = np.geomspace(along[rows].min(), along[rows].max(), 60)
+        law = fit.losses(**{"N": np.full(60, size), fit.length: x * (BILLION if fit.length == "D" else 1.0)})
+        ax.plot(x, law, color=look["color"], linewidth=1)
+    d.log_axis(ax, "x", along.tolist(), pad=1.25, most=5)
+    d.log_axis(ax, "y", table.loss.tolist(), pad=1.03, most=6)
+    ax.set_title(fit.law)
+    ax.set_xlabel(AXES[fit.length])
+    ax.set_ylabel("loss (nats per token)")
+
+
+def _residuals(ax: "d.Axes", fit: LawFit) -> None:
+    table, along = fit.table_fitted, _length(fit)
+    off = 100 * (table.loss / fit.fitted() - 1)
+    for size, look in _looks(fit).items():
+        rows = size == table.N
+        ax.plot(along[rows], off[rows], linestyle="", markersize=3.5, **look)
+    ax.axhline(0.0, color=d.MUTED, linewidth=1)
+    d.log_axis(ax, "x", along.tolist(), pad=1.25, most=5)
+    ax.set_title("loss less the law")
+    ax.set_xlabel(AXES[fit.length])
+    ax.set_ylabel("% of the law's loss")
+
+
+alt = with_sentences("Losses against tokens, one line of the law for each size, and their residuals.", sentences)
+
+
+def numbers(report: Report) -> list[dict[str, Any]]:
+    """One row for each loss of the table."""
+    return [
+        {"law": fit.law, "run": run, "N": N, "D": D, "step": step, "loss": loss, "fitted": fitted}
+        for fit in report.across(LawFit)
+        for run, N, D, step, loss, fitted in zip(
+            fit.table_fitted.run,
+            *(column.tolist() for column in (fit.table_fitted.N, fit.table_fitted.D, fit.table_fitted.step)),
+            fit.table_fitted.loss.tolist(),
+            fit.fitted().tolist(),
+            strict=True,
+        )
+    ]

@@ -1,0 +1,40 @@
+"""`zerosum scaling`: laws and best sizes in one document, a folder with a page, and calls that are refused."""
+
+import pytest
+from called import call, one_document
+
+__all__ = ["call"]
+
+
+@pytest.fixture
+def table(tmp_path):
+    points = [(1e7 * 2**k, 1e7 * 2**k * ratio, k) for k in range(6) for ratio in (10, 40, 160)]
+    rows = [f"r{k},{N:.0f},{D:.0f},{1.7 + 400 / N**0.34 + 410 / D**0.34},c4" for N, D, k in points]
+    path = tmp_path / "sizes.csv"
+    path.write_text("\n".join(["run,N,D,loss,data", *rows]))
+    return path
+
+
+def test_one_document_and_a_folder(call, table, tmp_path, blank_figures):
+    out = tmp_path / "out"
+    options = ("--law", "over-training", "--where", "data=c4", "--budget", "1e20", "--out", out)
+    code, stdout, _ = call("scaling", "--table", table, *options, "--json")
+    document = one_document(stdout)
+    (law,) = document["laws"]
+    assert (code, law["name"], document["errors"]) == (0, "over-training", [])
+    assert law["params"]["E"]["value"] == pytest.approx(1.7, rel=1e-4)
+    assert document["optimal"][0]["n_params"]["value"] > 1e6
+    assert {"report.html", "laws.json", "scaling-laws.csv", "scaling-best.tex"} <= {path.name for path in out.iterdir()}
+
+
+def test_what_is_wrong_is_one_line(call, table):
+    for options, part in (
+        (("--law", "chinchila"), "Did you mean chinchilla"),
+        (("--where", "c4"), "not COLUMN=VALUE"),
+        (("--where", "data=pile"), "no row has data"),
+        (("--loss-unit", "bytes"), "not nats per token"),
+    ):
+        code, stdout, stderr = call("scaling", "--table", table, *options)
+        assert (code, stdout) == (2, "")
+        assert part in stderr
+        assert len(stderr.splitlines()) == 1
