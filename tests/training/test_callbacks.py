@@ -172,6 +172,25 @@ def test_a_run_stopped_after_any_step_ends_the_same_with_the_same_callbacks(
     assert [point.step for point in open_run(tmp_path / "whole").checkpoints] == [0, 1, 2, 4, 8, 12]
 
 
+def test_callbacks_are_called_around_the_updates_that_they_want(recipe: Recipe, tmp_path: Path) -> None:
+    class EveryThird(Callback):
+        before: list[int] = []  # noqa: RUF012 - of this test
+
+        def is_due(self, update: int) -> bool:
+            return update % 3 == 0
+
+        def before_step(self, context: BeforeStep) -> None:
+            self.before.append(context.step)
+
+        def after_step(self, context: AfterStep) -> Mapping[str, float]:
+            return {"seen": context.step}
+
+    train(recipe, tmp_path / "run", callbacks=(EveryThird(),))
+    third = list(range(3, recipe.steps + 1, 3))
+    assert EveryThird.before == [step - 1 for step in third]
+    assert [row["seen"] for row in rows(tmp_path / "run") if "seen" in row] == third
+
+
 def test_stateless_callbacks_write_no_file_and_may_come_and_go(recipe: Recipe, tmp_path: Path) -> None:
     with pytest.raises(Stop):
         train(recipe, tmp_path / "a", callbacks=(Reader(), OnStep(lambda step, loss: (_ for _ in ()).throw(Stop))))

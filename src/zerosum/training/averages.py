@@ -50,11 +50,13 @@ class AveragedWeights(Callback):
         self._model: torch.nn.Module | None = None
         self._parameters: Tensors = []
 
+    def is_due(self, update: int) -> bool:
+        """Whether a window or an EMA needs this iterate."""
+        return self._windows.has(update) or any(form.decay for form in self._forms)
+
     def after_step(self, context: AfterStep) -> None:
         """Add the iterate to the sum, if a window needs it, and to each EMA."""
         step = context.step
-        if not self._windows.has(step) and not any(form.decay for form in self._forms):
-            return
         weights = self._evaluated(context)
         if self._loaded:
             self._move_to(weights[0].device)

@@ -43,7 +43,7 @@ class CallbackRunner:
         if not _takes_part(state):
             return
         context = BeforeStep(state.step, state.plain_model, state.plain_optimizer, batch.ids)
-        for callback in self._defining("before_step"):
+        for callback in self._due("before_step", state.step + 1):
             with _weights_for(state, callback), _only_reading(state, f"{callback.name}.before_step"):
                 callback.before_step(context)
 
@@ -55,7 +55,7 @@ class CallbackRunner:
             state.step, state.plain_model, state.plain_optimizer, batch.ids, result.loss, result.lr, result.grad_norm
         )
         columns: dict[str, float | None] = {}
-        for callback in self._defining("after_step"):
+        for callback in self._due("after_step", state.step):
             with _weights_for(state, callback), _only_reading(state, f"{callback.name}.after_step"):
                 values = callback.after_step(context)
             for column, value in (values or {}).items():
@@ -70,6 +70,10 @@ class CallbackRunner:
         for callback in self._defining("on_checkpoint"):
             with _only_reading(state, f"{callback.name}.on_checkpoint"):
                 callback.on_checkpoint(context, folder)
+
+    def _due(self, method: str, update: int) -> list[Callback]:
+        """The callbacks that define a method and want it called around this update."""
+        return [callback for callback in self._defining(method) if callback.is_due(update)]
 
     def _defining(self, method: str) -> list[Callback]:
         """The callbacks that define a method; the checks around a call cost about 0.1 ms."""
