@@ -1,0 +1,81 @@
+"""The demo at its full size.
+
+`zerosum demo` with its own recipes. Every size decelerates, and its tokens come to cancel: D of the last doubling is at
+least 0.3 above that of every doubling up to step 128. minutes: of the whole command on this machine.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SEEDS = "0"
+Document = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Document], float]:
+    """Its runs, and minutes of the command."""
+    out = tmp_path_factory.mktemp("demo") / "out"
+    began = time.monotonic()
+    command = [sys.executable, "-m", "zerosum", "demo", "--json", "--out", str(out)]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=3_000)
+    assert process.returncode == 0, process.stderr
+    assert Path(out, "report.html").is_file()
+    return json.loads(process.stdout)["runs"], (time.monotonic() - began) / 60
+
+
+def interval(value: float, ends: list[float] | None, places: int) -> str:
+    """A value with its interval."""
+    return f"{value:,.{places}f}" + ("" if ends is None else f" [{ends[0]:,.{places}f}, {ends[1]:,.{places}f}]")
+
+
+def early(run: Document) -> list[Document]:
+    """Doublings that end at step 128 or sooner, all of them ahead of t_d."""
+    return [pair for pair in run["double"] if pair["to_step"] <= min(128, run["fit"]["t_d"])]
+
+
+def test_every_size_decelerates_and_its_tokens_come_to_cancel(demo, table, whole) -> None:
+    """All rows first, then what they have to show."""
+    runs, minutes = demo
+    for run in runs:
+        fit, last = run["fit"], run["double"][-1]
+        table.add(
+            model=run["name"],
+            verdict=fit["verdict"],
+            t_d=interval(fit["t_d"], fit["intervals"].get("t_d"), 0),
+            L_d=interval(fit["L_d"], fit["intervals"].get("L_d"), 2),
+            r_d=interval(fit["r_d"], fit["intervals"].get("r_d"), 3),
+            reasons=", ".join(reason["code"] for reason in fit["reasons"]) or "none",
+            largest_D_up_to_step_128=f"{max(pair['D'] for pair in early(run)):.2f}",
+            D_of_the_last_doubling=interval(last["D"], last["interval"]["D"], 2),
+            minutes_of_the_demo=f"{minutes:.1f}",
+        )
+    assert len(runs) == 3
+    for run in runs:
+        decelerates(run)
+        cancels(run)
+
+
+def decelerates(run: Document) -> None:
+    """A break inside the run."""
+    fit = run["fit"]
+    assert fit["verdict"] == "decelerates", fit["reasons"]
+    low, high = fit["intervals"]["t_d"]
+    assert fit["first_step"] < low < fit["t_d"] < high < run["steps"]
+    assert fit["r_d"] < 0.7 * fit["params"]["c0"]
+
+
+def cancels(run: Document) -> None:
+    """Tokens move together before the break and against each other after it."""
+    last = run["double"][-1]
+    assert len(early(run)) >= 6
+    for pair in early(run):
+        assert pair["D"] < 0.15
+        assert last["D"] - pair["D"] >= 0.3
+        assert last["interval"]["D"][0] > pair["interval"]["D"][1]
+        assert pair["N"] == last["N"] >= 16_000
