@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zerosum.cli._demo_measures import held_out_tokens, measure_run, train_run
 from zerosum.cli.output import made_with
 from zerosum.comparison import AcrossSeeds, OneSeed, across_seeds
 from zerosum.deceleration import Analysis
@@ -14,10 +15,8 @@ from zerosum.show.report import Report, Run
 from zerosum.tokens.ngrams import NgramLadder
 
 if TYPE_CHECKING:
-    from zerosum.tokens import TokenSequences
-    from zerosum.training import Callback, Recipe
+    from zerosum.training import Recipe
 
-HELD_OUT_SEQUENCES = 256
 NEEDS = ("torch", "transformers", "tokenizers", "safetensors", "accelerate")
 NO_SEEDS = "one seed; run with --seeds 3 or more for intervals over seeds"
 
@@ -31,7 +30,8 @@ def train_and_measure_all(folder: Path, recipes: "list[Recipe]", show: Callable[
     from zerosum.training.models import count_parameters
 
     # The largest first: so the cores run out of work at nearly the same time.
-    jobs = [(run_folder(folder, r), r) for r in sorted(recipes, key=lambda r: -count_parameters(r.model))]
+    ordered = sorted(recipes, key=lambda r: -count_parameters(r.model))
+    jobs = [(run_folder(folder, recipe), recipe, recipe is ordered[-1]) for recipe in ordered]
     runs = side_by_side(
         _train_and_measure,
         jobs,
@@ -57,67 +57,19 @@ def slug(recipe: "Recipe") -> str:
     return re.sub("[^A-Za-z0-9]+", "-", recipe.name)
 
 
-def _train_and_measure(job: "tuple[Path, Recipe]", show: Callable[..., None]) -> Run:
-    """Train or continue one run, then measure it; in a process of its own."""
+def _train_and_measure(job: "tuple[Path, Recipe, bool]", show: Callable[..., None]) -> Run:
+    """Train or continue one run, then measure it; in a process of its own. The job says how deep: see `measure_run`."""
     from zerosum.training.run_folder import writing
 
-    folder, recipe = job
+    folder, recipe, deep = job
     with writing(folder):
-        _train(folder, recipe, show)
-        _measure_losses(folder, recipe, show)
+        train_run(folder, recipe, show)
+        measure_run(folder, recipe, show, deep)
         wanted = Wanted(groups=False, heat=False)
         measured = read_run(folder, wanted, name=recipe.name)
         run = Run(recipe.name, (_facts(recipe), *measured.records), recipe.seed)
         RunDirectory(folder).write_fit(_only(run, Analysis))
     return run
-
-
-def _train(folder: Path, recipe: "Recipe", show: Callable[..., None]) -> None:
-    import torch
-
-    from zerosum.training import train
-    from zerosum.training.ngrams import RecordNgrams
-
-    torch.set_num_threads(recipe.threads)  # the last digits of a loss depend on it
-    progress = _progress(f"{_label(recipe)}training", recipe.steps, show)
-    train(recipe, folder, callbacks=(progress, RecordNgrams(recipe, folder)))
-
-
-def _measure_losses(folder: Path, recipe: "Recipe", show: Callable[..., None]) -> None:
-    from zerosum.checkpoints import open_run
-    from zerosum.losses import AroundStep, measure_losses
-    from zerosum.training import SavedSteps
-
-    steps = SavedSteps(recipe)
-    measure_losses(
-        RunDirectory(folder).losses,
-        open_run(folder).checkpoints,
-        _held_out(recipe),
-        model=recipe.name,
-        load=steps.load,
-        around=AroundStep(steps.losses, batch=(recipe.batch.sequences, recipe.batch.length)),
-        replace=True,
-        on_piece=lambda done, total, step: show(f"{_label(recipe)}token losses", total, done, f"step {step}"),
-    )
-
-
-def _label(recipe: "Recipe") -> str:
-    return f"{recipe.name}, seed {recipe.seed}: "
-
-
-def _progress(label: str, total: int, show: Callable[..., None]) -> "Callback":
-    """Shows the step and loss of each update."""
-    from zerosum.training import AfterStep, Callback
-
-    class Progress(Callback):
-        def after_step(self, context: AfterStep) -> None:
-            show(label, total, context.step, f"loss {context.loss:.2f}")
-
-    return Progress()
-
-
-def _held_out(recipe: "Recipe") -> "TokenSequences":
-    return recipe.data.open().held_out(HELD_OUT_SEQUENCES, recipe.batch.length)
 
 
 def _facts(recipe: "Recipe") -> RunFacts:
@@ -143,7 +95,7 @@ def _one_seed(run: Run) -> OneSeed:
 
 
 def _provenance(recipes: "list[Recipe]") -> dict[str, Any]:
-    held_out = _held_out(recipes[0])
+    held_out = held_out_tokens(recipes[0])
     return made_with(("zerosum", "numpy", *NEEDS)) | {
         "seeds": sorted({recipe.seed for recipe in recipes}),
         "text": "source code of Python's standard library, one token per byte; held-out files are never trained on",

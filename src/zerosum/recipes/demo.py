@@ -16,5 +16,5 @@ def demo_suite(seed: int = 0, quick: bool = False) -> list[Recipe]:
     [('25k', 0.0007), ('100k', 0.000233), ('250k', 0.00014)]
     """
     # No held-out losses in the log: the demo measures the losses of all checkpoints itself.
-    changes = {"seed": seed, "held_out": 0, **({"steps": 256} if quick else {})}
+    changes = {"seed": seed, "held_out": 0, "averages": ("last:64",), **({"steps": 256} if quick else {})}
     return [tiny(size).model_copy(update={"name": size, **changes}) for size in _SIZES]

@@ -29,37 +29,37 @@ class PythonSettings(CorpusSettings):
 
 
 class PythonCorpus(Corpus):
-    """Source files as bytes; batches are windows at random positions."""
+    """Source files as bytes; batches are windows at random positions. text: all files, split."""
 
     vocabulary = BYTE_VOCABULARY
     end_of_document = END_OF_DOCUMENT
 
     def __init__(self, text: Text):
-        self._text = text
+        self.text = text
 
     @property
     def facts(self) -> dict[str, Any]:
         """Hash of all tokens, and counts."""
         return {
-            "sha256": self._text.sha256,
-            "train_tokens": len(self._text.train),
-            "train_documents": len(self._text.train_names),
-            "held_out_documents": len(self._text.held_out_names),
+            "sha256": self.text.sha256,
+            "train_tokens": len(self.text.train),
+            "train_documents": len(self.text.train_names),
+            "held_out_documents": len(self.text.held_out_names),
         }
 
     @cached_property
     def ngrams(self) -> NgramLadder | None:
         """Of the text; computed once, in about a second for the standard library."""
-        return ladder_of_documents(self._text.train, held_out_documents(self._text), self.vocabulary)
+        return ladder_of_documents(self.text.train, held_out_documents(self.text), self.vocabulary)
 
     def batch(self, seed: int, step: int, sequences: int, length: int) -> Batch:
         """See `windows`."""
-        ids = windows(self._text.train, seed, step, sequences=sequences, length=length)
+        ids = windows(self.text.train, seed, step, sequences=sequences, length=length)
         return Batch(ids, np.zeros(sequences, dtype=np.int64))
 
     def held_out(self, sequences: int, length: int) -> TokenSequences:
         """See `held_out_tokens`."""
-        return held_out_tokens(self._text, sequences, length)
+        return held_out_tokens(self.text, sequences, length)
 
     def save_tokenizer(self, folder: Path) -> None:
         """Write the byte tokenizer."""
