@@ -19,9 +19,10 @@ from zerosum.interference.labelled._change import (
 )
 from zerosum.interference.labelled._checkpoint_steps import SPLITS, BatchStep, CheckpointSteps, Unseen
 from zerosum.interference.labelled._findings import GroupsOverTime, LeftOut, StoreFindings, findings_of
+from zerosum.interference.labelled._harm_comparisons import harm_pairs, harm_split
 from zerosum.interference.labelled._harm_matrix import HarmCell, HarmMatrix, HarmPair, HarmRow, HarmSplit
 from zerosum.interference.labelled._harm_store import HarmMatrices, read_harms, write_harms
-from zerosum.interference.labelled._harm_sums import Columns, RowSums, harm_split
+from zerosum.interference.labelled._harm_sums import Columns, RowSums
 from zerosum.interference.labelled._heat import DocumentChange, HeatMap, TokenChange, heat_map
 from zerosum.interference.labelled._mean_losses import CheckpointLoss, StoreLosses, mean_losses
 from zerosum.interference.labelled._measure import (
@@ -90,6 +91,7 @@ __all__ = [
     "coordinate",
     "findings_of",
     "grouping_names",
+    "harm_pairs",
     "harm_split",
     "heat_map",
     "label",

@@ -4,12 +4,11 @@ Letters: K groups, B batches. A cell is a row (whose training tokens) on a colum
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from zerosum.estimate import Estimate, number_or_reason
-from zerosum.interference._over_repeats import over_repeats
 from zerosum.interference._record import Interference
 from zerosum.interference.labelled._checkpoint_steps import Unseen
 from zerosum.missing import NO_STEP
@@ -17,23 +16,19 @@ from zerosum.record import Record
 
 RowKind = Literal["group", "no-gradient", "all-tokens"]
 ONE_TO_ONE = "each group has cells of its own noise, which raise it; the pairs have intervals"
-METHOD = "bootstrap-t over held-out texts and Student's t over batches, half widths added in quadrature"
 
 
 @dataclass(frozen=True)
 class HarmCell:
     """One row on one column. measured: the changes x of the column's tokens, of all batches together, N of them.
 
+    delta_L: mean x with an interval for the choice of held-out texts and of batches; of one batch, of texts alone.
     of_batches: mean x of each batch, nats per token.
     """
 
     measured: Interference
+    delta_L: Estimate
     of_batches: tuple[float, ...]
-
-    @property
-    def delta_L(self) -> Estimate:
-        """Mean x with an interval for the choice of held-out texts and of batches; of one batch, of texts alone."""
-        return _estimate([(1, self)])
 
 
 @dataclass(frozen=True)
@@ -81,7 +76,8 @@ class HarmMatrix(Record):
     update, then what the step does without gradient. The sum of these rows is the first-order change of that step.
     groups: K names, the columns. weights: of each group in the mixture that is trained on. train_tokens: tokens in the
     gradient of each row, the mean over batches. heldout_tokens, loss: of each column, and last of all tokens; nats.
-    settings, notes, unseen: as in `CheckpointSteps`. harm_real, harm_shares: of the rows of both matrices.
+    settings, notes, unseen: as in `CheckpointSteps`. harm_real, harm_shares: of the rows of both matrices. pairs: how
+    far each two groups differ in what real steps on one do to the other.
     """
 
     source: str
@@ -101,6 +97,7 @@ class HarmMatrix(Record):
     shares: tuple[HarmRow, ...]
     harm_real: HarmSplit
     harm_shares: HarmSplit
+    pairs: tuple[HarmPair, ...]
 
     # How pydantic stores it: not-a-number as a word.
     __pydantic_config__ = {"ser_json_inf_nan": "strings"}  # noqa: RUF012
@@ -119,13 +116,6 @@ class HarmMatrix(Record):
         """First-order change of the column by the step on all tokens: the sum of the rows of `shares`."""
         cells = (row.cells[column] for row in self.shares)
         return math.fsum(cell.measured.delta_L for cell in cells if cell is not None)
-
-    def pairs(self) -> Iterator[HarmPair]:
-        """How far each two groups differ in what they do to each other."""
-        known = {(h, g): cell for h, g, cell in self.cells()}
-        for (h, g), cell in known.items():
-            if h < g and (g, h) in known:
-                yield HarmPair(h, g, _estimate([(1, cell), (-1, known[g, h])]))
 
     @property
     def asymmetry(self) -> Estimate:
@@ -159,7 +149,7 @@ class HarmMatrix(Record):
             "asymmetry": self.asymmetry.to_json(),
             "pairs": [
                 {"first": self.groups[pair.first], "second": self.groups[pair.second], **pair.difference.to_json()}
-                for pair in self.pairs()
+                for pair in self.pairs
             ],
         }
 
@@ -185,27 +175,3 @@ def _harm_to_json(split: HarmSplit) -> dict[str, Any]:
     parts = {"inside": split.inside, "between": split.between, "no_gradient": split.no_gradient}
     document: dict[str, Any] = {name: part and part.to_json() for name, part in parts.items()}
     return document | number_or_reason("expected_inside", split.expected_inside, "no row does any harm")
-
-
-def _estimate(terms: Sequence[tuple[int, HarmCell]]) -> Estimate:
-    """The sum of cells of different columns, each times +1 or -1. Texts of different columns are independent."""
-    value = math.fsum(sign * cell.measured.delta_L for sign, cell in terms)
-    whole = Estimate(value, N=sum(cell.measured.N for _, cell in terms), of="changes of tokens", unit="nats per token")
-    down, up = [], []
-    for sign, cell in terms:
-        if cell.measured.interval is None:
-            return replace(whole, reason=cell.measured.interval_reason or "not given")
-        below, above = (abs(cell.measured.delta_L - end) for end in cell.measured.interval.delta_L)
-        down.append(below if sign > 0 else above)
-        up.append(above if sign > 0 else below)
-    counts = {len(cell.of_batches) for _, cell in terms}
-    method = "bootstrap-t over held-out texts of one batch"
-    if counts != {1}:
-        if len(counts) > 1:
-            return replace(whole, reason="the groups have tokens in different batches")
-        values = zip(*([sign * mean for mean in cell.of_batches] for sign, cell in terms), strict=True)
-        over = over_repeats([math.fsum(parts) for parts in values], "batches").interval or (value, value)
-        half, method = (over[1] - over[0]) / 2, METHOD
-        down.append(half)
-        up.append(half)
-    return replace(whole, interval=(value - math.hypot(*down), value + math.hypot(*up)), method=method)

@@ -11,7 +11,7 @@ from zerosum.interference.labelled._harm_matrix import HarmMatrix
 from zerosum.record import Record
 from zerosum.sharing import ResultCache, read_result
 
-FORMAT = 1  # of the record in a file; files of another format are ignored
+FORMAT = 2  # of the record in a file; files of another format are ignored
 
 
 @dataclass(frozen=True, repr=False)

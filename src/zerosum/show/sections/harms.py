@@ -116,7 +116,7 @@ def _where(split: HarmSplit) -> str:
 
 
 def _asymmetry(matrix: HarmMatrix) -> str:
-    pairs = list(matrix.pairs())
+    pairs = matrix.pairs
     if not matrix.asymmetry.known:
         return "No two groups change each other, so there is no asymmetry to measure."
     sure = [pair for pair in pairs if pair.difference.excludes(0)]

@@ -13,7 +13,7 @@ from zerosum.checkpoints import load_model, only_checkpoint
 from zerosum.errors import InputError
 from zerosum.gradients import first_order_changes
 from zerosum.gradients.batches import require_memory
-from zerosum.interference.labelled import Columns, HarmMatrix, HarmRow, RowSums, TokenText, harm_split
+from zerosum.interference.labelled import Columns, HarmMatrix, HarmRow, RowSums, TokenText, harm_pairs, harm_split
 from zerosum.losses import token_losses
 from zerosum.tokens import TokenSequences
 from zerosum.training.optimizer_choice import Choice
@@ -125,6 +125,7 @@ def harm_matrix(
         shares=tuple(shown(rows.shares, rows.idle_share)),
         harm_real=harm_split(rows.real, None, K, seed),
         harm_shares=harm_split(rows.shares, rows.idle_share, K, seed),
+        pairs=tuple(harm_pairs(rows.real, K, seed)),
     )
 
 
@@ -196,14 +197,14 @@ class _Measurement:
         )
         whole = [torch.stack(of_each).sum(0) for of_each in zip(idle, *shares, strict=True)]
         after_idle = self._after(idle)
-        self._put(rows.idle_real, after_idle - self._before)
-        self._put(rows.idle_share, self._first_order(idle))
-        self._put(rows.whole, self._after(whole) - self._before)
+        self._put(number, rows.idle_real, after_idle - self._before)
+        self._put(number, rows.idle_share, self._first_order(idle))
+        self._put(number, rows.whole, self._after(whole) - self._before)
         for share, group in zip(shares, present, strict=True):
             own = gradients[group] or []
             alone = self._stepper.update(scaled(own, clip_factor(own, clip)))
-            self._put(rows.real[group], self._after(alone) - after_idle)
-            self._put(rows.shares[group], self._first_order(share))
+            self._put(number, rows.real[group], self._after(alone) - after_idle)
+            self._put(number, rows.shares[group], self._first_order(share))
 
     def _gradients(self, batch: GroupBatch) -> list[Gradient | None]:
         """At the weights at which the optimizer takes gradients, which for some are not those that are evaluated."""
@@ -234,10 +235,10 @@ class _Measurement:
             self._model, self._held_out.ids, named, tokens_per_batch=self._options.tokens_per_batch
         )
 
-    def _put(self, row: RowSums, x: Float[np.ndarray, "S T"]) -> None:
+    def _put(self, number: int, row: RowSums, x: Float[np.ndarray, "S T"]) -> None:
         if not np.isfinite(x[self._groups.held_out >= 0]).all():
             raise InputError(
                 "a loss after a step is not finite. Is the learning rate or a moment of the optimizer damaged? Give "
                 "another rate with --optimizer."
             )
-        row.add(np.nan_to_num(x), self._columns)
+        row.add(np.nan_to_num(x), self._columns, number)
