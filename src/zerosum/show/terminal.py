@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MORE = "more: --details; everything: --json, --out DIR"
+SCREEN = 24  # lines
 
 
 def screen() -> "Console":
@@ -27,10 +28,15 @@ def screen() -> "Console":
 
 
 def show(report: Report, details: bool = False) -> None:
-    """Print the answer of every section that has something to say; with details, all sentences and tables too."""
+    """Print the answer of every section that has something to say; with details, all sentences and tables too.
+
+    Where the answers on one run take more than a screen together, each section but the first says its headline alone.
+    """
     console = screen()
-    for section in present(report):
-        answer = [section.headline(report), *section.answer(report)]
+    answers = [(section, [section.headline(report), *section.answer(report)]) for section in present(report)]
+    if not details and len(report.runs) == 1 and _lines(console, answers) > SCREEN:
+        answers[1:] = [(section, answer[:1]) for section, answer in answers[1:]]
+    for section, answer in answers:
         _print(console, answer)
         if details:
             _details(console, section, report, answer)
@@ -43,6 +49,13 @@ def show(report: Report, details: bool = False) -> None:
 def say(*shown: Shown) -> None:
     """Print sentences and tables that belong to no report."""
     _print(screen(), shown)
+
+
+def _lines(console: "Console", answers: Iterable[tuple[Section, Sequence[Shown]]]) -> int:
+    with console.capture() as printed:
+        for _, answer in answers:
+            _print(console, answer)
+    return printed.get().count("\n")
 
 
 def _details(console: "Console", section: Section, report: Report, answer: Sequence[Shown]) -> None:
