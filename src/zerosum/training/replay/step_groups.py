@@ -83,9 +83,15 @@ def step_groups(
 
 def _require_domains(tokens: TokenSequences, words: str, option: str) -> None:
     if len(tokens.domains) < 2:
+        limit = tokens.options.get("max_sequences")
         raise InputError(
             f"--by domain: the {words} text has {len(tokens.domains) or 'no known'} domain. Give several {option}, "
             "each a domain, or name the field of records that holds it with --domain."
+            + (
+                f" If it has more, they begin after the first {limit:,} sequences, and only these are read."
+                if limit
+                else ""
+            )
         )
 
 
