@@ -31,6 +31,7 @@ def test_the_last_steps_of_a_foreign_run(run):
     assert averaged.average == "last-10"
     windows = {point.step: point.averaged.steps for point in averaged.checkpoints}
     assert windows == {0: (0,), 10: (5, 10), 15: (10, 15), 20: (15, 20)}
+    assert averaged.not_averaged == (5, 40)
     for point in averaged.checkpoints:
         require_mean(point, [run / f"checkpoint-{step}" for step in windows[point.step]])
     head = load_model(averaged.checkpoints[-1])
@@ -40,7 +41,9 @@ def test_the_last_steps_of_a_foreign_run(run):
 
 
 def test_a_list_of_steps_is_one_point(run):
-    (point,) = open_run(run, average="5, 40,10").checkpoints
+    averaged = open_run(run, average="5, 40,10")
+    (point,) = averaged.checkpoints
+    assert averaged.not_averaged == ()
     assert (point.step, point.averaged.number) == (40, 3)
     require_mean(point, [run / f"checkpoint-{step}" for step in (5, 10, 40)])
 

@@ -34,6 +34,10 @@ def test_losses_and_report_of_averages(call, run):
     assert call("losses", run, *data, "--average", "1,2")[0] == 0
     code, out, said = call("losses", run, *data, "--average", "2,4")
     assert (code, "means of 2 of them" in out) == (0, True), said
+    code, out, said = call("losses", run, *data, "--average", "last:2")
+    assert code == 0, said
+    assert "only one checkpoint lies in the window there: steps 4." in " ".join(out.split())
+    shutil.rmtree(run / "zerosum" / "losses-last-2.zarr")
     code, out, _ = call("interference", run, "--average", "1,2", "--json")
     assert [(pair["from_step"], pair["to_step"]) for pair in one_document(out)["pairs"]] == [(2, 4)]
     code, out, _ = call("interference", run, "--average", "last:3", "--json")
@@ -48,12 +52,12 @@ def test_losses_and_report_of_averages(call, run):
 
 
 def test_gradients_and_dissent_of_averages(call, run):
-    for verb, place in (("gradients", "gradients-last-3.zarr"), ("dissent", "dissent-last-3")):
-        code, out, said = call(verb, run, "--data", run / "ids.npy", "--average", "last:3", "--json")
+    for verb, place in (("gradients", "gradients-last-2.zarr"), ("dissent", "dissent-last-2")):
+        code, out, said = call(verb, run, "--data", run / "ids.npy", "--average", "last:2", "--json")
         assert code == 0, said
         document = one_document(out)
-        assert document["average"] == "last:3"
-        assert [entry["step"] for entry in document["checkpoints"]] == list(STEPS)
+        assert (document["average"], document["not_averaged"]) == ("last:2", [4])
+        assert [entry["step"] for entry in document["checkpoints"]] == [1, 2]
         assert (run / "zerosum" / place).is_dir()
     shutil.rmtree(run / "zerosum")
 

@@ -1,4 +1,4 @@
-"""Every key in the golden JSON of `zerosum losses` and `zerosum step` is explained in docs/json.md."""
+"""Every key in the golden JSON of `zerosum losses`, `step` and `scaling` is explained in docs/json.md."""
 
 import json
 import re
@@ -23,7 +23,7 @@ def keys(document: Any) -> Iterator[str]:
         yield from document
 
 
-@pytest.mark.parametrize("verb", ["losses", "step"])
+@pytest.mark.parametrize("verb", ["losses", "step", "scaling"])
 def test_every_key_is_explained(verb: str) -> None:
     section = DOCUMENTED.partition(f"## `zerosum {verb}`")[2].partition("\n## ")[0]
     documents = [json.loads(path.read_text("utf-8")) for path in (ROOT / "tests" / "golden").glob(f"{verb}*.json")]

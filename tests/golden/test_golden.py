@@ -30,6 +30,7 @@ WITHOUT_TORCH = {
 }
 WITH_TORCH = {
     "losses": (0, [f"losses run {DATA} --domain kind --also entropy"]),
+    "losses-average": (0, [f"losses run {DATA} --average last:3"]),
     "gradients": (0, [f"gradients run {DATA}"]),
     "gradients-after": (0, [f"gradients run/checkpoint-1 {DATA} {LATER}"]),
     "gradients-sampled": (0, [f"gradients run/checkpoint-2 {DATA} --train train.jsonl --method sampled --sample 64"]),

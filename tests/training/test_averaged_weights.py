@@ -152,6 +152,8 @@ def test_a_text_is_a_list_with_commas(recipe: Recipe) -> None:
 def test_a_checkpoint_without_its_average_is_left_out(recipe: Recipe, tmp_path: Path) -> None:
     train(averaging(recipe), tmp_path)
     shutil.rmtree(tmp_path / "checkpoint-4" / "averages")
-    assert [checkpoint.step for checkpoint in open_run(tmp_path, average="last:4").checkpoints] == [0, 1, 2, 8, 12]
+    averaged = open_run(tmp_path, average="last:4")
+    assert [checkpoint.step for checkpoint in averaged.checkpoints] == [0, 1, 2, 8, 12]
+    assert averaged.not_averaged == (4,)
     facts = json.loads((tmp_path / "checkpoint-8" / "averages" / "last-4" / "average.json").read_text())
     assert facts == {"form": "last:4", "number": 4, "steps": [5, 8], "iterates": True, "weights": ""}

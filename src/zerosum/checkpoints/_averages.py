@@ -29,7 +29,8 @@ def averaged_run(run: Run, average: str) -> Run:
     form = parse_average(average)
     saved = [] if form.steps else list(filter(None, (_saved(checkpoint, form) for checkpoint in run.checkpoints)))
     checkpoints = saved or _made(run, form)
-    return replace(run, checkpoints=tuple(checkpoints), average=form.place)
+    steps = set() if form.steps else {one.step for one in run.checkpoints} - {one.step for one in checkpoints}
+    return replace(run, checkpoints=tuple(checkpoints), average=form.place, not_averaged=tuple(sorted(steps)))
 
 
 def _saved(checkpoint: Checkpoint, form: AverageForm) -> Checkpoint | None:

@@ -73,12 +73,14 @@ class Run:
     path: the folder for its measurements: the run directory; the folder that holds all listed checkpoints; for the
     hub, a folder named after the model. checkpoints: sorted by step, one per step, without those that are still being
     written (`*.part`). average: "" for the weights of each step; else the name of the average that they are, as
-    `last-64`, which the names of its measurements contain.
+    `last-64`, which the names of its measurements contain. not_averaged: steps of checkpoints that are left out,
+    because there is no such average that ends there.
     """
 
     path: Path
     checkpoints: tuple[Checkpoint, ...]
     average: str = ""
+    not_averaged: tuple[int, ...] = ()
 
     def curve(self) -> LossCurve:
         """The training loss at every logged step, from our own log, or else from another log in the folder."""

@@ -102,11 +102,13 @@ class Averaged:
             return None
 
 
-def described(averages: Sequence[Averaged]) -> str:
-    """What the points of a run are the mean of, in one sentence; "" where there are none.
+def described(averages: Sequence[Averaged], not_averaged: Sequence[int] = ()) -> str:
+    """What the points of a run are the mean of, and steps without such an average, in words; "" where there are none.
 
     >>> described([Averaged("last:4", 3, (1, 3), True), Averaged("last:4", 4, (5, 8), True)])
     'Weights are averages last:4, made while training: means of 3 to 4 iterates (the last ones: 5 to 8).'
+    >>> described([Averaged("last:4", 2, (7, 8))], not_averaged=[1, 4]).partition(". ")[2]
+    'Left out, because only one checkpoint lies in the window there: steps 1, 4.'
     """
     if not averages:
         return ""
@@ -116,7 +118,14 @@ def described(averages: Sequence[Averaged]) -> str:
         ema = "bias-corrected EMAs" if last.form.startswith("ema") else "means"
         words = f"made while training: {ema} of {number} iterates (the last ones: {last.steps[0]} to {last.steps[-1]})"
     else:
-        steps = last.steps if len(last.steps) < 6 else (*last.steps[:2], "...", *last.steps[-2:])
-        words = f"made of saved checkpoints: means of {number} of them (the last ones: {', '.join(map(str, steps))})"
+        words = f"made of saved checkpoints: means of {number} of them (the last ones: {_listed(last.steps)})"
     also = f" They are averages of {last.weights}." if last.weights else ""
+    if not_averaged:
+        why = "no average was saved" if last.iterates else "only one checkpoint lies in the window"
+        also += f" Left out, because {why} there: steps {_listed(not_averaged)}."
     return f"Weights are averages {last.form}, {words}.{also}"
+
+
+def _listed(steps: Sequence[int]) -> str:
+    """Up to five steps; of more, the first two and the last two."""
+    return ", ".join(map(str, steps if len(steps) < 6 else (*steps[:2], "...", *steps[-2:])))

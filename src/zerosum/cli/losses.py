@@ -129,7 +129,7 @@ def _show(
 
 def _averages(store: "xr.Dataset") -> dict[str, Any]:
     """What the weights are averages of, one entry for each checkpoint; nothing where they are those of the steps."""
-    return {name: store.attrs[name] for name in ("average", "averaged") if name in store.attrs}
+    return {name: store.attrs[name] for name in ("average", "averaged", "not_averaged") if name in store.attrs}
 
 
 def _measured(
@@ -173,4 +173,4 @@ def _measured(
             also=also,
             on_piece=lambda done, total, step: show(label, total, done, step_words(step)) if MAIN else None,
         )
-    return path, measured
+    return path, measured.assign_attrs(not_averaged=list(run.not_averaged)) if run.average else measured

@@ -57,8 +57,16 @@ def run_of(
 
 def averages_of(runs: "Iterable[Run]") -> dict[str, Any]:
     """For the JSON document: what the weights of checkpoints are averages of; nothing where of none."""
+    runs = list(runs)
     averaged = [checkpoint.averaged for run in runs for checkpoint in run.checkpoints if checkpoint.averaged]
-    return {"average": averaged[0].kind, "averaged": [one.to_json() for one in averaged]} if averaged else {}
+    if not averaged:
+        return {}
+    left_out = [step for run in runs for step in run.not_averaged]
+    return {
+        "average": averaged[0].kind,
+        "averaged": [one.to_json() for one in averaged],
+        "not_averaged": left_out,
+    }
 
 
 def say_averages(document: Mapping[str, Any]) -> None:
@@ -67,7 +75,7 @@ def say_averages(document: Mapping[str, Any]) -> None:
     from zerosum.show.terminal import say
 
     if averages := list(filter(None, map(Averaged.of_json, document.get("averaged", ())))):
-        say(described(averages))
+        say(described(averages, document.get("not_averaged", ())))
 
 
 def batch_tokens(text: str) -> Any:

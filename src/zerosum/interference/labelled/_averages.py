@@ -10,7 +10,8 @@ from zerosum.interference._paired import paired_change_in_D, paired_M_ratio
 from zerosum.interference._record import Interference
 from zerosum.interference._sums import InterferenceSums
 from zerosum.interference.labelled._change import Store, Units, change_between, same_tokens, steps_of, units_of
-from zerosum.interference.labelled._measure import PairInterference, measure_pair
+from zerosum.interference.labelled._measure import PairInterference
+from zerosum.interference.labelled._store import measure_store
 from zerosum.record import Record
 
 OVERLAP = 0.05
@@ -90,13 +91,17 @@ def beside_averages(
             "Measure both on the same data."
         )
     known, units = set(steps_of(averaged)), units_of(raw)
-    shared = [pair for pair in pairs if pair.problem is None and known.issuperset(pair.steps)]
-    if not shared:
+    sound = {pair.steps: pair for pair in pairs if pair.problem is None and known.issuperset(pair.steps)}
+    if not sound:
         raise InputError(f"average {name}: no pair of steps was measured of both. Measure the steps of the run.")
-    return AveragedStore(name, about, tuple(_pair(raw, averaged, pair, units, seed) for pair in shared))
+    spans = ",".join(f"{before}:{after}" for before, after in sound)
+    both = [(sound[pair.steps], pair) for pair in measure_store(averaged, spans, seed=seed).pairs]
+    return AveragedStore(name, about, tuple(_pair(raw, averaged, *measured, units, seed) for measured in both))
 
 
-def _pair(raw: Store, averaged: Store, pair: PairInterference, units: Units, seed: int) -> AveragedPair:
+def _pair(
+    raw: Store, averaged: Store, pair: PairInterference, of_means: PairInterference, units: Units, seed: int
+) -> AveragedPair:
     before, after = change_between(raw, *pair.steps), change_between(averaged, *pair.steps)
     both = before.kept & after.kept
     sums = [InterferenceSums.of(change.x, units.id, both) for change in (before, after)]
@@ -106,7 +111,7 @@ def _pair(raw: Store, averaged: Store, pair: PairInterference, units: Units, see
         pair.from_step,
         pair.to_step,
         pair.measured,
-        measure_pair(after, units, seed=seed).measured,
+        of_means.measured,
         paired_change_in_D(sums[0], sums[1], seed=seed),
         paired_M_ratio(sums[0], sums[1], seed=seed),
         overlap(of_later or {}, pair.from_step),
