@@ -14,6 +14,7 @@ FOLDER = Path(__file__).parent
 DATA = "--data texts.jsonl --no-pack --sequence-length 12"
 LATER = "--after run/checkpoint-2 --method exact --verify 2"
 STEP = f"--train train.jsonl {DATA} --batch-size 8"
+STEP_BY = f"--train train.jsonl {DATA} --batch-size 3 --batches 2 --by domain --domain kind"
 
 # Golden file: exit code, and the commands; the file holds what the last of them prints.
 WITHOUT_TORCH = {
@@ -39,6 +40,7 @@ WITH_TORCH = {
     "dissent-tied": (0, [f"dissent tied/checkpoint-2 {DATA}"]),
     "step": (0, [f"step run/checkpoint-2 {STEP} --batches 2"]),
     "step-sgd": (0, [f"step run/checkpoint-2 {STEP} --batches 1 --optimizer sgd:lr=0.1,momentum=0.9"]),
+    "step-by-domain": (0, [f"step run/checkpoint-2 {STEP_BY}"]),
     "report": (0, [f"losses run {DATA}", f"gradients run {DATA}", f"dissent run {DATA}", "report run --documents 1"]),
     "data": (0, ["data texts.jsonl train.jsonl --tokenizer bytes --domain kind --held-out 0.2 --out tokens"]),
     "demo": (0, ["demo --out demo"]),
