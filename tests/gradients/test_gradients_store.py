@@ -100,9 +100,12 @@ def test_stores_that_hold_documents_still_open(tmp_path, sequences, method):
     write(tmp_path / "s", found, sequences, HOW)
     older = {"document": found.to_json()}
     edit(tmp_path / "s", 4, lambda attributes: {k: v for k, v in attributes.items() if k != "record"} | older)
+    found = replace(found, noise=None)  # which no document of those days had
     assert open_gradients(tmp_path / "s").attrs["documents"] == [found.to_json()]
     (one,) = read_gradients(tmp_path / "s").checkpoints
     assert one.to_json() == found.to_json()
+    assert "Measure it again: zerosum gradients" in one.estimate("noise_scale").reason
+    assert measured(tmp_path / "s", 4, HOW) is None  # so that the same command measures it
     assert [part.C_g for part in one.layers] == [part.C_g for part in found.layers]
     assert one.estimate("D_grad") == found.estimate("D_grad")
 

@@ -18,11 +18,13 @@ from zerosum.gradients import _passes
 from zerosum.gradients._agreement import is_causal
 from zerosum.gradients._by_set import sets_of, within_sets
 from zerosum.gradients._exact import Layout
+from zerosum.gradients._noise_of import noise_of
 from zerosum.gradients._plan import Plan, choose, layout_or_why, require_room, require_sense, sample_sizes
 from zerosum.gradients._precision import dtype_error, narrow, require_dtype
 from zerosum.gradients._read_off import read_off
 from zerosum.gradients._result import GradientInterference
 from zerosum.gradients._saved_sums import SavedSums, named, total
+from zerosum.gradients._sequence_sums import Sketcher, sequence_sums
 from zerosum.gradients._share import PER_TOKEN, Share
 from zerosum.gradients._spot import require_same_size
 from zerosum.gradients._sums import GradientSums
@@ -80,7 +82,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Way:
-    """How each batch is measured. sizes: tokens that a sample takes of each."""
+    """How each batch is measured. sizes: tokens that a sample takes of each. sketcher: of gradients of sequences."""
 
     method: str
     layout: Layout | None
@@ -88,6 +90,7 @@ class Way:
     sizes: list[int]
     tokens_per_batch: TokensPerBatch
     dtype: str
+    sketcher: Sketcher
 
 
 def measure(
@@ -106,8 +109,8 @@ def measure(
         if plan is None:
             return None
         require_room(ready.parameters, plan.method)
-        sizes = sample_sizes(ready.parts, choice.n_sampled)
-        way = Way(plan.method, layout, choice.seed, sizes, choice.tokens_per_batch, choice.dtype)
+        sizes, sketcher = sample_sizes(ready.parts, choice.n_sampled), Sketcher(ready.parameters)
+        way = Way(plan.method, layout, choice.seed, sizes, choice.tokens_per_batch, choice.dtype, sketcher)
 
         def share(k: int) -> Share:
             return _share(model, ready, way, k)
@@ -125,7 +128,8 @@ def measure(
         return None
     sets = sets_of(whole, ready.parameters, ready.update)
     record = read_off(whole, sets, ready.losses, ready.update is not None, plan, choice.seed, unit)
-    return replace(record, dtype_error=error, notes=(*record.notes, *ready.notes))
+    noise = noise_of(whole, ready.parameters, ready.losses, unit, record)
+    return replace(record, noise=noise, dtype_error=error, notes=(*record.notes, *ready.notes))
 
 
 def first_order_changes(model: Any, tokens: Any, update: Any, tokens_per_batch: Any) -> Float[np.ndarray, "S T"]:
@@ -223,9 +227,12 @@ def _share(model: Any, ready: Prepared, way: Way, k: int) -> Share:
     part = ready.parts[k]
     try:
         with narrow(model, way.dtype):
+            every = ready.parameters if way.method == "sampled" else ()
+            sequences, net = sequence_sums(model, part, way.sketcher, every)
             share = {"sampled": _sampled, "positionwise": _positionwise}.get(way.method, _summed)(model, ready, way, k)
     except Unsupported as why:
         raise InputError(f"the layer rules do not know {why}. Choose method general.") from why
+    share.sequences, share.net = sequences, net or share.net
     if way.method in ("exact", "sampled"):
         rng = np.random.default_rng([way.seed, k])
         require_same_size(model, part, share.per_token["l1"], way.dtype, rng)
@@ -251,8 +258,8 @@ def _summed(model: Any, ready: Prepared, way: Way, k: int) -> Share:
 
 
 def _sampled(model: Any, ready: Prepared, way: Way, k: int) -> Share:
+    """But for sum_i g_ij, which comes with the gradients of whole sequences."""
     part = ready.parts[k]
-    net = _passes.net_sums(model, part, ready.parameters, ready.vocabulary)
     drawn = way.sizes[k], int(np.random.SeedSequence([way.seed, k]).generate_state(1)[0])
     losses = ready.losses[part.rows, : part.tokens.shape[1] - 1]
     sample = _passes.sample_of(model, part, ready.update, losses, way.layout, drawn)
@@ -260,7 +267,7 @@ def _sampled(model: Any, ready: Prepared, way: Way, k: int) -> Share:
     per_token["l1"][at], per_token["l2_squared"][at] = sample.l1, sample.l2_squared
     if ready.update is not None:
         per_token["moved"][at] = sum(sample.moved.values(), np.zeros(1))
-    return Share(part.rows, net, {}, per_token, {}, len(sample.weight), sample)
+    return Share(part.rows, {}, {}, per_token, {}, len(sample.weight), sample)
 
 
 def _positionwise(model: Any, ready: Prepared, way: Way, k: int) -> Share:

@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float, Float32
-from torch.nn import functional
 
 from zerosum.gradients._exact import Layout, exact_sums
 from zerosum.gradients._first_order import first_order
@@ -24,7 +22,6 @@ from zerosum.gradients._sums import GradientSums
 from zerosum.gradients.batches import LOGITS, Batch, in_memory
 from zerosum.gradients.layerwise._per_token import TokenNumbers
 from zerosum.gradients.parameters import Parameter
-from zerosum.losses.forward import logits_of
 
 Update = Mapping[str, Any] | None
 SUMS: dict[str, Callable[..., GradientSums]] = {"exact": exact_sums, "general": general_sums, "oracle": oracle_sums}
@@ -48,24 +45,6 @@ def sums_of(
         return whole, whole.tokens
 
     yield from ((batch, *both) for batch, both in in_memory(part, sums))
-
-
-def net_sums(model: Any, part: Batch, parameters: Sequence[Parameter], vocabulary: int) -> dict[str, Any]:
-    """sum_i g_ij of every parameter, float64, by ordinary backward passes."""
-    net = GradientSums.zeros(parameters).net
-    tensors = [parameter.tensor for parameter in parameters]
-
-    def gradients(batch: Batch) -> Any:
-        logits = logits_of(model, batch.tokens[:, :-1]).flatten(0, 1)
-        loss = functional.cross_entropy(logits, batch.tokens[:, 1:].flatten(), reduction="sum")
-        return torch.autograd.grad(loss, tensors, allow_unused=True)
-
-    for few in _by_logits(part, vocabulary):
-        for _, of_batch in in_memory(few, gradients):
-            for parameter, gradient in zip(parameters, of_batch, strict=True):
-                if gradient is not None:
-                    net[parameter.name] += gradient
-    return net
 
 
 def sample_of(

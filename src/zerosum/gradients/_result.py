@@ -13,6 +13,8 @@ from jaxtyping import Float, Shaped
 from zerosum.checkpoints import Problem
 from zerosum.estimate import Estimate, number_or_reason, numbers_or_reasons
 from zerosum.gradients._accuracy import DtypeError, Verified
+from zerosum.gradients._noise_scale import NUMBERS as OF_NOISE
+from zerosum.gradients._noise_scale import UNKNOWN_NOISE, NoiseScale
 from zerosum.gradients._parameter_set import Ends, ParameterSet
 from zerosum.gradients.source import checkpoint_to_json
 from zerosum.interference import Interference
@@ -54,6 +56,8 @@ class GradientInterference(Record):
     source, step, tokens_seen: the checkpoint, where it is one of a run. verified: tokens compared with their own
     backward pass, where that was asked for. problems: of the checkpoint or its stored measurement.
 
+    noise: gradient noise scale, and D_grad as noise alone would give it; None in stores of earlier versions.
+
     per_token: numbers of each token, [S, T], NaN at padding and where it was not measured: loss, loss_change,
     first_order (nats), norm_l1 = sum_j |g_ij|, norm_l2 (both nats per unit of the parameters) and moved =
     sum_j |p_ij| (nats). unit: [S, T], the document or sequence of each token that intervals resample.
@@ -90,6 +94,7 @@ class GradientInterference(Record):
     tokens_seen: int | None = None
     verified: Verified | None = None
     problems: tuple[Problem, ...] = ()
+    noise: NoiseScale | None = None
     per_token: dict[str, Float[np.ndarray, "S T"]] = field(default_factory=dict)
     unit: Shaped[np.ndarray, "S T"] | None = None
 
@@ -149,7 +154,10 @@ class GradientInterference(Record):
         return float(getattr(self, name))
 
     def estimate(self, name: str) -> Estimate:
-        """One of NUMBERS with its interval, or why it has none."""
+        """One of NUMBERS or OF_NOISE with its interval, or why it has none."""
+        if name in OF_NOISE:
+            unknown = Estimate(nan, None, UNKNOWN_NOISE, self.N, "tokens")
+            return self.noise.estimate(name) if self.noise else unknown
         value, ends = self.value(name), self.intervals.get(name)
         reasons = self.interval_reasons if isfinite(value) else self.reasons
         why = "" if ends and isfinite(value) else reasons.get(name, "not given")
@@ -186,6 +194,7 @@ class GradientInterference(Record):
         if self.dtype_error:
             document["dtype_error"] = asdict(self.dtype_error)
         document = _in_its_place(document) if self.is_proxy else document
+        document |= self.noise.to_json() if self.noise else {"noise_scale": None, "noise_scale_reason": UNKNOWN_NOISE}
         document["notes"] = list(self.notes)
         document |= {"problems": [asdict(problem) for problem in self.problems]} if self.problems else {}
         return document | ({"verify": self.verified.to_json()} if self.verified else {})

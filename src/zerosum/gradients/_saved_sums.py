@@ -19,8 +19,11 @@ from safetensors.torch import save_file
 
 from zerosum.atomic import new_file
 from zerosum.gradients._sampled import SampledMass
+from zerosum.gradients._sequence_sums import SequenceSums
 from zerosum.gradients._share import Share
 from zerosum.sharing import Job, Results
+
+_OF_THEIR_OWN = {"sample": SampledMass, "sequences": SequenceSums}  # fields of a share that are dataclasses
 
 
 class SavedSums(Results[Share]):
@@ -91,7 +94,7 @@ def total(job: Job) -> Share | None:
 def write_sum(file: Path, share: Share) -> None:
     """Write a partial result, whole or not at all."""
     arrays: dict[str, Any] = {}
-    fields = vars(share) | {"sample": None if share.sample is None else vars(share.sample)}
+    fields = {name: vars(value) if name in _OF_THEIR_OWN and value else value for name, value in vars(share).items()}
     tree = take_out_arrays(fields, arrays)
     tensors = {name: torch.as_tensor(array).detach().cpu().contiguous().clone() for name, array in arrays.items()}
     metadata = {"tree": json.dumps(tree), "rows": json.dumps(share.rows.tolist())}
@@ -149,5 +152,5 @@ def _read_sum(file: Path) -> Share:
         tree = json.loads(opened.metadata()["tree"])
         arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - no mapping
     fields = put_in_arrays(tree, arrays)
-    sample = fields.pop("sample")
-    return Share(**fields, sample=None if sample is None else SampledMass(**sample))
+    fields |= {name: kind(**fields[name]) for name, kind in _OF_THEIR_OWN.items() if fields[name] is not None}
+    return Share(**fields)

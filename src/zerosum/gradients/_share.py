@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from zerosum.gradients._sampled import SampledMass
+from zerosum.gradients._sequence_sums import SequenceSums
 
 PER_TOKEN = ("first_order", "loss_after", "l1", "l2_squared", "moved")
 
@@ -21,7 +22,8 @@ class Share:
     net, mass: parameter -> sum_i g_ij, sum_i |g_ij|, float64; a sample has no mass. per_token: name from PER_TOKEN ->
     [s, T] float64, NaN where it is not known: first-order change and loss after the update (nats), sum_j |g_ij|,
     sum_j g_ij^2, sum_j |p_ij|. within: parameter or layer -> sum_i |sum_j p_ij| over its coordinates j, nats; for a
-    sample it is computed from the sampled tokens. n_formed: token gradients that were formed.
+    sample it is computed from the sampled tokens. n_formed: token gradients that were formed. sequences: gradients of
+    whole sequences, in the order of rows.
     """
 
     rows: Int64[np.ndarray, " s"]
@@ -31,6 +33,7 @@ class Share:
     within: dict[str, float]
     n_formed: int
     sample: SampledMass | None = None
+    sequences: SequenceSums | None = None
     notes: list[str] = field(default_factory=list)
 
     def add(self, other: "Share") -> "Share":
@@ -46,6 +49,8 @@ class Share:
         self.n_formed += other.n_formed
         if self.sample is not None and other.sample is not None:
             self.sample = SampledMass.merge([self.sample, other.sample])
+        if self.sequences is not None and other.sequences is not None:
+            self.sequences.add(other.sequences)
         self.notes = list(dict.fromkeys([*self.notes, *other.notes]))
         return self
 

@@ -134,9 +134,10 @@ def measured(path: Path, step: int, how: dict[str, Any]) -> GradientInterference
     if _attrs(group).get("how") != how or damage(group, _damaged):
         return None
     try:
-        return _with_arrays(_open(group))
+        record = _with_arrays(_open(group))
     except InputError:
         return None
+    return record if record.noise else None  # an earlier version measured no noise scale
 
 
 def keys_of(path: Path) -> dict[int, dict[str, Any]]:

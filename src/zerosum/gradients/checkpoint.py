@@ -22,6 +22,8 @@ from zerosum.gradients.source import other_place, problems_of_model, units_of
 from zerosum.sharing import Job, locked
 from zerosum.tokens import TokenSequences
 
+SUMS = 2  # version of the sums that a job holds, so that none of another version are added to them
+
 
 @dataclass(frozen=True)
 class Update:
@@ -121,7 +123,7 @@ def _jobs(store: Path) -> Path:
 
 def _folder(store: Path, step: int, how: dict[str, Any], choice: Choice) -> Path:
     """The folder of the job. Results of other batches cannot be added to these, so batches are part of its name."""
-    text = json.dumps(how | {"tokens_per_batch": choice.tokens_per_batch}, sort_keys=True)
+    text = json.dumps(how | {"tokens_per_batch": choice.tokens_per_batch, "sums": SUMS}, sort_keys=True)
     return _jobs(store) / f"step-{step}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
