@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Shaped
 
-from zerosum.gradients._noise_scale import NoiseScale, noise_scale
 from zerosum.gradients._numbers import beyond_rounding
 from zerosum.gradients._result import GradientInterference
 from zerosum.gradients._share import Share
 from zerosum.gradients._unit_sums import Sequences
+from zerosum.gradients.noise import NoiseScale, noise_scale
 from zerosum.gradients.parameters import Parameter, in_D_grad
 
 

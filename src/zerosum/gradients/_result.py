@@ -13,9 +13,9 @@ from jaxtyping import Float, Shaped
 from zerosum.checkpoints import Problem
 from zerosum.estimate import Estimate, number_or_reason, numbers_or_reasons
 from zerosum.gradients._accuracy import DtypeError, Verified
-from zerosum.gradients._noise_scale import NUMBERS as OF_NOISE
-from zerosum.gradients._noise_scale import UNKNOWN_NOISE, NoiseScale
 from zerosum.gradients._parameter_set import Ends, ParameterSet
+from zerosum.gradients.noise import NUMBERS as OF_NOISE
+from zerosum.gradients.noise import UNKNOWN_NOISE, NoiseScale
 from zerosum.gradients.source import checkpoint_to_json
 from zerosum.interference import Interference
 from zerosum.interference.labelled import EXCLUDED_CODES

@@ -18,7 +18,7 @@ KINDS = {"matrix": "matrices", "norm": "norms", "bias": "biases"}
 MOST_NOTES = 12  # on a page
 MOST_ROWS = 5  # checkpoints on the terminal's first screen
 IN_ANSWER = ("D_grad", "D_grad_matrices", "C_g", "C_ug", "C_uG", "D_first_order", "null_unit", "D_loss")
-OVER_STEPS = ("D_grad", "C_g", "D_loss")  # on the first screen
+OVER_STEPS = ("D_grad", "noise_scale", "C_g", "D_loss")  # on the first screen
 MEANINGS = {
     "D_grad": "what cancels between tokens, mean over coordinates",
     "D_grad_matrices": "the same of matrices alone",
