@@ -69,7 +69,7 @@ def sequence_sums(model: Any, part: Batch, sketcher: Sketcher, parameters: Seque
         for name in net:
             net[name] += gradients[name]
         own = [gradients[parameter.name] for parameter in sketcher.parameters]
-        wide = {parameter.name: gradients[parameter.name].double().square_() for parameter in sketcher.parameters}
+        wide = {parameter.name: gradients[parameter.name].double().square() for parameter in sketcher.parameters}
         for name, square in wide.items():
             squares[name] += square
         squared.append(sum(float(square.sum()) for square in wide.values()))

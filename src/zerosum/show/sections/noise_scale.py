@@ -13,7 +13,7 @@ from zerosum.show.section import with_sentences
 from zerosum.show.sections import _gradient_axes as axes
 from zerosum.show.sections import _gradient_words as words
 from zerosum.show.sections._single_run import absent_of_several
-from zerosum.show.table import PEOPLE, Column, Table, Text
+from zerosum.show.table import PEOPLE, Column, Table, Text, Value
 
 TITLE = "Gradient or noise? The gradient noise scale"
 PLACE = 51.5
@@ -100,7 +100,12 @@ def _compared(checkpoint: GradientInterference, noise: NoiseScale) -> str:
     )
 
 
-answer = sentences
+def answer(report: Report) -> Iterator[str]:
+    """What D_grad says beside the noise scale; the noise scale itself is in the table of checkpoints, or here."""
+    checkpoint, noise = _measured(words.measured(report))[-1]
+    yield words.at_step(checkpoint, _scale(checkpoint, noise))
+    if noise.compared(checkpoint.D_grad):
+        yield _compared(checkpoint, noise)
 
 
 def batch_tokens(checkpoint: GradientInterference) -> float | None:
@@ -117,7 +122,7 @@ def tables(report: Report) -> Iterator[Table]:
         *(Column(name, name, LABELS[name], words.SHARE, on=PEOPLE) for name in LOOKS),
         Column("conflict_rate", "conflict rate", "noise alone: 50 %", on=PEOPLE),
     )
-    rows = tuple(
+    rows: tuple[tuple[Value, ...], ...] = tuple(
         (Text(n.count(checkpoint.step)), *(checkpoint.estimate(name) for name in COLUMNS), _conflicts(noise))
         for checkpoint, noise in measured
     )
