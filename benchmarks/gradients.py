@@ -20,8 +20,9 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from zerosum.gradients._exact import exact_sums, layout_of
 from zerosum.gradients._first_order import first_order
 from zerosum.gradients._oracle import oracle_sums
-from zerosum.gradients._passes import changes_of, net_sums
+from zerosum.gradients._passes import changes_of
 from zerosum.gradients._sampled import sampled_mass
+from zerosum.gradients._sequence_sums import Sketcher, sequence_sums
 from zerosum.gradients.batches import Batch
 from zerosum.gradients.parameters import trainable
 from zerosum.losses import token_losses
@@ -132,7 +133,7 @@ def timers(vocabulary: int, model: Any, tokens: Any) -> dict[str, Callable[[], f
         FIRST_ORDER: (lambda: first_order(model, tokens, update), n_tokens),
         SAMPLED_MASS: (sampled, n_large_batch),
         SAMPLED_LOSSES: (lambda: token_losses(model, large_batch), n_large_batch),
-        SAMPLED_NET: (lambda: net_sums(model, batch, parameters, vocabulary), n_large_batch),
+        SAMPLED_NET: (lambda: sequence_sums(model, batch, Sketcher(parameters), parameters), n_large_batch),
         SAMPLED_CHANGES: (lambda: changes_of(model, batch, update, vocabulary), n_large_batch),
     }
     return {name: partial(milliseconds, run, count) for name, (run, count) in runs.items()}
