@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from zerosum.gradients import GradientInterference, GradientsOverTraining, ParameterSet
+from zerosum.gradients.noise import NoiseScale
 from zerosum.gradients.parameters import layer_of
 from zerosum.interference import Interference
 from zerosum.show.report import Report, Run
@@ -64,10 +65,25 @@ def record(step, layers=6, types=TYPES, N=20_000, update=True, prefix="model.lay
         layers=tuple(_layers(parameters)),
         notes=("exact: 12 s",),
         **{"source": f"checkpoint-{step}", "step": step, "tokens_seen": 1000 * step},
+        noise=noise(step, N),
         per_token=dict(zip(("first_order", "loss_change"), pair, strict=True)) if pair else {},
         unit=None if pair is None else np.broadcast_to(np.arange(len(pair[0]))[:, None], pair[0].shape),
     )
     return replace(made, **more)
+
+
+def noise(step, N, at_least=None):
+    """A noise scale that grows with the step. at_least: its lower end, where noise hides the gradient."""
+    B = float("nan") if at_least else 50.0 * (1 + step)
+    ends = {} if at_least else {"noise_scale": (0.7 * B, 1.5 * B), "D_grad_noise": (0.6, 0.8)}
+    hidden = {"noise_scale": f"noise hides the gradient on these 100 sequences: at least {at_least:.0f} tokens"}
+    return NoiseScale(
+        **{"N": N, "noise_scale": B, "at_least": at_least or 0.7 * B, "gradient_squared": 0.01, "trace": 0.01 * B},
+        **{"tokens_per_sequence": N / 100, "D_grad_null_unit": 0.95, "D_grad_noise": 0.7, "mean_cosine": 0.1},
+        **{"conflict_rate": 0.3, "n_units": 100, "units": "sequence", "tokens_per_unit": N / 100},
+        intervals=ends,
+        reasons=({"D_grad_null_unit": "Gaussian form"} | (hidden if at_least else {})),
+    )
 
 
 def interference(D, M, N, n_units=100):

@@ -260,7 +260,9 @@ def test_a_run_of_proxies_alone_says_so_wherever_it_is_shown():
     drawn_values = numbers(gradient_opposition, several).D_grad.tolist()
     assert drawn_values == [one.D_grad for one in records((1, 10, 100))]
     shown = [one.stem for one in present(several) if one.figure]
-    assert shown == [f"gradient-{one}" for one in ("opposition", "first-order", "parts", "halvings")]
+    assert shown == [
+        *("gradient-opposition", "noise-scale", "gradient-first-order", "gradient-parts", "gradient-halvings")
+    ]
     for section in (gradient_opposition, gradient_parts, gradient_halvings):
         assert "positionwise proxy" in section.plot(several).get_suptitle(), section.TITLE
     assert "forms no token gradient" in dict(left_out(several))[gradient_factors.TITLE]

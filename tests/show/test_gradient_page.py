@@ -18,8 +18,18 @@ from zerosum.show.sections.gradient_parts import STRONG
 __all__ = ["browser"]
 
 COMMAND = "=cmd|' /C calc'!A0"
-TABLES = {"checkpoints.csv", "parameters.csv", "layers.csv", "halvings.csv", "first-order.csv"}
-LINKS = ("#", "figures/", "data:,", "gradients.json", *TABLES, "checkpoints.tex", "layers.tex", "first-order.tex")
+TABLES = {"checkpoints.csv", "parameters.csv", "layers.csv", "halvings.csv", "first-order.csv", "noise-scale.csv"}
+LINKS = (
+    "#",
+    "figures/",
+    "data:,",
+    "gradients.json",
+    *TABLES,
+    "checkpoints.tex",
+    "layers.tex",
+    "first-order.tex",
+    "noise-scale.tex",
+)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +137,9 @@ def test_one_checkpoint_says_which_figures_are_left_out(tmp_path, blank_figures)
     one = report([record(512, pair=changes(30, 20))])
     found = Elements(write(one, tmp_path).read_text(encoding="utf-8"))
     assert "Which layers lose agreement first: one checkpoint was measured" in found.text
-    assert {file.stem for file in (tmp_path / "figures").glob("*.csv")} == {"gradient-first-order", "gradient-parts"}
+    assert {file.stem for file in (tmp_path / "figures").glob("*.csv")} == {
+        *("gradient-first-order", "gradient-parts", "noise-scale")
+    }
     assert not (tmp_path / "halvings.csv").exists()
     assert "Every checkpoint" in found.text
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from gradient_records import EXACT, STEPS, as_proxy, changes, over, record, records, report, unknown
+from gradient_records import EXACT, STEPS, as_proxy, changes, noise, over, record, records, report, unknown
 
 from zerosum.estimate import Estimate
 from zerosum.gradients import GradientInterference
@@ -20,10 +20,15 @@ from zerosum.show.sections import (
     gradient_opposition,
     gradient_parts,
     gradients,
+    noise_scale,
 )
+from zerosum.show.sections.noise_scale import COMPARISONS
 from zerosum.show.table import as_frame, on_page
 
-STEMS = ["gradients", *(f"gradient-{one}" for one in ("opposition", "factors", "first-order", "parts", "halvings"))]
+STEMS = [
+    *("gradients", "gradient-opposition", "noise-scale"),
+    *(f"gradient-{one}" for one in ("factors", "first-order", "parts", "halvings")),
+]
 
 
 @pytest.fixture(scope="module")
@@ -207,3 +212,23 @@ def test_details_repeat_nothing_of_the_answer(whole, capsys):
         assert text.count(" ".join(sentence.split())) == 1
     assert gradient_factors.TITLE in text
     assert "for scripts" not in text
+
+
+def test_the_noise_scale_stands_beside_the_batch_and_what_D_says():
+    given = records(steps=(1, 8, 64))
+    text = " ".join(noise_scale.sentences(report(given)))
+    assert "the gradient noise scale is 3,250" in text
+    assert "a batch of this run has 1,000, so most of each step is noise" in text
+    assert "noise alone gives 50 %. Groups: 100 sequences of 200 tokens" in text
+    assert COMPARISONS[given[-1].noise.compared(given[-1].D_grad)] in text
+    rows = noise_scale.numbers(report(given))
+    assert [row["conflict_rate_null"] for row in rows] == [0.5] * 3
+    noise_scale.plot(report(given))
+
+
+def test_a_noise_scale_that_is_hidden_or_was_not_measured_says_so():
+    hidden = [replace(one, noise=noise(one.step, one.N, at_least=900.0)) for one in records(steps=(1, 8))]
+    assert "at least 900 tokens" in " ".join(noise_scale.sentences(report(hidden)))
+    noise_scale.plot(report(hidden))
+    older = [replace(one, noise=None) for one in records(steps=(1, 8))]
+    assert "zerosum gradients RUN" in dict(left_out(report(older)))[noise_scale.TITLE]
