@@ -76,7 +76,7 @@ def noise(step, N, at_least=None):
     """A noise scale that grows with the step. at_least: its lower end, where noise hides the gradient."""
     B = float("nan") if at_least else 50.0 * (1 + step)
     ends = {} if at_least else {"noise_scale": (0.7 * B, 1.5 * B), "D_grad_noise": (0.6, 0.8)}
-    hidden = {"noise_scale": f"noise hides the gradient on these 100 sequences: at least {at_least:.0f} tokens"}
+    hidden = {"noise_scale": f"noise hides the gradient on these 100 sequences: at least {at_least or 0:.0f} tokens"}
     return NoiseScale(
         **{"N": N, "noise_scale": B, "at_least": at_least or 0.7 * B, "gradient_squared": 0.01, "trace": 0.01 * B},
         **{"tokens_per_sequence": N / 100, "D_grad_null_unit": 0.95, "D_grad_noise": 0.7, "mean_cosine": 0.1},

@@ -194,7 +194,8 @@ class GradientInterference(Record):
         if self.dtype_error:
             document["dtype_error"] = asdict(self.dtype_error)
         document = _in_its_place(document) if self.is_proxy else document
-        document |= self.noise.to_json() if self.noise else {"noise_scale": None, "noise_scale_reason": UNKNOWN_NOISE}
+        unknown = numbers_or_reasons(dict.fromkeys((*OF_NOISE, "noise"), nan), UNKNOWN_NOISE)
+        document |= self.noise.to_json() if self.noise else unknown
         document["notes"] = list(self.notes)
         document |= {"problems": [asdict(problem) for problem in self.problems]} if self.problems else {}
         return document | ({"verify": self.verified.to_json()} if self.verified else {})
@@ -206,6 +207,10 @@ class GradientInterference(Record):
             document[name] = list(ends) if ends else None
             if not ends:
                 document[f"{name}_reason"] = self.interval_reasons.get(name, "not given")
+        for name in OF_NOISE:
+            number = self.estimate(name)
+            document[name] = list(number.interval) if number.interval else None
+            document |= {} if number.interval else {f"{name}_reason": number.reason}
         return document | {"level": LEVEL}
 
 

@@ -74,10 +74,10 @@ class NoiseScale:
         return LESS if 1 - D_grad > (1 - low) * (1 + GAUSSIAN_ERROR) else AS_NOISE
 
     def to_json(self) -> dict[str, Any]:
-        """For scripts: estimates in full; null with a reason where there is no number."""
+        """For scripts: null with a reason where there is no number. Intervals are with those of other numbers."""
         numbers = {name: getattr(self, name) for name in ("gradient_squared", "trace", "mean_cosine", "conflict_rate")}
         return {
-            **{name: self.estimate(name).to_json() for name in NUMBERS},
+            **numbers_or_reasons({name: getattr(self, name) for name in NUMBERS}, self.reasons),
             "noise": {
                 **number_or_reason("noise_scale_at_least", self.at_least, "no interval"),
                 **numbers_or_reasons(numbers, f"one {self.units}"),

@@ -31,6 +31,11 @@ COMPARISONS = {
     MORE: "so tokens cancel more than independent noise would, and D_grad says more than the noise scale",
     LESS: "so tokens cancel less than independent noise would, and D_grad says more than the noise scale",
 }
+SHORT = {
+    AS_NOISE: "D_grad says no more",
+    MORE: "more cancels than by noise",
+    LESS: "less cancels than by noise",
+}
 TOKENS = n.Form("", "tokens", digits=2)
 LOOKS = {"D_grad": axes.BLUE, "D_grad_noise": axes.ORANGE, "D_grad_null_unit": axes.GREEN}
 LABELS = {"D_grad": "measured", "D_grad_noise": "noise of this scale", "D_grad_null_unit": "noise alone"}
@@ -101,11 +106,14 @@ def _compared(checkpoint: GradientInterference, noise: NoiseScale) -> str:
 
 
 def answer(report: Report) -> Iterator[str]:
-    """What D_grad says beside the noise scale; the noise scale itself is in the table of checkpoints, or here."""
+    """The same of the last checkpoint in one sentence."""
     checkpoint, noise = _measured(words.measured(report))[-1]
-    yield words.at_step(checkpoint, _scale(checkpoint, noise))
-    if noise.compared(checkpoint.D_grad):
-        yield _compared(checkpoint, noise)
+    scale, would = noise.estimate("noise_scale"), noise.estimate("D_grad_noise")
+    if not scale.known:
+        yield f"Noise scale: {scale.reason}."
+    elif code := noise.compared(checkpoint.D_grad):
+        text = n.text(scale.value, scale.interval, TOKENS)
+        yield f"Noise of this scale, {text}, gives D_grad = {words.with_interval(would)}: {SHORT[code]}."
 
 
 def batch_tokens(checkpoint: GradientInterference) -> float | None:
