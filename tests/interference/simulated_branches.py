@@ -28,8 +28,16 @@ def systematic(kind: str, documents: int, rng: np.random.Generator) -> np.ndarra
 
 
 def noise(kind: str, branches: int, documents: int, rng: np.random.Generator) -> np.ndarray:
-    """Noise of the order of the data, [branches, documents, TOKENS], standard deviation about 1."""
+    """Noise of the order of the data, [branches, documents, TOKENS], standard deviation about 1.
+
+    "3 directions": `sum_r a_br d_ri` over three directions r of the weights that all documents share.
+    """
     shape = (branches, documents, TOKENS)
+    if kind.endswith(("direction", "directions")):
+        n_directions = int(kind.split()[0])
+        slopes = noise("normal", n_directions, documents, rng)
+        steps = rng.standard_normal((branches, n_directions)) / np.sqrt(n_directions)
+        return np.tensordot(steps, slopes, axes=1)
     own = rng.standard_t(3, shape) / np.sqrt(3) if kind == "t3" else rng.standard_normal(shape)
     if kind == "uneven":  # the same token is as noisy in every branch
         own *= rng.lognormal(-0.36, 0.6, shape[1:])
@@ -41,7 +49,7 @@ def truth(kind: str, noise_kind: str, size: float, branches: int) -> dict[str, f
     """Systematic share and its two bounds, of a population far larger than a sample. size: of the noise."""
     rng = np.random.default_rng(7)
     s = systematic(kind, 10_000, rng)
-    x = s + size * noise(noise_kind, branches, 10_000, rng)
+    x = s + size * np.concatenate([noise(noise_kind, branches, 20, rng) for _ in range(500)], axis=1)
     net, M_1 = abs(s.mean()), np.abs(x).mean()
     rest = x[:-1].mean(0)
     upper = min(np.abs(x.mean(0)).mean(), np.sqrt((s**2).mean()))

@@ -81,7 +81,7 @@ def test_without_noise_all_of_it_is_systematic():
 
 def test_of_pure_noise_nothing_is_systematic():
     rng = np.random.default_rng(5)
-    found = branch_agreement(rng.standard_t(3, (4, 100, 40)))
+    found = branch_agreement(rng.standard_t(3, (8, 100, 40)))
     assert found.systematic_share.interval[0] == 0
     assert found.systematic_share.value < 0.05
     assert found.systematic_share.interval[1] < 0.3

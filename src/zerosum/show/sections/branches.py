@@ -17,14 +17,14 @@ PLACE = 33
 HOW_TO_READ = (
     "Several branches continue one checkpoint on other orders of the data. Left: what is left of D when the changes of "
     "k branches are averaged, token by token. The noise of the order averages out, and what remains for many branches "
-    "is systematic. Its size lies between the two curves of the middle panel, for any noise: M_k, the mean size of a "
+    "is systematic. Its size lies between the two curves of the middle panel: M_k, the mean size of a "
     "change after averaging k branches, falls towards it; A_k, the part of a branch's movement that has the sign of "
     "the mean of k other branches, rises towards it. The bar at the left is that of infinitely many branches. "
     "Right: correlation of the changes of each pair of branches, over tokens; 0 for pure noise."
 )
 FORMULAS = {
     "systematic share": """With <code>x_bi = s_i + e_bi</code> the change of token i in branch b, s shared by all
-orders of the data: <code>(mean |s| − |delta_L|) / (M_1 − |delta_L|)</code>. For any noise
+orders of the data: <code>(mean |s| − |delta_L|) / (M_1 − |delta_L|)</code>. Expected values obey
 <code>A_k ≤ mean |s| ≤ M_k</code>, with <code>M_k = mean |mean of k branches|</code> and
 <code>A_k = mean x_b sign(mean of k others)</code>. The value is A_k extrapolated to infinitely many branches; the
 interval goes from the lower limit of A_(B−1) to the upper limit of <code>min(M_B, sqrt(mean s²))</code>, so it contains
@@ -78,9 +78,10 @@ def sentences(report: Report) -> Iterator[str]:
             f"{n.number(100 * whole.harm_in_all.value, 1)} % of the harm is on tokens that get worse in every branch; "
             f"by chance it would be {n.number(100 * whole.harm_by_chance, 1)} %."
         )
+    over = "and over branches" if len(branches.names) > 2 else "alone: two branches do not show the error over branches"
     yield (
-        f"N = {n.count(whole.N)} held-out tokens; intervals are 95 % over {n.counted(whole.n_units, branches.units)}, "
-        "for these branches: noise that all documents share is not in them. "
+        f"N = {n.count(whole.N)} held-out tokens; intervals are 95 % over {n.counted(whole.n_units, branches.units)} "
+        f"{over}. "
         "Learning rate and optimizer continue the run; only the order of the data differs."
     )
 
