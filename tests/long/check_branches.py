@@ -2,9 +2,11 @@
 
 Simulated branches whose systematic share is known, and the share of intervals that hold it and both bounds (see
 `zerosum.interference.branch_agreement`) over N simulated samples of 60 documents of 40 tokens. The interval contains
-the error of extrapolating to infinitely many branches: its ends are limits of a lower and an upper bound. So it holds
-the share in more than 98 % of samples where these bounds differ by more than their sampling error, and in 92 to 98 % of
-them where they do not. At the boundaries: of pure noise (0) the lower limit has to be 0; without noise (1) every
+the error of extrapolating to infinitely many branches: its ends are limits of a lower and an upper bound. It contains the
+error over documents and the error over branches, and noise that is independent between documents is in both. So it holds
+the share in more than 98 % of samples in most rows. "3 directions": the noise lies in so many directions of the weights,
+which all documents share. If it lies in one, four branches are too few, and the interval holds the share too seldom: these
+rows need not reach 92 %. At the boundaries: of pure noise (0) the lower limit has to be 0; without noise (1) every
 interval is (1, 1). size: of the noise. width: mean width of the intervals. value: mean of the estimates.
 """
 
@@ -27,7 +29,8 @@ POPULATIONS = [
 ]
 
 
-NOISES = [*(("normal", branches) for branches in (2, 3, 4, 8)), ("t3", 4), ("uneven", 4)]
+SHARED = [("1 direction", 4), ("3 directions", 4), ("3 directions", 8), ("10 directions", 4)]
+NOISES = [*(("normal", branches) for branches in (2, 3, 4, 8)), ("t3", 4), ("uneven", 4), *SHARED]
 
 
 @pytest.mark.parametrize(("noise", "branches"), NOISES)
@@ -48,4 +51,4 @@ def test_intervals_hold_the_share(kind, size, noise, branches, table, count, who
         share_covered=f"{100 * covered['share'] / samples:.1f} %",
         bounds_covered=f"{100 * covered['bounds'] / samples:.1f} %",
     )
-    assert not whole or covered["share"] >= 0.92 * samples
+    assert not whole or noise == "1 direction" or covered["share"] >= 0.92 * samples
