@@ -97,3 +97,14 @@ def test_batches_that_cannot_be_used_are_refused():
         with pytest.raises(InputError) as error:
             critical_batch(rows, target)
         assert part in str(error.value)
+
+
+def test_both_records_print_an_answer_and_have_a_table():
+    best = isoflop(budgets())
+    assert best.table()["n"].tolist() == [one.n for one in best.budgets]
+    assert best.table()["n_params"].tolist() == [one.n_params.value for one in best.budgets]
+    assert "best size grows" in repr(best)
+    batch = critical_batch(batches(), 2.5)
+    assert batch.table()["value"].tolist() == [batch.B_crit.value, batch.S_min.value, batch.E_min.value]
+    assert "Critical batch at a loss of 2.5" in repr(batch)
+    assert max(len(repr(best).splitlines()), len(repr(batch).splitlines())) <= 12
