@@ -13,7 +13,8 @@ PLACE = 76
 
 def absent(report: Report) -> str | None:
     """Only reports on best sizes of budgets or on a critical batch."""
-    return None if report.across(IsoFlop) or report.across(CriticalBatch) else ""
+    known = bool(report.across(IsoFlop)) or bool(report.across(CriticalBatch))
+    return None if known else ""
 
 
 def headline(report: Report) -> str:
@@ -35,21 +36,22 @@ def sentences(report: Report) -> Iterator[str]:
 def tables(report: Report) -> Iterator[Table]:
     """One row for each budget; one for each batch size; the parameters of the critical batch."""
     for found in report.across(IsoFlop):
-        heads = (("n_params", "N"), ("tokens", "D", "tokens"), ("loss", "loss", "nats per token"))
         columns = (
             Column("flops", "C", "FLOPs"),
-            *(Column(*head, interval=True) for head in heads),
+            Column("n_params", "N", interval=True),
+            Column("tokens", "D", "tokens", interval=True),
+            Column("loss", "loss", "nats per token", interval=True),
             Column("n", "rows"),
         )
         budgets = tuple((f"{one.flops:g}", one.n_params, one.tokens, one.loss, one.n) for one in found.budgets)
         legend = "Minimum of a parabola of loss in log N. Brackets: 95 % intervals."
         yield Table("isoflop", "Best size of each budget, C = 6 N D", columns, budgets, legend)
     for batch in report.across(CriticalBatch):
-        columns = (Column("quantity"), Column("value", interval=True), Column("unit"))
+        heads = (Column("quantity"), Column("value", interval=True), Column("unit"))
         names = ("B_crit", "S_min", "E_min")
         values = tuple((name, getattr(batch, name), getattr(batch, name).unit) for name in names)
         legend = "(S / S_min - 1)(E / E_min - 1) = 1. Brackets: 95 % intervals."
-        yield Table("critical-batch", f"Critical batch at a loss of {batch.loss:g}", columns, values, legend)
+        yield Table("critical-batch", f"Critical batch at a loss of {batch.loss:g}", heads, values, legend)
         steps = tuple((f"{size:g}", n_steps) for size, n_steps in batch.steps.items())
         heads_of_steps = (Column("batch", "batch", "tokens"), Column("steps", "steps to the loss"))
         yield Table("critical-batch-steps", "Steps to the loss by batch size", heads_of_steps, steps)
