@@ -80,7 +80,8 @@ def main() -> None:
         added = sorted(run[preset][0] / run[None][0] - 1 for run in runs)
         logged = [run[preset][1] for run in runs]
         ends = statistics.median(rows[-1][1]["zerosum/cost"] if rows else 0.0 for rows in logged)
-        most = max(values["zerosum/cost"] for rows in logged for _, values in rows[1 if preset == "full" else 0 :])
+        first = 1 if preset == "full" else 0
+        most = max((values["zerosum/cost"] for rows in logged for _, values in rows[first:]), default=0.0)
         cells = [
             preset,
             f"{limit:.0%}".replace("inf%", "none"),

@@ -65,8 +65,8 @@ class Probe:
     def before(self, batch: Int64[np.ndarray, "s L2"] | None) -> Around | None:
         """The losses before an update; None where the cost allows fewer than 20 sequences (or than there are)."""
         if self._cost.per_row is None and self._cost.limit < math.inf:
-            for _ in range(2):  # the first pass is slower than later ones
-                self._losses(self.ids[:1])
+            self._losses(self.ids[:1])  # slower than later passes
+            self._losses(self.ids[:FEWEST])  # of a single sequence, most of the time would be that of the pass itself
         wanted: dict[Split, Int64[np.ndarray, "_ _"]] = {"heldout": self.ids}
         if batch is not None:
             wanted["batch"] = batch
