@@ -20,7 +20,7 @@ import zerosum
 from zerosum.atomic import write_text
 from zerosum.monitor.cost import PRESETS
 
-STEPS, ROUNDS = 2048, 3
+STEPS, ROUNDS = 2048, 2
 VOCABULARY, LENGTH, ROWS, PROBE_ROWS = 256, 64, 8, 32
 OUT = Path(__file__).with_suffix(".md")
 

@@ -4,6 +4,7 @@ A step counts the updates made so far, as in `checkpoint-<step>`.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,11 +20,12 @@ from zerosum.monitor.cost import Cost, limit_of
 from zerosum.monitor.guards import Guards, Tell
 from zerosum.monitor.log import log_to
 from zerosum.monitor.measured import Measured, pair
-from zerosum.monitor.probe import Around, Probe
+from zerosum.monitor.probe import FEWEST, Around, Probe
 from zerosum.monitor.remembered import RememberedLosses
-from zerosum.monitor.running_verdict import RunningVerdict
+from zerosum.monitor.running_verdict import FIRST_FIT, RunningVerdict
 from zerosum.monitor.schedule import Schedule, parse_schedule
 from zerosum.monitor.state_files import load_state, save_state
+from zerosum.monitor.warm_up import seconds_beside_passes
 from zerosum.tokens import token_ids
 
 WAITING = 64  # losses on a GPU that are looked at together: each look waits for what it computes
@@ -64,6 +66,8 @@ class Monitor:
         self._schedule, self._seed, self._preset = parse_schedule(schedule), seed, cost
         self._cost = Cost(limit_of(cost))
         self._probe = Probe(model, probe_tokens, optimizer, self._cost, tokens_per_batch)
+        if self._cost.limit < math.inf:
+            self._cost.fixed = seconds_beside_passes(*self._probe.ids[:, 1:].shape)
         self._optimizer = optimizer
         self._remembered = RememberedLosses(self._schedule)
         self._verdict = RunningVerdict(total_steps)
@@ -207,7 +211,12 @@ class Monitor:
         around = self._probe.before(of_batch)
         limit = f"cost {self._preset} (at most {100 * self._cost.limit:g} % of training time)"
         if around is None:
-            self._guards.tell("thinned", f"step {step}: left out to keep to {limit}; others may be, too.")
+            first = self._cost.first_step(step, min(FEWEST, len(self._probe.ids)))
+            self._guards.tell(
+                "thinned",
+                f"step {step}: left out to keep to {limit}, and so are scheduled steps before about step {first:,}, if "
+                "updates go on at this speed.",
+            )
         elif (n := len(around.ids["heldout"])) < (wanted := len(self._probe.ids)):
             self._guards.tell("shrunk", f"step {step}: {n} of {wanted} held-out sequences measured to keep to {limit}.")
         self._seconds_before = time.perf_counter() - started - (self._probe.forward_seconds - forward)
@@ -241,7 +250,9 @@ class Monitor:
         self._guards.cost(step, self._cost.share, self._cost.limit)
         self._send(lambda: self._log.values(step, measured.values(), measured.reason))
         in_passes = self._probe.forward_seconds - forward
-        self._cost.fixed = self._seconds_before + time.perf_counter() - started - in_passes
+        seconds = self._seconds_before + time.perf_counter() - started - in_passes
+        if step >= FIRST_FIT or seconds > self._cost.fixed:  # the time of a fit stays in the mean before the first fit
+            self._cost.learn_fixed(seconds)
         return measured
 
     def _look_at_losses(self) -> None:

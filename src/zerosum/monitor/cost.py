@@ -1,5 +1,6 @@
 """The cost of the monitor: its time is measured, and held below the share of training time that was chosen."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from zerosum.errors import InputError
 PRESETS = {"economy": 0.01, "business": 0.05, "full": float("inf")}
 """Largest time of the monitor over time of training."""
 STATE = ("spent", "trained", "per_row", "fixed")
-FIRST_FIXED = 0.03  # seconds of a measurement beside its forward passes, before one was made
 
 
 def limit_of(preset: str) -> float:
@@ -25,15 +25,15 @@ def limit_of(preset: str) -> float:
 class Cost:
     """Seconds of the monitor (`spent`) and of training (`trained`), of all sittings of a run.
 
-    limit: of spent / trained. per_row: seconds for one sequence in one forward pass; fixed: of a measurement beside
-    these; both None before they were measured.
+    limit: of spent / trained. per_row: seconds for one sequence in one forward pass, None before one was measured;
+    fixed: of a measurement beside its passes. Both are means in which each new measurement has half the weight.
     """
 
     limit: float
     spent: float = 0.0
     trained: float = 0.0
     per_row: float | None = None
-    fixed: float = FIRST_FIXED
+    fixed: float = 0.0
     _last: float | None = None
 
     @property
@@ -65,6 +65,23 @@ class Cost:
         for name in STATE:
             setattr(self, name, state[name])
         self._last = None
+
+    def learn_pass(self, seconds: float, rows: int) -> None:
+        """Count the time of a forward pass over some sequences."""
+        now = seconds / rows
+        self.per_row = now if self.per_row is None else (self.per_row + now) / 2
+
+    def learn_fixed(self, seconds: float) -> None:
+        """Count the time of a measurement beside its passes."""
+        self.fixed = (self.fixed + seconds) / 2
+
+    def first_step(self, step: int, rows: int) -> int:
+        """About the first step at which these sequences can be measured; this step if they can be now.
+
+        Updates are taken to last as long as those so far.
+        """
+        seconds = (self.spent + self.fixed + 2 * rows * (self.per_row or 0.0)) / self.limit
+        return max(step, math.ceil(step * seconds / self.trained)) if self.trained > 0 else step
 
     def rows(self, wanted: int) -> int:
         """How many of the wanted sequences can be measured, before and after an update, within the limit."""

@@ -66,6 +66,7 @@ class Probe:
         """The losses before an update; None where the cost allows fewer than 20 sequences (or than there are)."""
         if self._cost.per_row is None and self._cost.limit < math.inf:
             self._losses(self.ids[:1])  # slower than later passes
+            self._cost.per_row = None
             self._losses(self.ids[:FEWEST])  # of a single sequence, most of the time would be that of the pass itself
         wanted: dict[Split, Int64[np.ndarray, "_ _"]] = {"heldout": self.ids}
         if batch is not None:
@@ -103,5 +104,5 @@ class Probe:
             losses = self._losses_of(ids)
         seconds = time.perf_counter() - started
         self.forward_seconds += seconds
-        self._cost.per_row = seconds / len(ids)
+        self._cost.learn_pass(seconds, len(ids))
         return losses
