@@ -93,3 +93,15 @@ def test_a_pause_between_two_sittings_is_nobodys_time(clock: Clock) -> None:
         with second.step(step):
             clock.now += 1.0
     assert second.state_dict()["cost"]["trained"] == pytest.approx(5.0)
+
+
+def test_a_fit_too_dear_is_left_out_and_told(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zerosum.monitor._monitor, "seconds_of_fit", lambda: 100.0)
+    told: list[str] = []
+    monitor = zerosum.Monitor(model_with_dropout(), batch_of(0), schedule=[300], cost="economy", tell=told.append)
+    for step in range(301):
+        with monitor.step(step, loss=3.0):
+            clock.now += 1.0
+    assert monitor.latest is not None
+    assert monitor.latest.fit is None
+    assert any("not fitted before about step 10," in line for line in told)

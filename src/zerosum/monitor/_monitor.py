@@ -25,7 +25,7 @@ from zerosum.monitor.remembered import RememberedLosses
 from zerosum.monitor.running_verdict import FIRST_FIT, RunningVerdict
 from zerosum.monitor.schedule import Schedule, parse_schedule
 from zerosum.monitor.state_files import load_state, save_state
-from zerosum.monitor.warm_up import seconds_beside_passes
+from zerosum.monitor.warm_up import seconds_of_changes, seconds_of_fit
 from zerosum.tokens import token_ids
 
 WAITING = 64  # losses on a GPU that are looked at together: each look waits for what it computes
@@ -67,7 +67,8 @@ class Monitor:
         self._cost = Cost(limit_of(cost))
         self._probe = Probe(model, probe_tokens, optimizer, self._cost, tokens_per_batch)
         if self._cost.limit < math.inf:
-            self._cost.fixed = seconds_beside_passes(*self._probe.ids[:, 1:].shape)
+            self._cost.fixed = seconds_of_changes(*self._probe.ids[:, 1:].shape)
+            self._cost.fit = seconds_of_fit()
         self._optimizer = optimizer
         self._remembered = RememberedLosses(self._schedule)
         self._verdict = RunningVerdict(total_steps)
@@ -239,7 +240,7 @@ class Monitor:
         if one_step[0].measured.M == 0:
             self._guards.unchanged(step)
         self._guards.multiple_of_measured(step, loss)
-        others = self._verdict.update(step)
+        others, of_fit = self._fit(step)
         sequences = len(now), len(self._probe.ids)
         of_double = None if double is None else pair(double[0], step, double[1])
         # The time up to here belongs to the cost that is logged here.
@@ -250,10 +251,26 @@ class Monitor:
         self._guards.cost(step, self._cost.share, self._cost.limit)
         self._send(lambda: self._log.values(step, measured.values(), measured.reason))
         in_passes = self._probe.forward_seconds - forward
-        seconds = self._seconds_before + time.perf_counter() - started - in_passes
-        if step >= FIRST_FIT or seconds > self._cost.fixed:  # the time of a fit stays in the mean before the first fit
-            self._cost.learn_fixed(seconds)
+        self._cost.learn_fixed(self._seconds_before + time.perf_counter() - started - in_passes - of_fit)
         return measured
+
+    def _fit(self, step: int) -> tuple[dict[str, float], float]:
+        """The numbers of the running verdict, and the seconds they took; none where the cost does not allow a fit."""
+        self._cost.leave()
+        if step >= FIRST_FIT and self._verdict.bins.sums and not self._cost.allows_fit:
+            self._verdict.fitted = None
+            first = math.ceil(step * (self._cost.spent + self._cost.fit) / self._cost.limit / self._cost.trained)
+            self._guards.tell(
+                "no-fit",
+                f"step {step}: the loss curve is not fitted before about step {first:,}: a fit costs much.",
+            )
+            return {}, 0.0
+        started = time.perf_counter()
+        others = self._verdict.update(step)
+        seconds = time.perf_counter() - started
+        if self._verdict.fitted is not None:
+            self._cost.learn_fit(seconds)
+        return others, seconds
 
     def _look_at_losses(self) -> None:
         """Give the waiting losses of training to the running verdict, the guards and the log."""

@@ -11,7 +11,7 @@ from zerosum.errors import InputError
 
 PRESETS = {"economy": 0.01, "business": 0.05, "full": float("inf")}
 """Largest time of the monitor over time of training."""
-STATE = ("spent", "trained", "per_row", "fixed")
+STATE = ("spent", "trained", "per_row", "fixed", "fit")
 
 
 def limit_of(preset: str) -> float:
@@ -26,7 +26,8 @@ class Cost:
     """Seconds of the monitor (`spent`) and of training (`trained`), of all sittings of a run.
 
     limit: of spent / trained. per_row: seconds for one sequence in one forward pass, None before one was measured;
-    fixed: of a measurement beside its passes. Both are means in which each new measurement has half the weight.
+    fit: for a fit of the loss curve; fixed: of a measurement beside its passes and its fit. All three are means in
+    which each new measurement has half the weight.
     """
 
     limit: float
@@ -34,6 +35,7 @@ class Cost:
     trained: float = 0.0
     per_row: float | None = None
     fixed: float = 0.0
+    fit: float = 0.0
     _last: float | None = None
 
     @property
@@ -63,7 +65,7 @@ class Cost:
     def load(self, state: Mapping[str, float | None]) -> None:
         """Continue from a state; the time in between is nobody's."""
         for name in STATE:
-            setattr(self, name, state[name])
+            setattr(self, name, state.get(name, getattr(self, name)))
         self._last = None
 
     def learn_pass(self, seconds: float, rows: int) -> None:
@@ -72,8 +74,17 @@ class Cost:
         self.per_row = now if self.per_row is None else (self.per_row + now) / 2
 
     def learn_fixed(self, seconds: float) -> None:
-        """Count the time of a measurement beside its passes."""
+        """Count the time of a measurement beside its passes and its fit."""
         self.fixed = (self.fixed + seconds) / 2
+
+    def learn_fit(self, seconds: float) -> None:
+        """Count the time of a fit."""
+        self.fit = (self.fit + seconds) / 2
+
+    @property
+    def allows_fit(self) -> bool:
+        """Whether a fit now stays within the limit."""
+        return self.spent + self.fit <= self.limit * self.trained
 
     def first_step(self, step: int, rows: int) -> int:
         """About the first step at which these sequences can be measured; this step if they can be now.
