@@ -259,7 +259,7 @@ class Monitor:
         self._cost.leave()
         if step >= FIRST_FIT and self._verdict.bins.sums and not self._cost.allows_fit:
             self._verdict.fitted = None
-            first = math.ceil(step * (self._cost.spent + self._cost.fit) / self._cost.limit / self._cost.trained)
+            first = round((step + 1) * (self._cost.spent + self._cost.fit) / self._cost.limit / self._cost.trained)
             self._guards.tell(
                 "no-fit",
                 f"step {step}: the loss curve is not fitted before about step {first:,}: a fit costs much.",
