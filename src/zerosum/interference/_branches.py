@@ -15,7 +15,8 @@ of two branches. The interval goes from the lower limit of `A_(B-1)` to the uppe
 each at half the error of the level. A limit holds the error over units and the error over branches, in quadrature:
 noise of the order lies in a few directions of the weights that all tokens share, so more units do not average it out.
 Both errors contain the noise that is independent between units, so intervals are mostly too wide. If the noise has
-a single direction, those of four branches hold the share in only 77 to 93 % of simulated samples.
+a single direction, those of four branches hold the share in only 75 to 91 % of simulated samples; with three directions
+and a share near 1 in 82 to 86 % (benchmarks/long/branches.md).
 The value is A_k extrapolated to infinitely many branches: where the density of s is smooth near 0, or s is exactly 0,
 `A_k = mean |s| - b/k + O(1/k^2)`.
 
