@@ -11,13 +11,12 @@ import xarray as xr
 from zerosum import deceleration
 from zerosum.checkpoints import Averaged, described
 from zerosum.deceleration import Analysis
-from zerosum.dissent import DissentOverTraining, read_dissent
+from zerosum.dissent import read_dissent
 from zerosum.errors import InputError
 from zerosum.gradients import GradientsOverTraining, read_gradients
 from zerosum.interference import doubling_pairs
 from zerosum.interference.labelled import (
     Branches,
-    HarmMatrices,
     RawAndAveraged,
     StoreFindings,
     beside_averages,
@@ -91,12 +90,14 @@ def read_run(source: str | Path, wanted: Wanted | None = None, *, name: str = ""
     """
     run, store = _places(source)
     missing: list[Missing] = []
-    ladder = _ladder(run, missing)
+    ladder = _usable(LADDER, missing, lambda: ngrams_of(run.path)) if run else None
     curve = _curve(run, name, ladder, missing)
     losses = _losses(str(source), store, wanted or Wanted(), along, missing)
     averages = _averages(run, store, losses, missing)
     gradients = _gradients(run, missing)
-    dissent, harms, branches = _dissent(run, missing), _harms(run, missing), _branches(run, missing)
+    dissent = _usable(DISSENT, missing, lambda: read_dissent(run.dissent, run.name)) if run else None
+    harms = _usable(HARMS, missing, lambda: read_harms(run.harms)) if run else None
+    branches = _branches(run, missing)
     measured = (curve, losses, averages, gradients, dissent, harms, branches)
     records = tuple(record for record in (*measured, ladder) if record is not None)
     if all(record is None for record in measured):
@@ -136,12 +137,12 @@ def _curve(run: RunDirectory | None, name: str, ladder: NgramLadder | None, miss
     return noted(analysis, ladder)
 
 
-def _ladder(run: RunDirectory | None, missing: list[Missing]) -> NgramLadder | None:
-    """The n-gram ladder in a run directory, if any; a damaged one does not take the rest of the run."""
+def _usable(what: str, missing: list[Missing], read: Callable[[], R | None]) -> R | None:
+    """What `read` gives. What cannot be used is named, and does not take the rest of the run."""
     try:
-        return None if run is None else ngrams_of(run.path)
+        return read()
     except InputError as error:
-        missing.append(Missing(LADDER, _line(error), code="unusable"))
+        missing.append(Missing(what, _line(error), code="unusable"))
         return None
 
 
@@ -197,7 +198,7 @@ def _averages(
 
 
 def _gradients(run: RunDirectory | None, missing: list[Missing]) -> GradientsOverTraining | None:
-    """What the store of per-token gradients says; one that cannot be used does not take the rest of the run."""
+    """What the store of per-token gradients says."""
     if run is None:
         missing.append(Missing(GRADIENTS, "a store of losses has none. Give the run directory instead.", code="alone"))
         return None
@@ -205,42 +206,16 @@ def _gradients(run: RunDirectory | None, missing: list[Missing]) -> GradientsOve
         command = f"zerosum gradients {shlex.quote(str(run.path))} --data TEXTS"
         missing.append(Missing(GRADIENTS, "they were not measured. Measure them:", command, "not-measured"))
         return None
-    try:
-        return read_gradients(run.gradients, run.name)
-    except InputError as error:
-        missing.append(Missing(GRADIENTS, _line(error), code="unusable"))
-        return None
-
-
-def _dissent(run: RunDirectory | None, missing: list[Missing]) -> DissentOverTraining | None:
-    """The records in the folder of dissent, if any; a damaged one does not take the rest of the run."""
-    try:
-        return None if run is None else read_dissent(run.dissent, run.name)
-    except InputError as error:
-        missing.append(Missing(DISSENT, _line(error), code="unusable"))
-        return None
-
-
-def _harms(run: RunDirectory | None, missing: list[Missing]) -> HarmMatrices | None:
-    """The matrices of who harms whom, if any; a damaged one does not take the rest of the run."""
-    try:
-        return None if run is None else read_harms(run.harms)
-    except InputError as error:
-        missing.append(Missing(HARMS, _line(error), code="unusable"))
-        return None
+    return _usable(GRADIENTS, missing, lambda: read_gradients(run.gradients, run.name))
 
 
 def _branches(run: RunDirectory | None, missing: list[Missing]) -> Branches | None:
-    """The measured branches from the latest step; damaged ones do not take the rest of the run."""
+    """The measured branches from the latest step."""
     folders = branch_folders(run) if run else []
     for folder in folders[:-1]:
         why = f"only {folders[-1].name}, the latest, is shown here."
         missing.append(Missing(f"Branches {folder.name}", why, code="other-store"))
-    try:
-        return read_branches(folders[-1]) if folders else None
-    except InputError as error:
-        missing.append(Missing(BRANCHES, _line(error), code="unusable"))
-        return None
+    return _usable(BRANCHES, missing, lambda: read_branches(folders[-1])) if folders else None
 
 
 def _others(run: RunDirectory | None) -> Iterator[Missing]:
