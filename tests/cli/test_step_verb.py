@@ -164,6 +164,7 @@ def test_a_run_of_several_checkpoints(call, folder, tmp_path):  # noqa: F811
 def test_who_harms_whom_is_answered_kept_and_reported(call, folder, tmp_path):  # noqa: F811
     from zerosum.interference.labelled import HarmMatrices, read_harms
     from zerosum.runs import read_run
+    from zerosum.sharing import ResultCache
 
     shutil.copytree(folder / "checkpoint-5", tmp_path / "run" / "checkpoint-5")
     data = ("--train", folder / "train.npy", "--data", folder / "eval.npy", "--by", "position", "--batches", 1)
@@ -181,7 +182,13 @@ def test_who_harms_whom_is_answered_kept_and_reported(call, folder, tmp_path):  
     assert read_run(tmp_path / "run").get(HarmMatrices) == kept
     assert len(repr(kept.matrices[0]).splitlines()) <= 12
     assert repr(kept.matrices[0]).startswith("By position: a step ")
-    (file,) = (tmp_path / "run" / "zerosum" / "harms").glob("*.json")
+    harms = tmp_path / "run" / "zerosum" / "harms"
+    (file,) = harms.glob("*.json")
+    older = ResultCache(harms, {"format": 1, "by": "domain", "step": 5})
+    older.add("step-5-domain", {})
+    code, _, err = call("report", tmp_path / "run")
+    assert (code, "step-5-domain.json is of another version of zerosum" in err) == (2, True)
+    older.file("step-5-domain").unlink()
     file.write_text(file.read_text().replace("position", "positron", 1))
     code, _, err = call("report", tmp_path / "run")
     assert (code, "has changed since it was written" in err) == (2, True)

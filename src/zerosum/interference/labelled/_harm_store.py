@@ -11,7 +11,7 @@ from zerosum.interference.labelled._harm_matrix import HarmMatrix
 from zerosum.record import Record
 from zerosum.sharing import ResultCache, read_result
 
-FORMAT = 2  # of the record in a file; files of another format are ignored
+FORMAT = 2  # of the record in a file; files of another format are refused
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,17 +39,18 @@ def write_harms(folder: Path, matrix: HarmMatrix) -> Path:
 
 
 def read_harms(folder: Path) -> HarmMatrices | None:
-    """The matrices in a folder; None where there is none. Raises Damaged where a file has changed."""
+    """The matrices in a folder; None where there is none. Raises Damaged where a file cannot be used."""
+    remedy = "Start the same zerosum step --by command again: it measures this step anew."
     latest: dict[str, HarmMatrix] = {}
     for file in sorted(folder.glob("step-*.json")):
         stored = read_result(file)
         if stored is None:
-            remedy = "Start the same zerosum step --by command again: it measures this step anew."
             raise Damaged(file.parent, f"{file.name} has changed since it was written", remedy)
-        if (matrix := _record(*stored)) is not None:
-            known = latest.get(matrix.by)
-            if known is None or (known.step or 0) <= (matrix.step or 0):
-                latest[matrix.by] = matrix
+        if (matrix := _record(*stored)) is None:
+            raise Damaged(file.parent, f"{file.name} is of another version of zerosum", remedy)
+        known = latest.get(matrix.by)
+        if known is None or (known.step or 0) <= (matrix.step or 0):
+            latest[matrix.by] = matrix
     return HarmMatrices(tuple(latest[by] for by in sorted(latest))) if latest else None
 
 
