@@ -9,7 +9,7 @@ from tiny import VOCABULARY
 
 import zerosum
 from zerosum.losses import ModelLosses
-from zerosum.monitor import cost, probe
+from zerosum.monitor import cost, probe, scheduled_steps
 from zerosum.monitor.cost import PRESETS
 
 
@@ -26,7 +26,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in (cost, probe, zerosum.monitor._monitor):
+    for module in (cost, probe, scheduled_steps):
         monkeypatch.setattr(module, "time", clock)
     return clock
 
@@ -96,7 +96,7 @@ def test_a_pause_between_two_sittings_is_nobodys_time(clock: Clock) -> None:
 
 
 def test_a_fit_too_dear_is_left_out_and_told(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zerosum.monitor._monitor, "seconds_of_fit", lambda: 100.0)
+    monkeypatch.setattr(scheduled_steps, "seconds_of_fit", lambda: 100.0)
     told: list[str] = []
     monitor = zerosum.Monitor(model_with_dropout(), batch_of(0), schedule=[300], cost="economy", tell=told.append)
     for step in range(301):

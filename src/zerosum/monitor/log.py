@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zerosum.errors import InputError
+from zerosum.monitor.guards import Guards
 
 Function = Callable[..., object]
 """Called as log(values, step=step)."""
@@ -58,3 +59,34 @@ def log_to(target: Any) -> ToFunction | ToFile:
     if callable(target):
         return ToFunction(target)
     raise InputError(f"log {type(target).__name__}: nothing to log to. Give wandb.log, a SummaryWriter, or a path.")
+
+
+class Log:
+    """Sends values to what the user or, where that is nothing, the host chose. Its first error is told and ends it."""
+
+    def __init__(self, target: Any, guards: Guards):
+        self._target, self._is_chosen, self._guards, self._works = log_to(target), target is not None, guards, True
+
+    def use(self, target: Any) -> None:
+        """For hosts: log here where the user chose nothing."""
+        if not self._is_chosen:
+            self._target = log_to(target)
+
+    def values(self, step: int, values: Mapping[str, float], reason: str) -> None:
+        """What was measured at a step."""
+        self._send(lambda: self._target.values(step, values, reason))
+
+    def loss(self, step: int, loss: float, lr: float | None) -> None:
+        """A loss of training."""
+        self._send(lambda: self._target.loss(step, loss, lr))
+
+    def _send(self, call: Callable[[], object]) -> None:
+        if self._works:
+            try:
+                call()
+            except Exception as error:  # noqa: BLE001  # loggers raise anything; training and measuring go on
+                self._works = False
+                cause = " ".join(str(error).split())[:300]
+                self._guards.tell(
+                    "log", f"the logger failed ({type(error).__name__}: {cause}); nothing more is logged."
+                )
