@@ -8,7 +8,15 @@ from zerosum.deceleration._analysis import Analysis, analyse
 from zerosum.deceleration._breaks import Break, Breaks, fit_breaks
 from zerosum.deceleration._compare import Batches, Comparison, Term, compare
 from zerosum.deceleration._fit import compare_models, cutoff_table, fit
-from zerosum.deceleration._forecast import BacktestRow, Forecast, backtest, backtest_of, forecast, forecast_of
+from zerosum.deceleration._forecast import (
+    BacktestRow,
+    Forecast,
+    backtest,
+    backtest_of,
+    forecast,
+    forecast_of,
+    law_forecast,
+)
 from zerosum.deceleration._record import CutoffRow, Fit, ModelRow, Reason
 from zerosum.deceleration.bnsl import BNSL, asymptote
 from zerosum.deceleration.ngram_stage import with_ngram_stage
@@ -38,5 +46,6 @@ __all__ = [
     "fit_breaks",
     "forecast",
     "forecast_of",
+    "law_forecast",
     "with_ngram_stage",
 ]

@@ -4,6 +4,7 @@ A step counts the updates made so far, as in `checkpoint-<step>`.
 """
 
 import logging
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
@@ -70,6 +71,7 @@ class Monitor:
         self._updates: Callable[[], bool] = lambda: True
         self._pending: tuple[int, Around] | None = None
         self._is_on = not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
+        weakref.finalize(self, self._losses.look)
 
     @property
     def latest(self) -> Measured | None:
@@ -110,37 +112,38 @@ class Monitor:
 
     def before_update(self, step: int, *, batch: Any = None) -> None:
         """The first half of `step`, for loops that cannot use a block. The first of several calls counts."""
-        if not self._is_on or (self._pending is not None and self._pending[0] == step):
+        if not self._cost.has_begun:
+            self._cost.enter()
+        if not self._is_on or step not in self._schedule or (self._pending is not None and self._pending[0] == step):
             return
-        with self._working(step, wait=step in self._schedule):
+        with self._working(step, wait=True):
             self._pending = None
-            if step in self._schedule:
-                self._losses.look()
-                if (around := self._scheduled.before(step, batch)) is not None:
-                    self._pending = step, around
+            self._losses.look()
+            if (around := self._scheduled.before(step, batch)) is not None:
+                self._pending = step, around
 
     def after_update(self, step: int, *, loss: Any = None, lr: float | None = None) -> dict[str, float]:
         """The second half of `step`; the logged values, none where nothing was measured."""
         pending, self._pending = self._pending, None
-        if not self._is_on:
+        self._cost.updates += 1
+        if loss is not None:
+            self.observe(step, loss, lr)
+        if not self._is_on or pending is None or pending[0] != step:
             return {}
         measured = None
-        with self._working(step, wait=pending is not None):
-            if loss is not None:
-                self.observe(step, loss, lr)
-            if pending is not None and pending[0] == step:
-                self._losses.look()
-                measured = self._scheduled.after(*pending)
+        with self._working(step, wait=True):
+            self._losses.look()
+            measured = self._scheduled.after(*pending)
         return measured.values() if measured else {}
 
     def observe(self, step: int, loss: Any, lr: float | None = None) -> None:
         """A loss of training, nats per token, at the update that `step` updates were made before."""
-        if not self._is_on:
-            return
-        self._losses.add(step, loss, lr)
+        if self._is_on:
+            with self._working(step, wait=False):
+                self._losses.add(step, loss, lr)
 
     def close(self) -> None:
-        """Look at the last losses, which may wait on a GPU, so that they are in the log."""
+        """Write the losses that still wait into the log now; without it that happens when the program ends."""
         self._losses.look()
 
     def state_dict(self) -> dict[str, Any]:

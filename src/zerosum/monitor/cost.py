@@ -2,8 +2,10 @@
 
 import math
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -11,7 +13,10 @@ from zerosum.errors import InputError
 
 PRESETS = {"economy": 0.01, "business": 0.05, "full": float("inf")}
 """Largest time of the monitor over time of training."""
-STATE = ("spent", "trained", "per_row", "fixed", "fit")
+RESERVE = 1.5
+"""Work begins only where this many times its predicted time is within the limit."""
+RECENT = 4
+"""A prediction is the longest of so many measurements, the last ones."""
 
 
 def limit_of(preset: str) -> float:
@@ -23,27 +28,40 @@ def limit_of(preset: str) -> float:
 
 @dataclass
 class Cost:
-    """Seconds of the monitor (`spent`) and of training (`trained`), of all sittings of a run.
+    """Seconds of the monitor (`spent`) and of training (`trained`), of all sittings of a run, and its updates.
 
-    limit: of spent / trained. per_row: seconds for one sequence in one forward pass, None before one was measured;
-    fit: for a fit of the loss curve; fixed: of a measurement beside its passes and its fit. All three are means in
-    which each new measurement has half the weight.
+    limit: of spent / trained. recent: kind of work -> seconds of its last four measurements.
     """
 
     limit: float
     spent: float = 0.0
     trained: float = 0.0
-    per_row: float | None = None
-    fixed: float = 0.0
-    fit: float = 0.0
+    updates: int = 0
+    recent: dict[str, list[float]] = field(default_factory=dict)
     _last: float | None = None
+    _in_named_work: float = 0.0
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a limit."""
+        return self.limit < math.inf
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the clock runs in this sitting."""
+        return self._last is not None
 
     @property
     def share(self) -> float:
         """Time of the monitor over time of training so far."""
         return self.spent / self.trained if self.trained > 0 else 0.0
 
-    def enter(self, *, wait: bool) -> None:
+    @property
+    def per_update(self) -> float:
+        """Mean seconds of training for an update."""
+        return self.trained / self.updates if self.updates else 0.0
+
+    def enter(self, *, wait: bool = False) -> None:
         """The time since `leave` was training's. wait: for what training still computes on a GPU."""
         if wait and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             torch.cuda.synchronize()
@@ -55,50 +73,60 @@ class Cost:
     def leave(self) -> None:
         """The time since `enter`, or since the last call, was the monitor's."""
         now = time.perf_counter()
-        self.spent += now - (now if self._last is None else self._last)
+        if self._last is not None:
+            self.spent += now - self._last
         self._last = now
 
-    def state(self) -> dict[str, float | None]:
+    @contextmanager
+    def work(self, kind: str) -> Iterator[None]:
+        """Measures the seconds of one piece of work; nothing is learned from work that fails."""
+        started = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - started
+        self._in_named_work += seconds
+        self.learn(kind, seconds)
+
+    @contextmanager
+    def rest(self, kind: str) -> Iterator[None]:
+        """Measures the seconds of the block without those of the pieces of work in it."""
+        started, named = time.perf_counter(), self._in_named_work
+        yield
+        self.learn(kind, time.perf_counter() - started - (self._in_named_work - named))
+
+    def learn(self, kind: str, seconds: float) -> None:
+        """Note the seconds of a kind of work."""
+        self.recent[kind] = [*self.recent.get(kind, []), seconds][-RECENT:]
+
+    def forget_longest(self) -> None:
+        """Forget the longest measurement of each kind of work that has others: it may have been an accident."""
+        for seconds in self.recent.values():
+            if len(seconds) > 1:
+                seconds.remove(max(seconds))
+
+    def predicted(self, kind: str) -> float:
+        """Seconds that work of this kind will take: the longest of the last four; 0 before the first."""
+        return max(self.recent.get(kind, [0.0]))
+
+    def allows(self, seconds: float) -> bool:
+        """Whether work of these predicted seconds, begun now, stays within the limit even if it takes half longer."""
+        if not self.is_limited:
+            return True
+        self.leave()
+        return self.spent + RESERVE * seconds <= self.limit * self.trained
+
+    def first_step(self, step: int, seconds: float) -> int:
+        """About the first step at which work of these seconds is allowed, if updates go on at this speed."""
+        missing = (self.spent + RESERVE * seconds) / self.limit - self.trained
+        return step + max(0, math.ceil(missing / self.per_update)) if self.per_update else step
+
+    def state(self) -> dict[str, Any]:
         """For JSON."""
-        return {name: getattr(self, name) for name in STATE}
+        return {"spent": self.spent, "trained": self.trained, "updates": self.updates, "recent": self.recent}
 
-    def load(self, state: Mapping[str, float | None]) -> None:
+    def load(self, state: Mapping[str, Any]) -> None:
         """Continue from a state; the time in between is nobody's."""
-        for name in STATE:
-            setattr(self, name, state.get(name, getattr(self, name)))
+        self.spent, self.trained = float(state["spent"]), float(state["trained"])
+        self.updates = int(state.get("updates", 0))
+        recent = state.get("recent", {})
+        self.recent |= {str(kind): [float(value) for value in seconds] for kind, seconds in recent.items()}
         self._last = None
-
-    def learn_pass(self, seconds: float, rows: int) -> None:
-        """Count the time of a forward pass over some sequences."""
-        now = seconds / rows
-        self.per_row = now if self.per_row is None else (self.per_row + now) / 2
-
-    def learn_fixed(self, seconds: float) -> None:
-        """Count the time of a measurement beside its passes and its fit."""
-        self.fixed = (self.fixed + seconds) / 2
-
-    def learn_fit(self, seconds: float) -> None:
-        """Count the time of a fit."""
-        self.fit = (self.fit + seconds) / 2
-
-    @property
-    def allows_fit(self) -> bool:
-        """Whether a fit now stays within the limit."""
-        return self.spent + self.fit <= self.limit * self.trained
-
-    def first_step(self, step: int, rows: int) -> int:
-        """About the first step at which these sequences can be measured; this step if they can be now.
-
-        Updates are taken to last as long as those so far.
-        """
-        seconds = (self.spent + self.fixed + 2 * rows * (self.per_row or 0.0)) / self.limit
-        return max(step, math.ceil(step * seconds / self.trained)) if self.trained > 0 else step
-
-    def rows(self, wanted: int) -> int:
-        """How many of the wanted sequences can be measured, before and after an update, within the limit."""
-        if self.limit == float("inf"):
-            return wanted
-        left = self.limit * self.trained - self.spent - self.fixed
-        if self.per_row is None or left <= 0:
-            return 0
-        return min(wanted, int(left / (2 * self.per_row))) if self.per_row > 0 else wanted

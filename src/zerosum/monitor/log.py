@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from zerosum.monitor.guards import Guards
 
 Function = Callable[..., object]
 """Called as log(values, step=step)."""
+Loss = tuple[int, float, float | None]
+"""Step, training loss in nats, and learning rate where it is known."""
 
 
 class ToFunction:
@@ -23,7 +25,7 @@ class ToFunction:
         """Values that are not defined are left out."""
         self._function({name: value for name, value in values.items() if math.isfinite(value)}, step=step)
 
-    def loss(self, step: int, loss: float, lr: float | None) -> None:
+    def losses(self, losses: Sequence[Loss]) -> None:
         """Nothing."""
 
 
@@ -36,16 +38,20 @@ class ToFile:
     def values(self, step: int, values: Mapping[str, float], reason: str) -> None:
         """A row of its own; null where a value is not defined, with `zerosum/reason`."""
         row = {name: value if math.isfinite(value) else None for name, value in values.items()}
-        self._append({"step": step, **row} | ({"zerosum/reason": reason} if reason else {}))
+        self._append([{"step": step, **row} | ({"zerosum/reason": reason} if reason else {})])
 
-    def loss(self, step: int, loss: float, lr: float | None) -> None:
-        """A row `step`, `loss`, `lr`."""
-        rate = {} if lr is None else {"lr": lr}
-        self._append({"step": step, "loss": loss if math.isfinite(loss) else None, **rate})
+    def losses(self, losses: Sequence[Loss]) -> None:
+        """A row `step`, `loss`, `lr` of each."""
+        self._append(
+            [
+                {"step": step, "loss": loss if math.isfinite(loss) else None} | ({} if lr is None else {"lr": lr})
+                for step, loss, lr in losses
+            ]
+        )
 
-    def _append(self, row: Mapping[str, Any]) -> None:
+    def _append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def log_to(target: Any) -> ToFunction | ToFile:
@@ -76,9 +82,9 @@ class Log:
         """What was measured at a step."""
         self._send(lambda: self._target.values(step, values, reason))
 
-    def loss(self, step: int, loss: float, lr: float | None) -> None:
-        """A loss of training."""
-        self._send(lambda: self._target.loss(step, loss, lr))
+    def losses(self, losses: Sequence[Loss]) -> None:
+        """Losses of training."""
+        self._send(lambda: self._target.losses(losses))
 
     def _send(self, call: Callable[[], object]) -> None:
         if self._works:

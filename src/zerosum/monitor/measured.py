@@ -17,9 +17,9 @@ class Measured(Record):
 
     loss: mean over the held-out tokens before the update, nats per token. one_step: as `zerosum step` records it, of
     held-out tokens and, where the batch was given, of its tokens. double: as `zerosum interference` records it, from
-    half this many steps; None where that step was not measured. fit: of the training loss so far; None before step 256.
-    sequences: of the probe that were measured, and of how many. cost: time of the monitor over time of training.
-    others: numbers of the running verdict by their logged name.
+    half this many steps; None where that step was not measured. fit: of the training loss so far; None before step 256,
+    and where the cost allowed none. sequences: of the probe that were measured, and of how many. cost: time of the
+    monitor over time of training. others: numbers of the running verdict by their logged name.
     """
 
     step: int

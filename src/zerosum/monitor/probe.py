@@ -3,8 +3,6 @@
 S sequences of L = T + 1 ids, of which as many are measured as the cost allows, the first ones.
 """
 
-import math
-import time
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
@@ -17,9 +15,11 @@ from zerosum.interference.labelled import OneStep, Split, measure_changes
 from zerosum.losses import ModelLosses
 from zerosum.monitor.cost import Cost
 from zerosum.monitor.neutral import left_as_it_was, plain_model
+from zerosum.monitor.remembered import of_part
+from zerosum.monitor.sizes import Size, pass_seconds, sizes
 from zerosum.tokens import TokenSequences, token_ids
 
-FEWEST = 20  # sequences; fewer give no interval
+FIRST = "first pass"  # slower than later ones
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Around:
 
 
 class Probe:
-    """Measures a model and leaves it as it is. forward_seconds: of all forward passes so far.
+    """Measures a model and leaves it as it is.
 
     Raises InputError for tokens that are no rows of ids, or nothing to predict.
     """
@@ -52,37 +52,58 @@ class Probe:
         if not (self.ids[:, 1:] >= 0).any():
             raise InputError("probe_tokens: nothing to predict. Give rows of at least two token ids.")
         self.document: Int[np.ndarray, S * T] | None = sequences.document if sequences else None
+        self.sizes = sizes(len(self.ids), self.ids.shape[1] - 1)
         self.model, self._optimizer, self._cost = plain_model(model), optimizer, cost
         self._tokens_per_batch: int | Literal["auto"] = tokens_per_batch
         self._losses_of: ModelLosses | None = None  # made at the first measurement: the model may still move to a GPU
-        self.forward_seconds = 0.0
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the ids."""
         return sha256(self.ids.astype("<i8").tobytes()).hexdigest()
 
-    def before(self, batch: Int64[np.ndarray, "s L2"] | None) -> Around | None:
-        """The losses before an update; None where the cost allows fewer than 20 sequences (or than there are)."""
-        if self._cost.per_row is None and self._cost.limit < math.inf:
-            self._losses(self.ids[:1])  # slower than later passes
-            self._cost.per_row = None
-            self._losses(self.ids[:FEWEST])  # of a single sequence, most of the time would be that of the pass itself
-        wanted: dict[Split, Int64[np.ndarray, "_ _"]] = {"heldout": self.ids}
-        if batch is not None:
-            wanted["batch"] = batch
-        left = self._cost.rows(sum(map(len, wanted.values())))
-        ids: dict[Split, Int64[np.ndarray, "_ _"]] = {}
-        for split, rows in wanted.items():
-            if left < min(FEWEST, len(rows)):
-                break
-            ids[split] = rows[:left]
-            left -= len(ids[split])
-        return Around(ids, {split: self._losses(rows) for split, rows in ids.items()}, {}) if ids else None
+    def before(self, batch: Int64[np.ndarray, "s L2"] | None, reserved: float) -> Around | None:
+        """The losses before an update, of as many tokens as the cost allows; None where it allows too few.
 
-    def after(self, around: Around) -> None:
-        """Add the losses after the update."""
-        around.after.update({split: self._losses(rows) for split, rows in around.ids.items()})
+        reserved: seconds of what is done at this step beside the forward passes.
+        """
+        size = self._allowed(self.sizes, reserved)
+        if size is None:
+            return None
+        if self._cost.is_limited and FIRST not in self._cost.recent:
+            with self._cost.work(FIRST):
+                self._measure(self._part(self.ids, self.sizes[-1])[:1])
+            if (size := self._allowed(self.sizes, reserved)) is None:
+                return None
+        ids: dict[Split, Int64[np.ndarray, "_ _"]] = {"heldout": self._part(self.ids, size)}
+        before: dict[Split, Float32[np.ndarray, "_ _"]] = {"heldout": self._losses(ids["heldout"])}
+        if batch is not None:
+            reserved += pass_seconds(size, self.sizes, self._cost)
+            of_batch = sizes(len(batch), batch.shape[1] - 1)
+            if (size := self._allowed(of_batch, reserved)) is not None:
+                ids["batch"] = self._part(batch, size)
+                before["batch"] = self._losses(ids["batch"])
+        return Around(ids, before, {})
+
+    def smallest(self, reserved: float) -> float:
+        """Seconds of the smallest measurement."""
+        return 2 * pass_seconds(self.sizes[-1], self.sizes, self._cost) + reserved
+
+    def _allowed(self, of: tuple[Size, ...], reserved: float) -> Size | None:
+        """The largest size that the cost allows, before and after the update; None where it allows none."""
+        allows = self._cost.allows
+        return next((size for size in of if allows(2 * pass_seconds(size, of, self._cost) + reserved)), None)
+
+    def _part(self, ids: Int64[np.ndarray, "s L2"], size: Size) -> Int64[np.ndarray, "_ _"]:
+        return ids[: size.sequences, : size.predictions + 1]
+
+    def after(self, around: Around, reserved: float) -> bool:
+        """Add the losses after the update; whether the cost allowed them. reserved: as for `before`."""
+        passes = sum(self._cost.predicted(_size(ids).work) for ids in around.ids.values())
+        if not self._cost.allows(passes + reserved):
+            return False
+        around.after.update({split: self._losses(ids) for split, ids in around.ids.items()})
+        return True
 
     def changes(self, step: int, around: Around, seed: int) -> tuple[OneStep, ...]:
         """Interference of the changes, held-out tokens first."""
@@ -94,15 +115,18 @@ class Probe:
         )
 
     def _documents(self, split: Split, losses: Float32[np.ndarray, "s T"]) -> Int[np.ndarray, "s *T"] | None:
-        return None if split == "batch" or self.document is None else self.document[: len(losses)]
+        return None if split == "batch" else of_part(self.document, losses)
 
     def _losses(self, ids: Int64[np.ndarray, "s L2"]) -> Float32[np.ndarray, "s T2"]:
-        """Losses in nats; the time of a sequence is noted for the cost."""
-        started = time.perf_counter()
+        """Losses in nats; the time of the pass is noted."""
+        with self._cost.work(_size(ids).work):
+            return self._measure(ids)
+
+    def _measure(self, ids: Int64[np.ndarray, "s L2"]) -> Float32[np.ndarray, "s T2"]:
         with left_as_it_was(self.model, self._optimizer):
             self._losses_of = self._losses_of or ModelLosses(self.model, self._tokens_per_batch)
-            losses = self._losses_of(ids)
-        seconds = time.perf_counter() - started
-        self.forward_seconds += seconds
-        self._cost.learn_pass(seconds, len(ids))
-        return losses
+            return self._losses_of(ids)
+
+
+def _size(ids: Int64[np.ndarray, "s L2"]) -> Size:
+    return Size(len(ids), ids.shape[1] - 1)

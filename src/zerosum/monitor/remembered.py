@@ -35,9 +35,9 @@ class RememberedLosses:
         if half is None:
             return None
         before = self.losses[half]
-        rows = min(len(before), len(now))
-        of_rows = None if document is None else document[:rows]
-        return half, measure_changes(before[:rows], now[:rows], of_rows, seed=seed)
+        rows, columns = map(min, zip(before.shape, now.shape, strict=True))
+        before, now = before[:rows, :columns], now[:rows, :columns]
+        return half, measure_changes(before, now, of_part(document, now), seed=seed)
 
     def add(self, step: int, losses: Float32[np.ndarray, "S T"]) -> bool:
         """Remember a step and forget those that are past; whether others had to go because memory was short."""
@@ -52,3 +52,8 @@ class RememberedLosses:
             for earlier in sorted(self.losses)[::2]:
                 del self.losses[earlier]
         return short
+
+
+def of_part(document: np.ndarray | None, losses: Float32[np.ndarray, "s t"]) -> np.ndarray | None:
+    """The documents of the first sequences and predictions, as many as there are losses."""
+    return None if document is None else document[: len(losses), *([slice(losses.shape[1])] * (document.ndim - 1))]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from zerosum.curves import LossCurve
-from zerosum.deceleration import Fit, fit, forecast_of
+from zerosum.deceleration import Fit, fit, law_forecast
 from zerosum.monitor import names
 
 PER_DECADE = 80  # twice those of a fit, which makes its own bins of them
@@ -69,7 +69,7 @@ class RunningVerdict:
             return {}
         self._judge(step)
         self.fitted = fit(curve)
-        ahead = forecast_of(self.fitted, 2 * step)[0].loss
+        ahead = law_forecast(self.fitted, 2 * step).loss
         if math.isfinite(ahead):
             self.forecasts[2 * step] = ahead
         return dict(self._values())
@@ -87,7 +87,7 @@ class RunningVerdict:
         if fitted.verdict in ("decelerates", "accelerates"):
             yield from ((names.T_D, fitted.t_d), (names.L_D, fitted.L_d), (names.R_D, fitted.r_d))
         if self.total_steps and fitted.verdict != "cannot-tell":
-            yield names.L_END, forecast_of(fitted, self.total_steps)[0].loss
+            yield names.L_END, law_forecast(fitted, self.total_steps).loss
         if math.isfinite(self.forecast_error):
             yield names.FORECAST_ERROR, self.forecast_error
 

@@ -13,7 +13,7 @@ CHANGES = 3  # a measurement has at most three: held-out tokens, tokens of the b
 
 
 def seconds_of_changes(sequences: int, predictions: int) -> float:
-    """Seconds of a measurement beside its forward passes and its fit. sequences, predictions: the probe's shape."""
+    """Seconds of a measurement beside forward passes and fit, about. sequences, predictions: the probe's shape."""
     seconds_of_fit()  # makes the first call
     losses = np.random.default_rng(0).normal(3, 1, (sequences, predictions)).astype(np.float32)
     after = losses - np.float32(0.01) * losses**2
