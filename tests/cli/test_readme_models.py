@@ -23,7 +23,7 @@ def block_with(words):
 def test_losses_and_gradients_of_a_model(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     model = tiny_model(vocab_size=258, max_position_embeddings=64)
-    save_checkpoint("runs/demo/100k-seed0", 5, model)
+    save_checkpoint("runs/demo/25k-seed0", 5, model)
     names = {"zerosum": zerosum}
     exec(block_with("zerosum.token_losses(model, tokens)"), names)  # noqa: S102 - the project's own text
     assert names["losses"].shape == (256, 64)

@@ -232,3 +232,13 @@ def test_a_noise_scale_that_is_hidden_or_was_not_measured_says_so():
     noise_scale.plot(report(hidden))
     older = [replace(one, noise=None) for one in records(steps=(1, 8))]
     assert "zerosum gradients RUN" in dict(left_out(report(older)))[noise_scale.TITLE]
+
+
+def test_among_several_runs_the_one_that_was_measured_is_named(whole):
+    alone = report(whole)
+    among = replace(alone, runs=(*alone.runs, Run("larger")))
+    named_run = among.labels[0]
+    for section, other in zip(present(among), present(alone), strict=True):
+        assert section.title_in(among) == f"{other.title_in(alone)}: {named_run}"
+        if text := section.headline(alone):
+            assert section.headline(among) == f"{named_run}: {text}"

@@ -10,9 +10,8 @@ from zerosum.cli.output import made_with
 from zerosum.comparison import AcrossSeeds, OneSeed, across_seeds
 from zerosum.deceleration import Analysis
 from zerosum.interference.labelled import StoreFindings
-from zerosum.runs import RunDirectory, RunFacts, Wanted, ngrams_document, read_run
+from zerosum.runs import RunDirectory, RunFacts, Wanted, documents_beside, read_run
 from zerosum.show.report import Report, Run
-from zerosum.tokens.ngrams import NgramLadder
 
 if TYPE_CHECKING:
     from zerosum.training import Recipe
@@ -141,5 +140,5 @@ def _run_document(run: Run) -> dict[str, Any]:
         "one_step": [
             {"step": step.step, "split": step.split, **step.measured.to_json()} for step in findings.one_steps
         ],
-        **ngrams_document(run.get(NgramLadder)),
+        **documents_beside(run.get),
     }

@@ -32,7 +32,7 @@ def demo(
     seeds: Annotated[
         int, typer.Option(min=1, help="Repeat the suite with so many seeds; adds intervals over them.")
     ] = 1,
-    quick: Annotated[bool, typer.Option("--quick", help="256 steps: under a minute, too short for a break.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="1,024 steps: about a minute, too short for a break.")] = False,
     details: Details = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON document on stdout.")] = False,
 ) -> None:

@@ -111,9 +111,8 @@ def _document(source: str, measured: "MeasuredRun", page: Path) -> dict[str, Any
     """One run: `curve` as `zerosum fit` gives it, `pairs` as `zerosum interference` does with `splits`, documents."""
     from zerosum.deceleration import Analysis
     from zerosum.gradients import GradientsOverTraining
-    from zerosum.interference.labelled import HarmMatrices, RawAndAveraged, StoreFindings
-    from zerosum.runs import CURVE, GRADIENTS, ngrams_document
-    from zerosum.tokens.ngrams import NgramLadder
+    from zerosum.interference.labelled import StoreFindings
+    from zerosum.runs import CURVE, GRADIENTS, documents_beside
 
     missing = [{"what": gap.what, "message": gap.why, "command": gap.command or None} for gap in measured.missing]
     document: dict[str, Any] = {"source": source, "name": measured.name, "report": str(page), "missing": missing}
@@ -126,11 +125,7 @@ def _document(source: str, measured: "MeasuredRun", page: Path) -> dict[str, Any
         pairs = [{"source": source, **pair} for pair in findings.pairs_to_json()]
         documents = findings.heat.to_json() if findings.heat else []
         document |= {"pairs": pairs, **findings.found.to_json(), "documents": documents}
-    if harms := measured.get(HarmMatrices):
-        document["harms"] = [matrix.to_json() for matrix in harms.matrices]
-    if averaged := measured.get(RawAndAveraged):
-        document |= averaged.to_json()
-    document |= {**ngrams_document(measured.get(NgramLadder)), "provenance": made_with()}
+    document |= documents_beside(measured.get) | {"provenance": made_with()}
     if gradients := measured.get(GradientsOverTraining):
         return document | {"gradients": [checkpoint.to_json() for checkpoint in gradients.checkpoints]}
     return document | {"gradients": None, "gradients_reason": measured.why_no(GRADIENTS)}

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
+    from zerosum.runs._beside import documents_beside
     from zerosum.runs._branches import BRANCHES_FILE, branch_folders, read_branches
     from zerosum.runs._directory import RunDirectory, losses_of, open_losses
     from zerosum.runs._facts import RunFacts
-    from zerosum.runs._ngrams import NGRAMS, ngrams_document, ngrams_of, noted, write_ngrams
+    from zerosum.runs._ngrams import NGRAMS, ngrams_of, noted, write_ngrams
     from zerosum.runs._read import CURVE, GRADIENTS, LOSSES, MeasuredRun, Wanted, read_run
     from zerosum.runs._tokenizer import token_text
 
 _FILES = {
+    "_beside": ["documents_beside"],
     "_branches": ["BRANCHES_FILE", "branch_folders", "read_branches"],
     "_directory": ["RunDirectory", "losses_of", "open_losses"],
     "_facts": ["RunFacts"],
-    "_ngrams": ["NGRAMS", "ngrams_document", "ngrams_of", "noted", "write_ngrams"],
+    "_ngrams": ["NGRAMS", "ngrams_of", "noted", "write_ngrams"],
     "_read": ["CURVE", "GRADIENTS", "LOSSES", "MeasuredRun", "Wanted", "read_run"],
     "_tokenizer": ["token_text"],
 }
@@ -36,8 +38,8 @@ __all__ = [
     "RunFacts",
     "Wanted",
     "branch_folders",
+    "documents_beside",
     "losses_of",
-    "ngrams_document",
     "ngrams_of",
     "noted",
     "open_losses",

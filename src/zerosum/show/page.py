@@ -74,7 +74,7 @@ def _section(section: Section, report: Report, drawings: Mapping[str, Drawing]) 
     tables = [(table, table.shown_on("page")[0], on_page(table)) for table in section.tables(report)]
     return SectionOnPage(
         stem=section.stem,
-        title=section.title,
+        title=section.title_in(report),
         sentences=list(section.sentences(report)),
         figure=_figure(section, report, drawings[section.stem]) if section.stem in drawings else None,
         html=section.html(report) if section.html else None,

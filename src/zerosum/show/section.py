@@ -8,6 +8,7 @@ A section's file has a docstring and
 
 and any of
 
+    OF_ONE_RUN: type                            # the record it shows, of one run; where there are others, that is named
     def headline(report) -> str                 # one sentence for the top of the page
     def sentences(report) -> Iterable[str]      # what the numbers say; plain text, which the renderer escapes
     def answer(report) -> Iterable[Table | str] # the terminal's first screen
@@ -54,6 +55,7 @@ class Section:
     title: str
     place: int | float
     absent: Callable[[Report], str | None]
+    of_one_run: type | None = None
     headline: Callable[[Report], str] = lambda _: ""
     sentences: Callable[[Report], Iterable[str]] = _nothing
     answer: Callable[[Report], Iterable[Shown]] = _nothing
@@ -67,15 +69,37 @@ class Section:
         """From its file."""
         names = ("headline", "sentences", "answer", "tables", "html")
         given = {name: getattr(module, name) for name in names if hasattr(module, name)}
+        kind = getattr(module, "OF_ONE_RUN", None)
+        if kind and "headline" in given:
+            given["headline"] = _naming_its_run(kind, given["headline"])
         return cls(
             stem=module.__name__.rpartition(".")[2].replace("_", "-"),
             title=module.TITLE,
             place=module.PLACE,
             absent=module.absent,
+            of_one_run=kind,
             formulas=getattr(module, "FORMULAS", {}),
             figure=module if hasattr(module, "plot") else None,
             **given,
         )
+
+    def title_in(self, report: Report) -> str:
+        """Its title, with the run that it shows where the report is on several."""
+        run = _run_of(report, self.of_one_run) if self.of_one_run else ""
+        return f"{self.title}: {run}" if run else self.title
+
+
+def _run_of(report: Report, kind: type) -> str:
+    """Label of the run that has this record; "" where the report has no other run."""
+    return report.each(kind)[0][0] if len(report.runs) > 1 else ""
+
+
+def _naming_its_run(kind: type, headline: Callable[[Report], str]) -> Callable[[Report], str]:
+    def named(report: Report) -> str:
+        text, run = headline(report), _run_of(report, kind)
+        return f"{run}: {text}" if text and run else text
+
+    return named
 
 
 @cache

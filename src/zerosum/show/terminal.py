@@ -65,7 +65,7 @@ def _details(console: "Console", section: Section, report: Report, answer: Seque
     tables = [table for table in section.tables(report) if (table.name, table.caption) not in shown]
     tables = [table for table in tables if table.shown_on("terminal")[0]]
     if tables or sentences:
-        console.print(f"\n{section.title}", style="bold")
+        console.print(f"\n{section.title_in(report)}", style="bold")
     _print(console, sentences)
     _print(console, tables)
 

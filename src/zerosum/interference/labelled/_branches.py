@@ -50,6 +50,7 @@ class Branches(Record):
             "mean": self.mean.to_json(),
             "each": [{"name": name, **one.to_json()} for name, one in zip(self.names, self.each, strict=True)],
             "by": self.by,
+            **({} if self.by else {"by_reason": "no groups were asked for"}),
             "groups": [{"name": name, **_agreement_to_json(group)} for name, group in self.groups],
         }
 

@@ -165,6 +165,10 @@ class HarmMatrix(Record):
     def _row(self, row: HarmRow) -> Iterator[dict[str, Any]]:
         for column, cell in zip((*self.groups, None), row.cells, strict=True):
             where = {"row": row.kind, "step_on": row.name or None, "measured_on": column}
+            if not row.name:
+                where["step_on_reason"] = f"not a step on one group: {row.kind}"
+            if column is None:
+                where["measured_on_reason"] = "all held-out tokens, not one group"
             if cell is not None:
                 estimate = cell.delta_L
                 numbers = {**cell.measured.to_json(), **estimate.flat("delta_L"), "of_batches": list(cell.of_batches)}
@@ -174,4 +178,6 @@ class HarmMatrix(Record):
 def _harm_to_json(split: HarmSplit) -> dict[str, Any]:
     parts = {"inside": split.inside, "between": split.between, "no_gradient": split.no_gradient}
     document: dict[str, Any] = {name: part and part.to_json() for name, part in parts.items()}
+    if split.no_gradient is None:
+        document["no_gradient_reason"] = "there is no row of the step without gradient"
     return document | number_or_reason("expected_inside", split.expected_inside, "no row does any harm")

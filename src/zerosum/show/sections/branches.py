@@ -14,6 +14,7 @@ from zerosum.show.table import SCREEN, Column, Table, Text, Value, with_ends
 
 TITLE = "Systematic or noise: branches on other orders of the data"
 PLACE = 33
+OF_ONE_RUN = Branches
 HOW_TO_READ = (
     "Several branches continue one checkpoint on other orders of the data. Left: what is left of D when the changes of "
     "k branches are averaged, token by token. The noise of the order averages out, and what remains for many branches "

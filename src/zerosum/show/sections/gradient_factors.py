@@ -15,6 +15,7 @@ from zerosum.show.sections import _gradient_words as words
 
 TITLE = "Do tokens disagree, or coordinates?"
 PLACE = 52
+OF_ONE_RUN = GradientsOverTraining
 HOW_TO_READ = (
     "What is left of all first-order loss changes when tokens are added up is a product: 1 − D_first_order = C_g × "
     "C_uG / C_ug. With p the part of a coordinate in the first-order change of a token's loss, C_g says how much "

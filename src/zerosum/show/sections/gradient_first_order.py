@@ -27,6 +27,7 @@ from zerosum.show.table import PEOPLE, Column, Table, Text, with_ends
 
 TITLE = "Do first-order changes predict the real ones?"
 PLACE = 53
+OF_ONE_RUN = GradientsOverTraining
 HOW_TO_READ = (
     "Each token's loss changes with the update u. Across: the change to first order, Σ g u, what it would be if the "
     "loss were linear in the parameters. Up: the real change. Both are nats, negative is better. The colour says how "

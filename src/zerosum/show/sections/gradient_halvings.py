@@ -18,6 +18,7 @@ from zerosum.show.table import SCRIPTS, Column, Table
 
 TITLE = "Which layers lose agreement first"
 PLACE = 55
+OF_ONE_RUN = GradientsOverTraining
 HOW_TO_READ = (
     "Left: agreement between tokens, 1 − D_grad, of each layer against step, on a logarithmic axis; the stronger a "
     "line, the nearer to the output. Right: the step at which the agreement of a layer had fallen to half of its "

@@ -15,6 +15,7 @@ from zerosum.show.sections import _gradient_words as words
 
 TITLE = "How far the gradients of single tokens oppose each other"
 PLACE = 51
+OF_ONE_RUN = GradientsOverTraining
 HOW_TO_READ = (
     "Each token's loss asks every parameter to move one way or the other. D_grad is the share of these wishes that "
     "cancels when they are added up, D = 1 − |Σ g| / Σ |g| in each coordinate, mean over the coordinates of "

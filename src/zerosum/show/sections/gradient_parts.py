@@ -16,6 +16,7 @@ from zerosum.show.table import PEOPLE, Column, Table, Text, Value
 
 TITLE = "Where tokens oppose each other"
 PLACE = 54
+OF_ONE_RUN = GradientsOverTraining
 HOW_TO_READ = (
     "A row for each layer, from the input down to the output, a column for each type of parameter, at the last "
     "checkpoint. D_grad in a field is the share of the gradient that cancels between tokens, mean over coordinates: "

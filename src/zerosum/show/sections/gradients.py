@@ -13,6 +13,7 @@ from zerosum.show.table import PEOPLE, SCREEN, Column, Table, Text, Value
 
 TITLE = "Gradients of single tokens"
 PLACE = 50
+OF_ONE_RUN = GradientsOverTraining
 COMPARED = {"norm_l1": "sums of sizes", "norm_l2": "lengths", "moved": "sum |p|", "first_order": "first-order changes"}
 KINDS = {"matrix": "matrices", "norm": "norms", "bias": "biases"}
 MOST_NOTES = 12  # on a page

@@ -14,6 +14,7 @@ from zerosum.show.table import PEOPLE, Column, Table, Text, Value, with_ends
 
 TITLE = "Who harms whom"
 PLACE = 37
+OF_ONE_RUN = HarmMatrices
 HOW_TO_READ = (
     "A row is the group of training tokens that a step is taken on, a column the group of held-out tokens that is "
     "measured: orange, the loss of the column rises (harm); blue, it falls (help). Numbers are changes of the mean "

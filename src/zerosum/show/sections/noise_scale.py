@@ -17,6 +17,7 @@ from zerosum.show.table import PEOPLE, Column, Table, Text, Value
 
 TITLE = "Gradient or noise? The gradient noise scale"
 PLACE = 51.5
+OF_ONE_RUN = GradientsOverTraining
 HOW_TO_READ = (
     "Left: the gradient noise scale, the number of tokens in a batch at which the noise of the batch's mean gradient "
     "is as large as the gradient. The dashed line is the number of tokens in a batch of this run: where it lies below "
