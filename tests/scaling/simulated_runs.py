@@ -21,7 +21,7 @@ def table(N, D, loss, run=None, step=None):
 
 
 def family(
-    rng, sizes=12, checkpoints=20, low=1e7, high=3e9, noise=(0.003, 0.003, 0.002), phi=0.9, law=chinchilla, **truth
+    rng, sizes=12, checkpoints=10, low=1e7, high=3e9, noise=(0.003, 0.003, 0.002), phi=0.9, law=chinchilla, **truth
 ):
     """Runs of different sizes, each with log-spaced checkpoints to 20 tokens per parameter and beyond.
 

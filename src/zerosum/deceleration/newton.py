@@ -25,11 +25,12 @@ def minimise(
     start: Float[np.ndarray, "M q"],
     low: Float[np.ndarray, "M q"],
     high: Float[np.ndarray, "M q"],
+    still: float = STILL,
 ) -> tuple[Float[np.ndarray, "M q"], Float[np.ndarray, " M"]]:
     """Damped Newton steps from each start until it stops moving; returns the end points and the values there.
 
     objective: which of the searches -> a function of their points that gives values, gradients and Hessians. No step
-    raises a value by more than rounding; points with a non-finite value are rejected.
+    raises a value by more than rounding; points with a non-finite value are rejected. still: a search that moves less has arrived.
     """
     end, value = start.copy(), np.empty(len(start))
     active, point, damping = np.arange(len(start)), start.copy(), np.full(len(start), 1e-3)
@@ -37,7 +38,7 @@ def minimise(
     goal, gradient, hessian = derivatives(point)
     for _ in range(MAX_STEPS):
         trial = _step(point, gradient, hessian, damping, low, high)
-        moves = np.abs(trial - point).max(axis=1) >= STILL
+        moves = np.abs(trial - point).max(axis=1) >= still
         new_goal, new_gradient, new_hessian = derivatives(trial)
         better = new_goal <= goal + ROUNDING * np.abs(goal)
         point[better], goal[better] = trial[better], new_goal[better]

@@ -18,7 +18,7 @@ from zerosum.scaling.law import Law, Logs
 from zerosum.scaling.noise import noise_of
 from zerosum.scaling.objective import Objective
 from zerosum.scaling.power_terms import PowerTerms
-from zerosum.scaling.profile import profile
+from zerosum.scaling.profile import profiles
 from zerosum.scaling.reason import Reason
 from zerosum.scaling.search import Minimum
 from zerosum.scaling.table import LossTable, read_table
@@ -86,7 +86,7 @@ def critical_batch(table: Any, loss: float, **reading: Any) -> CriticalBatch:
         raise InputError(f"{data.source}: {len(steps)} batch sizes reach {loss:g}. Give {FEWEST_BATCHES} or more.")
     best = _fit(np.array(list(steps)), np.array(list(steps.values())))
     noise = noise_of(best, np.arange(len(steps)))
-    found = profile(best, noise, "log_B_crit")
+    (found,) = profiles(best, noise, ["log_B_crit"])
     S_min, B_crit = (float(value[0]) for value in best.law.published(best.theta[None], best.centre).values())
     low, high = (math.exp(end + best.centre["B"]) for end in found.interval)
     known = low > 0 and high < WIDE * low

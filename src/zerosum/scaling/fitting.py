@@ -11,7 +11,7 @@ from zerosum.scaling.fit_record import LEVEL, LawFit, Starts
 from zerosum.scaling.influence import influence
 from zerosum.scaling.laws import law as law_of
 from zerosum.scaling.noise import noise_of, run_noise
-from zerosum.scaling.profile import profile
+from zerosum.scaling.profile import profiles
 from zerosum.scaling.resampling import resample
 from zerosum.scaling.search import PER_AXIS, Minimum, search
 from zerosum.scaling.table import read_table
@@ -54,10 +54,10 @@ def fit(
     run = data.run_number
     noise = noise_of(best, run)
     drawn = resample(best, noise, run, draws, seed)
-    profiled = [*chosen.exponents, *(["log_E"] if chosen.floor is not None else [])]
-    profiles = tuple(profile(best, noise, name) for name in profiled)
+    exponents_and_floor = [*chosen.exponents, *(["log_E"] if chosen.floor is not None else [])]
+    profiled = profiles(best, noise, exponents_and_floor)
     influences = influence(best, drawn.theta.std(axis=0))
-    reasons = reasons_of(data, best, profiles, influences)
+    reasons = reasons_of(data, best, profiled, influences)
     log_residual = best.objective.log_y[0] - best.objective.terms.value(best.theta[None])[0]
     return LawFit(
         law=law,
@@ -73,7 +73,7 @@ def fit(
         n_effective=noise.n_effective,
         params=_params(best, drawn.theta, drawn.method, len(set(data.run))),
         starts=_starts(best),
-        profiles=profiles,
+        profiles=profiled,
         influences=influences,
         verdict="not-identified" if any(reason.level == "blocking" for reason in reasons) else "identified",
         reasons=(*data.notes, *reasons),

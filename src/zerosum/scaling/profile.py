@@ -1,6 +1,7 @@
 """Profile of one parameter: the objective with that parameter held and all others refitted."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,33 +40,55 @@ class Profile:
         return math.isinf(self.interval[1])
 
 
-def profile(best: Minimum, noise: Noise, parameter: str) -> Profile:
-    """Profile of one parameter of theta."""
-    j = best.law.names.index(parameter)
+def profiles(best: Minimum, noise: Noise, parameters: Sequence[str]) -> tuple[Profile, ...]:
+    """Profiles of some parameters of theta. All refits run side by side."""
+    places = [best.law.names.index(name) for name in parameters]
+    held = [_held(best, noise, j) for j in places]
     low, high = best.law.ends(best.objective.log_y[0])
+    starts, lows, highs = [], [], []
+    for j, values in zip(places, held, strict=True):
+        line = noise.covariance[j] / max(float(noise.covariance[j, j]), 1e-300)
+        along = best.theta + (values - best.theta[j])[:, None] * line
+        bounds = [np.tile(row, (len(values), 1)) for row in (best.theta, low, high)]
+        for array in (along, *bounds):
+            array[:, j] = values
+        starts.append((along, bounds[0]))
+        lows.append(bounds[1])
+        highs.append(bounds[2])
+    along, alone = (np.concatenate(side) for side in zip(*starts, strict=True))
+    below, above = np.concatenate(lows * 2), np.concatenate(highs * 2)
+    _, ends = best.objective.minimised(np.concatenate([along, alone]), below, above)
+    rises = np.maximum(ends.reshape(2, -1).min(axis=0) - best.value, 0.0)
+    parts = np.split(rises, np.cumsum([len(values) for values in held])[:-1])
+    return tuple(
+        _profile(name, float(best.theta[j]), values, rise, noise.threshold)
+        for name, j, values, rise in zip(parameters, places, held, parts, strict=True)
+    )
+
+
+def _held(best: Minimum, noise: Noise, j: int) -> Float[np.ndarray, " m"]:
+    """Where parameter j is held, rising, without the minimum."""
+    low, high = (float(ends[j]) for ends in best.law.ends(best.objective.log_y[0]))
     centre = float(best.theta[j])
-    error = min(math.sqrt(max(float(noise.covariance[j, j]), 1e-16)), float(high[j] - low[j]) / LARGEST)
-    line = noise.covariance[j] / max(float(noise.covariance[j, j]), 1e-300)
-    ends = []
-    for sign, bound in ((-1.0, low[j]), (1.0, high[j])):
+    error = min(math.sqrt(max(float(noise.covariance[j, j]), 1e-16)), (high - low) / LARGEST)
+    sides = []
+    for sign, bound in ((-1.0, low), (1.0, high)):
         reach = np.minimum(np.append(OFFSETS * error, np.inf), abs(bound - centre))
-        ends.append(centre + sign * np.unique(reach[reach > 0]))
-    held = np.sort(np.concatenate(ends))
-    along = best.theta + (held - centre)[:, None] * line
-    alone = np.tile(best.theta, (len(held), 1))
-    lows, highs = np.tile(low, (len(held), 1)), np.tile(high, (len(held), 1))
-    for bound in (along, alone, lows, highs):
-        bound[:, j] = held
-    lowest = np.minimum(*(best.objective.minimised(start, lows, highs)[1] for start in (along, alone)))
+        sides.append(centre + sign * np.unique(reach[reach > 0]))
+    return np.sort(np.concatenate(sides))
+
+
+def _profile(
+    name: str, centre: float, held: Float[np.ndarray, " m"], rise: Float[np.ndarray, " m"], threshold: float
+) -> Profile:
     place = int(np.searchsorted(held, centre))
-    value = np.insert(held, place, centre)
-    rises = np.insert(np.maximum(lowest - best.value, 0.0), place, 0.0)
+    value, rise = np.insert(held, place, centre), np.insert(rise, place, 0.0)
     below, above = value <= centre, value >= centre
     interval = (
-        -_crossing(-value[below][::-1], rises[below][::-1], noise.threshold),
-        _crossing(value[above], rises[above], noise.threshold),
+        -_crossing(-value[below][::-1], rise[below][::-1], threshold),
+        _crossing(value[above], rise[above], threshold),
     )
-    return Profile(parameter, value, rises, noise.threshold, interval)
+    return Profile(name, value, rise, threshold, interval)
 
 
 def _crossing(value: Float[np.ndarray, " m"], rise: Float[np.ndarray, " m"], threshold: float) -> float:
