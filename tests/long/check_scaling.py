@@ -19,7 +19,7 @@ CAN = {"12 sizes", "12 sizes, little noise"}
 @pytest.mark.parametrize("name", list(FAMILIES))
 def test_laws_cover_and_say_what_is_identified(name, table, count, whole):
     N = count(1_000 if name == "12 sizes" else FEW)
-    measured = [measure(name, seed, per_axis=3, draws=300) for seed in range(N)]
+    measured = [measure(name, seed, per_axis=3, draws=200) for seed in range(N)]
     identified = np.mean([verdict == "identified" for verdict, *_ in measured])
     covers = {key: np.mean([one[key] for *_, one in measured]) for key in measured[0][2]}
     shown = {key: f"{100 * share:.1f} %" if name in CAN else "" for key, share in covers.items()}

@@ -122,7 +122,7 @@ def test_the_published_errors_of_over_trained_models(reference_data):
 
 @pytest.fixture(scope="module")
 def good():
-    return fit(family(np.random.default_rng(0)), **SMALL)
+    return fit(family(np.random.default_rng(0), checkpoints=20), **SMALL)
 
 
 def test_a_family_of_twelve_sizes_is_identified(good):

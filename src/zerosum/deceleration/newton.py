@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 MAX_STEPS = 60
-STILL = 1e-7  # log steps; a search that moves less has arrived: after a Newton step, the error is of its square
+STILL = 1e-7  # log steps; after a Newton step, the error is of its square
 ROUNDING = 1e-14  # of a value, relative; near the end steps change a value by less, and still come closer
 TINY = 1e-300
 
@@ -29,8 +29,9 @@ def minimise(
 ) -> tuple[Float[np.ndarray, "M q"], Float[np.ndarray, " M"]]:
     """Damped Newton steps from each start until it stops moving; returns the end points and the values there.
 
-    objective: which of the searches -> a function of their points that gives values, gradients and Hessians. No step
-    raises a value by more than rounding; points with a non-finite value are rejected. still: a search that moves less has arrived.
+    objective: which of the searches -> a function of their points that gives values, gradients and Hessians. still: log
+    steps; a search that moves less has arrived. No step raises a value by more than rounding; points with a non-finite
+    value are rejected.
     """
     end, value = start.copy(), np.empty(len(start))
     active, point, damping = np.arange(len(start)), start.copy(), np.full(len(start), 1e-3)

@@ -1,8 +1,10 @@
 """Laws across runs: what size and training tokens do to the loss. numpy and scipy only; never torch."""
 
 from zerosum.scaling.critical_batch import CriticalBatch, critical_batch
-from zerosum.scaling.fit_record import LawFit, Optimal, Prediction, Starts
+from zerosum.scaling.fit_record import LawFit, Starts
+from zerosum.scaling.fitted_law import Optimal, Prediction
 from zerosum.scaling.fitting import fit
+from zerosum.scaling.held_out import HeldOut, HeldOutLoss, ProtocolError, hold_out
 from zerosum.scaling.isoflop import Budget, IsoFlop, isoflop
 from zerosum.scaling.laws import law_names
 from zerosum.scaling.reason import Reason
@@ -11,15 +13,19 @@ from zerosum.scaling.table import LossTable, read_table
 __all__ = [
     "Budget",
     "CriticalBatch",
+    "HeldOut",
+    "HeldOutLoss",
     "IsoFlop",
     "LawFit",
     "LossTable",
     "Optimal",
     "Prediction",
+    "ProtocolError",
     "Reason",
     "Starts",
     "critical_batch",
     "fit",
+    "hold_out",
     "isoflop",
     "law_names",
     "read_table",

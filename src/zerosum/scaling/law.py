@@ -48,6 +48,12 @@ class Law:
             return "sum of squared residuals of the loss"
         return "sum of Huber(delta) of log-loss residuals"
 
+    def delta_or(self, given: float | None) -> float:
+        """Huber's delta as given, None for the law's own. Raises InputError where it is not above 0."""
+        if given is not None and not given > 0:
+            raise InputError(f"delta: {given} is not above 0. Give for example 1e-3.")
+        return self.delta if given is None else given
+
     @property
     def floor(self) -> int | None:
         """Place of log E in theta, None for laws without E."""

@@ -11,6 +11,7 @@ Code = Literal[
     "D-from-C",
     "runs-by-size",
     "seeds-averaged",
+    "cut",
     "few-sizes",
     "E-at-zero",
     "flat-valley",

@@ -75,18 +75,22 @@ def read_table(
     n_params: str | None = None,
     loss_unit: str | None = None,
     where: dict[str, str] | None = None,
+    cut: float = 0.0,
 ) -> LossTable:
     """The table of losses in a CSV file, a data frame, a mapping of columns or a sequence of mappings.
 
     Columns: N, D (tokens) and/or C (training FLOPs), loss; and where there are such: run, step, batch, loss_lo95,
     loss_hi95, loss_unit. Counts may be written as 14M or 1.2B. loss, n_params: names of these columns, where several
     fit. loss_unit: "nats", "bits" (per token), "log10" or "perplexity". where: column -> value of the rows to read.
+    cut: training tokens; rows with fewer, such as those of the warm-up, are left out.
 
     Runs of the same N, D and batch are seeds of one size: their losses are averaged, and `seed_sd` is their spread.
     Without a column of runs, a size is a run. Raises InputError, one line with the row and the remedy, for what cannot
     be used.
     """
     if isinstance(given, LossTable):
+        if loss or n_params or loss_unit or where or cut:
+            raise InputError(f"{given.source}: is read already. Give loss, loss_unit, where and cut to read_table.")
         return given
     rows, source = c.read_rows(given)
     rows = _chosen(rows, where, source)
@@ -126,7 +130,20 @@ def read_table(
         source=source,
         notes=tuple(note for note in notes if note is not None),
     )
-    return _seeds_averaged(table)
+    return _seeds_averaged(_after(table, cut))
+
+
+def _after(table: LossTable, cut: float) -> LossTable:
+    """The rows of at least so many tokens."""
+    if not (math.isfinite(cut) and cut >= 0):
+        raise InputError(f"cut: {cut} is not a number of tokens. Give for example 1e9.")
+    late = cut <= table.D
+    if late.all():
+        return table
+    if not late.any():
+        raise InputError(f"{table.source}: no row has {cut:g} tokens; the most are {table.D.max():.4g}. Lower the cut.")
+    note = Reason("cut", "note", f"{(~late).sum()} of {len(table)} rows, of fewer than {cut:.4g} tokens, are left out")
+    return replace(table.rows(late), notes=(*table.notes, note))
 
 
 def _chosen(rows: c.Rows, where: dict[str, str] | None, source: str) -> c.Rows:

@@ -47,11 +47,12 @@ def sentences(report: Report) -> Iterator[str]:
 
 def answer(report: Report) -> Iterator[str]:
     """One line for each parameter."""
-    many = len(report.across(LawFit)) > 1
-    for fit in report.across(LawFit):
+    fits = report.across(LawFit)
+    width = max((len(fit.law) + 2 for fit in fits), default=0) if len(fits) > 1 else 0
+    for fit in fits:
         for name, estimate in fit.params.items():
             shown = n.text(estimate.value, estimate.interval, n.Form(name, estimate.unit))
-            yield f"{f'{fit.law}  ' if many else ''}{name:<8} {shown}"
+            yield f"{fit.law:<{width}}"[:width] + f"{name:<8} {shown}"
     for best in report.across(Optimal):
         size, tokens, loss = (n.text(one.value, one.interval, n.Form("", unit)) for one, unit in _in_billions(best))
         yield f"Best for {best.flops:g} FLOPs by {best.law}: N {size}, D {tokens}, loss {loss}."
