@@ -21,10 +21,23 @@ def test_one_document_and_a_folder(call, table, tmp_path, blank_figures):
     code, stdout, _ = call("scaling", "--table", table, *options, "--json")
     document = one_document(stdout)
     (law,) = document["laws"]
-    assert (code, law["name"], document["errors"]) == (0, "over-training", [])
+    assert (document["errors"], code, law["name"]) == ([], 0, "over-training")
     assert law["params"]["E"]["value"] == pytest.approx(1.7, rel=1e-4)
+    assert {row["run"] for row in law["held_out"]} == {"r5"}
+    assert max(abs(row["error"]) for row in law["held_out"]) < 1e-4
+    assert [row["used"] for row in document["protocol"]] == ["all-checkpoints", "finals-only", "nearest-3", "one-break"]
+    assert document["protocol"][0]["error"]["value"] < 1e-4
     assert document["optimal"][0]["n_params"]["value"] > 1e6
     assert {"report.html", "laws.json", "scaling-laws.csv", "scaling-best.tex"} <= {path.name for path in out.iterdir()}
+
+
+def test_no_run_is_held_out_and_settings_are_given_by_name(call, table):
+    options = ("--set", "delta=0.5", "--set", "cut=1e9", "--hold-out", "none", "--json")
+    _, stdout, _ = call("scaling", "--table", table, *options)
+    document = one_document(stdout)
+    (law,) = document["laws"]
+    assert (law["delta"], law["held_out"], document["protocol"]) == (0.5, [], [])
+    assert law["n"] == sum(float(line.split(",")[2]) >= 1e9 for line in table.read_text().splitlines()[1:])
 
 
 def test_what_is_wrong_is_one_line(call, table):
@@ -33,6 +46,10 @@ def test_what_is_wrong_is_one_line(call, table):
         (("--where", "c4"), "not COLUMN=VALUE"),
         (("--where", "data=pile"), "no row has data"),
         (("--loss-unit", "bytes"), "not nats per token"),
+        (("--hold-out", "r55"), "Did you mean 'r5'"),
+        (("--set", "detla=1"), "Choose one of delta, cut"),
+        (("--set", "cut=many"), "not a number"),
+        (("--set", "delta=-1"), "not above 0"),
     ):
         code, stdout, stderr = call("scaling", "--table", table, *options)
         assert (code, stdout) == (2, "")

@@ -63,10 +63,10 @@ def scaling(
     Intervals are over runs, because the checkpoints of a run are not independent.
     """
     make_folder(answer.out)
-    rows = dict(_pair("where", text, "dataset=c4") for text in where or ())
+    rows = dict(_pair("where", "COLUMN", text, "dataset=c4") for text in where or ())
     settings = _settings(set_ or [])
 
-    def fitted(name: str) -> "tuple[LawFit, HeldOut | None]":
+    def fitted(name: str) -> tuple[Any, Any]:
         from zerosum import scaling as room
 
         losses = room.read_table(table, loss=loss, loss_unit=loss_unit, where=rows, cut=settings.get("cut", 0.0))
@@ -76,8 +76,8 @@ def scaling(
 
     with following(law or ["chinchilla"], "fitting") as names:
         done, failed = each(((name, name) for name in names), fitted)
-    fits = [fit for _, (fit, _) in done]
-    held_out = [held for _, (_, held) in done if held]
+    fits: list[LawFit] = [fit for _, (fit, _) in done]
+    held_out: list[HeldOut] = [held for _, (_, held) in done if held]
     sizes = [fit.optimal(flops) for fit in fits if fit.length == "D" for flops in budget or ()]
     more: dict[str, Any] = {
         "protocol": [error.to_json(held.law) for held in held_out for error in held.protocol],
@@ -93,10 +93,10 @@ def scaling(
     finish(failed, 0)
 
 
-def _pair(option: str, text: str, example: str) -> tuple[str, str]:
+def _pair(option: str, what: str, text: str, example: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise InputError(f"--{option} {text[:60]!r}: not NAME=VALUE. Write for example --{option} {example}.")
+        raise InputError(f"--{option} {text[:60]!r}: not {what}=VALUE. Write for example --{option} {example}.")
     return name, value
 
 
@@ -104,7 +104,7 @@ def _settings(given: list[str]) -> dict[str, float]:
     """Numbers of `--set`. Raises InputError for other names, and what is no number."""
     settings = {}
     for text in given:
-        name, value = _pair("set", text, "delta=1e-3")
+        name, value = _pair("set", "NAME", text, "delta=1e-3")
         if name not in SETTINGS:
             raise InputError(f"--set {name[:60]!r}: not known. Choose one of {', '.join(SETTINGS)}.")
         try:

@@ -10,7 +10,7 @@ from zerosum.show import numbers as n
 from zerosum.show.names import printable
 from zerosum.show.report import Report
 from zerosum.show.section import with_sentences
-from zerosum.show.table import Column, Table
+from zerosum.show.table import Column, Table, with_ends
 
 TITLE = "A run held out"
 PLACE = 75.5
@@ -135,4 +135,10 @@ alt = with_sentences("Losses of the held-out run and what the laws of the other 
 
 def numbers(report: Report) -> list[dict[str, Any]]:
     """One row for each held-out loss."""
-    return [{"law": held.law, **loss.to_json()} for held in report.across(HeldOut) for loss in held.losses]
+    return [
+        {"law": held.law, "run": loss.run, "N": loss.n_params, "D": loss.tokens, "loss": loss.loss}
+        | with_ends("predicted", loss.predicted)
+        | {"error": loss.error, "last": loss.last}
+        for held in report.across(HeldOut)
+        for loss in held.losses
+    ]
