@@ -1,20 +1,74 @@
-"""In two connected processes: nothing changes in either, and the main one measures what one process would."""
+"""In two connected processes: nothing changes in either, and the main one logs what one process measures."""
 
 import json
+from collections.abc import Iterator
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from distributed import train_twice
+import pytest
+import torch
+from distributed import STEPS, WAYS, train_each
+from loops import PROBE, ROWS, batch_of, model_with_dropout
 from several_processes import end, start
 
+import zerosum
 
-def test_nothing_changes_and_the_main_process_logs(processes: ForkServerContext, tmp_path: Path) -> None:
-    assert end(start(processes, 2, train_twice, tmp_path)) == [0, 0]
+WATCHED = [name for name, way in WAYS.items() if way.settings is not None]
+
+
+@pytest.fixture(scope="module")
+def trained(processes: ForkServerContext, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    assert end(start(processes, 2, train_each, folder)) == [0, 0]
+    return folder
+
+
+def rows_of(file: Path) -> Iterator[dict[str, Any]]:
+    for line in file.read_text().splitlines():
+        yield {name: value for name, value in json.loads(line).items() if name != "zerosum/cost"}
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_nothing_changes_in_any_process(trained: Path, name: str) -> None:
     for rank in (0, 1):
-        without, watched = (np.load(tmp_path / f"{monitored}-{rank}.npz") for monitored in (False, True))
-        for name in ("weights", "generator"):
-            np.testing.assert_array_equal(without[name], watched[name])
-    rows = [json.loads(line) for line in (tmp_path / "log-0.jsonl").read_text().splitlines()]
+        without, watched = (np.load(trained / folder / f"{rank}.npz") for folder in (WAYS[name].like, name))
+        for part in without:
+            np.testing.assert_array_equal(without[part], watched[part], err_msg=f"{rank} {part}")
+    assert not (trained / name / "log-1.jsonl").exists()
+    assert (trained / name / "told-1").read_text() == ""
+
+
+@pytest.mark.parametrize("name", ["ddp, watched", "accelerate, watched", "fsdp, watched"])
+def test_values_are_those_of_one_process(trained: Path, name: str, tmp_path: Path) -> None:
+    weights = np.load(trained / name / "0.npz")
+    model = model_with_dropout()
+    monitor = zerosum.Monitor(model, PROBE, cost="full", log=tmp_path / "log.jsonl")
+
+    def load(step: int) -> None:
+        torch.nn.utils.vector_to_parameters(torch.from_numpy(weights[f"weights-{step}"]), model.parameters())
+
+    load(0)
+    for step in range(STEPS):
+        with monitor.step(step, batch=batch_of(step)[: ROWS // 2]):
+            load(step + 1)
+    rows, expected = list(rows_of(trained / name / "log-0.jsonl")), list(rows_of(tmp_path / "log.jsonl"))
     assert [row["step"] for row in rows] == [1, 2, 4, 8]
-    assert not (tmp_path / "log-1.jsonl").exists()
+    for row, its in zip(rows, expected, strict=True):
+        assert row == pytest.approx(its, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("ddp, watched", ""),
+        ("fsdp, watched", ""),
+        ("fsdp, at a limited cost", "left out to keep to cost business"),
+        ("fsdp, foreign tokens", "step 1: switched off, training goes on. InputError: tokens"),
+        ("fsdp, failing", "step 2: switched off, training goes on. RuntimeError: out of luck"),
+    ],
+)
+def test_the_main_process_tells_what_ends_it_once(trained: Path, name: str, words: str) -> None:
+    told = (trained / name / "told-0").read_text().splitlines()
+    assert [words in line for line in told] == [True] * bool(words)

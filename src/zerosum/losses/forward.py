@@ -14,6 +14,8 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from zerosum.errors import InputError
+
 
 def logits_of(model: Any, ids: Int[Tensor, "s T"]) -> Float[Tensor, "s T V"]:
     """The logits of a model, or of any callable that returns them as they are, first in a tuple, or as `.logits`."""
@@ -34,8 +36,16 @@ def body_output(body: Any, ids: Int[Tensor, "s T"]) -> Any:
 
 
 def logits_in(output: Any) -> Float[Tensor, "s T V"]:
-    """The logits in the output of a model."""
-    logits: Float[Tensor, "s T V"] = _first(getattr(output, "logits", output))
+    """The logits in the output of a model. Raises InputError where it has none."""
+    logits = getattr(output, "logits", output)
+    if isinstance(logits, tuple | list) and len(logits):
+        logits = logits[0]
+    if not (isinstance(logits, Tensor) and logits.ndim == 3):
+        shape = f"a tensor of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"{type(logits).__name__}"
+        raise InputError(
+            f"model: it returns {shape} and no logits [sequence, position, token id]. Give a causal language model "
+            "(AutoModelForCausalLM), or a module that returns logits."
+        )
     return logits
 
 

@@ -3,28 +3,39 @@
 A step counts the updates made so far, as in `checkpoint-<step>`.
 """
 
-import logging
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
+from safetensors import SafetensorError
 
 from zerosum.errors import InputError
 from zerosum.monitor.cost import Cost, limit_of
-from zerosum.monitor.guards import Guards, Tell
-from zerosum.monitor.log import Log
+from zerosum.monitor.guards import LOGGER, Guards, Tell
+from zerosum.monitor.log import Log, log_to
 from zerosum.monitor.measured import Measured
-from zerosum.monitor.probe import Around, Probe
+from zerosum.monitor.probe import Around, Probe, held_out_ids
+from zerosum.monitor.processes import Processes, is_main
 from zerosum.monitor.remembered import RememberedLosses
 from zerosum.monitor.running_verdict import RunningVerdict
 from zerosum.monitor.schedule import Schedule, parse_schedule
 from zerosum.monitor.scheduled_steps import ScheduledSteps
 from zerosum.monitor.state_files import load_state, save_state
 from zerosum.monitor.training_losses import TrainingLosses
+
+
+def require_arguments(probe_tokens: Any, settings: Mapping[str, Any]) -> None:
+    """For hosts that make a monitor when training begins. Raises what `Monitor` raises for wrong arguments."""
+    given = signature(Monitor).bind(None, probe_tokens, **settings)
+    given.apply_defaults()
+    parse_schedule(given.arguments["schedule"])
+    limit_of(given.arguments["cost"])
+    log_to(given.arguments["log"])
+    held_out_ids(probe_tokens)
 
 
 class Monitor:
@@ -37,12 +48,13 @@ class Monitor:
     probe_tokens: held-out ids, [S, L] integers, -1 where a sequence is padded at its end; or `TokenSequences`.
     schedule: "log2", "every(k)" or a list of steps. cost: "economy" (under 1 % of training time), "business" (under
     5 %), "full". log: a function called as log(values, step=step), a SummaryWriter, or the path of a file of JSON
-    lines. optimizer: for its learning rate, and where it evaluates at other weights than it trains at (schedule-free).
+    lines. optimizer: or a list of them, for the learning rate of the first, and because some evaluate at other weights
+    than they train at (schedule-free).
     total_steps: for the expected loss at the end. tell: receives each warning; by default logging's "zerosum.monitor".
     seed: of intervals and nulls. tokens_per_batch: predictions in one forward pass.
 
-    Of several processes only the main one measures. Raises InputError for wrong arguments; an error while a model
-    trains is told once, and the monitor switches itself off.
+    Of several processes the main one measures; where they share the weights, each has to have a monitor. Raises
+    InputError for wrong arguments; an error while a model trains is told once, and the monitor switches itself off.
     """
 
     def __init__(
@@ -60,17 +72,20 @@ class Monitor:
         tokens_per_batch: int | Literal["auto"] = "auto",
     ):
         self._schedule, self._cost = parse_schedule(schedule), Cost(limit_of(cost))
-        self._probe = Probe(model, probe_tokens, optimizer, self._cost, tokens_per_batch)
-        self._guards = Guards(tell or logging.getLogger("zerosum.monitor").warning)
+        optimizers = optimizer if isinstance(optimizer, list | tuple) else () if optimizer is None else (optimizer,)
+        self._processes = Processes()
+        self._probe = Probe(model, probe_tokens, optimizers, self._cost, self._processes, tokens_per_batch)
+        self._guards = Guards(tell or LOGGER.warning)
         self._log, self._verdict = Log(log, self._guards), RunningVerdict(total_steps)
-        self._losses = TrainingLosses(optimizer, self._verdict, self._guards, self._log)
+        self._losses = TrainingLosses(optimizers, self._verdict, self._guards, self._log)
         self._remembered = RememberedLosses(self._schedule)
         self._scheduled = ScheduledSteps(
             self._probe, self._remembered, self._verdict, self._cost, self._guards, self._log, cost, seed
         )
         self._updates: Callable[[], bool] = lambda: True
-        self._pending: tuple[int, Around] | None = None
-        self._is_on = not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
+        self._begun: int | None = None  # a scheduled step, in every process
+        self._around: Around | None = None
+        self._is_on = True
         weakref.finalize(self, self._losses.look)
 
     @property
@@ -92,7 +107,7 @@ class Monitor:
         try:
             yield
         except BaseException:
-            self._pending = None
+            self._begun = None
             raise
         self.after_update(step, loss=loss, lr=lr)
 
@@ -114,32 +129,32 @@ class Monitor:
         """The first half of `step`, for loops that cannot use a block. The first of several calls counts."""
         if not self._cost.has_begun:
             self._cost.enter()
-        if not self._is_on or step not in self._schedule or (self._pending is not None and self._pending[0] == step):
+        if step not in self._schedule or step == self._begun:
             return
-        with self._working(step, wait=True):
-            self._pending = None
-            self._losses.look()
-            if (around := self._scheduled.before(step, batch)) is not None:
-                self._pending = step, around
+        self._begun, self._around = step, None
+        with self._working(step, is_scheduled=True) as measures:
+            if measures:
+                self._losses.look()
+                self._around = self._scheduled.before(step, batch)
 
     def after_update(self, step: int, *, loss: Any = None, lr: float | None = None) -> dict[str, float]:
         """The second half of `step`; the logged values, none where nothing was measured."""
-        pending, self._pending = self._pending, None
         self._cost.updates += 1
         if loss is not None:
             self.observe(step, loss, lr)
-        if not self._is_on or pending is None or pending[0] != step:
+        if step != self._begun:
             return {}
-        measured = None
-        with self._working(step, wait=True):
-            self._losses.look()
-            measured = self._scheduled.after(*pending)
+        self._begun, measured = None, None
+        with self._working(step, is_scheduled=True) as measures:
+            if measures and self._around is not None:
+                self._losses.look()
+                measured = self._scheduled.after(step, self._around)
         return measured.values() if measured else {}
 
     def observe(self, step: int, loss: Any, lr: float | None = None) -> None:
         """A loss of training, nats per token, at the update that `step` updates were made before."""
-        if self._is_on:
-            with self._working(step, wait=False):
+        with self._working(step, is_scheduled=False) as measures:
+            if measures:
                 self._losses.add(step, loss, lr)
 
     def close(self) -> None:
@@ -154,44 +169,50 @@ class Monitor:
             "probe": self._probe.fingerprint,
             "cost": self._cost.state(),
             "verdict": self._verdict.state(),
-            "told": sorted(self._guards.seen),
-            **{f"losses-{step}": torch.from_numpy(values) for step, values in self._remembered.losses.items()},
+            "told": self._guards.state(),
+            **self._remembered.state(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from `state_dict`; remembered losses of another probe are left out, and that is told."""
-        self._cost.load(state["cost"])
-        self._verdict.load(state["verdict"])
-        self._guards.seen |= set(state["told"])
-        if state["probe"] != self._probe.fingerprint:
-            self._guards.tell("other-probe", "the saved state is of other probe tokens: changes t to 2t start anew.")
-            return
-        tensors = {name.removeprefix("losses-"): value for name, value in state.items() if name.startswith("losses-")}
-        self._remembered.losses = {int(step): value.cpu().numpy() for step, value in tensors.items()}
+        """Continue from `state_dict`. What cannot be read, or is of another probe, is told, and starts anew."""
+        try:
+            self._cost.load(state["cost"])
+            self._verdict.load(state["verdict"])
+            self._guards.load(state["told"])
+            if state["probe"] == self._probe.fingerprint:
+                self._remembered.load(state)
+            else:
+                self._guards.tell("other-probe", "the saved state is of another probe: changes t to 2t start anew.")
+        except (KeyError, TypeError, ValueError, AttributeError):
+            self._guards.tell("no-state", "the saved state is damaged: curves start anew from here.")
 
     def save(self, folder: str | Path) -> None:
         """Write the state into a folder, such as that of a checkpoint: JSON and safetensors. A full disk is told."""
-        if self._is_on:
+        if self._is_on and is_main():
             try:
                 save_state(self.state_dict(), Path(folder))
-            except OSError as error:
+            except (OSError, SafetensorError) as error:  # the latter also where a disk is full
                 self._guards.tell("not-saved", f"its state is not saved ({error}). A continued run starts curves anew.")
 
     def load(self, folder: str | Path) -> None:
         """Continue from a folder that `save` wrote. Where no state can be read, that is told, and curves start anew."""
         try:
             self.load_state_dict(load_state(Path(folder)))
-        except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
-            self._guards.tell("no-state", str(error) if isinstance(error, InputError) else f"{folder}: damaged state.")
+        except InputError as error:
+            self._guards.tell("no-state", str(error))
 
     @contextmanager
-    def _working(self, step: int, *, wait: bool) -> Iterator[None]:
-        """Counts the time of the block as the monitor's; an error in it switches the monitor off."""
-        self._cost.enter(wait=wait)
+    def _working(self, step: int, *, is_scheduled: bool) -> Iterator[bool]:
+        """Whether this process measures. The time of the block is the monitor's; an error in it switches it off."""
+        self._cost.enter(wait=is_scheduled)
         try:
-            yield
+            if is_scheduled:
+                with self._processes.together(self._probe.model, self._probe.take) as measures:
+                    yield measures and self._is_on
+            else:
+                yield is_main() and self._is_on
         except Exception as error:  # noqa: BLE001  # whatever fails here must not end the training
-            self._is_on, self._pending = False, None
+            self._is_on, self._around = False, None
             cause = " ".join(str(error).split())[:300]
             self._guards.tell("off", f"step {step}: switched off, training goes on. {type(error).__name__}: {cause}")
         finally:

@@ -125,8 +125,8 @@ class Cost:
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Continue from a state; the time in between is nobody's."""
-        self.spent, self.trained = float(state["spent"]), float(state["trained"])
-        self.updates = int(state.get("updates", 0))
-        recent = state.get("recent", {})
-        self.recent |= {str(kind): [float(value) for value in seconds] for kind, seconds in recent.items()}
+        recent = {kind: list(map(float, seconds)) for kind, seconds in state.get("recent", {}).items() if seconds}
+        updates = int(state.get("updates", 0))
+        self.spent, self.trained, self.updates = float(state["spent"]), float(state["trained"]), updates
+        self.recent |= recent
         self._last = None

@@ -1,5 +1,6 @@
 """Signs that a training run, or its measurement, is not what was meant. Each is told once in a run."""
 
+import logging
 import math
 from collections.abc import Callable, Iterable
 
@@ -7,10 +8,14 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from zerosum.loss_watch import LossWatch
+from zerosum.monitor.processes import is_main
 
 WINDOW = 32  # tokens; as many in a row that are equal are not there by chance
 COUNTED_TWICE = 0.1  # relative distance from a whole multiple of the measured loss
 TIMES = 3  # scheduled steps at which the same multiple must be seen
+
+OF_A_SITTING = {"off", "log", "not-saved", "no-state", "other-probe"}  # a continued run tells them again
+LOGGER = logging.getLogger("zerosum.monitor")
 
 Tell = Callable[[str], None]
 
@@ -24,10 +29,21 @@ class Guards:
         self._latest, self._multiple, self._times = math.nan, 1, 0
 
     def tell(self, code: str, message: str) -> None:
-        """Tell a sign of this kind, unless one was told before."""
-        if code not in self.seen:
+        """Tell a sign of this kind in the main process, unless one was told before. An error of `tell` is logged."""
+        if code not in self.seen and is_main():
             self.seen.add(code)
-            self._tell(f"zerosum monitor: {message}")
+            try:
+                self._tell(f"zerosum monitor: {message}")
+            except Exception as error:  # noqa: BLE001  # it is the user's own; training goes on
+                LOGGER.warning("zerosum monitor: %s (`tell` failed: %s)", message, type(error).__name__)
+
+    def state(self) -> list[str]:
+        """Codes of what was told, without those of this sitting."""
+        return sorted(self.seen - OF_A_SITTING)
+
+    def load(self, state: Iterable[str]) -> None:
+        """Do not tell these again."""
+        self.seen |= set(state)
 
     def loss(self, step: int, loss: float, lr: float | None) -> None:
         """Look at the training loss and the learning rate of one update."""

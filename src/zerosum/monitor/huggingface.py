@@ -12,13 +12,14 @@ from typing import Any
 
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from zerosum.monitor._monitor import Monitor
+from zerosum.monitor._monitor import Monitor, require_arguments
 
 
 class ZerosumCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
     """probe_tokens, settings: see `Monitor`. The state is saved with each checkpoint, and read by a resumed run."""
 
     def __init__(self, probe_tokens: Any, **settings: Any):
+        require_arguments(probe_tokens, settings)
         self._probe_tokens, self._settings = probe_tokens, settings
         self._trainer: Trainer | None = None
         self.monitor: Monitor | None = None

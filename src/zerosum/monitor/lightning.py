@@ -8,8 +8,8 @@ Trainer at their step, the number of updates made before; the state is in the ca
 from collections.abc import Mapping
 from typing import Any
 
-from zerosum.errors import MissingExtra
-from zerosum.monitor._monitor import Monitor
+from zerosum.errors import InputError, MissingExtra
+from zerosum.monitor._monitor import Monitor, require_arguments
 
 try:
     from lightning.pytorch import Callback, LightningModule, Trainer
@@ -27,6 +27,7 @@ class ZerosumCallback(Callback):  # type: ignore[misc]  # Lightning may not be i
     """
 
     def __init__(self, probe_tokens: Any, *, model: str | None = None, **settings: Any):
+        require_arguments(probe_tokens, settings)
         self._probe_tokens, self._name, self._settings = probe_tokens, model, settings
         self._saved: Mapping[str, Any] = {}
         self._step: int | None = None
@@ -40,19 +41,24 @@ class ZerosumCallback(Callback):  # type: ignore[misc]  # Lightning may not be i
             for logger in trainer.loggers:
                 logger.log_metrics(dict(values), step)
 
-        model = getattr(pl_module, self._name or "model", None if self._name else pl_module)
-        optimizer = trainer.optimizers[0] if len(trainer.optimizers) == 1 else None
-        options: dict[str, Any] = {"optimizer": optimizer, "total_steps": _total_steps(trainer), "log": log}
+        if self._name and not hasattr(pl_module, self._name):
+            raise InputError(f"model={self._name!r}: {type(pl_module).__name__} has no such attribute. Give its name.")
+        model = getattr(pl_module, self._name or "model", pl_module)
+        optimizers = trainer.optimizers
+        options: dict[str, Any] = {"optimizer": optimizers, "total_steps": _total_steps(trainer), "log": log}
         self.monitor = Monitor(model, self._probe_tokens, **(options | self._settings))
-        if len(trainer.optimizers) > 1:
-            self.monitor.tell("several-optimizers", "several optimizers: each of their updates counts as a step.")
+        if len(optimizers) > 1:
+            self.monitor.tell(
+                "several-optimizers",
+                f"{len(optimizers)} optimizers: their updates in a batch are measured together, as one step.",
+            )
         if self._saved:
             self.monitor.load_state_dict(self._saved)
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
-        """Measure before a scheduled update."""
-        if self.monitor:
-            self._step = trainer.global_step
+        """Measure before the first update of a batch. Lightning counts the updates of each optimizer as steps."""
+        if self.monitor and self._step is None:
+            self._step = trainer.global_step // len(trainer.optimizers)
             self.monitor.before_update(self._step)
 
     def on_train_batch_end(

@@ -45,7 +45,9 @@ class Measured(Record):
 
     @property
     def reason(self) -> str:
-        """Why D of the update is not defined; "" where it is."""
+        """Why D of the update is not defined; "" where it is. no-update: no loss changed at all."""
+        if self.one_step[0].measured.M == 0:
+            return "no-update"
         return next((step.measured.reasons["D"] for step in self.one_step if "D" in step.measured.reasons), "")
 
 

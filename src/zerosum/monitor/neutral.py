@@ -1,13 +1,16 @@
 """What keeps a measurement from touching training: everything it could change is put back, also after an error."""
 
 import random
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+from torch.distributed.fsdp import FSDPModule
+from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 
@@ -23,8 +26,8 @@ def plain_model(model: Any) -> Any:
 
 
 @contextmanager
-def left_as_it_was(model: Any, optimizer: Any = None) -> Iterator[None]:
-    """Inside the block the model may be measured; it has the weights that the optimizer evaluates.
+def left_as_it_was(model: Any, optimizers: Sequence[Any] = ()) -> Iterator[None]:
+    """Inside the block the model may be measured; it has the weights that the optimizers evaluate.
 
     Afterwards these are as before: weights, buffers, modes and attributes of every module, random generators of Python,
     NumPy and torch. Autocast is off inside.
@@ -34,7 +37,10 @@ def left_as_it_was(model: Any, optimizer: Any = None) -> Iterator[None]:
         stack.enter_context(_generators(device))
         if isinstance(model, nn.Module):
             stack.enter_context(_modules(model))
-        stack.enter_context(_evaluation_weights(optimizer))
+            stack.enter_context(_parts(model))
+        stack.enter_context(_eager())
+        for optimizer in optimizers:
+            stack.enter_context(_evaluation_weights(optimizer))
         stack.enter_context(torch.autocast(device.type, enabled=False))
         yield
 
@@ -75,6 +81,37 @@ def _modules(model: nn.Module) -> Iterator[None]:
                     buffer.copy_(value)
 
 
+@contextmanager
+def _eager() -> Iterator[None]:
+    """Compiled functions run as they are written. A pass in evaluation mode would be compiled, too, and torch compiles
+    only so many kinds of calls: then it would stop to compile those of training.
+    """
+    if "torch._dynamo" in sys.modules:  # else nothing is compiled, and the import takes a second
+        with torch.compiler.set_stance("force_eager"):
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def _parts(model: nn.Module) -> Iterator[None]:
+    """Where processes share the weights, each holds only its parts again: else the whole ones that a pass leaves behind
+    are used once more after an update.
+    """
+    shared = [module for module in model.modules() if isinstance(module, FSDPModule)]
+    try:
+        yield
+    except Exception:
+        for module in shared:
+            if hasattr(module, "reset_iter_state"):  # since torch 2.13
+                with suppress(RuntimeError):  # raised by all but the outermost module
+                    module.reset_iter_state()
+        raise
+    finally:
+        for module in shared:
+            module.reshard()
+
+
 def _restore(now: dict[str, Any], before: dict[str, Any]) -> None:
     for name in now.keys() - before.keys():
         del now[name]
@@ -87,22 +124,28 @@ def _restore(now: dict[str, Any], before: dict[str, Any]) -> None:
 def _evaluation_weights(optimizer: Any) -> Iterator[None]:
     """Schedule-free optimizers evaluate at other weights than they train at, and change between both by `eval`.
 
-    The change is made to copies, so that no rounding is left behind.
+    The change is made to copies, so that no rounding is left behind; parts of shared weights are copied back, because
+    their passes read the memory that training uses.
     """
     optimizer = _plain_optimizer(optimizer)
     if not (callable(getattr(optimizer, "eval", None)) and callable(getattr(optimizer, "train", None))):
         yield
         return
     groups = [(group, dict(group)) for group in optimizer.param_groups]
-    weights = [(parameter, parameter.data) for group, _ in groups for parameter in group["params"]]
+    weights = [parameter for group, _ in groups for parameter in group["params"]]
+    own = [(weight, weight.data) for weight in weights if not isinstance(weight, DTensor)]
+    parts = [weight.to_local().detach() for weight in weights if isinstance(weight, DTensor)]
+    copies = [part.clone() for part in parts]
     try:
-        for parameter, data in weights:
-            parameter.data = data.clone()
+        for weight, data in own:
+            weight.data = data.clone()
         optimizer.eval()
         yield
     finally:
-        for parameter, data in weights:
-            parameter.data = data
+        for weight, data in own:
+            weight.data = data
+        for part, copy in zip(parts, copies, strict=True):
+            part.copy_(copy)
         for group, before in groups:
             _restore(group, before)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from zerosum.callback import AfterStep, BeforeStep, Callback
-from zerosum.monitor._monitor import Monitor
+from zerosum.monitor._monitor import Monitor, require_arguments
 
 
 class MonitorCallback(Callback):
@@ -19,6 +19,7 @@ class MonitorCallback(Callback):
     at_evaluation_weights: ClassVar[bool] = True
 
     def __init__(self, probe_tokens: Any, *, batch: bool = True, **settings: Any):
+        require_arguments(probe_tokens, settings)
         self._probe_tokens, self._with_batch, self._settings = probe_tokens, batch, settings
         self._saved: Mapping[str, Any] = {}
         self.monitor: Monitor | None = None

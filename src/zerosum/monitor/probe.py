@@ -3,6 +3,7 @@
 S sequences of L = T + 1 ids, of which as many are measured as the cost allows, the first ones.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
@@ -15,10 +16,12 @@ from zerosum.interference.labelled import OneStep, Split, measure_changes
 from zerosum.losses import ModelLosses
 from zerosum.monitor.cost import Cost
 from zerosum.monitor.neutral import left_as_it_was, plain_model
+from zerosum.monitor.processes import Processes
 from zerosum.monitor.remembered import of_part
 from zerosum.monitor.sizes import Size, pass_seconds, sizes
 from zerosum.tokens import TokenSequences, token_ids
 
+TOGETHER = 8_192  # predictions in a pass that several processes take together; each must choose the same number
 FIRST = "first pass"  # slower than later ones
 
 
@@ -40,21 +43,35 @@ class Around:
         )
 
 
+def held_out_ids(tokens: Any) -> Int64[np.ndarray, "S L"]:
+    """Ids of a probe. Raises InputError for tokens that are no rows of ids, or nothing to predict."""
+    ids = tokens.ids if isinstance(tokens, TokenSequences) else token_ids(tokens)
+    if not (ids[:, 1:] >= 0).any():
+        raise InputError("probe_tokens: nothing to predict. Give rows of at least two token ids.")
+    return ids
+
+
 class Probe:
     """Measures a model and leaves it as it is.
 
     Raises InputError for tokens that are no rows of ids, or nothing to predict.
     """
 
-    def __init__(self, model: Any, tokens: Any, optimizer: Any, cost: Cost, tokens_per_batch: int | Literal["auto"]):
+    def __init__(
+        self,
+        model: Any,
+        tokens: Any,
+        optimizers: Sequence[Any],
+        cost: Cost,
+        processes: Processes,
+        tokens_per_batch: int | Literal["auto"],
+    ):
+        self.ids = held_out_ids(tokens)
         sequences = tokens if isinstance(tokens, TokenSequences) else None
-        self.ids = sequences.ids if sequences else token_ids(tokens)
-        if not (self.ids[:, 1:] >= 0).any():
-            raise InputError("probe_tokens: nothing to predict. Give rows of at least two token ids.")
         self.document: Int[np.ndarray, S * T] | None = sequences.document if sequences else None
         self.sizes = sizes(len(self.ids), self.ids.shape[1] - 1)
-        self.model, self._optimizer, self._cost = plain_model(model), optimizer, cost
-        self._tokens_per_batch: int | Literal["auto"] = tokens_per_batch
+        self.model, self._optimizers, self._cost = plain_model(model), optimizers, cost
+        self._processes, self._tokens_per_batch = processes, tokens_per_batch
         self._losses_of: ModelLosses | None = None  # made at the first measurement: the model may still move to a GPU
 
     @property
@@ -123,8 +140,15 @@ class Probe:
             return self._measure(ids)
 
     def _measure(self, ids: Int64[np.ndarray, "s L2"]) -> Float32[np.ndarray, "s T2"]:
-        with left_as_it_was(self.model, self._optimizer):
-            self._losses_of = self._losses_of or ModelLosses(self.model, self._tokens_per_batch)
+        self._processes.send(ids)
+        return self.take(ids)
+
+    def take(self, ids: Int64[np.ndarray, "s L2"]) -> Float32[np.ndarray, "s T2"]:
+        """Losses in nats of a pass, which other processes take, too, where they share the weights."""
+        with left_as_it_was(self.model, self._optimizers):
+            if self._losses_of is None:
+                is_free = self._tokens_per_batch == "auto" and self._processes.share_weights
+                self._losses_of = ModelLosses(self.model, TOGETHER if is_free else self._tokens_per_batch)
             return self._losses_of(ids)
 
 

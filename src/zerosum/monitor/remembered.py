@@ -1,13 +1,18 @@
 """Per-token losses of earlier steps, for changes from a step to its double; in bounded memory."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float32
+from torch import Tensor
 
 from zerosum.interference.labelled import Changes, measure_changes
 from zerosum.monitor.schedule import Schedule
 
+NAME = "losses-"
 MOST_BYTES = 64 * 2**20
 
 
@@ -21,6 +26,17 @@ class RememberedLosses:
     schedule: Schedule
     most_bytes: int = MOST_BYTES
     losses: dict[int, Float32[np.ndarray, "S T"]] = field(default_factory=dict)
+
+    def state(self) -> dict[str, Tensor]:
+        """Tensors `losses-<step>`."""
+        return {f"{NAME}{step}": torch.from_numpy(values) for step, values in self.losses.items()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state, which may have more in it. Raises ValueError or AttributeError for no such tensors."""
+        losses = {int(name.removeprefix(NAME)): value.cpu().numpy() for name, value in state.items() if NAME in name}
+        if any(values.ndim != 2 for values in losses.values()):
+            raise ValueError("not losses of sequences")
+        self.losses = losses
 
     def half_of(self, step: int) -> int | None:
         """The remembered step whose double this is; None without one."""

@@ -100,5 +100,6 @@ class RunningVerdict:
 
     def load(self, state: dict[str, Any]) -> None:
         """Continue from a state."""
-        self.bins.sums = {int(key): list(sums) for key, sums in state["bins"].items()}
+        bins = {int(key): list(map(float, sums)) for key, sums in state["bins"].items()}
         self.forecasts = {int(step): float(loss) for step, loss in state["forecasts"].items()}
+        self.bins.sums = bins

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from torch.distributed.tensor import DTensor
+import numpy as np
+from jaxtyping import Int64
 
 from zerosum.errors import InputError
 from zerosum.monitor.cost import Cost
@@ -13,7 +14,7 @@ from zerosum.monitor.probe import Around, Probe
 from zerosum.monitor.remembered import RememberedLosses
 from zerosum.monitor.running_verdict import FIRST_FIT, RunningVerdict
 from zerosum.monitor.warm_up import seconds_of_changes, seconds_of_fit
-from zerosum.tokens import token_ids
+from zerosum.tokens import PADDING, token_ids
 
 BEFORE, AFTER, FIT = "before", "after", "fit"
 """Kinds of work: what is done before an update beside forward passes, what after it, and the fit of the loss curve."""
@@ -43,10 +44,8 @@ class ScheduledSteps:
 
     def before(self, step: int, batch: Any) -> Around | None:
         """Losses before a scheduled update; None where it is left out."""
-        if any(isinstance(parameter, DTensor) for parameter in self._probe.model.parameters()):
-            raise InputError("the processes share the weights (DTensor); the monitor needs whole ones.")
         with self._cost.rest(BEFORE):
-            of_batch = None if batch is None else token_ids(batch)
+            of_batch = self._ids_of(step, batch)
             if of_batch is not None:
                 self._guards.overlap(step, self._probe.ids, of_batch)
             around = None
@@ -63,6 +62,19 @@ class ScheduledSteps:
                 f"{self._limit}.",
             )
         return around
+
+    def _ids_of(self, step: int, batch: Any) -> Int64[np.ndarray, "s L"] | None:
+        """Ids of the batch; None, which is told, where they cannot be measured."""
+        if batch is None:
+            return None
+        try:
+            ids = token_ids(batch)
+            if ids.min() < PADDING:
+                raise InputError(f"tokens: {ids.min()} is no id. Give the ids of the inputs, not labels.")
+        except InputError as error:
+            self._guards.tell("batch", f"step {step}: the batch is not measured. {error}")
+            return None
+        return ids
 
     def after(self, step: int, around: Around) -> Measured | None:
         """The record of a scheduled update, logged."""

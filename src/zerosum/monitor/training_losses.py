@@ -1,6 +1,7 @@
 """The losses of training, on their way to the running verdict, the guards and the log."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from zerosum.monitor.guards import Guards
@@ -14,17 +15,18 @@ for what it computes."""
 
 
 class TrainingLosses:
-    """optimizer: for its learning rate, where none is given with a loss; None without."""
+    """optimizers: the first has the learning rate, where none is given with a loss."""
 
-    def __init__(self, optimizer: Any, verdict: RunningVerdict, guards: Guards, log: Log):
-        self._optimizer, self._verdict, self._guards, self._log = optimizer, verdict, guards, log
+    def __init__(self, optimizers: Sequence[Any], verdict: RunningVerdict, guards: Guards, log: Log):
+        self._optimizers, self._verdict, self._guards, self._log = optimizers, verdict, guards, log
         self._waiting: list[tuple[int, Any, float | None]] = []
         self._looked = time.monotonic()
 
     def add(self, step: int, loss: Any, lr: float | None) -> None:
         """The loss of the update after `step` others, nats per token, a number or tensor."""
-        if lr is None and self._optimizer is not None:
-            lr = float(self._optimizer.param_groups[0]["lr"])
+        if lr is None and self._optimizers:
+            groups = getattr(self._optimizers[0], "param_groups", None)
+            lr = float(groups[0]["lr"]) if groups and "lr" in groups[0] else None
         if hasattr(loss, "detach"):
             loss = loss.item() if loss.device.type == "cpu" else loss.detach()
         self._waiting.append((step, loss, lr))
