@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MORE = "more: --details; everything: --json, --out DIR"
 SCREEN = 24  # lines
+FOR_DETAILS = {"groups-unavailable"}  # of all groupings that there are, those that these data do not have
 
 
 def screen() -> "Console":
@@ -40,7 +41,7 @@ def show(report: Report, details: bool = False) -> None:
         _print(console, answer)
         if details:
             _details(console, section, report, answer)
-    for gap in report.missing:
+    for gap in (gap for gap in report.missing if details or gap.code not in FOR_DETAILS):
         console.print(f"{gap.what}: {printable(f'{gap.why} {gap.command}'.strip(), 1_000)}", style="dim")
     if not details:
         console.print(MORE, style="dim")

@@ -106,15 +106,16 @@ def _compared(checkpoint: GradientInterference, noise: NoiseScale) -> str:
     )
 
 
-def answer(report: Report) -> Iterator[str]:
+def headline(report: Report) -> str:
     """The same of the last checkpoint in one sentence."""
     checkpoint, noise = _measured(words.measured(report))[-1]
     scale, would = noise.estimate("noise_scale"), noise.estimate("D_grad_noise")
     if not scale.known:
-        yield f"Noise scale: {scale.reason}."
-    elif code := noise.compared(checkpoint.D_grad):
+        return f"Noise scale: {scale.reason}."
+    if code := noise.compared(checkpoint.D_grad):
         text = n.text(scale.value, scale.interval, TOKENS)
-        yield f"Noise of this scale, {text}, gives D_grad = {words.with_interval(would)}: {SHORT[code]}."
+        return f"Noise of this scale, {text}, gives D_grad = {words.with_interval(would)}: {SHORT[code]}."
+    return ""
 
 
 def batch_tokens(checkpoint: GradientInterference) -> float | None:
