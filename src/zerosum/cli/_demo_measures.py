@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 HELD_OUT_SEQUENCES = 256
 PACKAGES, TRAIN_WINDOWS, HELD_OUT_WINDOWS = 5, 128, 48  # of each package, for steps on one package each
-GRADIENT_SEQUENCES, GRADIENT_CHECKPOINTS = 32, 4  # for the gradient noise scale
+GRADIENT_SEQUENCES, GRADIENT_CHECKPOINTS = 128, 4  # for the gradient noise scale
 BRANCHES = 4
 Show = Callable[..., None]
 
