@@ -1,4 +1,4 @@
-"""Every key in the golden JSON of `zerosum losses`, `step` and `scaling` is explained in docs/json.md."""
+"""Every key in the golden JSON of `zerosum losses`, `step`, `scaling` and `watch` is explained in the docs."""
 
 import json
 import re
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from zerosum.monitor.names import PREFIX, meanings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTED = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
@@ -23,11 +25,12 @@ def keys(document: Any) -> Iterator[str]:
         yield from document
 
 
-@pytest.mark.parametrize("verb", ["losses", "step", "scaling"])
+@pytest.mark.parametrize("verb", ["losses", "step", "scaling", "watch"])
 def test_every_key_is_explained(verb: str) -> None:
     section = DOCUMENTED.partition(f"## `zerosum {verb}`")[2].partition("\n## ")[0]
     documents = [json.loads(path.read_text("utf-8")) for path in (ROOT / "tests" / "golden").glob(f"{verb}*.json")]
     names = {OF_AN_ESTIMATE.sub("", key) for document in documents for key in keys(document)}
+    names -= {name.removeprefix(PREFIX) for name in meanings()}  # docs/monitor.md has them
     assert documents
     assert {name for name in names if f"`{name}`" not in section and f'"{name}"' not in section} == set()
     assert verb != "losses" or "entropy" in names

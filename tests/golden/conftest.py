@@ -27,7 +27,10 @@ def all_runs(all_inputs):
     """The same folder with runs of tiny models in it."""
     inputs.write_run(all_inputs / "run")
     inputs.write_run(all_inputs / "tied", tied=True)
-    shutil.copyfile(all_inputs / "resumed.jsonl", all_inputs / "run" / "metrics.jsonl")
+    rows = (all_inputs / "resumed.jsonl").read_text() + "".join(
+        f"{json.dumps(row)}\n" for row in inputs.monitored_rows()
+    )
+    (all_inputs / "run" / "metrics.jsonl").write_text(rows)
     return all_inputs
 
 

@@ -29,7 +29,24 @@ def write_logs(folder: Path) -> None:
     _write(folder / "short.csv", "step,loss", (f"{s},{x!r}" for s, x in broken[:5]))
     resumed = [*broken[:200], *_rows(800, seed=2)[150:500]]
     _write(folder / "resumed.jsonl", None, (json.dumps({"step": s, "loss": x}) for s, x in resumed))
+    watched = [*({"step": s, "loss": x} for s, x in broken), *monitored_rows()]
+    _write(folder / "watched.jsonl", None, map(json.dumps, watched))
     _write(folder / "text.log", None, (f"iter {s}: loss {x:.4f}, time 250.00ms, mfu 30.00%" for s, x in other))
+
+
+def monitored_rows() -> list[dict[str, object]]:
+    """What the live monitor logs: values of three steps, one of them without a change, and a warning."""
+    values = {"D": 0.75, "D_low": 0.7, "D_high": 0.8, "M": 0.25, "delta_L": -0.0625, "null_unit": 0.9, "N": 512}
+    step = {f"zerosum/{name}_step": value for name, value in values.items()}
+    double = {f"zerosum/{name}_double": value for name, value in values.items()}
+    shared = {"zerosum/loss": 4.5, "zerosum/cost": 0.01}
+    undefined = {"zerosum/D_step": None, "zerosum/M_step": 0.0, "zerosum/reason": "no-update"}
+    return [
+        {"step": 1, **step, **shared},
+        {"step": 2, **step, **double, **shared, "zerosum/total_steps": 6000},
+        {"step": 4, **undefined, **shared},
+        {"step": 4, "zerosum/warning": "unchanged", "zerosum/message": "step 4: the update changed no loss"},
+    ]
 
 
 def write_losses_of_sizes(folder: Path) -> None:

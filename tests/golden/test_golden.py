@@ -25,6 +25,7 @@ WITHOUT_TORCH = {
     "compare-tokens": (0, ["compare bend.csv later.csv --axis tokens"]),
     "curves": (2, ["curves bend.csv resumed.jsonl text.log missing.csv"]),
     "explain": (0, ["explain"]),
+    "watch": (0, ["watch watched.jsonl --once"]),
     "scaling": (0, ["scaling --table scaling.csv --law chinchilla --law over-training --set delta=1 --budget 1e20"]),
     "interference": (0, ["interference losses.zarr"]),
     "interference-by-position": (0, ["interference losses.zarr --by position --pairs consecutive"]),

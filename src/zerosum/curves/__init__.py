@@ -5,8 +5,9 @@ A format is one file in `formats/`; column names live in `columns.py`, the clean
 
 from zerosum.curves._curve import LossCurve
 from zerosum.curves._join import join_curves
+from zerosum.curves._logged import logged_under
 from zerosum.curves._note import DECIDED, Note, code_of
-from zerosum.curves._read import read_curve
+from zerosum.curves._read import log_files, read_curve
 from zerosum.curves._tokens_axis import by_tokens, tokens_per_step
 from zerosum.curves._write import write_curve
 from zerosum.curves.cleaning import clean_curve
@@ -19,6 +20,8 @@ __all__ = [
     "clean_curve",
     "code_of",
     "join_curves",
+    "log_files",
+    "logged_under",
     "read_curve",
     "tokens_per_step",
     "write_curve",

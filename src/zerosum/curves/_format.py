@@ -1,6 +1,6 @@
 """The interface of a file format: how a reader is recognised and called."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ class Format:
     rank: lower is asked first; the format with the more particular signature goes first.
     places: where in a folder such files lie. runs: which of them belong together.
     anywhere: the signature is a line that may come late in the file, after what else was printed.
+    rows: files of one run -> all that was logged, row by row, where the format names each value.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Format:
     places: tuple[str, ...] = ()
     runs: Runs = each_its_own
     anywhere: bool = False
+    rows: Callable[[tuple[Path, ...]], Iterator[dict[str, Any]]] | None = None
 
 
 def columns_of_rows(

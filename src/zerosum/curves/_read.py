@@ -10,7 +10,7 @@ from zerosum.curves._curve import LossCurve
 from zerosum.curves._format import GENERAL, HEAD_BYTES, Columns, Format
 from zerosum.curves.cleaning import OnRepeat, OnResume, clean_curve
 from zerosum.curves.columns import ALIASES, Chooser
-from zerosum.curves.folders import Log, find_log
+from zerosum.curves.folders import Log, find_log, run_log
 from zerosum.curves.formats import known_formats
 from zerosum.curves.pattern import by_pattern, compile_pattern
 from zerosum.curves.units import in_nats
@@ -72,7 +72,7 @@ def read_curve(
         columns = read_online(source, choose)
     else:
         path = Path(source)
-        log, form = _log_at(path, expression)
+        log, form = log_at(path, expression)
         label = str(log.files[-1] if len(log.files) == 1 else path)
         choose = Chooser(label, overrides, where or {}, every)
         name = _name_of(path)
@@ -101,6 +101,15 @@ def read_curve(
     )
 
 
+def log_files(folder: Path) -> tuple[Path, ...]:
+    """The files of a run's folder that `read_curve` reads: our own log where there is one.
+
+    Raises InputError where there is none, or where there are several runs.
+    """
+    ours = run_log(folder)
+    return (ours,) if ours != folder else find_log(folder, known_formats()).files
+
+
 def _read_files(form: Format, log: Log, choose: Chooser) -> Columns:
     try:
         return form.read(log.files, choose)
@@ -108,7 +117,11 @@ def _read_files(form: Format, log: Log, choose: Chooser) -> Columns:
         raise _unreadable(log.files[-1], error) from None
 
 
-def _log_at(path: Path, expression: re.Pattern[str] | None) -> tuple[Log, Format]:
+def log_at(path: Path, expression: re.Pattern[str] | None = None) -> tuple[Log, Format]:
+    """The log that a path names, and its format. expression: for the lines of a text log.
+
+    Raises InputError where there is none, or where its format is not known.
+    """
     try:
         is_folder = path.is_dir()
     except (OSError, ValueError) as error:  # a name that no file can have, or a folder that may not be entered

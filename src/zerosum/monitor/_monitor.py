@@ -204,6 +204,7 @@ class Monitor:
     @contextmanager
     def _working(self, step: int, *, is_scheduled: bool) -> Iterator[bool]:
         """Whether this process measures. The time of the block is the monitor's; an error in it switches it off."""
+        self._guards.step = step
         self._cost.enter(wait=is_scheduled)
         try:
             if is_scheduled:

@@ -20,11 +20,19 @@ LOGGER = logging.getLogger("zerosum.monitor")
 Tell = Callable[[str], None]
 
 
+def _nothing(step: int, code: str, message: str) -> None:
+    """Warnings that are not logged."""
+
+
 class Guards:
-    """Tells each kind of sign once. tell: receives one sentence. seen: codes of what was told."""
+    """Tells each kind of sign once. tell: receives one sentence. seen: codes of what was told.
+
+    step: at which the monitor works. log: also receives step, code and message of each sign.
+    """
 
     def __init__(self, tell: Tell, seen: Iterable[str] = ()):
         self._tell, self.seen = tell, set(seen)
+        self.step, self.log = 0, _nothing
         self._watch = LossWatch()
         self._latest, self._multiple, self._times = math.nan, 1, 0
 
@@ -36,6 +44,7 @@ class Guards:
                 self._tell(f"zerosum monitor: {message}")
             except Exception as error:  # noqa: BLE001  # it is the user's own; training goes on
                 LOGGER.warning("zerosum monitor: %s (`tell` failed: %s)", message, type(error).__name__)
+            self.log(self.step, code, message)
 
     def state(self) -> list[str]:
         """Codes of what was told, without those of this sitting."""
@@ -47,7 +56,7 @@ class Guards:
 
     def loss(self, step: int, loss: float, lr: float | None) -> None:
         """Look at the training loss and the learning rate of one update."""
-        self._latest = loss
+        self._latest, self.step = loss, step
         if lr == 0:
             self.tell("rate-zero", f"step {step}: the learning rate is 0, so the weights do not change.")
         if not math.isfinite(loss):

@@ -28,6 +28,9 @@ class ToFunction:
     def losses(self, losses: Sequence[Loss]) -> None:
         """Nothing."""
 
+    def warning(self, step: int, code: str, message: str) -> None:
+        """Nothing: loggers take numbers."""
+
 
 class ToFile:
     """Appends rows to a file of JSON lines, which `zerosum fit` and `zerosum curves` read."""
@@ -48,6 +51,10 @@ class ToFile:
                 for step, loss, lr in losses
             ]
         )
+
+    def warning(self, step: int, code: str, message: str) -> None:
+        """A row of its own, which `zerosum watch` shows."""
+        self._append([{"step": step, "zerosum/warning": code, "zerosum/message": message}])
 
     def _append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         with self._path.open("a", encoding="utf-8") as file:
@@ -72,6 +79,7 @@ class Log:
 
     def __init__(self, target: Any, guards: Guards):
         self._target, self._is_chosen, self._guards, self._works = log_to(target), target is not None, guards, True
+        guards.log = self.warning
 
     def use(self, target: Any) -> None:
         """For hosts: log here where the user chose nothing."""
@@ -85,6 +93,10 @@ class Log:
     def losses(self, losses: Sequence[Loss]) -> None:
         """Losses of training."""
         self._send(lambda: self._target.losses(losses))
+
+    def warning(self, step: int, code: str, message: str) -> None:
+        """A warning of the monitor."""
+        self._send(lambda: self._target.warning(step, code, message))
 
     def _send(self, call: Callable[[], object]) -> None:
         if self._works:

@@ -37,9 +37,9 @@ class Measured(Record):
             ("step" if step.split == "heldout" else "batch", step.measured) for step in self.one_step
         )
         numbers = {
-            names.name_of(number, span): float(getattr(measured, number))
+            names.name_of(number, span): _number(measured, number)
             for span, measured in (*spans, *((("double", self.double.measured),) if self.double else ()))
-            for number in names.NUMBERS
+            for number in names.NUMBERS | names.ENDS
         }
         return {names.LOSS: self.loss, **numbers, **self.others, names.COST: self.cost}
 
@@ -49,6 +49,13 @@ class Measured(Record):
         if self.one_step[0].measured.M == 0:
             return "no-update"
         return next((step.measured.reasons["D"] for step in self.one_step if "D" in step.measured.reasons), "")
+
+
+def _number(measured: Interference, number: str) -> float:
+    """A number by its name; NaN where it is not defined."""
+    if number in names.ENDS:
+        return measured.interval.D[number == "D_high"] if measured.interval else math.nan
+    return float(getattr(measured, number))
 
 
 def pair(half: int, step: int, changes: Changes) -> PairInterference:

@@ -18,11 +18,17 @@ NUMBERS = {
     "harmful_share": "share of all movement that raises losses, 0 to 1",
     "null_unit": "D if the sign of each sequence or document were random",
     "excess": "D minus null_unit",
+    "N": "predicted tokens that were measured; D of different N cannot be compared",
+}
+ENDS = {
+    "D_low": "lower end of the 95 % interval of D",
+    "D_high": "upper end of the 95 % interval of D",
 }
 LOSS = PREFIX + "loss"
 COST = PREFIX + "cost"
+STEP = PREFIX + "step"  # in our own loop alone, whose rows count the update
 T_D, L_D, R_D = PREFIX + "t_d", PREFIX + "L_d", PREFIX + "r_d"
-L_END = PREFIX + "L_end"
+L_END, TOTAL_STEPS = PREFIX + "L_end", PREFIX + "total_steps"
 FORECAST_ERROR = PREFIX + "forecast_error"
 OTHERS = {
     LOSS: "mean loss of the held-out tokens before the update, nats per token",
@@ -31,6 +37,7 @@ OTHERS = {
     L_D: "loss at the break, nats per token",
     R_D: "log-log rate after the break",
     L_END: "expected training loss at the last step, nats per token, if the fitted law goes on",
+    TOTAL_STEPS: "the last step, of L_end",
     FORECAST_ERROR: "loss forecast at half this many steps over the loss that came, minus 1",
 }
 
@@ -50,6 +57,6 @@ def meanings() -> dict[str, str]:
     spans = {
         name_of(number, span): f"{meaning}: {place}"
         for span, place in SPANS.items()
-        for number, meaning in NUMBERS.items()
+        for number, meaning in (NUMBERS | ENDS).items()
     }
     return spans | OTHERS

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from zerosum.callback import AfterStep, BeforeStep, Callback
+from zerosum.monitor import names
 from zerosum.monitor._monitor import Monitor, require_arguments
 
 
@@ -42,7 +43,8 @@ class MonitorCallback(Callback):
         """Measure after it; the values for the log."""
         if self.monitor is None:
             return None
-        return self.monitor.after_update(context.step - 1, loss=context.loss, lr=context.lr)
+        values = self.monitor.after_update(context.step - 1, loss=context.loss, lr=context.lr)
+        return {names.STEP: float(context.step - 1), **values} if values else None
 
     def state_dict(self) -> Mapping[str, Any]:
         """The monitor's state."""

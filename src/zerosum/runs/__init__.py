@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from zerosum.runs._branches import BRANCHES_FILE, branch_folders, read_branches
     from zerosum.runs._directory import RunDirectory, losses_of, open_losses
     from zerosum.runs._facts import RunFacts
+    from zerosum.runs._mirror import Mirror
+    from zerosum.runs._monitor_log import LoggedStep, LoggedWarning, MonitorLog, read_monitor_log
     from zerosum.runs._ngrams import NGRAMS, ngrams_of, noted, write_ngrams
+    from zerosum.runs._progress import Progress, read_progress
     from zerosum.runs._read import CURVE, GRADIENTS, LOSSES, MeasuredRun, Wanted, read_run
     from zerosum.runs._tokenizer import token_text
 
@@ -21,7 +24,10 @@ _FILES = {
     "_branches": ["BRANCHES_FILE", "branch_folders", "read_branches"],
     "_directory": ["RunDirectory", "losses_of", "open_losses"],
     "_facts": ["RunFacts"],
+    "_mirror": ["Mirror"],
+    "_monitor_log": ["LoggedStep", "LoggedWarning", "MonitorLog", "read_monitor_log"],
     "_ngrams": ["NGRAMS", "ngrams_of", "noted", "write_ngrams"],
+    "_progress": ["Progress", "read_progress"],
     "_read": ["CURVE", "GRADIENTS", "LOSSES", "MeasuredRun", "Wanted", "read_run"],
     "_tokenizer": ["token_text"],
 }
@@ -33,7 +39,12 @@ __all__ = [
     "GRADIENTS",
     "LOSSES",
     "NGRAMS",
+    "LoggedStep",
+    "LoggedWarning",
     "MeasuredRun",
+    "Mirror",
+    "MonitorLog",
+    "Progress",
     "RunDirectory",
     "RunFacts",
     "Wanted",
@@ -44,6 +55,8 @@ __all__ = [
     "noted",
     "open_losses",
     "read_branches",
+    "read_monitor_log",
+    "read_progress",
     "read_run",
     "token_text",
     "write_ngrams",

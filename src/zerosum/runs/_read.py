@@ -28,6 +28,7 @@ from zerosum.losses import open_store
 from zerosum.missing import Missing
 from zerosum.runs._branches import branch_folders, read_branches
 from zerosum.runs._directory import RunDirectory
+from zerosum.runs._monitor_log import MonitorLog, read_monitor_log
 from zerosum.runs._ngrams import ngrams_of, noted
 from zerosum.runs._tokenizer import token_text
 from zerosum.sharing import places_beside
@@ -97,8 +98,8 @@ def read_run(source: str | Path, wanted: Wanted | None = None, *, name: str = ""
     gradients = _gradients(run, missing)
     dissent = _usable(DISSENT, missing, lambda: read_dissent(run.dissent, run.name)) if run else None
     harms = _usable(HARMS, missing, lambda: read_harms(run.harms)) if run else None
-    branches = _branches(run, missing)
-    measured = (curve, losses, averages, gradients, dissent, harms, branches)
+    branches, monitor = _branches(run, missing), _monitor(run)
+    measured = (curve, losses, averages, gradients, dissent, harms, branches, monitor)
     records = tuple(record for record in (*measured, ladder) if record is not None)
     if all(record is None for record in measured):
         causes = (f"{gap.what}: {gap.why} {gap.command}".strip() for gap in missing)
@@ -135,6 +136,14 @@ def _curve(run: RunDirectory | None, name: str, ladder: NgramLadder | None, miss
         missing.append(Missing(CURVE, _line(error), "zerosum fit LOG --out DIR", "unusable"))
         return None
     return noted(analysis, ladder)
+
+
+def _monitor(run: RunDirectory | None) -> MonitorLog | None:
+    """What the live monitor logged; `_curve` names a log that cannot be read."""
+    try:
+        return read_monitor_log(run.log) if run else None
+    except InputError:
+        return None
 
 
 def _usable(what: str, missing: list[Missing], read: Callable[[], R | None]) -> R | None:

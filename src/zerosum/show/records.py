@@ -17,6 +17,8 @@ from zerosum.interference.labelled import (
     StoreInterference,
     WorseOften,
 )
+from zerosum.monitor.measured import Measured
+from zerosum.runs import LoggedStep, MonitorLog
 from zerosum.show.names import printable
 from zerosum.show.report import Report, Run
 from zerosum.show.section import present
@@ -32,6 +34,12 @@ LINES = 12
 THIS_MODEL = "this model"
 
 
+def _logged(measured: Measured) -> MonitorLog:
+    """One step of the live monitor as the log that it would write."""
+    values = {name.partition("/")[2]: value for name, value in measured.values().items()}
+    return MonitorLog((LoggedStep(measured.step, values, measured.reason),))
+
+
 # Sections look for these records inside another one, which holds it.
 HOLDERS: dict[type, Callable[[Any], Any]] = {
     Fit: lambda fit: Analysis(fit, (), ()),
@@ -39,6 +47,7 @@ HOLDERS: dict[type, Callable[[Any], Any]] = {
     GradientInterference: lambda checkpoint: GradientsOverTraining(checkpoint.source or THIS_MODEL, (checkpoint,)),
     HarmMatrix: lambda matrix: HarmMatrices((matrix,)),
     StoreInterference: StoreFindings.of,
+    Measured: _logged,
     PairInterference: lambda pair: StoreFindings.of(StoreInterference((pair,), (), (), (), {}, (), None)),
     Persistence: lambda pairs: StoreFindings.of(StoreInterference((), (), (), (), {}, (pairs,), None)),
     WorseOften: lambda tokens: StoreFindings.of(StoreInterference((), (), (), (), {}, (), tokens)),

@@ -13,6 +13,7 @@ from zerosum.show.table import Table, on_terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 MORE = "more: --details; everything: --json, --out DIR"
 SCREEN = 24  # lines
@@ -45,6 +46,18 @@ def show(report: Report, details: bool = False) -> None:
         console.print(f"{gap.what}: {printable(f'{gap.why} {gap.command}'.strip(), 1_000)}", style="dim")
     if not details:
         console.print(MORE, style="dim")
+
+
+def as_text(report: Report, width: int) -> "Text":
+    """The first headline and the answer of every section, for a screen that is drawn again and again."""
+    from rich.console import Console
+    from rich.text import Text
+
+    out = io.StringIO()
+    console = Console(file=out, width=width, force_terminal=True, highlight=False, markup=False, emoji=False)
+    for k, section in enumerate(present(report)):
+        _print(console, [*([] if k else [section.headline(report)]), *section.answer(report)])
+    return Text.from_ansi(out.getvalue().rstrip())
 
 
 def say(*shown: Shown) -> None:

@@ -5,6 +5,7 @@ import io
 import os
 import re
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,6 +111,18 @@ def read_table(paths: tuple[Path, ...], choose: Choose) -> Columns:
     return Columns(axes, chosen, tuple(notes), {",": "csv", "\t": "tsv"}.get(layout.delimiter, "csv"))
 
 
+def logged(paths: tuple[Path, ...]) -> Iterator[dict[str, Any]]:
+    """The rows by the names in the header, as they are written; none where there is no header."""
+    with paths[0].open("rb") as handle:
+        layout = layout_of(handle.read(HEAD_BYTES))
+    if layout is None or layout.header is None or layout.delimiter == " ":
+        return
+    with paths[0].open(encoding=layout.encoding, errors="replace", newline="") as lines:
+        for _ in range(layout.skip + 1):
+            next(lines, "")
+        yield from csv.DictReader((line.replace("\0", "") for line in lines), layout.header, delimiter=layout.delimiter)
+
+
 @dataclass(frozen=True)
 class _Table:
     """The columns of a frame by name."""
@@ -209,5 +222,10 @@ def _numbers(
 
 
 FORMAT = Format(
-    name="CSV or TSV", named=("*.csv", "*.tsv", "*.txt", "*.dat"), matches=_matches, read=read_table, rank=90
+    name="CSV or TSV",
+    named=("*.csv", "*.tsv", "*.txt", "*.dat"),
+    matches=_matches,
+    read=read_table,
+    rank=90,
+    rows=logged,
 )

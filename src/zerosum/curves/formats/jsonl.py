@@ -55,6 +55,10 @@ def _rows(path: Path) -> tuple[list[dict[str, Any]], list[Note]]:
     return rows, [Note("cut-off", f"the last line ({bad[0]}) is cut off and was dropped")] if bad else []
 
 
+def _logged(paths: tuple[Path, ...]) -> Iterator[dict[str, Any]]:
+    return map(flat, _rows(paths[0])[0])
+
+
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as handle:
         for number, line in enumerate(handle, start=1):
@@ -69,4 +73,5 @@ FORMAT = Format(
     read=_read,
     rank=10,
     places=(OUR_LOG,),
+    rows=_logged,
 )

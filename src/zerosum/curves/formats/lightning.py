@@ -5,7 +5,7 @@ from pathlib import Path
 
 from zerosum.curves._format import Choose, Columns, Format
 from zerosum.curves._note import Note
-from zerosum.curves.formats.csv import layout_of, read_table
+from zerosum.curves.formats.csv import layout_of, logged, read_table
 
 
 def _matches(head: bytes, name: str) -> bool:
@@ -36,4 +36,5 @@ FORMAT = Format(
     read=_read,
     rank=80,
     places=("metrics.csv", "version_*/metrics.csv", "lightning_logs/version_*/metrics.csv"),
+    rows=logged,
 )

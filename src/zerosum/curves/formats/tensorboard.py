@@ -2,8 +2,9 @@
 
 import struct
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -30,13 +31,7 @@ def _matches(head: bytes, name: str) -> bool:
 
 def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
     damage = Damage()
-    tags: dict[str, Points] = defaultdict(list)
-    for path in paths:
-        for event in records(path, damage):
-            try:
-                _add_scalars(event, tags)
-            except wire.WireError:
-                damage.bad_records += 1
+    tags = _tags(paths, damage)
     notes = list(damage.notes)
     if len(paths) > 1:
         notes.insert(
@@ -55,6 +50,23 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
     chosen = choose([own_step, *tags])
     points = {axis: tags[name] for axis, name in chosen.items() if name != own_step}
     return Columns(_joined(points, chosen, own_step), chosen, tuple(notes), "tensorboard")
+
+
+def _tags(paths: tuple[Path, ...], damage: Damage) -> dict[str, Points]:
+    """The points of each scalar."""
+    tags: dict[str, Points] = defaultdict(list)
+    for path in paths:
+        for event in records(path, damage):
+            try:
+                _add_scalars(event, tags)
+            except wire.WireError:
+                damage.bad_records += 1
+    return tags
+
+
+def _logged(paths: tuple[Path, ...]) -> Iterator[dict[str, Any]]:
+    tags = _tags(paths, Damage())
+    return ({"step": step, tag: value} for tag, points in tags.items() for step, value in points)
 
 
 def _joined(points: dict[str, Points], chosen: dict[str, str], own_step: str) -> dict[str, Float[np.ndarray, " n"]]:
@@ -140,4 +152,5 @@ FORMAT = Format(
     rank=1,
     places=("*tfevents*", "*/*tfevents*", "*/*/*tfevents*"),
     runs=_by_folder,
+    rows=_logged,
 )

@@ -1,7 +1,7 @@
 """Hugging Face Trainer's `trainer_state.json`, or the output folder that holds one in each checkpoint."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,11 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
     return columns_of_rows(rows, choose, str(path), notes=notes, format="trainer_state")
 
 
+def _logged(paths: tuple[Path, ...]) -> Iterator[dict[str, Any]]:
+    history = load_object(paths[-1]).get("log_history")
+    return (flat(row) for row in history if isinstance(row, dict)) if isinstance(history, list) else iter(())
+
+
 def _newest_last(files: Sequence[Path]) -> list[tuple[Path, ...]]:
     return [tuple(sorted(files, key=_steps_done))]
 
@@ -74,4 +79,5 @@ FORMAT = Format(
     rank=5,
     places=("trainer_state.json", "checkpoint-*/trainer_state.json"),
     runs=_newest_last,
+    rows=_logged,
 )

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,7 @@ def _matches(head: bytes, name: str) -> bool:
 
 def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
     damage = Damage()
-    rows: list[Row] = []
-    title = ""
-    for path in paths:
-        for record in log_records(path, damage):
-            try:
-                title = _add(record, rows) or title
-            except wire.WireError:
-                damage.bad_records += 1
+    rows, title = _history(paths, damage)
     notes = list(damage.notes)
     if len(paths) > 1:
         notes.insert(
@@ -49,7 +42,24 @@ def _read(paths: tuple[Path, ...], choose: Choose) -> Columns:
     if not rows:
         why = "; ".join(notes) or "the run logged nothing"
         raise InputError(f"{paths[0]}: no history ({why}). Give the file of a run that logged its loss.")
-    return columns_of_rows(rows, choose, str(path), notes=notes, format="wandb file", title=title)
+    return columns_of_rows(rows, choose, str(paths[-1]), notes=notes, format="wandb file", title=title)
+
+
+def _history(paths: tuple[Path, ...], damage: Damage) -> tuple[list[Row], str]:
+    """The logged rows, and the name of the run."""
+    rows: list[Row] = []
+    title = ""
+    for path in paths:
+        for record in log_records(path, damage):
+            try:
+                title = _add(record, rows) or title
+            except wire.WireError:
+                damage.bad_records += 1
+    return rows, title
+
+
+def _logged(paths: tuple[Path, ...]) -> Iterator[Row]:
+    return iter(_history(paths, Damage())[0])
 
 
 def _add(record: bytes, rows: list[Row]) -> str:
@@ -117,4 +127,5 @@ FORMAT = Format(
     rank=3,
     places=("run-*.wandb", "*run-*/run-*.wandb", "wandb/*run-*/run-*.wandb"),
     runs=_by_run,
+    rows=_logged,
 )

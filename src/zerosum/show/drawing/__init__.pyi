@@ -19,6 +19,7 @@ from .fit_on_curve import verdict_inset as verdict_inset
 from .heat_map import FULL as FULL
 from .heat_map import from_minus_to_plus as from_minus_to_plus
 from .heat_map import heat_map as heat_map
+from .interference_series import UNIT_NULL as UNIT_NULL
 from .interference_series import interference_columns as interference_columns
 from .interference_series import mark_breaks as mark_breaks
 from .interference_series import null_handles as null_handles
