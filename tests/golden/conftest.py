@@ -27,6 +27,8 @@ def all_runs(all_inputs):
     """The same folder with runs of tiny models in it."""
     inputs.write_run(all_inputs / "run")
     inputs.write_run(all_inputs / "tied", tied=True)
+    with contextlib.chdir(all_inputs):
+        inputs.train_run(all_inputs / "trained")
     rows = (all_inputs / "resumed.jsonl").read_text() + "".join(
         f"{json.dumps(row)}\n" for row in inputs.monitored_rows()
     )
@@ -39,6 +41,7 @@ def printed_json(tmp_path, monkeypatch, blank_figures):
     """printed_json(inputs, commands) -> exit code and document of the last command, run in a copy of the inputs."""
     # Under the type checks of the tests this callback refuses typer's own context, which is of a private class.
     monkeypatch.setattr("zerosum.cli.app.registered_callback", None)
+    monkeypatch.setattr("zerosum.sweep.local.train_here", inputs.train_branches)
     # The demo trains a tiny suite. No number of a document comes from a drawing.
     monkeypatch.setattr("zerosum.recipes.demo_suite", inputs.demo_suite("code"))
 

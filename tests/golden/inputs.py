@@ -150,6 +150,20 @@ def write_source_code(folder: Path) -> None:
         (folder / f"file_{number:02}.py").write_text("".join(lines))
 
 
+def train_run(folder: Path) -> None:
+    """A run of `zerosum train`, with states of the optimizer to branch from; call it where the folder "code" is."""
+    from zerosum.training import train
+
+    train(demo_suite("code")()[0].model_copy(update={"steps": 4, "resume_every": 2}), folder)
+
+
+def train_branches(plan, branches, *_) -> None:
+    """A stand-in for zerosum.sweep.local.train_here that starts no processes."""
+    from zerosum.sweep.work import train_one
+
+    assert [train_one(plan, branch) for branch in branches] == [None] * len(branches)
+
+
 def demo_suite(folder: str):
     """A stand-in for zerosum.recipes.demo_suite: two models that train on the files of `folder` in seconds."""
     from zerosum.training.corpora.python import PythonSettings

@@ -42,6 +42,7 @@ WITH_TORCH = {
     "step": (0, [f"step run/checkpoint-2 {STEP} --batches 2"]),
     "step-sgd": (0, [f"step run/checkpoint-2 {STEP} --batches 1 --optimizer sgd:lr=0.1,momentum=0.9"]),
     "step-by-domain": (0, [f"step run/checkpoint-2 {STEP_BY}"]),
+    "branch": (0, ["branch trained@2 --branches 3 --steps 2 --sequences 32 --by position --jobs 1"]),
     "report": (0, [f"losses run {DATA}", f"gradients run {DATA}", f"dissent run {DATA}", "report run --documents 1"]),
     "data": (0, ["data texts.jsonl train.jsonl --tokenizer bytes --domain kind --held-out 0.2 --out tokens"]),
     "demo": (0, ["demo --out demo"]),

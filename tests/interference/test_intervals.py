@@ -5,7 +5,8 @@ import pytest
 from simulated_changes import covered_interference
 
 from zerosum import InputError, InterferenceSums
-from zerosum.interference import difference_in_D, fold, interval, measure
+from zerosum.interference import branch_agreement, difference_in_D, fold, interval, measure, sign_agreement
+from zerosum.interference._paired import paired_M_ratio
 
 
 @pytest.mark.parametrize(("n_sequences", "R"), [(20, -0.05), (50, 0.0), (200, -0.5)])
@@ -35,6 +36,27 @@ def test_few_units_have_no_interval_but_a_reason():
     found = measure(np.random.default_rng(1).normal(size=(19, 20)))
     assert found.interval is None
     assert found.interval_reason == "19 units; an interval needs at least 20 sequences or documents"
+
+
+@pytest.mark.parametrize("n_moved", [1, 2, 30])
+def test_where_few_units_move_the_interval_is_finite(n_moved):
+    """Resamples that hold none of them have no R, and no branch its share: the interval is then the whole range."""
+    rng = np.random.default_rng(n_moved)
+    x = np.zeros((4, 30, 8))
+    x[:, :n_moved] = rng.normal(-0.2, 1, (n_moved, 8)) + rng.normal(0, 0.5, (4, n_moved, 8))
+    ends = measure(x[0]).interval
+    assert np.isfinite([*ends.R, *ends.D, *ends.M, *ends.delta_L]).all()
+    assert (ends.R == (-1.0, 1.0)) == (n_moved < 30)
+    signs = sign_agreement(x[0], x[1]).intervals
+    assert np.isfinite([*signs["agreement"], *signs["excess"]]).all()
+    assert (signs["excess"] == (-1.0, 1.0)) == (n_moved < 30)
+    branches = branch_agreement(x)
+    estimates = (branches.systematic_share, branches.correlation, branches.harm_in_all)
+    for low, high in (estimate.interval for estimate in estimates if estimate.interval):
+        assert (high - low >= 1) == (n_moved < 30)
+    ratio = paired_M_ratio(InterferenceSums.of(x[0]), InterferenceSums.of(x[1]))
+    assert (ratio.interval is None) == (n_moved < 30)
+    assert ("resamples" in ratio.reason) == (n_moved < 30)
 
 
 def test_units_of_the_same_ratio_have_a_point_interval():

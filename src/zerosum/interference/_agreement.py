@@ -82,8 +82,8 @@ def sign_agreement(
     if len(sums) < FEWEST_UNITS:
         return Agreement(*numbers, n, len(sums), {}, too_few_units(len(sums)))
     ends = bootstrap_t(sums, [ratio(1, 0), _excess], level, draws, seed)
-    whole = (max(ends[0][0], 0.0), min(ends[0][1], 1.0))
-    return Agreement(*numbers, n, len(sums), {"agreement": whole, "excess": ends[1]}, None)
+    within = [(max(low, least), min(high, 1.0)) for (low, high), least in zip(ends, (0.0, -1.0), strict=True)]
+    return Agreement(*numbers, n, len(sums), dict(zip(("agreement", "excess"), within, strict=True)), None)
 
 
 def _unit_sums(x: Float[np.ndarray, " N"], y: Float[np.ndarray, " N"], unit: np.ndarray) -> Float[np.ndarray, "U 4"]:

@@ -8,6 +8,7 @@ such draw stretches the interval without end.
 Letters: B bootstrap draws, U units, K sums kept for each unit.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
@@ -15,6 +16,8 @@ import numpy as np
 from jaxtyping import Float
 
 FEWEST_UNITS = 20
+UNDEFINED = "so few units have a change that some resamples have none"
+"""Why there is no interval where `bootstrap_t` gives infinite limits."""
 DRAWS = 2_000
 SMALLEST_ERROR = 0.5  # of a draw, as a share of the whole sample's
 _BLOCK = 1_000_000  # drawn counts held at a time, 8 MB
@@ -51,16 +54,18 @@ def bootstrap_t(
     """Equal-tailed intervals of each statistic, all from the same drawn units; seed: of the draws.
 
     A statistic must not change when every sum is doubled (a mean, a share), which is what makes its linear form exact.
+    Limits are infinite where a drawn value is undefined (0 / 0), because the few units that have one were not drawn.
     """
     n_units = len(sums)
     products = (sums[:, :, None] * sums[:, None, :]).reshape(n_units, -1)
     whole = _values_and_errors(np.ones((1, n_units)), sums, products, statistics)
     t: list[list[Float[np.ndarray, " B"]]] = [[] for _ in statistics]
     for times in _times_drawn(n_units, draws, seed):
-        drawn = _values_and_errors(times, sums, products, statistics)
-        for (value, error), (centre, spread), t_values in zip(drawn, whole, t, strict=True):
-            with np.errstate(invalid="ignore", divide="ignore"):  # nothing varies: see `_from_t`
-                t_values.append((value - centre) / np.maximum(error, SMALLEST_ERROR * spread))
+        with np.errstate(invalid="ignore", divide="ignore"):  # a drawn value may be undefined
+            drawn = _values_and_errors(times, sums, products, statistics)
+            for (value, error), (centre, spread), t_values in zip(drawn, whole, t, strict=True):
+                error = np.maximum(error, SMALLEST_ERROR * spread)
+                t_values.append((value - centre) / np.where(error == 0, 1.0, error))
     return [
         _from_t(float(centre[0]), float(spread[0]), np.concatenate(values), level)
         for (centre, spread), values in zip(whole, t, strict=True)
@@ -109,6 +114,8 @@ def _values_and_errors(
 
 
 def _from_t(value: float, error: float, t: Float[np.ndarray, " B"], level: float) -> tuple[float, float]:
+    if not np.isfinite(t).all():
+        return -math.inf, math.inf
     if error == 0:  # every unit has the same value: nothing varies between them
         return value, value
     low, high = np.quantile(t, [(1 - level) / 2, (1 + level) / 2])

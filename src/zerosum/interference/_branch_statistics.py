@@ -1,9 +1,8 @@
-"""Statistics of branches as functions of total sums, each linearised for the bootstrap; their error over branches.
+"""Statistics of branches as functions of total sums, each linearised for the bootstrap.
 
-Letters: D bootstrap draws, B branches, N tokens, U units, K sums of a unit.
+Letters: D bootstrap draws, U units, K sums of a unit.
 """
 
-import math
 from typing import Literal
 
 import numpy as np
@@ -70,6 +69,15 @@ def _bound(totals: Float[np.ndarray, "D K"], bound: Bound) -> tuple[Float[np.nda
 mean_shared = ratio(_ALIGNED, _COUNT)
 """A_(B-1), nats per token."""
 
+
+def cancelled_shared(totals: Float[np.ndarray, "D K"]) -> Linearised:
+    """A_(B-1) - |delta_L|, nats per token: above 0 where some of the cancelled movement is systematic."""
+    value = (totals[:, _ALIGNED] - np.abs(totals[:, _NET])) / totals[:, _COUNT]
+    slope = np.zeros_like(totals)
+    slope[:, _ALIGNED], slope[:, _NET], slope[:, _COUNT] = 1.0, -np.sign(totals[:, _NET]), -value
+    return value, slope, totals[:, _COUNT]
+
+
 harm_in_all = ratio(_HARM_IN_ALL, _HARM)
 """Share of the harmful movement on tokens that get worse in every branch."""
 
@@ -100,28 +108,10 @@ STATISTICS: dict[str, Statistic] = {
     "harm_in_all": harm_in_all,
     "mean_shared": mean_shared,
     "mean_square": mean_square,
+    "cancelled_shared": cancelled_shared,
     "share_aligned": cancelled_share("aligned"),
     "share_moved": cancelled_share("moved"),
     "share_root": cancelled_share("root"),
     "D_aligned": destructive("aligned"),
     "D_moved": destructive("moved"),
 }
-
-
-def error_over_branches(x: Float[np.ndarray, "B N"], level: float) -> dict[str, float]:
-    """Half width of the interval over branches for each statistic: jackknife error times Student's t, B - 1 degrees.
-
-    The jackknife leaves out each branch in turn; on average it does not underestimate the variance (Efron and Stein
-    1981). 0 for two branches, which have no such error. Infinite where a statistic is undefined without a branch.
-    """
-    n_branches = len(x)
-    if n_branches < 3:
-        return dict.fromkeys(STATISTICS, 0.0)
-    from scipy.special import stdtrit  # quantiles of Student's t; scipy takes a while to load
-
-    whole = np.zeros(x.shape[1])
-    totals = np.vstack([columns(BranchSums.of(np.delete(x, b, 0), whole)) for b in range(n_branches)])
-    factor = float(stdtrit(n_branches - 1, (1.0 + level) / 2.0)) * math.sqrt(n_branches - 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        spreads = {name: factor * float(statistic(totals)[0].std()) for name, statistic in STATISTICS.items()}
-    return {name: spread if math.isfinite(spread) else math.inf for name, spread in spreads.items()}

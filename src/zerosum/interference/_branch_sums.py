@@ -1,6 +1,6 @@
 """Sums of the changes of the same tokens in several branches of training, kept for each resampling unit.
 
-Letters: B branches, N tokens, U units, k branches that are averaged, S a set of k branches.
+Letters: B branches, N tokens, U units, k branches that are averaged, K how many values of k, S a set of k branches.
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ _MOST_SETS = 100
 class BranchSums:
     """Sums over the tokens of each unit, in the unit of the changes (nats for losses).
 
-    count: [U] tokens. net: [U, B] the sum of each branch. moved: [U, B] of column k - 1: |mean of k branches|, averaged
-    over the sets of k. aligned: [U, B - 1] of column k - 1: the mean of the branches outside a set of k, times the sign
+    count: [U] tokens. net: [U, B] the sum of each branch. moved: [U, K] of column k - 1: |mean of k branches|, averaged
+    over the sets of k. aligned: [U, K - 1] of column k - 1: the mean of the branches outside a set of k, times the sign
     of the set's mean, averaged likewise. cross: [U] product of two branches, averaged over pairs. square: [U] squared
     change, averaged over branches. harm: [U, B] sum of the positive changes. rises: [U, B] tokens with a positive
     change. harm_in_all: [U] positive changes of the tokens that rise in every branch, averaged over branches.
@@ -26,8 +26,8 @@ class BranchSums:
 
     count: Float[np.ndarray, " U"]
     net: Float[np.ndarray, "U B"]
-    moved: Float[np.ndarray, "U B"]
-    aligned: Float[np.ndarray, "U B-1"]
+    moved: Float[np.ndarray, "U K"]
+    aligned: Float[np.ndarray, "U K-1"]
     cross: Float[np.ndarray, " U"]
     square: Float[np.ndarray, " U"]
     harm: Float[np.ndarray, "U B"]
@@ -35,8 +35,8 @@ class BranchSums:
     harm_in_all: Float[np.ndarray, " U"]
 
     @classmethod
-    def of(cls, x: Float[np.ndarray, "B N"], unit: Shaped[np.ndarray, " N"]) -> "BranchSums":
-        """Sum changes inside their units. unit: of each token, any ids."""
+    def of(cls, x: Float[np.ndarray, "B N"], unit: Shaped[np.ndarray, " N"], *, every_k: bool = True) -> "BranchSums":
+        """Sum changes inside their units. unit: of each token, any ids. every_k: else only k = 1, B - 1 and B."""
         n_branches = len(x)
         ids, index = np.unique(unit, return_inverse=True)
 
@@ -45,7 +45,7 @@ class BranchSums:
 
         total, square = x.sum(0), (x**2).sum(0)
         moved, aligned = [], []
-        for k in range(1, n_branches + 1):
+        for k in range(1, n_branches + 1) if every_k else sorted({1, n_branches - 1, n_branches}):
             sets = sets_of_branches(n_branches, k)
             size, along = np.zeros_like(total), np.zeros_like(total)
             for members in sets:

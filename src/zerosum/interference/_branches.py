@@ -12,11 +12,10 @@ mean |s| lies between the expectations of two statistics:
 `A_k` <= mean |s| <= `M_k`, where `A_k` is the mean of `x_b sign(mean of k others)`. Its noise is independent of the
 sign, so `A_k = mean s E[sign]`, which is exactly 0 where s = 0. A second upper bound is sqrt(mean s^2), from products
 of two branches. The interval goes from the lower limit of `A_(B-1)` to the upper limit of the smaller upper bound,
-each at half the error of the level. A limit holds the error over units and the error over branches, in quadrature:
-noise of the order lies in a few directions of the weights that all tokens share, so more units do not average it out.
-Both errors contain the noise that is independent between units, so intervals are mostly too wide. If the noise has
-a single direction, those of four branches hold the share in only 75 to 91 % of simulated samples; with three directions
-and a share near 1 in 82 to 86 % (benchmarks/long/branches.md).
+each at half the error of the level. A limit holds the error over units and two errors over branches, in quadrature
+(see `_branch_errors`): noise of the order lies in a few directions of the weights that all tokens share, so more units
+do not average it out. Each contains the noise that is independent between units, so intervals are mostly too wide.
+Two branches show no error over branches, and have no intervals.
 The value is A_k extrapolated to infinitely many branches: where the density of s is smooth near 0, or s is exactly 0,
 `A_k = mean |s| - b/k + O(1/k^2)`.
 
@@ -34,7 +33,8 @@ from zerosum.errors import InputError
 from zerosum.estimate import Estimate
 from zerosum.interference._array import as_float64
 from zerosum.interference._bootstrap import DRAWS, FEWEST_UNITS, bootstrap_t
-from zerosum.interference._branch_statistics import STATISTICS, columns, error_over_branches
+from zerosum.interference._branch_errors import errors_over_branches, noise_directions
+from zerosum.interference._branch_statistics import STATISTICS, columns
 from zerosum.interference._branch_sums import BranchSums
 from zerosum.interference._interval import too_few_units
 from zerosum.record import Record
@@ -45,8 +45,11 @@ _CONSTANT = "all tokens of a branch changed equally"
 LEAST_CANCELLED = 0.01  # of all movement
 _NOTHING_CANCELS = "less than 1 % of the movement cancels, so that no share of it can be systematic"
 _MAYBE_NOISE = "all movement may be noise, and then nothing is left to cancel"
-_TWO = "two branches give bounds only, without the error over branches; three or more give a value and that error"
-_TWO_DOCUMENTS = "the interval lacks the error over branches, which takes three or more branches"
+_TWO = "two branches do not show the error over branches: give three or more"
+FEWEST_DIRECTIONS = 5.0  # of the noise, for an interval of `harm_in_all`
+_FEW_DIRECTIONS = (
+    "few-noise-directions: the noise lies in so few directions that their signs decide which tokens get worse"
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,8 +63,8 @@ class BranchAgreement(Record):
     correlations: of each pair of branches, in the order (1,2), (1,3), ...
     harm_in_all: share of all harmful movement on tokens that get worse in every branch; harm_by_chance: what it would
     be if the branches were independent of each other, at their own shares of tokens that get worse.
+    noise_directions: of the weights, in which the noise of the order lies, see `_branch_errors.noise_directions`.
     M_k, A_k: nats per token, for k = 1, 2, ... averaged branches, see the module; delta_L: of the mean of all branches.
-    Intervals hold the error over resampling units and, from three branches on, the error over branches.
     """
 
     systematic_share: Estimate
@@ -69,6 +72,7 @@ class BranchAgreement(Record):
     correlation: Estimate
     harm_in_all: Estimate
     harm_by_chance: float
+    noise_directions: float
     correlations: tuple[float, ...]
     M_k: tuple[float, ...]
     A_k: tuple[float, ...]
@@ -99,13 +103,14 @@ def branch_agreement(
     """
     values, units = _tokens(as_float64(x), unit, where)
     sums = BranchSums.of(values, units)
-    answer = _Answers(sums, error_over_branches(values, level), level, draws, seed)
+    answer = _Answers(sums, values, level, draws, seed)
     return BranchAgreement(
         systematic_share=answer.systematic_share(),
         D_inf=answer.D_inf(),
         correlation=answer.of("correlation", (-1.0, 1.0), _CONSTANT),
-        harm_in_all=answer.of("harm_in_all", (0.0, 1.0), _NO_HARM),
+        harm_in_all=answer.harm_in_all(),
         harm_by_chance=_harm_by_chance(sums),
+        noise_directions=answer.directions,
         correlations=_pair_correlations(values),
         M_k=_means(sums, sums.moved),
         A_k=_means(sums, sums.aligned),
@@ -133,29 +138,27 @@ def _tokens(x: Float[np.ndarray, "B ..."], unit: Any, where: Any) -> tuple[np.nd
 
 
 class _Answers:
-    """The estimates from one set of sums."""
+    """The estimates from one set of sums, and from the changes x that they sum up."""
 
-    def __init__(self, sums: BranchSums, spreads: dict[str, float], level: float, draws: int, seed: int):
+    def __init__(self, sums: BranchSums, x: Float[np.ndarray, "B N"], level: float, draws: int, seed: int):
         self.sums, self.level, self.draws, self.seed = sums, level, draws, seed
+        self.directions = noise_directions(x)
         total = columns(sums).sum(0)
         self.net, self.moved = abs(float(total[1])), float(total[2])
         n_units = len(sums.count)
-        self.too_few = too_few_units(n_units) if n_units < FEWEST_UNITS else ""
+        self.no_ends = _TWO if len(x) < 3 else too_few_units(n_units) if n_units < FEWEST_UNITS else ""
         with np.errstate(divide="ignore", invalid="ignore"):  # a ratio that is 0 / 0 has a reason instead
             self.values = {name: float(statistic(total[None])[0][0]) for name, statistic in STATISTICS.items()}
-            ends = [] if self.too_few else bootstrap_t(columns(sums), list(STATISTICS.values()), level, draws, seed)
-        self.ends = {
-            name: _with_spread(self.values[name], limits, spreads[name])
-            for name, limits in zip(STATISTICS, ends, strict=False)
-        }
+            ends = [] if self.no_ends else bootstrap_t(columns(sums), list(STATISTICS.values()), level, draws, seed)
+        errors = {} if self.no_ends else errors_over_branches(x, level)
+        limits = zip(STATISTICS, ends, strict=False)
+        self.ends = {name: _widened(self.values[name], pair, errors[name]) for name, pair in limits}
 
     def estimate(self, value: float, ends: tuple[float, float] | None, reason: str = "") -> Estimate:
         """With N, and why a part of it is missing."""
-        n_branches = self.sums.net.shape[1]
-        over = f" and jackknife over {n_branches} branches" if n_branches > 2 else ""
-        method = f"bootstrap-t over units, {self.draws:,} draws, seed {self.seed}{over}" if ends else ""
-        reason = reason or (self.too_few if not ends else "" if over else _TWO_DOCUMENTS)
-        N = int(self.sums.count.sum())
+        over = f"{self.draws:,} draws, seed {self.seed}; jackknife and size of the noise over branches"
+        method = f"bootstrap-t over units, {over}" if ends else ""
+        N, reason = int(self.sums.count.sum()), reason or ("" if ends else self.no_ends)
         return Estimate(value, ends, reason=reason, N=N, of="tokens", level=self.level, method=method)
 
     def of(self, name: str, whole: tuple[float, float], undefined: str) -> Estimate:
@@ -163,10 +166,15 @@ class _Answers:
         value = self.values[name]
         if not math.isfinite(value):
             return self.estimate(math.nan, None, undefined if self.moved else _NO_MOVEMENT)
-        if self.too_few:
-            return self.estimate(value, None)
-        (low, high), (least, most) = self.ends[name], whole
-        return self.estimate(value, (max(low, least), min(high, most)))
+        low, high = self.ends.get(name, whole)
+        return self.estimate(value, None if self.no_ends else (max(low, whole[0]), min(high, whole[1])))
+
+    def harm_in_all(self) -> Estimate:
+        """Without interval where the noise has few directions: the value is then 0 in most sets of branches."""
+        estimate = self.of("harm_in_all", (0.0, 1.0), _NO_HARM)
+        if estimate.interval and self.directions < FEWEST_DIRECTIONS:
+            return self.estimate(estimate.value, None, _FEW_DIRECTIONS)
+        return estimate
 
     def systematic_share(self) -> Estimate:
         """K_inf / K_1 with its bounds."""
@@ -174,11 +182,10 @@ class _Answers:
             return self.estimate(math.nan, None, _NOTHING_CANCELS if self.moved else _NO_MOVEMENT)
         size = self._size()
         value = math.nan if size is None else _clipped((size - self.net) / (self.moved - self.net))
-        reason = _TWO if size is None else ""
-        if self.too_few:
-            return self.estimate(value, None, reason)
-        ends = (_clipped(self.ends["share_aligned"][0]), _clipped(self._highest_share()))
-        return self.estimate(value, ends, reason)
+        if self.no_ends:
+            return self.estimate(value, None)
+        low = self.ends["share_aligned"][0] if self.ends["cancelled_shared"][0] > 0 else 0.0
+        return self.estimate(value, (_clipped(low), _clipped(self._highest_share())))
 
     def _highest_share(self) -> float:
         """Upper limit: of the smaller of the two upper bounds."""
@@ -191,13 +198,12 @@ class _Answers:
     def D_inf(self) -> Estimate:
         """D of what all orders of the data share, with its bounds."""
         size = self._size()
-        if self.too_few:
+        if self.no_ends:
             return self.estimate(_clipped(1.0 - self.net / size) if size else math.nan, None)
         if not self.moved or self.ends["mean_shared"][0] <= 0:
             return self.estimate(math.nan, None, _MAYBE_NOISE if self.moved else _NO_MOVEMENT)
-        value = math.nan if size is None else _clipped(1.0 - self.net / size)
-        ends = (_clipped(self.ends["D_aligned"][0]), _clipped(self.ends["D_moved"][1]))
-        return self.estimate(value, ends, _TWO if size is None else "")
+        value = _clipped(1.0 - self.net / size) if size else math.nan
+        return self.estimate(value, (_clipped(self.ends["D_aligned"][0]), _clipped(self.ends["D_moved"][1])))
 
     def _size(self) -> float | None:
         """Sum of |s|: A_k extrapolated to infinitely many branches, between A_(B-1) and M_B; None for two branches.
@@ -214,10 +220,10 @@ class _Answers:
         return float(min(max(fit[0], aligned[-1]), self.sums.moved[:, -1].sum()))
 
 
-def _with_spread(value: float, limits: tuple[float, float], spread: float) -> tuple[float, float]:
-    """Limits over units, widened by the half width over branches in quadrature."""
+def _widened(value: float, limits: tuple[float, float], errors: tuple[float, float]) -> tuple[float, float]:
+    """Limits over units, with the errors over branches in quadrature."""
     below, above = max(value - limits[0], 0.0), max(limits[1] - value, 0.0)
-    return value - math.hypot(below, spread), value + math.hypot(above, spread)
+    return value - math.hypot(below, errors[0]), value + math.hypot(above, errors[1])
 
 
 def _clipped(share: float) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from zerosum.estimate import Estimate
-from zerosum.interference._bootstrap import DRAWS, Linearised, Statistic, bootstrap_t, ratio
+from zerosum.interference._bootstrap import DRAWS, UNDEFINED, Linearised, Statistic, bootstrap_t, ratio
 from zerosum.interference._interval import no_interval_reason
 from zerosum.interference._sums import InterferenceSums
 
@@ -58,5 +58,7 @@ def _compared(
         return Estimate(value, None, reason or "no change to compare with", before.N, "tokens", level=level)
     together = np.stack([before.net, before.mass, after.net, after.mass], axis=1)
     (interval,) = bootstrap_t(together, [statistic], level, DRAWS, seed)
+    if not math.isfinite(interval[1]):
+        return Estimate(value, None, UNDEFINED, before.N, "tokens", level=level)
     method = f"paired bootstrap-t over {len(before.unit)} units, {DRAWS:,} draws, seed {seed}"
     return Estimate(value, interval, "", before.N, "tokens", level=level, method=method)

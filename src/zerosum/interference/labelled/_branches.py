@@ -60,6 +60,7 @@ def _agreement_to_json(agreement: BranchAgreement) -> dict[str, Any]:
     return {
         **{name: getattr(agreement, name).to_json() for name in ESTIMATES},
         **number_or_reason("harm_by_chance", agreement.harm_by_chance, "no token got worse"),
+        **number_or_reason("noise_directions", agreement.noise_directions, _directions_unknown(agreement)),
         "correlations": finite,
         "M_k": list(agreement.M_k),
         "A_k": list(agreement.A_k),
@@ -68,6 +69,10 @@ def _agreement_to_json(agreement: BranchAgreement) -> dict[str, Any]:
         "N": agreement.N,
         "n_units": agreement.n_units,
     }
+
+
+def _directions_unknown(agreement: BranchAgreement) -> str:
+    return "more than these branches can count" if len(agreement.M_k) > 2 else "two branches do not show them"
 
 
 def measure_branches(

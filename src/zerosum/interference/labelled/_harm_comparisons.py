@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from zerosum.estimate import Estimate
-from zerosum.interference._bootstrap import DRAWS, FEWEST_UNITS, Linearised, bootstrap_t, ratio
+from zerosum.interference._bootstrap import DRAWS, FEWEST_UNITS, UNDEFINED, Linearised, bootstrap_t, ratio
 from zerosum.interference._crossed import over_texts_and_batches
 from zerosum.interference._interval import too_few_units
 from zerosum.interference.labelled._harm_matrix import HarmPair, HarmSplit
@@ -43,6 +43,8 @@ def _difference(first: OfBatches, second: OfBatches, seed: int) -> Estimate:
     if first.keys() != second.keys():
         return replace(whole, reason="the groups have tokens in different batches")
     (texts,) = bootstrap_t(np.concatenate([net, count]).T, [_difference_of_means], 0.95, GROUP_DRAWS, seed)
+    if not math.isfinite(texts[1]):
+        return replace(whole, reason=UNDEFINED)
     units = _units((first, second))
     z = _aligned(influence_on_mean(first), first, units) - _aligned(influence_on_mean(second), second, units)
     return over_texts_and_batches(whole, texts, z)

@@ -10,7 +10,7 @@ from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.names import printable
 from zerosum.show.report import Report
-from zerosum.show.table import SCREEN, Column, Table, Text, Value, with_ends
+from zerosum.show.table import SCREEN, Column, Table, Value, with_ends
 
 TITLE = "Systematic or noise: branches on other orders of the data"
 PLACE = 33
@@ -51,18 +51,16 @@ def headline(report: Report) -> str:
     """The systematic share and the correlation."""
     branches = _measured(report)
     share = branches.whole.systematic_share
-    low, high = share.interval or (0.0, 1.0)
-    ends = f"{n.number(100 * low, 0)} to {n.number(100 * high, 0)} %"
     steps = (
         f"Steps {n.count(branches.from_step)} to {n.count(branches.to_step)}, {len(branches.names)} orders of the data"
     )
     D = f"D {n.number(branches.whole.D_k[0], 3)} of a branch, {n.number(branches.mean.D, 3)} of their mean"
-    if share.known:
-        amount = f"{n.number(100 * share.value, 0)} %" + (f" ({ends})" if share.interval else "")
-    elif share.interval:
-        amount = f"between {ends.replace(' to ', ' and ')}"
-    else:
+    if not share.known:
         return f"{steps}: {D}; {share.reason}."
+    amount = f"{n.number(100 * share.value, 0)} %"
+    if share.interval:
+        low, high = share.interval
+        amount += f" ({n.number(100 * low, 0)} to {n.number(100 * high, 0)} %)"
     return f"{steps}: {amount} of the cancelled movement is systematic, the rest is noise of the order; {D}."
 
 
@@ -70,8 +68,6 @@ def sentences(report: Report) -> Iterator[str]:
     """The shared harm, what the numbers are of, and why one is missing."""
     branches = _measured(report)
     whole = branches.whole
-    if whole.systematic_share.reason and whole.systematic_share.interval:
-        yield f"Systematic share: {whole.systematic_share.reason}."
     if not whole.D_inf.known:
         yield f"D of infinitely many branches is not given: {whole.D_inf.reason}."
     if whole.harm_in_all.known:
@@ -79,10 +75,14 @@ def sentences(report: Report) -> Iterator[str]:
             f"{n.number(100 * whole.harm_in_all.value, 1)} % of the harm is on tokens that get worse in every branch; "
             f"by chance it would be {n.number(100 * whole.harm_by_chance, 1)} %."
         )
-    over = "and over branches" if len(branches.names) > 2 else "alone: two branches do not show the error over branches"
+    if math.isfinite(whole.noise_directions):
+        yield (
+            f"The noise of the order lies in about {n.count(round(whole.noise_directions))} directions of the weights; "
+            "the fewer they are, the more branches an interval takes."
+        )
     yield (
         f"N = {n.count(whole.N)} held-out tokens; intervals are 95 % over {n.counted(whole.n_units, branches.units)} "
-        f"{over}. "
+        "and over branches. "
         "Learning rate and optimizer continue the run; only the order of the data differs."
     )
 
@@ -110,9 +110,8 @@ def _shares(branches: Branches, most: int | None = None) -> Table:
     csv: list[dict[str, Any]] = []
     for name, group in (("all tokens", branches.whole), *branches.groups[:most]):
         share = group.systematic_share
-        shown: Value = share if share.known else Text("—", _ends(share))
         rows.append(
-            (printable(name), shown, group.correlation, group.D_inf, group.harm_in_all, group.harm_by_chance, group.N)
+            (printable(name), share, group.correlation, group.D_inf, group.harm_in_all, group.harm_by_chance, group.N)
         )
         numbers = ("systematic_share", "correlation", "D_inf", "harm_in_all")
         row: dict[str, Any] = {"tokens": name}
@@ -130,10 +129,6 @@ def _shares(branches: Branches, most: int | None = None) -> Table:
     )
     legend = f"{MEANING} same harm: on tokens that get worse in every branch, and by chance."
     return Table("branches", "What the branches share", columns, tuple(rows), legend).with_csv(csv)
-
-
-def _ends(estimate: Estimate) -> str:
-    return f"{n.number(estimate.interval[0], 2)} to {n.number(estimate.interval[1], 2)}" if estimate.interval else ""
 
 
 def _each(branches: Branches) -> Table:
