@@ -71,11 +71,11 @@ def branched(run: Path) -> dict:
     return {"two": json.loads(first.out), "three": json.loads(second.out)}
 
 
-def test_two_branches_give_bounds_and_a_third_a_value(branched: dict) -> None:
+def test_a_third_branch_is_added_to_two(branched: dict) -> None:
     two, three = branched["two"]["branches"][0], branched["three"]["branches"][0]
     assert (len(two["each"]), len(three["each"])) == (2, 3)
     assert two["each"] == three["each"][:2]
-    assert two["systematic_share"]["value"] is None
+    assert two["systematic_share"]["interval"] is two["systematic_share"]["value"] is None
     assert len(three["M_k"]) == 3
     assert three["groups"]
     assert three["mean"]["D"] == pytest.approx(1 - abs(three["delta_L"]) / three["M_k"][2])
