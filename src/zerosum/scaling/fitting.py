@@ -61,7 +61,7 @@ def fit(
         n=len(data),
         n_sizes=len(data.sizes),
         n_effective=noise.n_effective,
-        params=_params(best, fitted),
+        params=params_of(fitted),
         starts=_starts(best),
         profiles=profiled,
         influences=influences,
@@ -81,7 +81,13 @@ def too_little(data: LossTable, law: Law) -> str:
 
 
 def fitted_law(
-    data: LossTable, law: Law, *, delta: float | None, per_axis: int = PER_AXIS, draws: int = DRAWS, seed: int = 0
+    data: LossTable,
+    law: Law,
+    *,
+    delta: float | None = None,
+    per_axis: int = PER_AXIS,
+    draws: int = DRAWS,
+    seed: int = 0,
 ) -> FittedLaw:
     """The law of a table with enough rows, for predictions alone: without profiles, influences and a verdict."""
     best = search(data, law, delta=delta, per_axis=per_axis)
@@ -103,8 +109,10 @@ def _with_intervals(data: LossTable, best: Minimum, noise: Noise, draws: int, se
     )
 
 
-def _params(best: Minimum, fitted: FittedLaw) -> dict[str, Estimate]:
-    values, draws = (best.law.published(theta, best.centre) for theta in (best.theta[None], fitted.drawn))
+def params_of(fitted: FittedLaw) -> dict[str, Estimate]:
+    """The parameters as published, with intervals over the resampled tables."""
+    law = law_of(fitted.law)
+    values, draws = (law.published(theta, fitted.centre) for theta in (fitted.theta[None], fitted.drawn))
     found = {}
     for name, value in values.items():
         low, high = np.quantile(draws[name], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
