@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +173,20 @@ def test_the_best_size_for_a_budget_is_the_closed_form(good):
     assert best.loss.value == pytest.approx(good.predict(best.n_params.value, best.tokens.value).loss.value)
     with pytest.raises(InputError, match="budget"):
         good.optimal(-1.0)
+
+
+def test_intervals_are_no_narrower_than_the_losses_own_errors_where_runs_are_few():
+    def widths(sizes, error):
+        losses = family(np.random.default_rng(3), sizes=sizes, checkpoints=4, noise=(0.0, 0.0, 1e-4))
+        ends = {"loss_low": losses.loss * math.exp(-1.96 * error), "loss_high": losses.loss * math.exp(1.96 * error)}
+        fitted = fit(replace(losses, **ends), **SMALL)
+        low, high = fitted.predict(1e9, 2e10).loss.interval
+        return np.array([high / low - 1, *(np.ptp(fitted.params[name].interval) for name in ("alpha", "beta"))])
+
+    narrow, wide = widths(6, 1e-6), widths(6, 5e-3)
+    assert (wide > 5 * narrow).all()
+    assert wide[0] > 2 * 1.96 * 5e-3 * 0.9
+    np.testing.assert_array_equal(widths(9, 5e-3), widths(9, 1e-6))
 
 
 def test_a_point_that_moves_an_exponent_is_named():

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zerosum.errors import InputError
-from zerosum.scaling import read_table
+from zerosum.scaling import fit, read_table
 
 UNITS = {"nats": lambda x: x, "bits": lambda x: x / math.log(2), "log10": lambda x: x / math.log(10)}
 UNITS |= {"perplexity": math.exp}
@@ -52,6 +52,47 @@ def test_every_unit_becomes_nats(rows, unit, stated):
     assert ("loss-converted" in codes(table)) == (unit != "nats")
 
 
+# What people call a column of losses, or write as its unit -> the unit; None: not per token, refused.
+SPELLED = {
+    "nats": ("loss_nats", "nats/token", "log_ppl", "ln(ppl)", "log perplexity", "NATS"),
+    "bits": ("loss (bits)", "bits_per_token", "log2 loss", "log2_ppl", "loss base 2", "Bits"),
+    "log10": ("loss_log10", "log10(ppl)", "log10-perplexity", "loss base-10"),
+    "perplexity": ("ppl", "val_ppl", "Perplexity", "exp(loss)", "eval/ppl"),
+    None: ("bpb", "bits_per_byte", "nats/byte", "nats per char", "BPC", "bits-per-word", "loss_per_byte", "val bpb"),
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(tables(most=4), st.sampled_from([(u, s) for u, many in SPELLED.items() for s in many]), st.booleans())
+def test_however_a_unit_is_spelled_it_is_never_taken_as_another(rows, unit_spelled, by_row):
+    unit, text = unit_spelled
+    column = "loss" if by_row else text
+    given = [
+        {"run": r["run"], "N": r["N"], "D": r["D"], column: UNITS[unit or "nats"](r["loss"])}
+        | ({"loss_unit": text} if by_row else {})
+        for r in rows
+    ]
+    if unit is None:
+        refused(given, "row 1", "per byte, character or word", "per token", loss=column)
+        return
+    table = read_table(given, loss=column)
+    np.testing.assert_allclose(table.loss, [row["loss"] for row in rows], rtol=1e-12)
+    other = next(name for name in UNITS if name != unit)
+    refused(given, "row 1", unit, other, loss=column, loss_unit=other)
+    if by_row:
+        given[-1]["loss_unit"] = other
+        refused(given, f"row {len(rows)}", other)
+
+
+@settings(max_examples=10, deadline=None)
+@given(tables(), st.integers(1, 2))
+def test_one_or_two_sizes_have_no_law(rows, sizes):
+    for k, row in enumerate(rows):
+        row["N"] = rows[k % sizes]["N"]
+    with pytest.raises(InputError, match=f"rows 1 to {len(rows)} have only {sizes} sizes.*at least 3 sizes"):
+        fit(rows)
+
+
 def codes(table):
     return [note.code for note in table.notes]
 
@@ -77,6 +118,7 @@ def test_a_file_is_a_table_and_counts_may_have_a_unit(tmp_path):
         ("", "no rows"),
         ('N,D,loss\n1M,"2', "no CSV"),
         ("N,D,loss\n1e6,2e9\n", "row 1 has more or fewer"),
+        ("N,D,loss,N\n1e6,2e9,3,2e6\n", "two columns are called 'N'"),
     ):
         path.write_text(text)
         refused(path, part)
@@ -152,13 +194,32 @@ def test_seeds_are_averaged_and_their_spread_is_kept(rows, seeds, sd):
     assert len(set(table.run)) == len(rows)
 
 
+@settings(max_examples=15, deadline=None)
+@given(tables(), st.sampled_from(sorted(UNITS)), st.floats(0.001, 0.05))
+def test_intervals_of_losses_become_their_own_error(rows, unit, error):
+    ends = {"loss_lo95": -1.959964, "loss_hi95": 1.959964}
+    given = [
+        row
+        | {"loss": UNITS[unit](row["loss"])}
+        | {name: UNITS[unit](row["loss"] * math.exp(z * error)) for name, z in ends.items()}
+        for row in rows
+    ]
+    assert read_table(given, loss_unit=unit).own_error == pytest.approx(error, rel=1e-6)
+    assert read_table([*given[1:], given[0] | dict.fromkeys(ends, "")], loss_unit=unit).own_error == pytest.approx(
+        error
+    )
+    assert read_table(rows).own_error == 0.0
+    given[-1]["loss"] = given[-1]["loss_hi95"] * 1.01
+    refused(given, f"row {len(rows)}: the loss", "outside its interval", loss_unit=unit)
+
+
 def test_what_else_is_refused():
     rows = [{"N": 1e6 * k, "D": 1e9, "loss": 4.0 - k / 10} for k in (1, 2, 3)]
     refused([row | {"loss": 50.0} for row in rows], "row 1", "perplexity")
     refused(
         [row | {"loss_unit": unit} for row, unit in zip(rows, ("nats", "bits", "nats"), strict=True)], "row 2", "bits"
     )
-    refused([{"N": r["N"], "D": r["D"], "bpb": 1.0} for r in rows], "bits per byte")
+    refused([{"N": r["N"], "D": r["D"], "bpb": 1.0} for r in rows], "per byte")
     refused([{"N": r["N"], "D": r["D"], "ppl": 1.0} for r in rows], "row 1", "not above 0")
     refused([row | {"N_is": k} for row, k in zip(rows, ("active", "total", "active"), strict=True)], "row 2", "'total'")
     refused([row | {"val_loss": 1.0} for row in rows], "no column", loss="nll")

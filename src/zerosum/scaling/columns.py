@@ -62,11 +62,14 @@ def _of_file(path: Path) -> Rows:
         cause = getattr(error, "strerror", None) or "no UTF-8 text"
         raise InputError(f"{path}: cannot be read ({cause}). Give a CSV file with columns N, D and loss.") from None
     try:
-        rows = list(csv.DictReader(io.StringIO(text), strict=True))
+        table = csv.DictReader(io.StringIO(text), strict=True)
+        rows, names = list(table), table.fieldnames or ()
     except csv.Error as error:
         raise InputError(f"{path}: is no CSV table ({error}). Give columns N, D and loss, with commas.") from None
     if not rows:
         raise InputError(f"{path}: has no rows. Give one row for each loss, with columns N, D and loss.")
+    for twice in (name for k, name in enumerate(names) if name in names[:k]):
+        raise InputError(f"{path}: two columns are called {twice[:40]!r}. Give each column a name of its own.")
     for number, row in enumerate(rows, 1):
         if None in row or None in row.values():
             raise InputError(f"{path}: row {number} has more or fewer fields than the header. Mend that row.")

@@ -12,7 +12,7 @@ from zerosum.scaling.fitted_law import LEVEL, FittedLaw
 from zerosum.scaling.influence import influence
 from zerosum.scaling.law import Law
 from zerosum.scaling.laws import law as law_of
-from zerosum.scaling.noise import Noise, noise_of, run_noise
+from zerosum.scaling.noise import FEWEST_RUNS, Noise, noise_of, run_noise
 from zerosum.scaling.profile import profiles
 from zerosum.scaling.resampling import resample
 from zerosum.scaling.search import PER_AXIS, Minimum, search
@@ -45,7 +45,7 @@ def fit(
         advice = f"Give checkpoints of at least {FEWEST_SIZES} sizes; 5 or more sizes can be identified."
         raise InputError(f"{data.source}: rows 1 to {len(data)} have {why}. {advice}")
     best = search(data, chosen, delta=delta, per_axis=per_axis)
-    noise = noise_of(best, data.run_number)
+    noise = noise_of(best, data.run_number, data.own_error)
     fitted = _with_intervals(data, best, noise, draws, seed)
     exponents_and_floor = [*chosen.exponents, *(["log_E"] if chosen.floor is not None else [])]
     profiled = profiles(best, noise, exponents_and_floor)
@@ -91,11 +91,12 @@ def fitted_law(
 ) -> FittedLaw:
     """The law of a table with enough rows, for predictions alone: without profiles, influences and a verdict."""
     best = search(data, law, delta=delta, per_axis=per_axis)
-    return _with_intervals(data, best, noise_of(best, data.run_number), draws, seed)
+    return _with_intervals(data, best, noise_of(best, data.run_number, data.own_error), draws, seed)
 
 
 def _with_intervals(data: LossTable, best: Minimum, noise: Noise, draws: int, seed: int) -> FittedLaw:
     drawn = resample(best, noise, data.run_number, draws, seed)
+    own_error = data.own_error if len(set(data.run)) < FEWEST_RUNS else 0.0
     log_residual = best.objective.log_y[0] - best.objective.terms.value(best.theta[None])[0]
     return FittedLaw(
         law=best.law.name,
@@ -105,7 +106,9 @@ def _with_intervals(data: LossTable, best: Minimum, noise: Noise, draws: int, se
         centre=best.centre,
         theta=best.theta,
         drawn=drawn.theta,
-        noise=run_noise(log_residual, noise.n_effective, len(best.theta), data.seed_sd, float(data.seeds.mean())),
+        noise=run_noise(
+            log_residual, noise.n_effective, len(best.theta), data.seed_sd, float(data.seeds.mean()), own_error
+        ),
     )
 
 

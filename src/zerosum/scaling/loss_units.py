@@ -18,28 +18,26 @@ TO_NATS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "log10": lambda loss: loss * math.log(10),
     "perplexity": np.log,
 }
-# Parts of a column's name that state the unit, the first that fits.
-_BY_NAME = (
-    ("bitsperbyte", "bits per byte"),
-    ("bpb", "bits per byte"),
-    ("bitsperchar", "bits per byte"),
-    ("bpc", "bits per byte"),
-    ("perplexity", "perplexity"),
-    ("ppl", "perplexity"),
-    ("log10", "log10"),
-    ("bits", "bits"),
-    ("log2", "bits"),
-    ("nats", NATS),
-)
+PER_BYTE = "per byte, character or word"
+# Parts of a column's name, or of a stated unit, in the order in which they are looked for: log10_ppl is log10.
+_PARTS = {
+    PER_BYTE: ("perbyte", "perchar", "perword", "bpb", "bpc", "bpw"),
+    "log10": ("log10", "base10"),
+    "bits": ("log2", "base2"),
+    NATS: ("logppl", "logperplexity", "lnppl", "lnperplexity"),
+    "perplexity": ("perplexity", "ppl", "exploss"),
+}
+_BY_NAME = (*((part, unit) for unit, parts in _PARTS.items() for part in parts), ("bits", "bits"), ("nats", NATS))
 
 
 def unit_by_name(column: str) -> str | None:
     """The unit that a column's name states; None where it states none.
 
-    >>> unit_by_name("val_ppl"), unit_by_name("loss"), unit_by_name("loss (bits)")
-    ('perplexity', None, 'bits')
+    >>> unit_by_name("val_ppl"), unit_by_name("loss"), unit_by_name("loss (bits)"), unit_by_name("log_ppl")
+    ('perplexity', None, 'bits', 'nats')
     """
-    return next((unit for part, unit in _BY_NAME if part in plain(column)), None)
+    text = plain(column.replace("/", " per "))
+    return next((unit for part, unit in _BY_NAME if part in text), None)
 
 
 def stated_unit(rows: Rows, loss_column: str, unit_column: str | None, given: str | None, source: str) -> str | None:
@@ -49,14 +47,15 @@ def stated_unit(rows: Rows, loss_column: str, unit_column: str | None, given: st
     """
     by_rows = None
     if unit_column is not None:
-        units = [plain(str(row.get(unit_column))) for row in rows]
-        if odd := next((k for k, unit in enumerate(units) if unit != units[0]), None):
+        units = [str(row.get(unit_column)).strip() for row in rows]
+        meant = [unit_by_name(unit) or plain(unit) for unit in units]
+        if odd := next((k for k, unit in enumerate(meant) if unit != meant[0]), None):
             raise InputError(
                 f"{source}: row {odd + 1}: the loss is in {units[odd]!r}, in row 1 in {units[0]!r}. Use one unit."
             )
-        by_rows = next((unit for part, unit in _BY_NAME if part in units[0]), units[0])
-    by_name = unit_by_name(loss_column)
-    stated = {unit for unit in (given, by_rows, by_name) if unit is not None}
+        by_rows = meant[0]
+    by_call = None if given is None else unit_by_name(given) or given
+    stated = {unit for unit in (by_call, by_rows, unit_by_name(loss_column)) if unit is not None}
     if len(stated) > 1:
         raise InputError(
             f"{source}: row 1: the unit of {loss_column!r} is stated as {' and as '.join(sorted(stated))}. State one."

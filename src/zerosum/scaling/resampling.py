@@ -5,12 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from zerosum.scaling.noise import Noise
+from zerosum.scaling.noise import FEWEST_RUNS, Noise
 from zerosum.scaling.objective import Objective
 from zerosum.scaling.search import Minimum
-
-NORMAL = 1.959964  # 97.5 % quantile of the normal distribution
-FEWEST_RUNS = 8  # below, whole runs cannot be drawn: too many draws would miss the sizes that decide
+from zerosum.scaling.table import NORMAL
 
 
 @dataclass(frozen=True)
@@ -23,11 +21,11 @@ class Resampled:
 
 
 def resample(best: Minimum, noise: Noise, run: Int[np.ndarray, " n"], draws: int, seed: int) -> Resampled:
-    """Refit the law to `draws` tables of runs drawn with replacement.
+    """Refit the law to `draws` tables of runs drawn with replacement. run: number of the run of each point.
 
-    With fewer than 8 runs: to the fitted values plus residuals whose signs are flipped by blocks of checkpoints within
-    runs, and widened to the standard errors of `noise`, which know what the checkpoints of a run share, and to
-    Student's t. run: number of the run of each point.
+    With fewer than 8 runs, of which too many draws would miss the sizes that decide: to the fitted values plus
+    residuals whose signs are flipped by blocks of checkpoints within runs, and widened to the standard errors of
+    `noise`, which know what the checkpoints of a run share, and to Student's t.
     """
     rng = np.random.default_rng(seed)
     G = int(run.max()) + 1

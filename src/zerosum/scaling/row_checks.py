@@ -66,6 +66,17 @@ def tokens_of(
     return D, None
 
 
+def refuse_loss_outside(
+    loss: Float[np.ndarray, " n"], low: Float[np.ndarray, " n"], high: Float[np.ndarray, " n"], source: str
+) -> None:
+    """Raise InputError where a loss lies outside its own interval; ends are NaN where not given."""
+    for k in np.flatnonzero((loss < low) | (loss > high))[:1]:
+        raise InputError(
+            f"{source}: row {k + 1}: the loss {loss[k]:.6g} lies outside its interval from {low[k]:.6g} to "
+            f"{high[k]:.6g} (nats). Correct the row, or leave out the columns of the interval."
+        )
+
+
 def refuse_duplicates(
     run: tuple[str, ...] | None,
     N: Float[np.ndarray, " n"],

@@ -15,9 +15,10 @@ from zerosum.errors import InputError
 from zerosum.scaling import columns as c
 from zerosum.scaling.loss_units import in_nats, stated_unit
 from zerosum.scaling.reason import Reason
-from zerosum.scaling.row_checks import refuse_duplicates, refuse_other_scales, tokens_of
+from zerosum.scaling.row_checks import refuse_duplicates, refuse_loss_outside, refuse_other_scales, tokens_of
 
 NOT_STATED = "not stated"
+NORMAL = 1.959964  # 97.5 % quantile of the normal distribution
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,13 @@ class LossTable:
         """Number of each row's run, from 0 in order of first appearance."""
         order = {name: k for k, name in enumerate(dict.fromkeys(self.run))}
         return np.array([order[name] for name in self.run])
+
+    @property
+    def own_error(self) -> float:
+        """Standard error of log loss by the rows' own 95 % intervals, root mean square; 0 where none is given."""
+        squares = ((np.log(self.loss_high) - np.log(self.loss_low)) / (2 * NORMAL)) ** 2
+        given = squares[np.isfinite(squares)]
+        return math.sqrt(float(given.mean())) if len(given) else 0.0
 
     def rows(self, which: Any) -> "LossTable":
         """The table of some rows: indices or a mask."""
@@ -107,9 +115,10 @@ def read_table(
     raw = np.array(c.numbers(rows, loss_column, source))
     nats, unit_note = in_nats(raw, unit, loss_column, source)
     low, high = (
-        in_nats(ends, unit, quantity, source)[0] if np.isfinite(ends).all() else np.full(len(rows), math.nan)
-        for quantity, ends in ((q, _optional(rows, names, q, source)) for q in ("loss_low", "loss_high"))
+        in_nats(_optional(rows, names, quantity, source), unit, quantity, source)[0]
+        for quantity in ("loss_low", "loss_high")
     )
+    refuse_loss_outside(nats, low, high, source)
     run_column = c.column_of(names, "run")
     run = None if run_column is None else tuple(str(row.get(run_column)) for row in rows)
     refuse_duplicates(run, N, D, nats, source)

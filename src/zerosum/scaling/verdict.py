@@ -3,9 +3,9 @@
 import numpy as np
 
 from zerosum.scaling.influence import Influence
+from zerosum.scaling.noise import FEWEST_RUNS
 from zerosum.scaling.profile import Profile
 from zerosum.scaling.reason import Reason
-from zerosum.scaling.resampling import FEWEST_RUNS
 from zerosum.scaling.search import Minimum
 from zerosum.scaling.table import LossTable
 
