@@ -124,6 +124,42 @@ def test_a_killed_command_loses_nothing(run: Path, tmp_path: Path) -> None:
         assert (whole.folder / name).read_bytes() == (plan.runs[1].folder / name).read_bytes()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="programs without an ending")
+def test_branches_are_jobs_of_slurm(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("submitit")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, answer in {
+        "sbatch": "Submitted batch job 4711",
+        "srun": "",
+        "sacct": "JobID|State\\n4711_0|PENDING",
+    }.items():
+        (programs / name).write_text(f"#!/bin/sh\necho sent >> {programs}/{name}.calls\nprintf '{answer}\\n'\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    command = [
+        "branch",
+        f"{run}@4",
+        "--steps",
+        "6",
+        "--branches",
+        "2",
+        "--runs",
+        tmp_path / "out",
+        "--executor",
+        "slurm",
+    ]
+    first = called(*command, "--slurm", "partition=gpu")
+    assert first.code == 0, first.err
+    assert "Start the same command again" in first.out
+    again = called(*command, "--json")
+    assert [state["state"] for state in json.loads(again.out)["waiting"]] == ["queued", "queued"]
+    assert (programs / "sbatch.calls").read_text().count("sent") == 1
+    refused = called(*command, "--slurm", "partitoin=gpu")
+    assert refused.code == 2
+    assert "partition" in refused.err
+
+
 def test_bad_calls_are_refused_in_one_line(run: Path, tmp_path: Path) -> None:
     foreign = tmp_path / "checkpoint-4"
     shutil.copytree(run / "checkpoint-4", foreign)

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,13 +12,13 @@ from zerosum.cli.interference import GROUPINGS
 from zerosum.cli.options import expand_option_groups
 from zerosum.cli.output import Answer, make_folder, run_report
 from zerosum.cli.progress import progress
-from zerosum.cli.sources import Failure, each, finish
+from zerosum.cli.sources import Failure, each, finish, print_json
 from zerosum.errors import InputError
 from zerosum.show.names import printable
 
 if TYPE_CHECKING:
     from zerosum.interference.labelled import Branches
-    from zerosum.sweep import Plan
+    from zerosum.sweep import Plan, RunState
     from zerosum.training.notices import Notice
 
 GROUP = "measure"
@@ -51,6 +52,10 @@ def branch(
         Literal["local", "slurm"], typer.Option(help="Train on this machine, or submit a job for each branch.")
     ] = "local",
     jobs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Branches at a time.")] = None,
+    slurm: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Of each job: partition=gpu, minutes=90, gpus=8; repeatable."),
+    ] = None,
     answer: Answer,
 ) -> None:
     """Train from a checkpoint on several orders of its data, and say how much of what cancels they all share.
@@ -59,6 +64,7 @@ def branch(
     left in the mean of many branches is the systematic share. Each branch continues the optimizer's state and the
     run's schedule; only the batches differ. Stopped at any moment and started again, it continues.
     """
+    from zerosum.sweep import slurm_settings
     from zerosum.sweep.branches import plan_of_branches
     from zerosum.training.orders import run_and_step
     from zerosum.training.run_folder import writing
@@ -66,11 +72,16 @@ def branch(
     make_folder(answer.out)
     records: list[Branches] = []
     run, step = run_and_step(checkpoint)
-    plan = plan_of_branches(run, step, _last(step, steps, until), branches, folder)
+    plan = replace(
+        plan_of_branches(run, step, _last(step, steps, until), branches, folder), slurm=slurm_settings(slurm or ())
+    )
     if by is not None and by not in GROUPINGS:
         raise InputError(f"--by {by}: not known. Use one of {', '.join(GROUPINGS)}.")
     with writing(plan.out):
-        failed = _train(plan, executor, jobs)
+        if executor == "slurm" and (waiting := _submitted(plan, jobs)):
+            _say_waiting(plan, waiting, answer.as_json)
+            return
+        failed = _train(plan, jobs)
         if not failed:
             measured, failed = each([(checkpoint, plan)], lambda plan: _measure(plan, sequences, by))
             records = [record for _, record in measured]
@@ -100,18 +111,31 @@ def _last(step: int, steps: int | None, until: str | None) -> int:
     return int(until)
 
 
-def _train(plan: "Plan", executor: str, jobs: int | None) -> list[Failure]:
-    """Train what is left; the branches that failed, or that still wait in a queue."""
+def _submitted(plan: "Plan", jobs: int | None) -> "list[RunState]":
+    """Submit what is left and not in the queue; the branches that are not done."""
+    from zerosum.sweep import states
+    from zerosum.sweep.slurm import queued_jobs, submit
+
+    if left := [state for state in states(plan, queued_jobs(plan)) if state.state in ("waiting", "failed")]:
+        submit(plan, left, jobs)
+    return [state for state in states(plan, queued_jobs(plan)) if state.state != "done"]
+
+
+def _say_waiting(plan: "Plan", waiting: "list[RunState]", as_json: bool) -> None:
+    if as_json:
+        print_json("branches", [], [], waiting=[state.to_json() for state in waiting])
+    else:
+        from zerosum.cli._sweep_table import table
+        from zerosum.show import terminal
+
+        terminal.say(table(waiting), f"Start the same command again when all are done. Branches: {plan.out}")
+
+
+def _train(plan: "Plan", jobs: int | None) -> list[Failure]:
+    """Train what is left; the branches that failed."""
     from zerosum.sweep import states
 
-    left = [state for state in states(plan) if state.state != "done"]
-    if left and executor == "slurm":
-        from zerosum.sweep.slurm import queued_jobs, submit
-
-        queued = queued_jobs(plan)
-        submit(plan, [state for state in left if state.run.folder.name not in queued], jobs)
-        raise InputError(f"{plan.out}: {len(left)} branches are submitted. Start the same command when they are done.")
-    if left:
+    if left := [state for state in states(plan) if state.state != "done"]:
         from zerosum.sweep.local import train_here
 
         with progress() as show:

@@ -3,7 +3,7 @@
 Every run is continued where it was stopped, so the same command continues a sweep that was killed.
 """
 
-from zerosum.sweep.plan import Plan, SlurmSettings, SweptRun, read_plan
+from zerosum.sweep.plan import Plan, SlurmSettings, SweptRun, read_plan, slurm_settings
 from zerosum.sweep.status import RunState, state_of, states
 
-__all__ = ["Plan", "RunState", "SlurmSettings", "SweptRun", "read_plan", "state_of", "states"]
+__all__ = ["Plan", "RunState", "SlurmSettings", "SweptRun", "read_plan", "slurm_settings", "state_of", "states"]

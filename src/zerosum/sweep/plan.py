@@ -10,6 +10,7 @@ slurm: {partition: gpu, minutes: 600, gpus: 8}
 import itertools
 import math
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,23 @@ class SlurmSettings(Part):
     cpus: PositiveInt = 2
     memory_gb: PositiveInt | None = None
     more: dict[str, str | int] = Field(default_factory=dict)
+
+
+def slurm_settings(changes: Iterable[str]) -> SlurmSettings:
+    """Settings from texts NAME=VALUE. Raises InputError for an unknown name or an impossible value.
+
+    >>> slurm_settings(["partition=gpu", "more.account=lab"]).more
+    {'account': 'lab'}
+    """
+    values: dict[str, Any] = {"more": {}}
+    for text in changes:
+        name, _, value = text.partition("=")
+        place = values["more"] if name.startswith("more.") else values
+        place[name.removeprefix("more.")] = int(value) if value.isdecimal() else value
+    try:
+        return SlurmSettings.model_validate(values)
+    except ValidationError as error:
+        raise InputError(f"--slurm: {first_problem(error, SlurmSettings)}. Write for example partition=gpu.") from error
 
 
 class _File(Part):
