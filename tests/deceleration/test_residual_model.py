@@ -84,7 +84,7 @@ def test_noise_of_a_smoothed_log_is_recognised_and_that_of_a_raw_log_on_the_grid
 
 
 def dense(misfit, noise, hypothesis):
-    modes = misfit.modes(X)
+    modes = misfit.modes
     return noise + LEAST_NOISE**2 * np.eye(len(X)) + modes * misfit.power[hypothesis] @ modes.T
 
 
@@ -92,9 +92,9 @@ def dense(misfit, noise, hypothesis):
 def test_likelihood_is_that_of_dense_generalised_least_squares(restricted):
     noise = 0.01**2 * toeplitz(0.4 ** np.arange(60.0))
     residual = 0.02 * RNG.normal(size=60)
-    misfit = misfit_hypotheses(X, 0.02)
+    misfit = misfit_hypotheses(X, np.full(60, 0.02))
     found = log_likelihood(
-        *whitened_products(X, misfit, noise, np.column_stack([DESIGN, residual])), restricted=restricted
+        *whitened_products(misfit, noise, np.column_stack([DESIGN, residual])), restricted=restricted
     )
     expected = []
     for hypothesis in range(len(misfit.power)):
@@ -107,8 +107,8 @@ def test_likelihood_is_that_of_dense_generalised_least_squares(restricted):
 
 
 def test_modes_give_the_covariance_of_the_process():
-    misfit = misfit_hypotheses(X, 0.02)
-    largest, modes = OF_RESIDUAL * 0.02, misfit.modes(X)
+    misfit = misfit_hypotheses(X, np.full(60, 0.02))
+    largest, modes = OF_RESIDUAL * 0.02, misfit.modes
     sizes = np.geomspace(largest / RANGE, largest, SIZES)
     for hypothesis, (size, length) in enumerate(itertools.product(sizes, LENGTHS), 1):
         kernel = size**2 * np.exp(-((X[:, None] - X) ** 2) / (2 * length**2))
@@ -165,5 +165,5 @@ def test_white_noise_gives_intervals_near_the_bound_and_misfit_wider_ones():
 
 
 def test_a_model_of_no_residuals_at_all_is_that_of_rounding():
-    model = residual_model(X, np.zeros(60), DESIGN, (np.zeros((60, 60)),))
+    model = residual_model(misfit_hypotheses(X, np.zeros(60)), np.zeros(60), DESIGN, (np.zeros((60, 60)),))
     assert model.weight[0, 0] == pytest.approx(1.0, abs=1e-6)

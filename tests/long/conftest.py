@@ -18,7 +18,10 @@ import pytest
 from zerosum.atomic import write_text
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("", "/checkpoints", "/curves", "/golden", "/gradients", "/interference", "/scaling", "/tokens", "/training")
+ROOMS = (
+    *("", "/checkpoints", "/curves", "/deceleration", "/golden", "/gradients"),
+    *("/interference", "/scaling", "/tokens", "/training"),
+)
 sys.path.extend([*(f"{ROOT}/tests{room}" for room in ROOMS), f"{ROOT}/benchmarks"])
 
 

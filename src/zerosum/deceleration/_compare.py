@@ -1,7 +1,7 @@
 """`compare`: how the difference in final loss of two runs splits into L_d, t_d and r_d. A description, no cause."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Literal
 
@@ -23,12 +23,13 @@ from zerosum.record import Record
 
 Axis = Literal["steps", "tokens"]
 STEADY = 0.02  # tokens per step may change by this much and still count as constant
-SAME_RANGE = 0.025  # log steps: fitted ranges that agree to half a log bin are the same range
-METHOD = "errors of both fits from models of their residuals (noise and smooth misfit), taken as independent"
+METHOD = (
+    "errors of both fits from models of their residuals (noise and smooth misfit), averaged over how much of the "
+    "misfit the two may share"
+)
 REACHED = "the difference of two reached losses, which has no interval here"
 ROUNDING = 1e-12  # nats: what is left of an exact zero when floats are added up
 SAME_BATCH = 1.02  # factor in tokens up to which two runs train alike
-PAIRED = "errors of both fits from models of the mean and the difference of their residuals (noise, smooth misfit)"
 SMALL = 1e-6  # change of log L_d, log t_d and r_d from which derivatives are taken
 
 
@@ -147,7 +148,7 @@ def compare(a: Fit, b: Fit, *, axis: Axis = "steps", level: float = 0.95) -> Com
         level=level,
         differ_throughout=at is not None and bool(at <= common_bins(*seen).x[0]),
         batches=_batches(a, b) if axis == "steps" else None,
-        method=PAIRED if _same_range(a, b, np.log(scale_a), np.log(scale_b)) else METHOD,
+        method=METHOD,
     )
 
 
@@ -169,16 +170,13 @@ def _terms(a: Fit, b: Fit, ends: Ends, shift_a: float, shift_b: float, level: fl
 
 
 def _spread(a: Fit, b: Fit, total: float, line_a: Line, line_b: Line) -> Spread:
-    """Of the terms. Over the same range, misfit that both curves share cancels in their difference."""
+    """Of the terms. Misfit that both curves share at equal steps or tokens cancels in their difference."""
     if a.fit_errors is None or b.fit_errors is None:
         raise InputError(f"{a.curve.name}, {b.curve.name}: a fit without its errors. Fit it again.")
     of_a = _derivatives(lambda moved: _all_terms(total, moved, line_b), line_a) @ OF_PARAMETERS
     of_b = _derivatives(lambda moved: _all_terms(total, line_a, moved), line_b) @ OF_PARAMETERS
     shift_a, shift_b = (float(line.log_t_d - np.log(fit.t_d)) for line, fit in ((line_a, a), (line_b, b)))
-    if _same_range(a, b, shift_a, shift_b):
-        moved = replace(b.fit_errors, x=b.fit_errors.x + shift_b - shift_a)
-        return spread_of_both(of_a, a.fit_errors, of_b, moved)
-    return a.fit_errors.spread(of_a).plus(b.fit_errors.spread(of_b))
+    return spread_of_both(of_a, a.fit_errors, of_b, b.fit_errors, shift_b - shift_a)
 
 
 def _derivatives(terms: Callable[[Line], dict[str, np.ndarray]], line: Line) -> Float[np.ndarray, "terms 3"]:
@@ -187,11 +185,6 @@ def _derivatives(terms: Callable[[Line], dict[str, np.ndarray]], line: Line) -> 
     moved = Line(line.log_L_d + steps[:, 0], line.log_t_d + steps[:, 1], line.r_d + steps[:, 2], line.log_T)
     values = np.stack([np.broadcast_to(value, 6) for value in terms(moved).values()])
     return np.asarray((values[:, :3] - values[:, 3:]) / (2 * SMALL))
-
-
-def _same_range(a: Fit, b: Fit, shift_a: float, shift_b: float) -> bool:
-    ends_a, ends_b = (np.log([fit.first_step, fit.last_step]) + shift for fit, shift in ((a, shift_a), (b, shift_b)))
-    return bool(np.abs(ends_a - ends_b).max() < SAME_RANGE)
 
 
 def _all_terms(total: float, line_a: Line, line_b: Line) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ from zerosum.deceleration.binning import bin_means, bin_starts
 from zerosum.deceleration.bnsl import BNSL, hinge
 from zerosum.deceleration.points import Points
 from zerosum.deceleration.reduced import hinge_and_slope
-from zerosum.deceleration.residual_model import ResidualModel, Spread, residual_model
+from zerosum.deceleration.residual_model import Misfit, ResidualModel, Spread, misfit_hypotheses, residual_model
 
 METHOD = (
     "least squares with a model of the residuals: AR(1) noise from row to row, and a smooth misfit (Gaussian process "
@@ -29,7 +29,7 @@ class FitErrors:
     """x, residual: [n] log steps, and log losses minus the law. design: [n q] derivatives of the law.
 
     weight: [n] of the least squares. noises: covariances [n n] that the noise of the points may have.
-    bend: [n] what the bend of a one-break law adds to its first line.
+    bend: [n] what the bend of a one-break law adds to its first line. misfit: what it may be; None: as of one curve.
     """
 
     x: Values
@@ -38,6 +38,7 @@ class FitErrors:
     weight: Values
     noises: tuple[Float[np.ndarray, "n n"], ...]
     bend: Values | None = None
+    misfit: Misfit | None = None
 
     @cached_property
     def estimator(self) -> Float[np.ndarray, "q n"]:
@@ -49,13 +50,14 @@ class FitErrors:
     def model(self) -> ResidualModel:
         """What the residuals are made of."""
         beside = None if self.bend is None else self.bend[:, None]
-        return residual_model(self.x, self.residual, self.design, self.noises, beside)
+        misfit = misfit_hypotheses(self.x, self.residual) if self.misfit is None else self.misfit
+        return residual_model(misfit, self.residual, self.design, self.noises, beside)
 
     def spread(self, functionals: Float[np.ndarray, "k q"]) -> Spread:
         """Distribution of the errors of linear functionals of the parameters."""
         of_residuals = functionals @ self.estimator
         misfit = self.model.misfit
-        of_misfit = (of_residuals @ misfit.modes(self.x)) ** 2 @ misfit.power.T
+        of_misfit = (of_residuals @ misfit.modes) ** 2 @ misfit.power.T
         of_noise = [((of_residuals @ noise) * of_residuals).sum(axis=1) for noise in self.noises]
         variance = np.concatenate([of_misfit + v[:, None] for v in of_noise], axis=1)
         return Spread(self.model.weight.ravel(), variance)

@@ -26,55 +26,48 @@ MARGIN, REACH = 1.25, 2.8  # of the modes: lengths beyond the points; frequency 
 
 @dataclass(frozen=True)
 class Misfit:
-    """Hypotheses about a misfit. log_prior: [G]. power: [G p] variance of the weight of each mode.
-
-    centre, half: the modes are sines of the frequencies [p] that vanish `half` away from the centre. Source: Solin and
-    Sarkka 2020, Hilbert space methods for reduced-rank Gaussian process regression.
-    """
+    """Hypotheses about a misfit. log_prior: [G]. power: [G p] variance of the weight of each mode. modes: [n p]."""
 
     log_prior: Float[np.ndarray, " G"]
     power: Float[np.ndarray, "G p"]
-    frequency: Float[np.ndarray, " p"]
-    centre: float
-    half: float
-
-    def modes(self, x: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n p"]:
-        """The modes at some log steps."""
-        return np.asarray(np.sin(self.frequency * (x[:, None] - self.centre + self.half)) / np.sqrt(self.half))
+    modes: Float[np.ndarray, "n p"]
 
 
-def misfit_hypotheses(x: Float[np.ndarray, " n"], rms: float) -> Misfit:
-    """The grid for points at log steps x with root mean square residual rms; the first hypothesis is no misfit."""
+def misfit_hypotheses(x: Float[np.ndarray, " n"], residual: Float[np.ndarray, " n"]) -> Misfit:
+    """The grid for points at log steps x, in any order, with these residuals; the first hypothesis is no misfit.
+
+    The modes are sines that vanish `half` away from the centre of the points. Source: Solin and Sarkka 2020, Hilbert
+    space methods for reduced-rank Gaussian process regression.
+    """
+    rms = float(np.sqrt(np.mean(residual**2)))
     largest = max(LARGEST, OF_RESIDUAL * rms)
     sizes = np.geomspace(largest / RANGE, largest, SIZES)
     by_size = np.exp(-0.5 * (np.log(sizes / TYPICAL_SIZE) / SIZE_SPREAD) ** 2)
     by_size *= np.log(sizes[1] / sizes[0]) / SIZE_SPREAD / np.sqrt(2 * np.pi)
     by_length = np.exp(-0.5 * (np.log(LENGTHS / TYPICAL_LENGTH) / LENGTH_SPREAD) ** 2)
     prior = by_size[:, None] * (by_length / by_length.sum())
-    half = float(x[-1] - x[0]) / 2 + MARGIN * LENGTHS[-1]
+    half = float(np.ptp(x)) / 2 + MARGIN * LENGTHS[-1]
     frequency = np.pi / (2 * half) * np.arange(1, int(np.ceil(REACH * 2 * half / (np.pi * LENGTHS[0]))) + 1)
     by_mode = np.sqrt(2 * np.pi) * LENGTHS[:, None] * np.exp(-0.5 * (LENGTHS[:, None] * frequency) ** 2)
     power = (sizes[:, None, None] ** 2 * by_mode).reshape(-1, len(frequency))
     return Misfit(
         np.log(np.append(NO_MISFIT, prior) + TINY),
         np.concatenate([np.zeros((1, len(frequency))), power]),
-        frequency,
-        float(x[0] + x[-1]) / 2,
-        half,
+        np.sin(frequency * (x[:, None] - float(x.min() + x.max()) / 2 + half)) / np.sqrt(half),
     )
 
 
 def whitened_products(
-    x: Float[np.ndarray, " n"], misfit: Misfit, noise: Float[np.ndarray, "n n"], columns: Float[np.ndarray, "n k"]
+    misfit: Misfit, noise: Float[np.ndarray, "n n"], columns: Float[np.ndarray, "n k"]
 ) -> tuple[Float[np.ndarray, "G k k"], Float[np.ndarray, " G"]]:
     """V' S^-1 V of columns V, and log det S, under each hypothesis; S is the covariance of noise and misfit together.
 
     By one Cholesky factor for each hypothesis, of [[I + Z'Z, Z'V], [V'Z, V'V]] with Z (modes times the roots of their
     variances) and V whitened by the noise: its first p rows give the determinant, its last k factor V' S^-1 V.
     """
-    p, k = len(misfit.frequency), columns.shape[1]
-    root = np.linalg.cholesky(noise + LEAST_NOISE**2 * np.eye(len(x)))
-    white = solve_triangular(root, np.column_stack([misfit.modes(x), columns]), lower=True, check_finite=False)
+    p, k = misfit.power.shape[1], columns.shape[1]
+    root = np.linalg.cholesky(noise + LEAST_NOISE**2 * np.eye(len(noise)))
+    white = solve_triangular(root, np.column_stack([misfit.modes, columns]), lower=True, check_finite=False)
     scale = np.concatenate([np.sqrt(misfit.power), np.ones((len(misfit.power), k))], axis=1)
     whole = (white.T @ white) * scale[:, :, None]
     whole *= scale[:, None, :]
@@ -123,6 +116,11 @@ class Spread:
         variance = self.variance[:, :, None] + other.variance[:, None, :]
         return Spread(weight, variance.reshape(len(variance), -1))
 
+    def mixed_with(self, other: "Spread", share: float) -> "Spread":
+        """Of an error that comes from the other distribution with probability `share`, else from this one."""
+        weight = np.append((1 - share) * self.weight, share * other.weight)
+        return Spread(weight, np.append(self.variance, other.variance, axis=1))
+
 
 @dataclass(frozen=True)
 class ResidualModel:
@@ -142,6 +140,11 @@ class ResidualModel:
         evidence = self.evidence()
         return np.asarray(np.exp(evidence - logsumexp(evidence)))
 
+    @property
+    def total_evidence(self) -> float:
+        """Log likelihood of the residuals, averaged over the priors of misfit and noise; up to a constant."""
+        return float(logsumexp(self.evidence()) - logsumexp(self.misfit.log_prior) - np.log(len(self.products)))
+
     def evidence(self, columns: Float[np.ndarray, "j k"] | None = None) -> Float[np.ndarray, "c G"]:
         """Log of prior times likelihood. columns: other columns, as combinations of those of the products.
 
@@ -156,7 +159,7 @@ class ResidualModel:
 
 
 def residual_model(
-    x: Float[np.ndarray, " n"],
+    misfit: Misfit,
     residual: Float[np.ndarray, " n"],
     design: Float[np.ndarray, "n q"],
     noises: tuple[Float[np.ndarray, "n n"], ...],
@@ -166,7 +169,6 @@ def residual_model(
 
     beside: columns for the likelihoods of other designs.
     """
-    misfit = misfit_hypotheses(x, float(np.sqrt(np.mean(residual**2))))
     columns = np.column_stack([design, residual] if beside is None else [design, residual, beside])
-    parts = [whitened_products(x, misfit, noise, columns) for noise in noises]
+    parts = [whitened_products(misfit, noise, columns) for noise in noises]
     return ResidualModel(misfit, design.shape[1], np.stack([p for p, _ in parts]), np.stack([d for _, d in parts]))
