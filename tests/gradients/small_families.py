@@ -1,11 +1,13 @@
 """Tiny models of any family of transformers, from its own configuration with every size made small, and brute force."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from zerosum import InputError, gradient_interference, token_losses
 from zerosum.dissent import measure_dissent
@@ -151,6 +153,27 @@ def _dissent(head: Any, logits: torch.Tensor, label: torch.Tensor, at_head: Any,
     return -float(functional.cosine_similarity(attraction, repulsion, dim=0))
 
 
+class Float64Throughout(TorchFunctionMode):
+    """Inside the block, what asks for float32 gets float64.
+
+    Norms, softmax and rotary embeddings of most families compute in float32, whatever their model is in. Where the
+    gradient of a token is a small difference of large parts, this rounding alone moves it by 1e-5, by brute force as
+    much as by the layer rules.
+    """
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function is torch.Tensor.float:
+            function = torch.Tensor.double
+        args = tuple(torch.float64 if value is torch.float32 else value for value in args)
+        kwargs = {k: torch.float64 if value is torch.float32 else value for k, value in (kwargs or {}).items()}
+        return function(*args, **kwargs)
+
+
+def precision_of(model: Any) -> AbstractContextManager[Any]:
+    """In which a model is measured: float64 throughout, or its own."""
+    return Float64Throughout() if model.dtype == torch.float64 else nullcontext()
+
+
 def worst_difference(found: Any, expected: Any) -> float:
     """Largest relative difference between two `GradientInterference`; of numbers per token, relative to the largest."""
     pairs = [(getattr(found, name), getattr(expected, name)) for name in QUANTITIES]
@@ -167,6 +190,11 @@ def compare_with_brute_force(family: str, results: Any) -> None:
     except Exception as error:  # noqa: BLE001 - whatever a family raises, the table shows it
         results.put({"method": "not tried", "reason": _first_line(error)})
         return
+    with precision_of(model):
+        _compare(model, tokens, results)
+
+
+def _compare(model: Any, tokens: torch.Tensor, results: Any) -> None:
     update = {
         name: torch.randn_like(parameter) for name, parameter in model.named_parameters() if parameter.requires_grad
     }
@@ -212,7 +240,7 @@ def _running_model(family: str, tokens: torch.Tensor) -> Any:
 
 
 def _checked(model: Any, tokens: torch.Tensor) -> Any:
-    with torch.no_grad():
+    with torch.no_grad(), precision_of(model):
         model(tokens, use_cache=False)
     return model
 

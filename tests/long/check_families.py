@@ -4,9 +4,11 @@ A tiny model, with random weights, of every family that transformers knows as a 
 with method auto and with method general (with an update), and dissent, against one plain backward pass for each token.
 The differences are the largest of any token or number: of losses relative to the loss; of gradients those of D_grad,
 C_g, C_ug, C_uG and each token's gradient norms and first-order changes, relative to the largest token; of dissent
-absolute. Method "general": the family has a layer that the exact method has no rule for. "refused": one line says why.
-"not tried": the sizes of the family have other names, so that its model stays large, or the small sizes do not fit each
-other. "stopped": no result in 60 s of processor time and 8 GiB of memory.
+absolute. Where dtype is float64, layers that ask for float32 (norms, softmax, rotary embeddings) get float64, too, and
+gradients have to agree to 1e-9; losses are stored in float32. Method "general": the family has a layer that the exact
+method has no rule for. "refused": one line says why. "not tried": the sizes of the family have other names, so that its
+model stays large, or the small sizes do not fit each other. "stopped": no result in 60 s of processor time and 8 GiB of
+memory.
 """
 
 import multiprocessing
@@ -53,4 +55,7 @@ def test_family_is_measured_as_by_brute_force(family, table, count):
         reason=" ".join(row.get("reason", "").split()).replace("|", "/"),
     )
     assert row["method"] != "traceback"
-    assert [name for name, worst in differences.items() if worst is not None and not worst <= 1e-5] == []
+    most = dict.fromkeys(differences, 1e-5)
+    if row.get("dtype") == "float64":
+        most |= {"auto": 1e-9, "general": 1e-9, "dissent": 1e-9}
+    assert [name for name, worst in differences.items() if worst is not None and not worst <= most[name]] == []
