@@ -1,12 +1,11 @@
 """Pairs of runs with the same law, or with another rate after the break; their misfits share a given part."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from zerosum.curves import LossCurve
-from zerosum.deceleration import BNSL, Comparison, compare, fit
+from zerosum.deceleration import BNSL, Comparison, Fit, compare, fit
 
 NOISE = 0.015  # standard deviation of log loss for each row
 FASTER = 0.02  # what is added to r_d of the second run where it differs
@@ -52,28 +51,24 @@ def law(last_step: int, place: float, r_d: float = 0.08) -> BNSL:
 
 
 def differences(misfit: Misfit, last_step: int, place: float, pairs: int, seed: int) -> Differences:
-    """Compare `pairs` pairs of the same law, and each first run with a second one that falls faster."""
+    """Compare `pairs` pairs of the same law, and every fifth first run with a second one that falls faster."""
+    rng, step = np.random.default_rng(seed), np.arange(1.0, last_step + 1)
+    same, faster = (law(last_step, place, r_d).log_loss(step) for r_d in (0.08, 0.08 + FASTER))
     excluded, found = [], []
-    for same, other in _comparisons(misfit, last_step, place, pairs, seed):
-        if intervals := _intervals(same):
+    for number in range(pairs):
+        of_a, of_b = misfit.of_two(rng, np.log(step)) + NOISE * rng.normal(size=(2, last_step))
+        a = _fit(step, same + of_a)
+        if intervals := _intervals(compare(a, _fit(step, same + of_b))):
             excluded.append([not low <= 0 <= high for low, high in intervals])
-        if intervals := _intervals(other):
+        if number % 5 == 0 and (intervals := _intervals(compare(a, _fit(step, faster + of_b)))):
             found.append(intervals[2][1] < 0)
     by_term = np.array(excluded).reshape(-1, 3)
     shares = dict(zip(("L_d", "t_d", "r_d"), by_term.mean(axis=0).tolist(), strict=True))
     return Differences(len(by_term), shares, float(by_term.any(axis=1).mean()), float(np.mean(found)))
 
 
-def _comparisons(
-    misfit: Misfit, last_step: int, place: float, pairs: int, seed: int
-) -> Iterator[tuple[Comparison, Comparison]]:
-    rng, step = np.random.default_rng(seed), np.arange(1.0, last_step + 1)
-    laws = [law(last_step, place, r_d).log_loss(step) for r_d in (0.08, 0.08, 0.08 + FASTER)]
-    for _ in range(pairs):
-        of_a, of_b = misfit.of_two(rng, np.log(step)) + NOISE * rng.normal(size=(2, last_step))
-        curves = [log_loss + e for log_loss, e in zip(laws, (of_a, of_b, of_b), strict=True)]
-        a, same, other = (fit(LossCurve("run", step, np.exp(y), lr=np.full(last_step, 3e-4))) for y in curves)
-        yield compare(a, same), compare(a, other)
+def _fit(step: np.ndarray, log_loss: np.ndarray) -> Fit:
+    return fit(LossCurve("run", step, np.exp(log_loss), lr=np.full(len(step), 3e-4)))
 
 
 def _intervals(comparison: Comparison) -> list[tuple[float, float]]:

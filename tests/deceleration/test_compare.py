@@ -118,7 +118,7 @@ def test_misfit_that_both_curves_share_does_not_widen_their_difference():
 def test_slow_misfit_of_each_curve_is_seldom_taken_for_a_difference():
     """Residuals show little of such misfit, so that sharing may not be assumed. 1,000 pairs a cell: tests/long."""
     slow = Misfit(0.005, distance=1.2)
-    result = differences(slow, 2_048, 0.5, 12, seed=0)
+    result = differences(slow, 2_048, 0.5, 20, seed=0)
     assert max(result.false.values()) <= 0.05
     assert result.found >= 0.25
     rng, step = np.random.default_rng(0), np.arange(1.0, 2_049)
