@@ -1,10 +1,10 @@
 """Whether a break is more than misfit: the one-break law against a power law, each with its misfit and noise."""
 
 import numpy as np
-from scipy.special import logsumexp
 
 from zerosum.deceleration.bnsl import BNSL
 from zerosum.deceleration.fit_errors import FitErrors
+from zerosum.deceleration.residual_model import log_sum_exp
 
 NEEDED = 10.0  # evidence for a break; with LEAST_CHANGE at most 5 % of power laws show one, see deceleration_power.md
 LEAST_CHANGE = 0.15  # of the larger rate; smaller changes of the rate are as common as the misfit of loss curves
@@ -32,5 +32,5 @@ def break_evidence(errors: FitErrors | None, law: BNSL) -> float:
     # the step; the power law leaves the residual and the bend.
     power_law = np.zeros((3, 7))
     power_law[0, 0] = power_law[1, [1, 2]] = power_law[2, [5, 6]] = 1.0
-    broken = logsumexp(errors.model.evidence(np.eye(7)[:6]))
-    return float(2 * (broken - logsumexp(errors.model.evidence(power_law))))
+    broken = log_sum_exp(errors.model.evidence(np.eye(7)[:6]))
+    return 2 * (broken - log_sum_exp(errors.model.evidence(power_law)))

@@ -12,6 +12,8 @@ from zerosum.deceleration.fit_errors import one_break_design
 from zerosum.deceleration.points import Points
 from zerosum.deceleration.varpro import Solutions, refine, solve
 
+SHARES = np.linspace(0, 1, 20)  # on the way from the smallest tau^2 that is tried to the largest, in log
+
 
 def least_squares(
     points: Points, cutoffs: Sequence[float], *, balanced: bool
@@ -46,7 +48,8 @@ def balanced_weights(
     """
     n, q = design.shape
     least = float(noise.min())
-    extra = np.append(0.0, np.geomspace(0.05 * least, max(100 * float(np.mean(residual**2)), least), 20))
+    lowest, highest = 0.05 * least, max(100 * float(residual @ residual) / n, least)
+    extra = np.append(0.0, lowest * (highest / lowest) ** SHARES)
     weight = 1 / (noise + extra[:, None])  # [tries n]
     moments = (design.T * weight[:, None]) @ design
     moments += np.eye(q) * (1e-12 * np.trace(moments, axis1=1, axis2=2)[:, None, None])  # where there is no bend
