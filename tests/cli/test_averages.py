@@ -1,6 +1,7 @@
 """`--average` of the verbs that measure, and raw and averaged weights side by side in a report."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -48,6 +49,8 @@ def test_losses_and_report_of_averages(call, run):
     assert {(pair["from_step"], pair["to_step"]): pair["averaged"]["D"] for pair in averages["pairs"]} == alone
     assert "made of saved checkpoints" in record.stores[0].about
     assert len(record.plot().axes) == 2
+    answer = " ".join(repr(record).split())
+    assert re.match(r"Averages last:3, steps 2 to 4: D is [\d.]+ averaged and [\d.]+ raw\. ", answer), answer
     shutil.rmtree(run / "zerosum")
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -81,8 +82,8 @@ def test_a_document_to_each_token(run, tmp_path):
     assert store["domain"].values[3].tolist() == [0, 0, 0, -1, -1, -1, -1]
 
 
-def take_no_step(checkpoint, ids):
-    batch = np.full((2, T), checkpoint.step, dtype=np.float32)
+def take_no_step(checkpoint, ids, size=2):
+    batch = np.full((size, T), checkpoint.step, dtype=np.float32)
     return StepLosses(batch, batch + 1, np.full((S, T), 9, dtype=np.float32))
 
 
@@ -95,6 +96,24 @@ def test_around_a_step(run, tokens, tmp_path):
     assert (store["loss_after_step"].isel(checkpoint=[1, 2]) == 9).all()
     assert (store["batch_loss_after_step"] - store["batch_loss"]).isel(checkpoint=2).values.tolist() == [[1.0] * T] * 2
     assert store["batch_loss"].dims == ("checkpoint", "batch_sequence", "position")
+
+
+def test_a_store_with_another_step_or_none_is_refused_or_replaced(run, tokens, tmp_path):
+    checkpoints, larger = run.checkpoints[:2], AroundStep(partial(take_no_step, size=3), batch=(3, T))
+    cases = [
+        (None, AROUND, "without a training step"),
+        (AROUND, None, r"shape \(2, 7\)"),
+        (larger, AROUND, r"\(3, 7\)"),
+    ]
+    for number, (before, after, words) in enumerate(cases):
+        path = tmp_path / f"store{number}"
+        store = measure_losses(path, checkpoints, tokens, around=before).load()
+        with pytest.raises(zerosum.InputError, match=words):
+            measure_losses(path, checkpoints, tokens, around=after)
+        xr.testing.assert_identical(zerosum.open_store(path).load(), store)
+        anew = measure_losses(path, checkpoints, tokens, around=after, replace=True)
+        assert set(anew) == {"loss"} if after is None else anew["batch_loss"].shape == (2, *after.batch)
+        np.testing.assert_allclose(anew["loss"], store["loss"], atol=1e-6)
 
 
 def test_other_tokens_weights_or_precision_are_refused(run, tokens, tmp_path):

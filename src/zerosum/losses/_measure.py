@@ -54,7 +54,8 @@ def measure_losses(
     (pieces done, of how many, step).
     What is damaged in the store is measured again, and named in a problem of code `measured-again`.
     Raises InputError, with the store untouched, where checkpoints are quantised or not of one model, or where it was
-    made of other tokens or weights or without a quantity of `also`; with `replace` it is made anew.
+    made of other tokens or weights, without a quantity of `also`, or with another step `around` or none; with `replace`
+    it is made anew.
     """
     try:
         from zerosum.losses._measure_pieces import Measurement, OneModel, measure_pieces

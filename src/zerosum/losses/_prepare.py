@@ -12,7 +12,7 @@ import xarray as xr
 from zerosum.checked_store import CheckedStore
 from zerosum.checkpoints import UNUSED_WEIGHTS, Problem
 from zerosum.errors import MEASURED_AGAIN, Damaged, InputError
-from zerosum.losses._layout import Entry, Layout, create, extend, opened, read, record, with_entries
+from zerosum.losses._layout import AROUND, Entry, Layout, create, extend, opened, read, record, with_entries
 from zerosum.losses._piece import Facts, Piece, Pieces
 from zerosum.losses._problems import MEASURED_OTHERWISE
 from zerosum.losses._store import damaged, measured_quantities, open_damaged
@@ -62,6 +62,7 @@ def _move_aside(path: Path, error: Damaged, pieces: Pieces) -> Problem:
 def _continued(path: Path, wanted: Layout, pieces: Pieces) -> tuple[Layout, list[Problem]]:
     store = open_damaged(path)
     known = _entries(path, store, wanted)
+    _require_same_step(path, store, wanted)
     wanted = replace(wanted, also=_also(path, store, wanted))
     old = with_entries(wanted, known)
     pieces.job.open()
@@ -112,6 +113,14 @@ def _entries(path: Path, store: xr.Dataset, wanted: Layout) -> dict[int, Entry]:
                 f"{path}: made of other weights of step {entry.step}. Choose another --store; this one was not touched."
             )
     return known
+
+
+def _require_same_step(path: Path, store: xr.Dataset, wanted: Layout) -> None:
+    """Losses around a step are in all pieces of a store or in none, for training batches of one shape."""
+    known = [store[name].shape[1:] if name in store else None for name in AROUND[1:]]
+    if known != [wanted.batch] * len(known):
+        made = f"with a training step on batches of shape {known[0]}" if known[0] else "without a training step"
+        raise InputError(f"{path}: made {made}. Choose another --store; this one was not touched.")
 
 
 def _also(path: Path, store: xr.Dataset, wanted: Layout) -> tuple[str, ...]:

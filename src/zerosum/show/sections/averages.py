@@ -7,7 +7,6 @@ from zerosum.interference.labelled import AveragedPair, AveragedStore, RawAndAve
 from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.report import Report
-from zerosum.show.section import with_sentences
 from zerosum.show.table import Column, Table, Text, Value
 
 TITLE = "Averaged weights"
@@ -67,6 +66,16 @@ def _last(store: AveragedStore) -> AveragedPair:
     return ([pair for pair in store.pairs if not pair.shares_iterates] or store.pairs)[-1]
 
 
+def headline(report: Report) -> str:
+    """D of averaged and of raw weights at the last pair."""
+    name, store = _stores(report)[0]
+    pair = _last(store)
+    return (
+        f"{_where(name, pair)}: D is {n.text(pair.averaged.D, None, n.D)} averaged and "
+        f"{n.text(pair.raw.D, None, n.D)} raw."
+    )
+
+
 def sentences(report: Report) -> Iterator[str]:
     """What averaging changes at the last pair, and what was averaged."""
     for name, store in _stores(report):
@@ -74,14 +83,16 @@ def sentences(report: Report) -> Iterator[str]:
     yield from dict.fromkeys(store.about for _, store in _stores(report) if store.about)
 
 
+def _where(name: str, pair: AveragedPair) -> str:
+    return f"Averages {name}, steps {n.count(pair.from_step)} to {n.count(pair.to_step)}"
+
+
 def _sentence(name: str, pair: AveragedPair) -> str:
-    raw, averaged, ratio, change = pair.raw, pair.averaged, pair.M_ratio, pair.change_in_D
-    steps = f"{n.count(pair.from_step)} to {n.count(pair.to_step)}"
+    ratio, change = pair.M_ratio, pair.change_in_D
     return (
-        f"Averages {name}, steps {steps}: D is {n.text(averaged.D, None, n.D)} averaged and "
-        f"{n.text(raw.D, None, n.D)} raw (difference {n.text(change.value, change.interval, CHANGE)}). M averaged is "
+        f"{_where(name, pair)}: D averaged − D raw is {n.text(change.value, change.interval, CHANGE)}. M averaged is "
         f"{n.text(ratio.value, ratio.interval, n.SHARE)} times M raw. The mean loss "
-        f"{_moved(averaged.delta_L)} averaged, {_moved(raw.delta_L)} raw."
+        f"{_moved(pair.averaged.delta_L)} averaged, {_moved(pair.raw.delta_L)} raw."
     )
 
 
@@ -167,7 +178,10 @@ def _curve(ax: "d.Axes", store: AveragedStore, which: str, quantity: str, look: 
     return [estimate.value for estimate in estimates]
 
 
-alt = with_sentences("D and M of each pair of checkpoints, of raw and of averaged weights, against step.", sentences)
+def alt(report: Report) -> str:
+    """Alt text."""
+    shown = "D and M of each pair of checkpoints, of raw and of averaged weights, against step."
+    return " ".join([shown, headline(report), *sentences(report)])
 
 
 def numbers(report: Report) -> list[dict[str, Any]]:
