@@ -228,6 +228,23 @@ REFUSED = {
 }
 
 
+def test_a_folder_of_source_code_is_read_without_its_compiled_files(tmp_path, tokenizer):
+    (tmp_path / "a.py").write_text("x = 1")
+    (tmp_path / "long.py").write_bytes(b"a" * (2**16 - 1) + "é".encode())  # cut where the look at it ends
+    for folder, name, content in (
+        (".git", "HEAD", b"ref"),
+        ("__pycache__", "a.pyc", b"\xe3\x00"),
+        ("i", "i.png", b"\x89PNG"),
+    ):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_bytes(content)
+    with pytest.warns(UserWarning, match="2 of 4 files are not UTF-8 text"):
+        read = read_tokens(tmp_path, tokenizer=tokenizer, sequence_length=8, pack=False)
+    assert read.documents == (str(tmp_path / "a.py"), str(tmp_path / "long.py"))
+    with pytest.raises(InputError, match="none of its 1 files is UTF-8 text"):
+        read_tokens(tmp_path / "i", tokenizer=tokenizer)
+
+
 @pytest.mark.parametrize(("name", "content", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused_in_one_line(tmp_path, tokenizer, name, content, message):
     (tmp_path / name).write_bytes(content)

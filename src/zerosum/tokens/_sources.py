@@ -1,6 +1,8 @@
 """The documents in the sources that users name: files, folders, and Hugging Face datasets."""
 
 import re
+import warnings
+from codecs import getincrementaldecoder
 from collections.abc import Iterator, Sequence
 from glob import glob
 from pathlib import Path
@@ -13,13 +15,16 @@ from zerosum.tokens.formats import huggingface, npy
 
 _DATASET_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(:[\w.-]+){0,2}")
 _PATTERN = re.compile(r"[*?\[]")
+_LOOKED_AT = 1 << 16  # bytes
 _FILE_SUFFIXES = (".txt", ".json", ".jsonl", ".gz", ".parquet", ".npy", ".bin")
 
 
 def files_of(source: str) -> list[str]:
     """The files of a folder or of a pattern such as `src/**/*.py`, or the source itself if it is a file or dataset.
 
-    Raises InputError for an empty folder, and a pattern that nothing matches.
+    Of a folder, hidden files are left out, and so are files that are not UTF-8 text, with a warning of how many (a
+    folder of source code has compiled files in it).
+    Raises InputError for a folder without a file to read, and a pattern that nothing matches.
     """
     path = Path(source)
     if _PATTERN.search(source) and not path.exists():
@@ -30,10 +35,35 @@ def files_of(source: str) -> list[str]:
         return matches
     if not path.is_dir() or huggingface.is_saved(path):
         return [source]
-    files = [file for file in sorted(path.rglob("*")) if file.is_file() and not file.name.startswith(".")]
+    files = [file for file in sorted(path.rglob("*")) if file.is_file() and not _hidden(file.relative_to(path))]
     if not files:
         raise InputError(f"{source}: an empty folder. Give a folder of text or token files.")
-    return [str(file) for file in files]
+    readable = [str(file) for file in files if _is_readable(file)]
+    if not readable:
+        raise InputError(f"{source}: none of its {len(files)} files is UTF-8 text. Give text or token files.")
+    if len(readable) < len(files):
+        number = len(files) - len(readable)
+        warnings.warn(f"{source}: {number} of {len(files)} files are not UTF-8 text, and are left out", stacklevel=2)
+    return readable
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _is_readable(path: Path) -> bool:
+    """False where the file's name says nothing of its format, and its first 64 KiB are not UTF-8."""
+    if _reader_of(path) is not formats.text:
+        return True
+    try:
+        with path.open("rb") as file:
+            start = file.read(_LOOKED_AT)
+        getincrementaldecoder("utf-8")().decode(start, final=len(start) < _LOOKED_AT)
+    except OSError:  # whoever reads the file says why
+        return True
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def domain_names(sources: Sequence[str]) -> list[str]:
