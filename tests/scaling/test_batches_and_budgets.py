@@ -27,6 +27,7 @@ def test_parabolas_give_their_minima_and_the_power():
     assert found.a.value == pytest.approx(0.49, rel=1e-6)
     assert found.b.value == pytest.approx(0.51, rel=1e-6)
     for budget in found.budgets:
+        assert budget.curvature == pytest.approx(0.1, rel=1e-6)
         assert budget.n_params.value == pytest.approx(0.09 * budget.flops**0.49, rel=1e-6)
         assert budget.tokens.value * budget.n_params.value * 6 == pytest.approx(budget.flops)
     assert found.optimal(1e24).value == pytest.approx(0.09 * 1e24**0.49, rel=1e-5)
@@ -107,4 +108,8 @@ def test_both_records_print_an_answer_and_have_a_table():
     batch = critical_batch(batches(), 2.5)
     assert batch.table()["value"].tolist() == [batch.B_crit.value, batch.S_min.value, batch.E_min.value]
     assert "Critical batch at a loss of 2.5" in repr(batch)
+    assert [ax.get_ylabel() for ax in best.plot().axes] == ["loss (nats per token)", "best N (billions)"]
+    (ax,) = batch.plot().axes
+    x, y = ax.lines[0].get_data()
+    np.testing.assert_allclose((y / 500 - 1) * (x * y / 1e6 - 1), 1.0, rtol=1e-5)
     assert max(len(repr(best).splitlines()), len(repr(batch).splitlines())) <= 12

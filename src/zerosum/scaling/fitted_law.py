@@ -118,6 +118,14 @@ class FittedLaw:
             reasons=self._far({"N": float(N[0]), "D": float(D[0])}),
         )
 
+    def frontier(self, flops: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """The lowest loss by the law for each budget, at its best size. NaN where the law has none."""
+        losses = []
+        for budget in flops.tolist():
+            N = np.exp(best_sizes(budget, lambda N, D: np.log(self.losses(N=N, D=D)), 1))
+            losses.append(float(self.losses(N=N, D=budget / 6 / N)[0]))
+        return np.array(losses)
+
     def _call(self) -> str:
         return "N and steps" if "S" in law(self.law).variables else "N and D"
 

@@ -28,12 +28,23 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Budget:
-    """One budget. flops: geometric mean of its rows. n_params, loss: at the parabola's minimum; NaN with a reason."""
+    """One budget.
+
+    flops: geometric mean of its rows. n_params, loss: at the parabola's minimum; NaN with a reason. curvature: c of
+    the parabola, loss + c (log N - log n_params)^2. N, losses: [n] of its rows.
+    """
 
     flops: float
-    n: int
     n_params: Estimate
     loss: Estimate
+    curvature: float
+    N: Float[np.ndarray, " n"]
+    losses: Float[np.ndarray, " n"]
+
+    @property
+    def n(self) -> int:
+        """Rows."""
+        return len(self.N)
 
     @property
     def tokens(self) -> Estimate:
@@ -93,38 +104,42 @@ def isoflop(table: Any, **reading: Any) -> IsoFlop:
 
 def _budget(rows: LossTable) -> Budget:
     flops = float(np.exp(np.log(FLOPS * rows.N * rows.D).mean()))
-    x, n = np.log(rows.N), len(rows)
-    if len(rows.sizes) < FEWEST_SIZES:
-        return _none(flops, n, f"{len(rows.sizes)} sizes; a parabola needs {FEWEST_SIZES}")
+    size, loss, curvature = _minimum(np.log(rows.N), rows.loss)
+    return Budget(flops, size, loss, curvature, rows.N, rows.loss)
+
+
+def _minimum(x: Float[np.ndarray, " n"], loss: Float[np.ndarray, " n"]) -> tuple[Estimate, Estimate, float]:
+    """Size and loss at the minimum of a parabola, and its curvature; NaN with the reason where there is none."""
+    n, sizes = len(x), len(np.unique(x))
+    if sizes < FEWEST_SIZES:
+        return _none(n, f"{sizes} sizes; a parabola needs {FEWEST_SIZES}")
     centre = float(x.mean())
     columns = np.stack([np.ones(n), x - centre, (x - centre) ** 2], axis=-1)
-    (c0, c1, c2), *_ = np.linalg.lstsq(columns, rows.loss, rcond=None)
+    (c0, c1, c2), *_ = np.linalg.lstsq(columns, loss, rcond=None)
     place = -c1 / (2 * c2) if c2 > 0 else math.nan
     if not x.min() <= centre + place <= x.max():
-        return _none(flops, n, "no minimum within the sizes trained")
-    size, loss = math.exp(centre + place), float(c0 - c1**2 / (4 * c2))
+        return _none(n, "no minimum within the sizes trained")
+    best, lowest = math.exp(centre + place), float(c0 - c1**2 / (4 * c2))
     if n == FEWEST_SIZES:
         why = "three points leave no residual"
-        return Budget(flops, n, Estimate(size, reason=why, N=n, of="rows"), Estimate(loss, reason=why, N=n, of="rows"))
-    residual = rows.loss - columns @ [c0, c1, c2]
+        size, bottom = (Estimate(value, reason=why, N=n, of="rows") for value in (best, lowest))
+        return size, bottom, float(c2)
+    residual = loss - columns @ [c0, c1, c2]
     covariance = np.linalg.inv(columns.T @ columns) * (residual @ residual) / (n - 3)
     t = float(stdtrit(n - 3, (1 + LEVEL) / 2))
     of_place = np.array([0.0, -1 / (2 * c2), c1 / (2 * c2**2)])
     of_loss = np.array([1.0, place, place**2])
     half, half_loss = (t * math.sqrt(max(float(g @ covariance @ g), 0.0)) for g in (of_place, of_loss))
     method = "delta method, Student's t"
-    ends = (size * math.exp(-half), size * math.exp(half))
-    return Budget(
-        flops,
-        n,
-        Estimate(size, ends, N=n, of="rows", method=method),
-        Estimate(loss, (loss - half_loss, loss + half_loss), "", n, "rows", "nats per token", LEVEL, method),
-    )
+    ends = (best * math.exp(-half), best * math.exp(half))
+    size = Estimate(best, ends, N=n, of="rows", method=method)
+    around = (lowest - half_loss, lowest + half_loss)
+    return size, Estimate(lowest, around, "", n, "rows", "nats per token", LEVEL, method), float(c2)
 
 
-def _none(flops: float, n: int, why: str) -> Budget:
+def _none(n: int, why: str) -> tuple[Estimate, Estimate, float]:
     size = Estimate(math.nan, reason=why, N=n, of="rows")
-    return Budget(flops, n, size, Estimate(math.nan, reason=why, N=n, of="rows", unit="nats per token"))
+    return size, Estimate(math.nan, reason=why, N=n, of="rows", unit="nats per token"), math.nan
 
 
 def _slope(x: Float[np.ndarray, " m"], y: Float[np.ndarray, " m"]) -> tuple[float, float]:

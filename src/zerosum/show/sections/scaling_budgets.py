@@ -1,14 +1,26 @@
 """Best sizes of budgets by iso-FLOP parabolas, and the critical batch size at a loss."""
 
 from collections.abc import Iterator
+from itertools import cycle
+from typing import Any
+
+import numpy as np
 
 from zerosum.scaling import CriticalBatch, IsoFlop
+from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.report import Report
+from zerosum.show.section import with_sentences
 from zerosum.show.table import Column, Table
 
 TITLE = "Budgets and batches"
 PLACE = 76
+HOW_TO_READ = (
+    "Losses of each budget, the parabola through them, and its minimum (cross). Then the minima against the "
+    "budget, and the power through them. For the critical batch: steps to the loss against the batch size; at "
+    "B_crit a run needs twice the steps of a huge batch."
+)
+BILLION = 1e9
 
 
 def absent(report: Report) -> str | None:
@@ -43,7 +55,7 @@ def tables(report: Report) -> Iterator[Table]:
             Column("loss", "loss", "nats per token", interval=True),
             Column("n", "rows"),
         )
-        budgets = tuple((f"{one.flops:g}", one.n_params, one.tokens, one.loss, one.n) for one in found.budgets)
+        budgets = tuple((f"{one.flops:.4g}", one.n_params, one.tokens, one.loss, one.n) for one in found.budgets)
         legend = "Minimum of a parabola of loss in log N. Brackets: 95 % intervals."
         yield Table("isoflop", "Best size of each budget, C = 6 N D", columns, budgets, legend)
     for batch in report.across(CriticalBatch):
@@ -55,3 +67,99 @@ def tables(report: Report) -> Iterator[Table]:
         steps = tuple((f"{size:g}", n_steps) for size, n_steps in batch.steps.items())
         heads_of_steps = (Column("batch", "batch", "tokens"), Column("steps", "steps to the loss"))
         yield Table("critical-batch-steps", "Steps to the loss by batch size", heads_of_steps, steps)
+
+
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
+    """Two panels for budgets, one for each critical batch."""
+    budgets, batches = report.across(IsoFlop), report.across(CriticalBatch)
+    with d.style():
+        fig, axes = d.panels(2 * len(budgets) + len(batches), layout, height=3.2, columns=2)
+        for k, found in enumerate(budgets):
+            _parabolas(axes[2 * k], found)
+            _power(axes[2 * k + 1], found)
+        for ax, batch in zip(axes[2 * len(budgets) :], batches, strict=True):
+            _steps(ax, batch)
+        handles = [
+            d.entry(f"C = {budget.flops:.2g} FLOPs", linestyle="", **look)
+            for found in budgets
+            for budget, look in _looks(found)
+        ]
+        if handles:
+            d.legend_below(fig, handles, layout)
+    return fig
+
+
+def _looks(found: IsoFlop) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Each budget with its colour and marker."""
+    for budget, colour, marker in zip(found.budgets, cycle(d.SERIES), cycle(d.MARKERS), strict=False):
+        yield budget, {"color": colour, "marker": marker}
+
+
+def _parabolas(ax: "d.Axes", found: IsoFlop) -> None:
+    for budget, look in _looks(found):
+        ax.plot(budget.N / BILLION, budget.losses, linestyle="", markersize=4, **look)
+        if budget.n_params.known:
+            x = np.geomspace(budget.N.min(), budget.N.max(), 60)
+            y = budget.loss.value + budget.curvature * np.log(x / budget.n_params.value) ** 2
+            ax.plot(x / BILLION, y, color=look["color"], linewidth=1)
+            ax.plot(budget.n_params.value / BILLION, budget.loss.value, color=d.INK, marker="x", markersize=7, zorder=4)
+    sizes = np.concatenate([budget.N for budget in found.budgets]) / BILLION
+    d.log_axis(ax, "x", sizes.tolist(), pad=1.2, most=6)
+    ax.set_title("each budget C = 6 N D")
+    ax.set_xlabel("parameters N (billions)")
+    ax.set_ylabel("loss (nats per token)")
+
+
+def _power(ax: "d.Axes", found: IsoFlop) -> None:
+    flops = np.geomspace(np.exp(found.at.min()), np.exp(found.at.max()), 40)
+    best = [found.optimal(float(C)) for C in flops]
+    look = d.RunStyle(d.MUTED, "", "-", None, 1.0)
+    d.with_band(ax, flops.tolist(), [size.scaled(1 / BILLION) for size in best], look)
+    sizes = []
+    for budget, mark in _looks(found):
+        if budget.n_params.known:
+            low, high = budget.n_params.interval or (budget.n_params.value,) * 2
+            ax.vlines(budget.flops, low / BILLION, high / BILLION, color=mark["color"], linewidth=1.2)
+            ax.plot(budget.flops, budget.n_params.value / BILLION, linestyle="", **mark)
+            sizes += [low / BILLION, high / BILLION]
+    d.log_axis(ax, "x", flops.tolist(), pad=1.5, most=6)
+    d.log_axis(ax, "y", sizes, pad=1.2, most=6)
+    ax.set_title("best size of each budget, N = k C^a")
+    ax.set_xlabel("training FLOPs C")
+    ax.set_ylabel("best N (billions)")
+
+
+def _steps(ax: "d.Axes", batch: CriticalBatch) -> None:
+    sizes, steps = np.array(list(batch.steps)), np.array(list(batch.steps.values()))
+    x = np.geomspace(sizes.min(), sizes.max(), 80)
+    curve = batch.S_min.value * (1 + batch.B_crit.value / x)
+    ax.plot(x, curve, color=d.SERIES[0], linewidth=1.4)
+    ax.plot(sizes, steps, linestyle="", marker="o", color=d.INK)
+    if batch.B_crit.interval:
+        ax.axvspan(*batch.B_crit.interval, color=d.RANGE, zorder=0)
+    ax.axvline(batch.B_crit.value, color=d.MUTED, linewidth=1)
+    ax.axhline(batch.S_min.value, color=d.MUTED, linewidth=1, linestyle=(0, (4, 2)))
+    d.log_axis(ax, "x", [*sizes.tolist(), *(batch.B_crit.interval or ())], pad=1.3, most=6)
+    d.log_axis(ax, "y", [*steps.tolist(), float(batch.S_min.value)], pad=1.3, most=6)
+    ax.set_title(f"loss of {batch.loss:g}: B_crit (line, grey: 95 %), S_min (dashed)")
+    ax.set_xlabel("batch (tokens per step)")
+    ax.set_ylabel("steps to the loss")
+
+
+alt = with_sentences("Parabolas of the loss of each budget and their minima; steps to a loss by batch size.", sentences)
+
+
+def numbers(report: Report) -> list[dict[str, Any]]:
+    """One row for each loss of a budget, and for each batch size."""
+    budgets = [
+        {"flops": budget.flops, "N": float(N), "loss": float(loss), "best_N": budget.n_params.value}
+        for found in report.across(IsoFlop)
+        for budget in found.budgets
+        for N, loss in zip(budget.N, budget.losses, strict=True)
+    ]
+    steps = [
+        {"loss": batch.loss, "batch": size, "steps": count}
+        for batch in report.across(CriticalBatch)
+        for size, count in batch.steps.items()
+    ]
+    return [*budgets, *steps]

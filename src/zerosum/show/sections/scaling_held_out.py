@@ -119,9 +119,12 @@ def _predicted(ax: "d.Axes", held: HeldOut) -> None:
         d.with_band(ax, tokens, [loss.predicted for loss in losses], look)
         ax.plot(tokens, [loss.loss for loss in losses], linestyle="", marker="o", color=d.INK, markersize=4)
         if len(losses) == 1:
-            low, high = losses[0].predicted.interval or (losses[0].predicted.value,) * 2
+            (predicted,) = (loss.predicted for loss in losses)
+            low, high = predicted.interval or (predicted.value, predicted.value)
             ax.vlines(tokens, low, high, color=d.SERIES[0], linewidth=4, alpha=0.4)
-        ax.axvspan(0.7 * max(tokens), max(tokens), color=d.RANGE, zorder=0)
+            ax.plot(tokens, [predicted.value], color=d.SERIES[0], marker="_", markersize=14)
+        else:
+            ax.axvspan(0.7 * max(tokens), max(tokens), color=d.RANGE, zorder=0)
     every = [value for loss in held.losses for value in (loss.loss, *(loss.predicted.interval or ()))]
     d.log_axis(ax, "x", [loss.tokens / BILLION for loss in held.losses], pad=1.25, most=5)
     d.log_axis(ax, "y", every, pad=1.01, most=6)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from zerosum.estimate import Estimate
-from zerosum.scaling import LawFit, Optimal
+from zerosum.scaling import HeldOut, LawFit, Optimal
 from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.names import printable
@@ -17,10 +17,20 @@ from zerosum.show.table import Column, Table, Text, Value
 TITLE = "Laws of the loss"
 PLACE = 75
 HOW_TO_READ = (
-    "Dots: losses of the table, one colour for each size. Lines: the law. Beside or below: how far the losses lie from "
-    "the law, in per cent; a trend there says that the law has another form than the data."
+    "Dots: losses of the table, one colour and marker for each size; rings: the run that was held out, and "
+    "predicted from the others. Lines: the law fitted to all. Dashed: the lowest loss by the law, at that size "
+    "with endless training, or at that compute with the best size. Last panel: how far the losses lie from the "
+    "law, in per cent; a trend there says that the law has another form than the data."
 )
-AXES = {"D": "training tokens D (billions)", "S": "step S"}
+AXES = {
+    "N": "parameters N (billions)",
+    "D": "training tokens D (billions)",
+    "S": "step S",
+    "C": "training FLOPs C = 6 N D",
+}
+RING = {"linestyle": "", "marker": "o", "markersize": 8, "markerfacecolor": "none", "color": "#1f2328"}
+DASHES = (0, (4, 2))
+ENDLESS = 1e30  # tokens or steps
 BILLION = 1e9
 UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
@@ -96,15 +106,20 @@ def tables(report: Report) -> Iterator[Table]:
 
 
 def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
-    """For each law its lines on the losses, and the residuals."""
+    """For each law its losses against size, tokens (or steps) and FLOPs, and the residuals."""
     fits = report.across(LawFit)
+    held_out = {held.law: held.runs for held in report.across(HeldOut)}
     with d.style():
-        fig, axes = d.panels(2 * len(fits), layout, height=3.0, columns=2)
+        fig, axes = d.panels(4 * len(fits), layout, height=2.9, columns=2)
         for k, fit in enumerate(fits):
-            _on_losses(axes[2 * k], fit)
-            _residuals(axes[2 * k + 1], fit)
+            ringed = np.isin(fit.table_fitted.run, held_out.get(fit.law, ()))
+            for ax, of in zip(axes[4 * k :], ("N", fit.length, "C"), strict=False):
+                _losses(ax, fit, of, ringed)
+            _residuals(axes[4 * k + 3], fit, ringed)
         looks = {size: look for fit in fits for size, look in _looks(fit).items()}
-        handles = [d.entry(_short(size), linestyle="", **look) for size, look in looks.items()]
+        handles = [d.entry(f"N = {_short(size)}", linestyle="", **look) for size, look in looks.items()]
+        handles += [d.entry("held out", **RING)] if held_out else []
+        handles += [d.entry("lowest by the law (N: endless training; C: best size)", linestyle=DASHES, color=d.MUTED)]
         d.legend_below(fig, handles, layout)
     return fig
 
@@ -128,32 +143,48 @@ def _looks(fit: LawFit) -> dict[float, dict[str, Any]]:
     }
 
 
-def _length(fit: LawFit) -> np.ndarray:
-    """Billions of tokens, or steps."""
-    return fit.table_fitted.D / BILLION if fit.length == "D" else fit.table_fitted.step
+def _along(fit: LawFit, of: str) -> np.ndarray:
+    """N and D in billions, S in steps, C in FLOPs of each loss."""
+    table = fit.table_fitted
+    return {"N": table.N / BILLION, "D": table.D / BILLION, "S": table.step, "C": 6 * table.N * table.D}[of]
 
 
-def _on_losses(ax: "d.Axes", fit: LawFit) -> None:
-    table, along = fit.table_fitted, _length(fit)
+def _losses(ax: "d.Axes", fit: LawFit, of: str, ringed: np.ndarray) -> None:
+    """Losses and the law against one variable. ringed: which of them were held out."""
+    table, along = fit.table_fitted, _along(fit, of)
     for size, look in _looks(fit).items():
         rows = size == table.N
         ax.plot(along[rows], table.loss[rows], linestyle="", markersize=3.5, **look)
-        x = np.geomspace(along[rows].min(), along[rows].max(), 60)
-        law = fit.losses(**{"N": np.full(60, size), fit.length: x * (BILLION if fit.length == "D" else 1.0)})
-        ax.plot(x, law, color=look["color"], linewidth=1)
+        if of != "N":
+            order = along[rows].argsort()
+            ax.plot(along[rows][order], fit.fitted()[rows][order], color=look["color"], linewidth=1)
+    ax.plot(along[ringed], table.loss[ringed], **RING)
+    ax.plot(*_lowest(fit, of), color=d.MUTED, linewidth=1, linestyle=DASHES)
     d.log_axis(ax, "x", along.tolist(), pad=1.25, most=5)
     d.log_axis(ax, "y", table.loss.tolist(), pad=1.03, most=6)
     ax.set_title(fit.law)
-    ax.set_xlabel(AXES[fit.length])
+    ax.set_xlabel(AXES[of])
     ax.set_ylabel("loss (nats per token)")
 
 
-def _residuals(ax: "d.Axes", fit: LawFit) -> None:
-    table, along = fit.table_fitted, _length(fit)
+def _lowest(fit: LawFit, of: str) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest losses by the law: against N for endless training, against C for the best size; none for others."""
+    along = _along(fit, of)
+    grid = np.geomspace(along.min(), along.max(), 40)
+    if of == "N":
+        return grid, fit.losses(**{"N": grid * BILLION, fit.length: np.full(40, ENDLESS)})
+    if of == "C" and fit.length == "D":
+        return grid, fit.frontier(grid)
+    return grid[:0], grid[:0]
+
+
+def _residuals(ax: "d.Axes", fit: LawFit, ringed: np.ndarray) -> None:
+    table, along = fit.table_fitted, _along(fit, fit.length)
     off = 100 * (table.loss / fit.fitted() - 1)
     for size, look in _looks(fit).items():
         rows = size == table.N
         ax.plot(along[rows], off[rows], linestyle="", markersize=3.5, **look)
+    ax.plot(along[ringed], off[ringed], **RING)
     ax.axhline(0.0, color=d.MUTED, linewidth=1)
     d.log_axis(ax, "x", along.tolist(), pad=1.25, most=5)
     ax.set_title("loss less the law")
@@ -161,7 +192,7 @@ def _residuals(ax: "d.Axes", fit: LawFit) -> None:
     ax.set_ylabel("% of the law's loss")
 
 
-alt = with_sentences("Losses against tokens, one line of the law for each size, and their residuals.", sentences)
+alt = with_sentences("Losses against size, tokens and compute, with the law, and their residuals.", sentences)
 
 
 def numbers(report: Report) -> list[dict[str, Any]]:
