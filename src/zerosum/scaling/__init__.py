@@ -7,8 +7,9 @@ from zerosum.scaling.fitting import fit
 from zerosum.scaling.held_out import HeldOut, HeldOutLoss, ProtocolError, hold_out
 from zerosum.scaling.isoflop import Budget, IsoFlop, isoflop
 from zerosum.scaling.laws import law_names
+from zerosum.scaling.reading import read_table
 from zerosum.scaling.reason import Reason
-from zerosum.scaling.table import LossTable, read_table
+from zerosum.scaling.table import LossTable
 
 __all__ = [
     "Budget",

@@ -19,9 +19,10 @@ from zerosum.scaling.noise import noise_of
 from zerosum.scaling.objective import Objective
 from zerosum.scaling.power_terms import PowerTerms
 from zerosum.scaling.profile import profiles
+from zerosum.scaling.reading import read_table
 from zerosum.scaling.reason import Reason
 from zerosum.scaling.search import Minimum
-from zerosum.scaling.table import LossTable, read_table
+from zerosum.scaling.table import LossTable
 
 FEWEST_BATCHES = 3
 WIDE = 10.0  # ratio of the ends of B_crit's interval above which its order of magnitude is not known

@@ -14,9 +14,10 @@ from zerosum.scaling.law import Law
 from zerosum.scaling.laws import law as law_of
 from zerosum.scaling.noise import FEWEST_RUNS, Noise, noise_of, run_noise
 from zerosum.scaling.profile import profiles
+from zerosum.scaling.reading import read_table
 from zerosum.scaling.resampling import resample
 from zerosum.scaling.search import PER_AXIS, Minimum, search
-from zerosum.scaling.table import LossTable, read_table
+from zerosum.scaling.table import LossTable
 from zerosum.scaling.verdict import reasons_of
 
 FEWEST_SIZES = 3  # below, no power of N can be seen at all

@@ -23,9 +23,10 @@ from zerosum.scaling.fitted_law import Prediction
 from zerosum.scaling.fitting import fitted_law, too_little
 from zerosum.scaling.law import Law, variable
 from zerosum.scaling.laws import law as law_of
+from zerosum.scaling.reading import read_table
 from zerosum.scaling.reason import Reason
 from zerosum.scaling.search import search
-from zerosum.scaling.table import LossTable, read_table
+from zerosum.scaling.table import LossTable
 
 LAST = 0.3  # share of the held-out run's tokens, at its end, on which errors are measured
 NEAREST = 3  # sizes

@@ -17,8 +17,9 @@ from scipy.special import stdtrit
 from zerosum.errors import InputError
 from zerosum.estimate import Estimate
 from zerosum.record import Record
+from zerosum.scaling.reading import read_table
 from zerosum.scaling.reason import Reason
-from zerosum.scaling.table import LossTable, read_table
+from zerosum.scaling.table import LossTable
 
 FLOPS = 6  # C = 6 N D
 SAME_BUDGET = 0.15  # rows whose log C differ by less from their neighbour are one budget

@@ -21,6 +21,7 @@ HOW_TO_READ = (
     "B_crit a run needs twice the steps of a huge batch."
 )
 BILLION = 1e9
+DASHES = (0, (4, 2))
 
 
 def absent(report: Report) -> str | None:
@@ -84,8 +85,9 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
             for found in budgets
             for budget, look in _looks(found)
         ]
-        if handles:
-            d.legend_below(fig, handles, layout)
+        if batches:
+            handles += [d.entry("B_crit, grey: 95 %", color=d.MUTED), d.entry("S_min", linestyle=DASHES, color=d.MUTED)]
+        d.legend_below(fig, handles, layout)
     return fig
 
 
@@ -138,10 +140,10 @@ def _steps(ax: "d.Axes", batch: CriticalBatch) -> None:
     if batch.B_crit.interval:
         ax.axvspan(*batch.B_crit.interval, color=d.RANGE, zorder=0)
     ax.axvline(batch.B_crit.value, color=d.MUTED, linewidth=1)
-    ax.axhline(batch.S_min.value, color=d.MUTED, linewidth=1, linestyle=(0, (4, 2)))
+    ax.axhline(batch.S_min.value, color=d.MUTED, linewidth=1, linestyle=DASHES)
     d.log_axis(ax, "x", [*sizes.tolist(), *(batch.B_crit.interval or ())], pad=1.3, most=6)
     d.log_axis(ax, "y", [*steps.tolist(), float(batch.S_min.value)], pad=1.3, most=6)
-    ax.set_title(f"loss of {batch.loss:g}: B_crit (line, grey: 95 %), S_min (dashed)")
+    ax.set_title(f"steps to a loss of {batch.loss:g}")
     ax.set_xlabel("batch (tokens per step)")
     ax.set_ylabel("steps to the loss")
 

@@ -28,7 +28,6 @@ AXES = {
     "S": "step S",
     "C": "training FLOPs C = 6 N D",
 }
-RING = {"linestyle": "", "marker": "o", "markersize": 8, "markerfacecolor": "none", "color": "#1f2328"}
 DASHES = (0, (4, 2))
 ENDLESS = 1e30  # tokens or steps
 BILLION = 1e9
@@ -118,7 +117,7 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
             _residuals(axes[4 * k + 3], fit, ringed)
         looks = {size: look for fit in fits for size, look in _looks(fit).items()}
         handles = [d.entry(f"N = {_short(size)}", linestyle="", **look) for size, look in looks.items()]
-        handles += [d.entry("held out", **RING)] if held_out else []
+        handles += [d.entry("held out", **_ring())] if held_out else []
         handles += [d.entry("lowest by the law (N: endless training; C: best size)", linestyle=DASHES, color=d.MUTED)]
         d.legend_below(fig, handles, layout)
     return fig
@@ -146,7 +145,13 @@ def _looks(fit: LawFit) -> dict[float, dict[str, Any]]:
 def _along(fit: LawFit, of: str) -> np.ndarray:
     """N and D in billions, S in steps, C in FLOPs of each loss."""
     table = fit.table_fitted
-    return {"N": table.N / BILLION, "D": table.D / BILLION, "S": table.step, "C": 6 * table.N * table.D}[of]
+    every = {"N": table.N / BILLION, "D": table.D / BILLION, "S": table.step, "C": 6 * table.N * table.D}
+    return np.asarray(every[of])
+
+
+def _ring() -> dict[str, Any]:
+    """Look of what was held out."""
+    return {"linestyle": "", "marker": "o", "markersize": 8, "markerfacecolor": "none", "color": d.INK}
 
 
 def _losses(ax: "d.Axes", fit: LawFit, of: str, ringed: np.ndarray) -> None:
@@ -158,7 +163,7 @@ def _losses(ax: "d.Axes", fit: LawFit, of: str, ringed: np.ndarray) -> None:
         if of != "N":
             order = along[rows].argsort()
             ax.plot(along[rows][order], fit.fitted()[rows][order], color=look["color"], linewidth=1)
-    ax.plot(along[ringed], table.loss[ringed], **RING)
+    ax.plot(along[ringed], table.loss[ringed], **_ring())
     ax.plot(*_lowest(fit, of), color=d.MUTED, linewidth=1, linestyle=DASHES)
     d.log_axis(ax, "x", along.tolist(), pad=1.25, most=5)
     d.log_axis(ax, "y", table.loss.tolist(), pad=1.03, most=6)
@@ -184,7 +189,7 @@ def _residuals(ax: "d.Axes", fit: LawFit, ringed: np.ndarray) -> None:
     for size, look in _looks(fit).items():
         rows = size == table.N
         ax.plot(along[rows], off[rows], linestyle="", markersize=3.5, **look)
-    ax.plot(along[ringed], off[ringed], **RING)
+    ax.plot(along[ringed], off[ringed], **_ring())
     ax.axhline(0.0, color=d.MUTED, linewidth=1)
     d.log_axis(ax, "x", along.tolist(), pad=1.25, most=5)
     ax.set_title("loss less the law")
