@@ -1,7 +1,8 @@
 """Training in one of several connected processes, which have whole weights (DDP) or share them (fully_shard)."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
 import zerosum
+from zerosum.training import Callback, train
+from zerosum.training.recipe import Recipe
 
 STEPS = 9
 Wrap = Callable[[Any], Any]
@@ -116,3 +119,11 @@ def _flat(tensors: Any, *, whole: bool = False) -> Any:
     parts = [(tensor.full_tensor() if whole else tensor.to_local()) if isinstance(tensor, DTensor) else tensor
              for tensor in tensors]  # fmt: skip
     return torch.cat([part.flatten() for part in parts]).numpy()
+
+
+def train_ours(runs: Sequence[tuple[Recipe, Path, tuple[Callback, ...]]]) -> None:
+    """Train runs of our own loop, one after the other; a run whose callbacks end it is continued."""
+    for recipe, run, callbacks in runs:
+        with suppress(KeyboardInterrupt):
+            train(recipe, run, callbacks=callbacks)
+        train(recipe, run, callbacks=callbacks)

@@ -72,3 +72,29 @@ def continue_run(run: Run, first: int, last: int) -> None:
 def same(a: Run, b: Run) -> bool:
     pairs = zip(a.everything(), b.everything(), strict=True)
     return all(torch.equal(one, other) for one, other in pairs)
+
+
+TROUBLE_STEPS = 40
+TROUBLE = {  # a part of what is told once by a run with `trouble` and a learning rate of 0
+    "rate-zero": "the learning rate is 0",
+    "unchanged": "the update changed no loss",
+    "loss-multiplied": "is 4 times the measured",
+    "spike": "the loss jumped to ",
+    "loss-not-finite": "the training loss is nan",
+}
+
+
+def trouble(update: int, loss: Any) -> Any:
+    """The loss of an update, added up over four batches, with a spike and one that is not a number."""
+    return loss * {34: 40.0, 37: float("nan")}.get(update, 4.0)
+
+
+def told_of(caplog: Any) -> list[str]:
+    """What the logger of the monitor received."""
+    return [record.getMessage() for record in caplog.records if record.name == "zerosum.monitor"]
+
+
+def assert_trouble_is_told_once(caplog: Any) -> None:
+    told = told_of(caplog)
+    assert [sum(words in line for line in told) for words in TROUBLE.values()] == [1] * len(TROUBLE), told
+    assert len(told) == len(TROUBLE), told

@@ -1,12 +1,13 @@
 """In a loop of accelerate with accumulated gradients: nothing changes, and states continue with its checkpoints."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from accelerate import Accelerator
-from loops import PROBE, batch_of, model_with_dropout
+from loops import PROBE, TROUBLE_STEPS, assert_trouble_is_told_once, batch_of, model_with_dropout, trouble
 
 import zerosum
 
@@ -14,16 +15,17 @@ import zerosum
 class Loop:
     """AdamW on two batches for each update; rows: what was logged, by step."""
 
-    def __init__(self, monitored: bool = True) -> None:
+    def __init__(self, monitored: bool = True, lr: float = 1e-2) -> None:
         self.accelerator = Accelerator(cpu=True, gradient_accumulation_steps=2)
         model = model_with_dropout()
-        self.model, self.optimizer = self.accelerator.prepare(model, torch.optim.AdamW(model.parameters(), 1e-2))
+        self.model, self.optimizer = self.accelerator.prepare(model, torch.optim.AdamW(model.parameters(), lr))
         self.rows: dict[int, dict[str, float]] = {}
         self.monitor = None
         if monitored:
             self.accelerator.log = lambda values, step: self.rows.update({step: values})
             self.monitor = zerosum.Monitor(self.model, PROBE, cost="full", optimizer=self.optimizer)
             assert self.monitor.prepare(self.accelerator) is self.monitor
+        self.change: Callable[[int, Any], Any] = lambda step, loss: loss
         torch.manual_seed(2)
 
     def run(self, first: int, last: int) -> None:
@@ -31,9 +33,10 @@ class Loop:
             for part in (0, 1):
                 ids = batch_of(2 * step + part)
                 with self.accelerator.accumulate(self.model):
-                    self.accelerator.backward(self.model(input_ids=ids, labels=ids).loss)
+                    loss = self.change(step, self.model(input_ids=ids, labels=ids).loss)
+                    self.accelerator.backward(loss)
                     if self.monitor:
-                        with self.monitor.step(step):
+                        with self.monitor.step(step, loss=loss):
                             self.optimizer.step()
                     else:
                         self.optimizer.step()
@@ -70,3 +73,12 @@ def test_a_saved_state_continues(whole: tuple[Loop, list[Any]], tmp_path: Path) 
     second.run(3, 5)
     assert first.values() + second.values() == whole[0].values()
     assert all(torch.equal(one, other) for one, other in zip(second.everything(), whole[1], strict=True))
+
+
+def test_trouble_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    loop = Loop(lr=0.0)
+    loop.change = trouble
+    loop.run(0, TROUBLE_STEPS)
+    assert loop.monitor
+    loop.monitor.close()
+    assert_trouble_is_told_once(caplog)

@@ -174,19 +174,34 @@ def test_several_optimizers(tmp_path: Path) -> None:
     assert [row["lr"] for row in rows if "loss" in row] == [0.5, 0.5]
 
 
-def test_a_step_that_a_scaler_skips_is_no_update(tmp_path: Path) -> None:
+class Preparing(torch.optim.SGD):
+    """Its first step only prepares, as that of SOAP."""
+
+    prepared = False
+
+    def step(self, closure: Any = None) -> Any:
+        self.prepared, was_prepared = True, self.prepared
+        return super().step(closure) if was_prepared else None
+
+
+def scaler(skips: bool) -> torch.amp.GradScaler:
+    """Where it skips a step, the first loss is infinite after scaling."""
+    return torch.amp.GradScaler("cpu", init_scale=2.0**127, backoff_factor=1e-30, enabled=skips)
+
+
+@pytest.mark.parametrize(("kind", "skips"), [(torch.optim.AdamW, True), (Preparing, False)])
+def test_a_step_without_an_update(kind: Any, skips: bool, tmp_path: Path) -> None:
     model, told = model_with_dropout(), []
-    optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
-    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127, backoff_factor=1e-30)  # the first loss is infinite
-    monitor = zerosum.Monitor(model, PROBE, schedule=[0, 1], cost="full", log=tmp_path / "log.jsonl", tell=told.append)
+    optimizer, scaled = kind(model.parameters(), 1e-2), scaler(skips)
+    monitor = zerosum.Monitor(model, PROBE, schedule=[0, 1], cost="full", log=tmp_path / "log", tell=told.append)
     ids = torch.as_tensor(PROBE[:4])
     for step in range(2):
         optimizer.zero_grad()
-        scaler.scale(model(input_ids=ids, labels=ids).loss).backward()
+        scaled.scale(model(input_ids=ids, labels=ids).loss).backward()
         with monitor.step(step):
-            scaler.step(optimizer)
-        scaler.update()
-    skipped, made = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+            scaled.step(optimizer)
+        scaled.update()
+    skipped, made = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert (skipped["zerosum/D_step"], skipped["zerosum/M_step"], skipped["zerosum/reason"]) == (None, 0, "no-update")
     assert 0 <= made["zerosum/D_step"] <= 1
     assert "zerosum/reason" not in made

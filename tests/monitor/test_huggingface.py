@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from loops import DATA, PROBE, model_with_dropout
+from loops import DATA, PROBE, TROUBLE_STEPS, assert_trouble_is_told_once, model_with_dropout, trouble
 from transformers import Trainer, TrainingArguments
 from transformers.utils import logging
 
@@ -19,13 +19,13 @@ from zerosum.monitor.huggingface import ZerosumCallback
 STEPS = 5
 
 
-def train(run: Path, *, monitored: bool, resume: bool = False, **more: Any) -> Trainer:
+def train(run: Path, *, monitored: bool, resume: bool = False, kind: Any = Trainer, **more: Any) -> Trainer:
     logging.set_verbosity_error()
-    settings = {"max_steps": STEPS, "save_steps": 1, "logging_steps": 1, "seed": 3, "learning_rate": 1e-2} | more
+    settings = {"max_steps": STEPS, "save_steps": 1, "logging_steps": 1, "seed": 3, "learning_rate": 1e-2}
+    settings |= {"gradient_accumulation_steps": 2} | more
     arguments = TrainingArguments(
         str(run),
         per_device_train_batch_size=4,
-        gradient_accumulation_steps=2,
         report_to=["tensorboard"] if monitored else [],
         disable_tqdm=True,
         use_cpu=True,
@@ -33,7 +33,7 @@ def train(run: Path, *, monitored: bool, resume: bool = False, **more: Any) -> T
     )
     data = [{"input_ids": row, "labels": row} for row in DATA]
     callbacks = [ZerosumCallback(PROBE, cost="full")] if monitored else []
-    trainer = Trainer(model_with_dropout(), arguments, train_dataset=data, callbacks=callbacks)
+    trainer = kind(model_with_dropout(), arguments, train_dataset=data, callbacks=callbacks)
     trainer.train(resume_from_checkpoint=resume)
     return trainer
 
@@ -97,3 +97,19 @@ def test_a_resumed_run_continues(watched: tuple[Path, Trainer, list[torch.Tensor
     whole = train(tmp_path / "whole", monitored=True, lr_scheduler_type="constant")
     assert monitor_rows(resumed) == monitor_rows(whole)
     assert "zerosum/D_double" in monitor_rows(resumed)[4]
+
+
+class InTrouble(Trainer):  # type: ignore[misc]  # transformers is not typed
+    def compute_loss(self, *given: Any, **more: Any) -> Any:
+        return trouble(self.state.global_step, super().compute_loss(*given, **more))
+
+
+def test_trouble_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    more = {"max_steps": TROUBLE_STEPS, "save_steps": TROUBLE_STEPS, "logging_nan_inf_filter": False}
+    train(tmp_path, monitored=True, kind=InTrouble, learning_rate=0.0, gradient_accumulation_steps=1, **more)
+    assert_trouble_is_told_once(caplog)
+
+
+def test_wrong_arguments_are_refused_before_training() -> None:
+    with pytest.raises(zerosum.InputError, match="log3"):
+        ZerosumCallback(PROBE, schedule="log3")

@@ -1,25 +1,32 @@
 """In our own loop: nothing changes, and values are those of the checkpoints measured afterwards."""
 
 import json
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from distributed import train_ours
 from on_step import OnStep
+from several_processes import end, start
 
 from zerosum.checkpoints import load_model, open_run
 from zerosum.interference.labelled import measure_changes
 from zerosum.losses import token_losses
 from zerosum.monitor.names import NUMBERS, name_of
 from zerosum.monitor.own_loop import MonitorCallback
-from zerosum.training import one_step_losses, train
+from zerosum.training import AfterStep, Callback, one_step_losses, train
 from zerosum.training.optimizers.schedule_free import ScheduleFreeSettings
 from zerosum.training.recipe import Recipe
 
 
 def rows(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def without_cost(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "zerosum/cost"}
 
 
 def weights(run: Path, recipe: Recipe) -> list[bytes]:
@@ -73,9 +80,47 @@ def test_a_stopped_run_continues_with_the_same_values(recipe: Recipe, tmp_path: 
     with pytest.raises(Stop):
         train(recipe, tmp_path / "stopped", callbacks=(monitored(recipe), OnStep(stop)))
     train(recipe, tmp_path / "stopped", callbacks=(monitored(recipe), OnStep(lambda step, loss: None)))
-    whole, stopped = (
-        [{name: value for name, value in row.items() if name != "zerosum/cost"} for row in rows(tmp_path / run)]
-        for run in ("whole", "stopped")
-    )
+    whole, stopped = ([without_cost(row) for row in rows(tmp_path / run)] for run in ("whole", "stopped"))
     assert whole == stopped
     assert "zerosum/D_double" in stopped[8]
+
+
+class StopOnce(Callback):
+    """Ends training after a step, in every process that calls it; not again when the run is continued."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def after_step(self, context: AfterStep) -> None:
+        if context.step == self.step:
+            self.step = 0
+            raise KeyboardInterrupt
+
+
+def test_two_processes(recipe: Recipe, processes: ForkServerContext, tmp_path: Path) -> None:
+    """With whole weights and with shared ones: nothing changes, and values are those of the checkpoints."""
+    model = recipe.model.model_copy(update={"attention_dropout": 0.2})
+    runs = []
+    for sharding in ("none", "fsdp"):
+        its = Recipe.model_validate(recipe.model_dump() | {"model": model.model_dump(), "sharding": sharding, "steps": 9})
+        runs += [(its, tmp_path / sharding / "without", ()), (its, tmp_path / sharding / "with", (monitored(its),))]
+        if sharding == "fsdp":
+            runs.append((its, tmp_path / sharding / "stopped", (monitored(its), StopOnce(7))))
+    assert end(start(processes, 2, train_ours, runs)) == [0, 0]
+    held_out = recipe.data.open().held_out(24, recipe.batch.length)
+    for sharding in ("none", "fsdp"):
+        watched, without = tmp_path / sharding / "with", tmp_path / sharding / "without"
+        assert weights(watched, recipe) == weights(without, recipe)
+        of = {
+            checkpoint.step: token_losses(load_model(checkpoint), held_out.ids)
+            for checkpoint in open_run(watched).checkpoints
+        }
+        logged = rows(watched)
+        pairs = {("step", 1): (1, 2), **{("double", step): (step // 2, step) for step in (2, 4, 8)}}
+        for (span, step), (before, after) in pairs.items():
+            measured = measure_changes(of[before], of[after], held_out.document).measured
+            for number in NUMBERS:
+                value, expected = logged[step][name_of(number, span)], getattr(measured, number)
+                np.testing.assert_allclose(value, expected, atol=1e-6, err_msg=f"{step} {span}")
+    stopped = rows(tmp_path / "fsdp" / "stopped")
+    assert [without_cost(row) for row in stopped] == [without_cost(row) for row in rows(tmp_path / "fsdp" / "with")]

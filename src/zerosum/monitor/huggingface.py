@@ -60,6 +60,11 @@ class ZerosumCallback(TrainerCallback):  # type: ignore[misc]  # transformers is
         if self.monitor:
             self.monitor.save(_checkpoint(args, state))
 
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
+        """Look at the last losses."""
+        if self.monitor:
+            self.monitor.close()
+
     def _log(self, values: Mapping[str, float], step: int) -> None:
         if self._trainer is not None:
             self._trainer.log(dict(values))

@@ -45,7 +45,8 @@ class ZerosumCallback(Callback):  # type: ignore[misc]  # Lightning may not be i
             raise InputError(f"model={self._name!r}: {type(pl_module).__name__} has no such attribute. Give its name.")
         model = getattr(pl_module, self._name or "model", pl_module)
         optimizers = trainer.optimizers
-        options: dict[str, Any] = {"optimizer": optimizers, "total_steps": _total_steps(trainer), "log": log}
+        options: dict[str, Any] = {"optimizer": optimizers, "log": log}
+        options["total_steps"] = _total_steps(trainer) if len(optimizers) == 1 else None
         self.monitor = Monitor(model, self._probe_tokens, **(options | self._settings))
         if len(optimizers) > 1:
             self.monitor.tell(
@@ -54,6 +55,7 @@ class ZerosumCallback(Callback):  # type: ignore[misc]  # Lightning may not be i
             )
         if self._saved:
             self.monitor.load_state_dict(self._saved)
+            self._saved = {}
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
         """Measure before the first update of a batch. Lightning counts the updates of each optimizer as steps."""
@@ -69,6 +71,11 @@ class ZerosumCallback(Callback):  # type: ignore[misc]  # Lightning may not be i
             loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
             self.monitor.after_update(self._step, loss=loss)
             self._step = None
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look at the last losses."""
+        if self.monitor:
+            self.monitor.close()
 
     def state_dict(self) -> dict[str, Any]:
         """The monitor's state: numbers, texts, lists, dicts and tensors."""

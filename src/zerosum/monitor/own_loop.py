@@ -23,6 +23,7 @@ class MonitorCallback(Callback):
         require_arguments(probe_tokens, settings)
         self._probe_tokens, self._with_batch, self._settings = probe_tokens, batch, settings
         self._saved: Mapping[str, Any] = {}
+        self._model: Any = None  # of the monitor: the same callback can watch several runs, one after the other
         self.monitor: Monitor | None = None
         """The monitor, from the first update on."""
 
@@ -33,10 +34,12 @@ class MonitorCallback(Callback):
 
     def before_step(self, context: BeforeStep) -> None:
         """Measure before a scheduled update."""
-        if self.monitor is None:
+        if self.monitor is None or self._model is not context.model:
+            self._model = context.model
             self.monitor = Monitor(context.model, self._probe_tokens, **self._settings)
             if self._saved:
                 self.monitor.load_state_dict(self._saved)
+                self._saved = {}
         self.monitor.before_update(context.step, batch=context.batch if self._with_batch else None)
 
     def after_step(self, context: AfterStep) -> Mapping[str, float] | None:
@@ -52,4 +55,4 @@ class MonitorCallback(Callback):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state."""
-        self._saved = state
+        self._saved, self.monitor = state, None
