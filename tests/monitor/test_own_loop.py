@@ -102,7 +102,9 @@ def test_two_processes(recipe: Recipe, processes: ForkServerContext, tmp_path: P
     model = recipe.model.model_copy(update={"attention_dropout": 0.2})
     runs = []
     for sharding in ("none", "fsdp"):
-        its = Recipe.model_validate(recipe.model_dump() | {"model": model.model_dump(), "sharding": sharding, "steps": 9})
+        its = Recipe.model_validate(
+            recipe.model_dump() | {"model": model.model_dump(), "sharding": sharding, "steps": 9}
+        )
         runs += [(its, tmp_path / sharding / "without", ()), (its, tmp_path / sharding / "with", (monitored(its),))]
         if sharding == "fsdp":
             runs.append((its, tmp_path / sharding / "stopped", (monitored(its), StopOnce(7))))
@@ -110,7 +112,7 @@ def test_two_processes(recipe: Recipe, processes: ForkServerContext, tmp_path: P
     held_out = recipe.data.open().held_out(24, recipe.batch.length)
     for sharding in ("none", "fsdp"):
         watched, without = tmp_path / sharding / "with", tmp_path / sharding / "without"
-        assert weights(watched, recipe) == weights(without, recipe)
+        assert weights(watched, its) == weights(without, its)
         of = {
             checkpoint.step: token_losses(load_model(checkpoint), held_out.ids)
             for checkpoint in open_run(watched).checkpoints

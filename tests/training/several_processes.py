@@ -37,10 +37,13 @@ def _member(work: Callable[..., None], rank: int, number: int, port: int, argume
     work(*arguments)
 
 
-def end(group: list[Any]) -> list[int | None]:
-    """Wait for the end of all processes; when one fails, end the others, as torchrun does."""
+def end(group: list[Any], *, patience: float = 90) -> list[int | None]:
+    """Wait for the end of all processes; when one fails, end the others, as torchrun does.
+
+    patience: seconds to wait for the next end.
+    """
     while running := [process for process in group if process.is_alive()]:
-        assert wait([process.sentinel for process in running], timeout=90)
+        assert wait([process.sentinel for process in running], timeout=patience)
         if any(process.exitcode for process in group):
             for process in group:
                 process.kill()
