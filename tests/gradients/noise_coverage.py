@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from zerosum.gradients._unit_sums import Sequences
 from zerosum.gradients.noise import noise_scale
+from zerosum.gradients.unit_sums import Sequences
 
 
 def drawn(rng, *, n_units=64, unequal=False, decay=0.05, noise_scale=1_000.0, n_coordinates=300):

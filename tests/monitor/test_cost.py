@@ -56,7 +56,7 @@ def slow(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Iterato
         monkeypatch.setattr(ModelLosses, "__call__", measured)
         monkeypatch.setattr(RunningVerdict, "update", fitted)
         monkeypatch.setattr(scheduled_steps, "seconds_of_fit", lambda: per_fit)
-        monkeypatch.setattr(scheduled_steps, "seconds_of_changes", lambda sequences, predictions: 0.0)
+        monkeypatch.setattr(scheduled_steps, "seconds_of_changes", lambda sequences, predictions, n_groups: 0.0)
 
     return begin
 

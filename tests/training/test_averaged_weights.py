@@ -13,8 +13,9 @@ from killed_runs import contents, steps_when_killed
 
 from zerosum import InputError
 from zerosum.checkpoints import load_model, open_run
+from zerosum.checkpoints.running_averages import ListedEnds, Windows
 from zerosum.training import AfterStep, Callback, train
-from zerosum.training.averages import AveragedWeights, Windows
+from zerosum.training.averages import AveragedWeights
 from zerosum.training.changes import parse_changes, with_changes
 from zerosum.training.recipe import Recipe
 
@@ -95,15 +96,18 @@ def test_a_killed_run_has_the_same_averages(recipe: Recipe, tmp_path: Path, proc
 @pytest.mark.parametrize("per_doubling", [1, 3, 8])
 def test_few_sums_are_held_whatever_the_window(recipe: Recipe, size: int, per_doubling: int) -> None:
     steps = with_changes(recipe, {"steps": 3000, "checkpoints.per_doubling": per_doubling}).checkpoint_steps
-    windows = Windows([size], steps)
+    windows = Windows([size], steps[0], ListedEnds(steps[1:]))
     held: set[int] = set()
     most = 0
     for step in range(1, 3001):
         covering = [end for end in steps[1:] if max(0, end - size) < step <= end]
         assert windows.has(step) == bool(covering)
+        assert windows.last_end(step - 1) == max(
+            (end for end in steps[1:] if max(0, end - size) == step - 1), default=step - 1
+        )
         assert windows.continues(step) == any(max(0, end - size) < step - 1 for end in covering)
-        held |= {step} if step in windows.starts and windows.continues(step + 1) else set()
-        held = {start for start in held if windows.starts[start] > step}
+        held |= {step} if windows.last_end(step) > step and windows.continues(step + 1) else set()
+        held = {start for start in held if windows.last_end(start) > step}
         most = max(most, len(held))
     assert most <= per_doubling + 1
 

@@ -24,7 +24,7 @@ from zerosum.gradients._precision import dtype_error, narrow, require_dtype
 from zerosum.gradients._read_off import read_off
 from zerosum.gradients._result import GradientInterference
 from zerosum.gradients._saved_sums import SavedSums, named, total
-from zerosum.gradients._sequence_sums import Sketcher, sequence_sums
+from zerosum.gradients._sequence_sums import sequence_sums
 from zerosum.gradients._share import PER_TOKEN, Share
 from zerosum.gradients._spot import require_same_size
 from zerosum.gradients._sums import GradientSums
@@ -44,6 +44,7 @@ from zerosum.gradients.batches import (
 from zerosum.gradients.layerwise._per_token import TokenNumbers
 from zerosum.gradients.layerwise._pieces import Unsupported
 from zerosum.gradients.parameters import Parameter, names_its_ends
+from zerosum.gradients.sketch import Sketcher
 from zerosum.sharing import Job, work_through
 
 NOT_CAUSAL = (

@@ -13,9 +13,9 @@ from jaxtyping import Float32, Shaped
 from zerosum.gradients._numbers import beyond_rounding
 from zerosum.gradients._result import GradientInterference
 from zerosum.gradients._share import Share
-from zerosum.gradients._unit_sums import Sequences
 from zerosum.gradients.noise import NoiseScale, noise_scale
 from zerosum.gradients.parameters import Parameter, in_D_grad
+from zerosum.gradients.unit_sums import Sequences
 
 
 def noise_of(

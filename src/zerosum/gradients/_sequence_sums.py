@@ -1,9 +1,5 @@
 """The gradient of each sequence as a whole, by one ordinary backward pass: its length, and a sketch of it.
 
-The noise scale needs inner products between sequences, and no model has room for the gradients of all of them. A sketch
-keeps SKETCH numbers of each: coordinates with random signs, added up in a fixed pattern. Inner products of sketches are
-those of the gradients without bias, to within |a| |b| / sqrt(SKETCH), and exactly where there are no more coordinates.
-
 Letters: s sequences, j coordinate of the parameters that D_grad is of, k numbers of a sketch; G_uj sum over the tokens
 of sequence u of g_ij.
 """
@@ -19,10 +15,9 @@ from torch.nn import functional
 
 from zerosum.gradients._sums import GradientSums
 from zerosum.gradients.batches import Batch, in_memory
-from zerosum.gradients.parameters import Parameter, in_D_grad
+from zerosum.gradients.parameters import Parameter
+from zerosum.gradients.sketch import Sketcher
 from zerosum.losses.forward import logits_of
-
-SKETCH = 8_191  # prime, so that rows of a matrix, whose lengths are powers of 2, do not fall onto each other
 
 
 @dataclass
@@ -42,22 +37,6 @@ class SequenceSums:
             self.by_coordinate[name] += value.to(self.by_coordinate[name])
         self.squared = np.concatenate([self.squared, other.squared])
         self.sketch = np.concatenate([self.sketch, other.sketch])
-
-
-class Sketcher:
-    """Makes sketches of gradients. The signs are the same for every model of one size, in every process."""
-
-    def __init__(self, parameters: Sequence[Parameter]) -> None:
-        self.parameters = in_D_grad(parameters)
-        self._numel = sum(parameter.tensor.numel() for parameter in self.parameters)
-        self._size = max(1, min(SKETCH, self._numel))
-        signs = torch.randint(0, 2, (self._numel,), dtype=torch.int8, generator=torch.Generator().manual_seed(0))
-        self._signs = (2 * signs - 1).to(parameters[0].tensor.device)
-
-    def sketch(self, gradients: Sequence[Any]) -> Any:
-        """[k] of the gradients of `parameters`, in their order."""
-        flat = torch.cat([gradient.flatten() for gradient in gradients]).mul_(self._signs)
-        return functional.pad(flat, (0, -self._numel % self._size)).view(-1, self._size).sum(0)
 
 
 def sequence_sums(model: Any, part: Batch, sketcher: Sketcher, parameters: Sequence[Parameter] = ()) -> Any:

@@ -9,7 +9,7 @@ from math import inf, isfinite, nan, sqrt
 from typing import Any
 
 from zerosum.estimate import Estimate, number_or_reason, numbers_or_reasons
-from zerosum.gradients._unit_sums import FEWEST_UNITS, LEVEL, Sequences, UnitSums, agreement, ratio_interval
+from zerosum.gradients.unit_sums import FEWEST_UNITS, LEVEL, Sequences, UnitSums, agreement, ratio_interval
 
 CONFLICT_RATE_NULL = 0.5
 """Share of pairs in conflict where gradients are noise alone: the sign of an inner product is then a coin flip."""

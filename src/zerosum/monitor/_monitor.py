@@ -14,6 +14,7 @@ from typing import Any, Literal
 from safetensors import SafetensorError
 
 from zerosum.errors import InputError
+from zerosum.monitor.asked import Asked
 from zerosum.monitor.cost import Cost, limit_of
 from zerosum.monitor.guards import LOGGER, Guards, Tell
 from zerosum.monitor.log import Log, log_to
@@ -53,6 +54,10 @@ class Monitor:
     total_steps: for the expected loss at the end. tell: receives each warning; by default logging's "zerosum.monitor".
     seed: of intervals and nulls. tokens_per_batch: predictions in one forward pass.
 
+    groups: of the held-out tokens: a label of each id, [S, L], or a grouping of `zerosum interference --by` that needs
+    no losses, as "position". average: "last:K" or "ema:BETA": measures changes from t to 2t also at this average of the
+    weights. gradients: "sampled": measures C_g, C_ug and C_uG of scheduled updates.
+
     Of several processes the main one measures; where they share the weights, each has to have a monitor. Raises
     InputError for wrong arguments; an error while a model trains is told once, and the monitor switches itself off.
     """
@@ -70,6 +75,9 @@ class Monitor:
         tell: Tell | None = None,
         seed: int = 0,
         tokens_per_batch: int | Literal["auto"] = "auto",
+        groups: Any = None,
+        average: str | None = None,
+        gradients: str | None = None,
     ):
         self._schedule, self._cost = parse_schedule(schedule), Cost(limit_of(cost))
         optimizers = optimizer if isinstance(optimizer, list | tuple) else () if optimizer is None else (optimizer,)
@@ -79,8 +87,10 @@ class Monitor:
         self._log, self._verdict = Log(log, self._guards), RunningVerdict(total_steps)
         self._losses = TrainingLosses(optimizers, self._verdict, self._guards, self._log)
         self._remembered = RememberedLosses(self._schedule)
+        asked = {"probe_tokens": probe_tokens, "groups": groups, "average": average, "gradients": gradients}
+        self._asked = Asked(self._probe, self._schedule, self._cost, self._guards, seed, optimizers=optimizers, **asked)
         self._scheduled = ScheduledSteps(
-            self._probe, self._remembered, self._verdict, self._cost, self._guards, self._log, cost, seed
+            self._probe, self._remembered, self._verdict, self._asked, self._cost, self._guards, self._log, cost, seed
         )
         self._updates: Callable[[], bool] = lambda: True
         self._begun: int | None = None  # a scheduled step, in every process
@@ -125,6 +135,18 @@ class Monitor:
         """For hosts: tell a sign of this kind once."""
         self._guards.tell(code, message)
 
+    def micro_batch(self, step: int, tokens: int = 1) -> None:
+        """After each backward pass of a step that accumulates gradients over micro-batches: their agreement and noise.
+
+        step: as for `step`. tokens: that the micro-batch predicts, over which its loss is a mean; the noise scale is in
+        tokens only where this is given, and in micro-batches otherwise.
+        """
+        if step in self._schedule:
+            self._cost.enter(wait=True)
+            with self._working(step, is_scheduled=False) as measures:
+                if measures:
+                    self._asked.micro_batch(step, tokens)
+
     def before_update(self, step: int, *, batch: Any = None) -> None:
         """The first half of `step`, for loops that cannot use a block. The first of several calls counts."""
         if not self._cost.has_begun:
@@ -142,13 +164,17 @@ class Monitor:
         self._cost.updates += 1
         if loss is not None:
             self.observe(step, loss, lr)
-        if step != self._begun:
-            return {}
-        self._begun, measured = None, None
-        with self._working(step, is_scheduled=True) as measures:
-            if measures and self._around is not None:
-                self._losses.look()
-                measured = self._scheduled.after(step, self._around)
+        measured, is_begun = None, step == self._begun
+        self._begun = None
+        if is_begun:
+            with self._working(step, is_scheduled=True) as measures:
+                if measures and self._around is not None:
+                    self._losses.look()
+                    measured = self._scheduled.after(step, self._around)
+        if self._asked.has_work():
+            with self._working(step, is_scheduled=False) as measures:
+                if measures:
+                    self._asked.after_update(step)
         return measured.values() if measured else {}
 
     def observe(self, step: int, loss: Any, lr: float | None = None) -> None:
@@ -171,6 +197,7 @@ class Monitor:
             "verdict": self._verdict.state(),
             "told": self._guards.state(),
             **self._remembered.state(),
+            **self._asked.state(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -179,7 +206,9 @@ class Monitor:
             self._cost.load(state["cost"])
             self._verdict.load(state["verdict"])
             self._guards.load(state["told"])
-            if state["probe"] == self._probe.fingerprint:
+            same_probe = state["probe"] == self._probe.fingerprint
+            self._asked.load(state, same_probe=same_probe)
+            if same_probe:
                 self._remembered.load(state)
             else:
                 self._guards.tell("other-probe", "the saved state is of another probe: changes t to 2t start anew.")

@@ -120,17 +120,23 @@ def _restore(now: dict[str, Any], before: dict[str, Any]) -> None:
             now[name] = value
 
 
+def switches_weights(optimizer: Any) -> bool:
+    """Whether an optimizer evaluates at other weights than it trains at, as schedule-free ones do."""
+    optimizer = _plain_optimizer(optimizer)
+    return all(callable(getattr(optimizer, method, None)) for method in ("eval", "train"))
+
+
 @contextmanager
 def _evaluation_weights(optimizer: Any) -> Iterator[None]:
-    """Schedule-free optimizers evaluate at other weights than they train at, and change between both by `eval`.
+    """The weights that the optimizer evaluates, where these are others than it trains at: it changes by `eval`.
 
     The change is made to copies, so that no rounding is left behind; parts of shared weights are copied back, because
     their passes read the memory that training uses.
     """
-    optimizer = _plain_optimizer(optimizer)
-    if not (callable(getattr(optimizer, "eval", None)) and callable(getattr(optimizer, "train", None))):
+    if not switches_weights(optimizer):
         yield
         return
+    optimizer = _plain_optimizer(optimizer)
     groups = [(group, dict(group)) for group in optimizer.param_groups]
     weights = [parameter for group, _ in groups for parameter in group["params"]]
     own = [(weight, weight.data) for weight in weights if not isinstance(weight, DTensor)]

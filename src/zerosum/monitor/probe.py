@@ -17,7 +17,6 @@ from zerosum.losses import ModelLosses
 from zerosum.monitor.cost import Cost
 from zerosum.monitor.neutral import left_as_it_was, plain_model
 from zerosum.monitor.processes import Processes
-from zerosum.monitor.remembered import of_part
 from zerosum.monitor.sizes import Size, pass_seconds, sizes
 from zerosum.tokens import TokenSequences, token_ids
 
@@ -27,11 +26,20 @@ FIRST = "first pass"  # slower than later ones
 
 @dataclass(frozen=True)
 class Around:
-    """The sequences measured around an update, and their losses before it and, later, after it."""
+    """The sequences measured around an update, and their losses before it and, later, after it.
+
+    at_average: of the held-out ones at averaged weights, before it; None where they are not measured.
+    """
 
     ids: dict[Split, Int64[np.ndarray, "_ _"]]
     before: dict[Split, Float32[np.ndarray, "_ _"]]
     after: dict[Split, Float32[np.ndarray, "_ _"]]
+    at_average: Float32[np.ndarray, "_ _"] | None = None
+
+    @property
+    def passes(self) -> list[str]:
+        """Kinds of work of the forward passes after the update."""
+        return [Size(len(ids), ids.shape[1] - 1).work for ids in self.ids.values()]
 
     @property
     def is_finite(self) -> bool:
@@ -75,6 +83,11 @@ class Probe:
         self._losses_of: ModelLosses | None = None  # made at the first measurement: the model may still move to a GPU
 
     @property
+    def shares_weights(self) -> bool:
+        """Whether processes share the weights of the model."""
+        return self._processes.share_weights
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of the ids."""
         return sha256(self.ids.astype("<i8").tobytes()).hexdigest()
@@ -93,13 +106,13 @@ class Probe:
             if (size := self._allowed(self.sizes, reserved)) is None:
                 return None
         ids: dict[Split, Int64[np.ndarray, "_ _"]] = {"heldout": self._part(self.ids, size)}
-        before: dict[Split, Float32[np.ndarray, "_ _"]] = {"heldout": self._losses(ids["heldout"])}
+        before: dict[Split, Float32[np.ndarray, "_ _"]] = {"heldout": self.losses(ids["heldout"])}
         if batch is not None:
             reserved += pass_seconds(size, self.sizes, self._cost)
             of_batch = sizes(len(batch), batch.shape[1] - 1)
             if (size := self._allowed(of_batch, reserved)) is not None:
                 ids["batch"] = self._part(batch, size)
-                before["batch"] = self._losses(ids["batch"])
+                before["batch"] = self.losses(ids["batch"])
         return Around(ids, before, {})
 
     def smallest(self, reserved: float) -> float:
@@ -116,10 +129,9 @@ class Probe:
 
     def after(self, around: Around, reserved: float) -> bool:
         """Add the losses after the update; whether the cost allowed them. reserved: as for `before`."""
-        passes = sum(self._cost.predicted(_size(ids).work) for ids in around.ids.values())
-        if not self._cost.allows(passes + reserved):
+        if not self._cost.allows(sum(map(self._cost.predicted, around.passes)) + reserved):
             return False
-        around.after.update({split: self._losses(ids) for split, ids in around.ids.items()})
+        around.after.update({split: self.losses(ids) for split, ids in around.ids.items()})
         return True
 
     def changes(self, step: int, around: Around, seed: int) -> tuple[OneStep, ...]:
@@ -132,11 +144,18 @@ class Probe:
         )
 
     def _documents(self, split: Split, losses: Float32[np.ndarray, "s T"]) -> Int[np.ndarray, "s *T"] | None:
-        return None if split == "batch" else of_part(self.document, losses)
+        return None if split == "batch" else self.documents(losses)
 
-    def _losses(self, ids: Int64[np.ndarray, "s L2"]) -> Float32[np.ndarray, "s T2"]:
+    def documents(self, losses: Float32[np.ndarray, "s t"]) -> Int[np.ndarray, "s *t"] | None:
+        """The documents of the first sequences and predictions, as many as there are losses; None where unknown."""
+        if self.document is None:
+            return None
+        rows, columns = losses.shape
+        return self.document[:rows] if self.document.ndim == 1 else self.document[:rows, :columns]
+
+    def losses(self, ids: Int64[np.ndarray, "s L2"]) -> Float32[np.ndarray, "s T2"]:
         """Losses in nats; the time of the pass is noted."""
-        with self._cost.work(_size(ids).work):
+        with self._cost.work(Size(len(ids), ids.shape[1] - 1).work):
             return self._measure(ids)
 
     def _measure(self, ids: Int64[np.ndarray, "s L2"]) -> Float32[np.ndarray, "s T2"]:
@@ -150,7 +169,3 @@ class Probe:
                 is_free = self._tokens_per_batch == "auto" and self._processes.share_weights
                 self._losses_of = ModelLosses(self.model, TOGETHER if is_free else self._tokens_per_batch)
             return self._losses_of(ids)
-
-
-def _size(ids: Int64[np.ndarray, "s L2"]) -> Size:
-    return Size(len(ids), ids.shape[1] - 1)

@@ -9,10 +9,8 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from zerosum.interference.labelled import Changes, measure_changes
 from zerosum.monitor.schedule import Schedule
 
-NAME = "losses-"
 MOST_BYTES = 64 * 2**20
 
 
@@ -20,20 +18,22 @@ MOST_BYTES = 64 * 2**20
 class RememberedLosses:
     """step -> losses [sequence, position] of the first sequences of the probe, float32; at most 64 MiB.
 
-    Only steps whose double is scheduled are remembered, until it was measured.
+    Only steps whose double is scheduled are remembered, until it was measured. name: of their tensors in a state.
     """
 
     schedule: Schedule
+    name: str = "losses-"
     most_bytes: int = MOST_BYTES
     losses: dict[int, Float32[np.ndarray, "S T"]] = field(default_factory=dict)
 
     def state(self) -> dict[str, Tensor]:
         """Tensors `losses-<step>`."""
-        return {f"{NAME}{step}": torch.from_numpy(values) for step, values in self.losses.items()}
+        return {f"{self.name}{step}": torch.from_numpy(values) for step, values in self.losses.items()}
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Continue from a state, which may have more in it. Raises ValueError or AttributeError for no such tensors."""
-        losses = {int(name.removeprefix(NAME)): value.cpu().numpy() for name, value in state.items() if NAME in name}
+        own = {name.removeprefix(self.name): value for name, value in state.items() if name.startswith(self.name)}
+        losses = {int(step): value.cpu().numpy() for step, value in own.items()}
         if any(values.ndim != 2 for values in losses.values()):
             raise ValueError("not losses of sequences")
         self.losses = losses
@@ -42,18 +42,6 @@ class RememberedLosses:
         """The remembered step whose double this is; None without one."""
         halves = [earlier for earlier in self.losses if self.schedule.double_of(earlier) == step]
         return min(halves, key=lambda earlier: abs(step - 2 * earlier), default=None)
-
-    def changes(
-        self, step: int, now: Float32[np.ndarray, "S T"], document: np.ndarray | None, seed: int
-    ) -> tuple[int, Changes] | None:
-        """The earlier step, and the changes since then of the sequences measured at both; None without one."""
-        half = self.half_of(step)
-        if half is None:
-            return None
-        before = self.losses[half]
-        rows, columns = map(min, zip(before.shape, now.shape, strict=True))
-        before, now = before[:rows, :columns], now[:rows, :columns]
-        return half, measure_changes(before, now, of_part(document, now), seed=seed)
 
     def add(self, step: int, losses: Float32[np.ndarray, "S T"]) -> bool:
         """Remember a step and forget those that are past; whether others had to go because memory was short."""
@@ -68,8 +56,3 @@ class RememberedLosses:
             for earlier in sorted(self.losses)[::2]:
                 del self.losses[earlier]
         return short
-
-
-def of_part(document: np.ndarray | None, losses: Float32[np.ndarray, "s t"]) -> np.ndarray | None:
-    """The documents of the first sequences and predictions, as many as there are losses."""
-    return None if document is None else document[: len(losses), *([slice(losses.shape[1])] * (document.ndim - 1))]

@@ -1,6 +1,7 @@
 """At which steps the monitor measures. A step counts the updates made so far, as in `checkpoint-<step>`."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -17,8 +18,30 @@ class Schedule:
 
     def __contains__(self, step: int) -> bool:
         if self.listed:
-            return step in self.listed
+            return self.next(step) == step
         return step > 0 and (step % self.every == 0 if self.every else step & (step - 1) == 0)
+
+    def next(self, step: int) -> int | None:
+        """The first scheduled step from a step on; None after the last.
+
+        >>> Schedule().next(5), Schedule(every=3).next(0), Schedule(listed=(2, 7)).next(8)
+        (8, 3, None)
+        """
+        if self.listed:
+            at = bisect_left(self.listed, step)
+            return self.listed[at] if at < len(self.listed) else None
+        step = max(step, 1)
+        return -(-step // self.every) * self.every if self.every else 1 << (step - 1).bit_length()
+
+    def most_within(self, span: int) -> int:
+        """The most scheduled steps that lie in a span of steps; powers of two count from the span on.
+
+        >>> Schedule().most_within(64), Schedule(every=10).most_within(64), Schedule(listed=(2, 7, 90)).most_within(6)
+        (1, 7, 2)
+        """
+        if self.listed:
+            return max(bisect_left(self.listed, step + span) - k for k, step in enumerate(self.listed))
+        return -(-span // self.every) if self.every else 1
 
     def double_of(self, step: int) -> int | None:
         """The scheduled step that `zerosum interference` pairs with this one as its double; None without one.

@@ -6,10 +6,12 @@ import numpy as np
 from jaxtyping import Int64
 
 from zerosum.errors import InputError
+from zerosum.monitor.asked import Asked
 from zerosum.monitor.cost import Cost
+from zerosum.monitor.doubles import double_changes
 from zerosum.monitor.guards import Guards
 from zerosum.monitor.log import Log
-from zerosum.monitor.measured import Measured, pair
+from zerosum.monitor.measured import Measured
 from zerosum.monitor.probe import Around, Probe
 from zerosum.monitor.remembered import RememberedLosses
 from zerosum.monitor.running_verdict import FIRST_FIT, RunningVerdict
@@ -28,17 +30,20 @@ class ScheduledSteps:
         probe: Probe,
         remembered: RememberedLosses,
         verdict: RunningVerdict,
+        asked: Asked,
         cost: Cost,
         guards: Guards,
         log: Log,
         preset: str,
         seed: int,
     ):
-        self._probe, self._remembered, self._verdict = probe, remembered, verdict
+        self._probe, self._remembered, self._verdict, self._asked = probe, remembered, verdict, asked
         self._cost, self._guards, self._log, self._seed = cost, guards, log, seed
         self._limit = f"cost {preset} (at most {100 * cost.limit:g} % of training time)"
         if cost.is_limited:
-            cost.learn(AFTER, seconds_of_changes(*probe.ids[:, 1:].shape))
+            n_groups = len(asked.groups.labels.names) if asked.groups else 0
+            whole = probe.sizes[0]
+            cost.learn(AFTER, seconds_of_changes(whole.sequences, whole.predictions, n_groups))
             cost.learn(FIT, seconds_of_fit())
         self.latest: Measured | None = None
 
@@ -52,6 +57,8 @@ class ScheduledSteps:
             if self._fits(step):
                 around = self._probe.before(of_batch, self._reserved + self._cost.predicted(FIT))
             around = around or self._probe.before(of_batch, self._reserved)
+            if around is not None:
+                around = self._asked.before(step, around, self._reserved)
         if around is None:
             self._leave_out(step)
         elif (part := around.ids["heldout"]).shape != (whole := self._probe.ids.shape):
@@ -81,12 +88,12 @@ class ScheduledSteps:
         with self._cost.rest(AFTER):
             if not self._probe.after(around, self._cost.predicted(AFTER)):
                 self._leave_out(step)
-                return None
-            if not around.is_finite:
+            elif not around.is_finite:
                 self._guards.tell("probe-not-finite", f"step {step}: a loss of held-out tokens is not finite.")
-                return None
-            self.latest = self._record(step, around)
-        return self.latest
+            else:
+                self.latest = self._record(step, around)
+                return self.latest
+        return None
 
     @property
     def _reserved(self) -> float:
@@ -105,7 +112,7 @@ class ScheduledSteps:
     def _record(self, step: int, around: Around) -> Measured:
         now = around.before["heldout"]
         one_step = self._probe.changes(step, around, self._seed)
-        double = self._remembered.changes(step, now, self._probe.document, self._seed)
+        double = double_changes(self._remembered, step, now, self._probe, self._seed, self._asked.groups)
         if self._remembered.add(step, now):
             self._guards.tell("memory", f"step {step}: remembered losses reached 64 MiB: pairs t to 2t are left out.")
         loss = one_step[0].changes.loss
@@ -113,11 +120,12 @@ class ScheduledSteps:
             self._guards.unchanged(step)
         self._guards.multiple_of_measured(step, loss)
         others = self._fit(step)
+        asked = self._asked.after(step, around)
         sequences = len(now), len(self._probe.ids)
-        of_double = None if double is None else pair(double[0], step, double[1])
         # The time up to here belongs to the cost that is logged here.
         self._cost.leave()
-        measured = Measured(step, loss, one_step, of_double, self._verdict.fitted, sequences, self._cost.share, others)
+        cost = self._cost.share
+        measured = Measured(step, loss, one_step, double, self._verdict.fitted, sequences, cost, others, **asked)
         self._guards.cost(step, self._cost.share, self._cost.limit)
         self._log.values(step, measured.values(), measured.reason)
         return measured

@@ -12,14 +12,17 @@ from zerosum.interference.labelled import measure_changes
 CHANGES = 3  # a measurement has at most three: held-out tokens, tokens of the batch, t to 2t
 
 
-def seconds_of_changes(sequences: int, predictions: int) -> float:
-    """Seconds of a measurement beside forward passes and fit, about. sequences, predictions: the probe's shape."""
+def seconds_of_changes(sequences: int, predictions: int, n_groups: int = 0) -> float:
+    """Seconds of a measurement beside forward passes and fit, about. sequences, predictions: the probe's shape.
+
+    n_groups: of tokens; a group takes about a third as long, at each step and from t to 2t.
+    """
     seconds_of_fit()  # makes the first call
     losses = np.random.default_rng(0).normal(3, 1, (sequences, predictions)).astype(np.float32)
     after = losses - np.float32(0.01) * losses**2
     started = time.perf_counter()
     measure_changes(losses, after, None, seed=0)
-    return CHANGES * (time.perf_counter() - started)
+    return (CHANGES + 2 * n_groups / 3) * (time.perf_counter() - started)
 
 
 @cache

@@ -4,6 +4,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float, Shaped
+
 from zerosum.errors import InputError
 from zerosum.estimate import number_or_reason, numbers_or_reasons
 from zerosum.interference._groups import GroupSplit, split, sums_by_group
@@ -14,7 +17,7 @@ from zerosum.interference._sums import InterferenceSums
 from zerosum.interference.labelled._change import Change, UnitName, Units, steps_of
 from zerosum.interference.labelled._problems import excluded_steps
 from zerosum.interference.labelled._text import TokenText
-from zerosum.interference.labelled.groupings import label
+from zerosum.interference.labelled.groupings import Labels, label
 from zerosum.record import Record
 
 GROUP_DRAWS = 500  # of each group's interval: enough for its coverage, and there are many groups
@@ -212,9 +215,24 @@ def measure_groups(
     The parameters are those of `measure_pair`.
     """
     labels = label(by, change, text)
-    x = change.flat
+    return measure_labelled(change.flat, labels, change.of(units.id), by, level=level, seed=seed)
+
+
+def measure_labelled(
+    x: Float[np.ndarray, " N"],
+    labels: Labels,
+    unit: Shaped[np.ndarray, " N"],
+    by: str,
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+) -> MeasuredGroups | None:
+    """The exact split of changes x into groups; None where nothing moved.
+
+    unit: resampling unit of each. by: name of the grouping. level, seed: as for `measure_pair`.
+    """
     if not x.any():
         return None
-    sums = {labels.names[int(code)]: part for code, part in sums_by_group(x, labels.code, change.of(units.id)).items()}
+    sums = {labels.names[int(code)]: part for code, part in sums_by_group(x, labels.code, unit).items()}
     each = tuple(summarize(part, level=level, draws=GROUP_DRAWS, seed=seed) for part in sums.values())
     return MeasuredGroups(by, labels.note, split(sums), each)

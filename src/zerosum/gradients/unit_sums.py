@@ -46,6 +46,7 @@ class UnitSums:
 
     @classmethod
     def of(cls, sequences: Sequences) -> "UnitSums":
+        """The sums of each unit."""
         ids, index = np.unique(sequences.unit, return_inverse=True)
         C, n = len(ids), sequences.tokens.astype(np.float64)
         sketch = np.zeros((C, sequences.sketch.shape[1]))
