@@ -12,6 +12,7 @@ from simulated_runs import FAMILIES, TRUTH, chinchilla, family, measure, table
 
 from zerosum.errors import InputError
 from zerosum.scaling import fit, law_names, laws, read_table
+from zerosum.scaling.fitting import fitted_law, params_of
 from zerosum.scaling.laws import law
 from zerosum.scaling.objective import Objective, huber
 from zerosum.scaling.search import search
@@ -169,6 +170,7 @@ def test_the_best_size_for_a_budget_is_the_closed_form(good):
     G = (p["alpha"] * p["A"] / (p["beta"] * p["B"])) ** (1 / both)
     assert best.n_params.value == pytest.approx(G * (1e21 / 6) ** (p["beta"] / both), rel=1e-6)
     assert best.tokens.value * best.n_params.value * 6 == pytest.approx(1e21)
+    assert good.frontier(np.array([1e20, 1e21]))[1] == pytest.approx(best.loss.value, rel=1e-12)
     assert best.n_params.interval[0] < best.n_params.value < best.n_params.interval[1]
     assert best.loss.value == pytest.approx(good.predict(best.n_params.value, best.tokens.value).loss.value)
     with pytest.raises(InputError, match="budget"):
@@ -179,9 +181,9 @@ def test_intervals_are_no_narrower_than_the_losses_own_errors_where_runs_are_few
     def widths(sizes, error):
         losses = family(np.random.default_rng(3), sizes=sizes, checkpoints=4, noise=(0.0, 0.0, 1e-4))
         ends = {"loss_low": losses.loss * math.exp(-1.96 * error), "loss_high": losses.loss * math.exp(1.96 * error)}
-        fitted = fit(replace(losses, **ends), **SMALL)
+        fitted = fitted_law(replace(losses, **ends), law("chinchilla"), **SMALL)
         low, high = fitted.predict(1e9, 2e10).loss.interval
-        return np.array([high / low - 1, *(np.ptp(fitted.params[name].interval) for name in ("alpha", "beta"))])
+        return np.array([high / low - 1, *(np.ptp(params_of(fitted)[name].interval) for name in ("alpha", "beta"))])
 
     narrow, wide = widths(6, 1e-6), widths(6, 5e-3)
     assert (wide > 5 * narrow).all()

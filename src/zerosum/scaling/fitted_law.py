@@ -11,7 +11,7 @@ from jaxtyping import Float
 from zerosum.errors import InputError
 from zerosum.estimate import Estimate
 from zerosum.scaling.laws import law
-from zerosum.scaling.optimum import best_sizes
+from zerosum.scaling.optimum import FLOPS, best_sizes
 from zerosum.scaling.reason import Reason
 from zerosum.scaling.table import LossTable
 
@@ -105,9 +105,9 @@ class FittedLaw:
         if not (math.isfinite(flops) and flops > 0):
             raise InputError(f"budget: {flops} is not a number of FLOPs above 0. Give for example 1e21.")
         every = np.concatenate([self.theta[None], self.drawn])
-        log_N = best_sizes(flops, lambda N, D: np.log(self._losses(every, {"N": N, "D": D}, paired=True)), len(every))
-        N = np.exp(log_N)
-        D = flops / 6 / N
+        budgets = np.full(len(every), flops)
+        N = np.exp(best_sizes(budgets, lambda N, D: np.log(self._losses(every, {"N": N, "D": D}, paired=True))))
+        D = flops / FLOPS / N
         loss = self._losses(every, {"N": N, "D": D}, paired=True)
         return Optimal(
             self.law,
@@ -120,11 +120,8 @@ class FittedLaw:
 
     def frontier(self, flops: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """The lowest loss by the law for each budget, at its best size. NaN where the law has none."""
-        losses = []
-        for budget in flops.tolist():
-            N = np.exp(best_sizes(budget, lambda N, D: np.log(self.losses(N=N, D=D)), 1))
-            losses.append(float(self.losses(N=N, D=budget / 6 / N)[0]))
-        return np.array(losses)
+        N = np.exp(best_sizes(flops, lambda N, D: np.log(self.losses(N=N, D=D))))
+        return self.losses(N=N, D=flops / FLOPS / N)
 
     def _call(self) -> str:
         return "N and steps" if "S" in law(self.law).variables else "N and D"

@@ -12,15 +12,14 @@ GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 def best_sizes(
-    flops: float, log_loss: Callable[[np.ndarray, np.ndarray], np.ndarray], searches: int
+    flops: Float[np.ndarray, " M"], log_loss: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> Float[np.ndarray, " M"]:
-    """log N of the lowest loss at C = 6 N D = flops, one for each of several laws; log_loss(N, D): [M] of them.
+    """log N of the lowest loss at each C = 6 N D = flops; log_loss(N, D): [M], each by a law of its own or by one.
 
     NaN where the loss falls towards an end of the range, one parameter or one token. On a logarithmic scale of N such
     laws have one minimum, so that golden sections find it.
     """
-    low = np.zeros(searches)
-    high = np.full(searches, math.log(flops / FLOPS))
+    low, high = np.zeros(len(flops)), np.log(flops / FLOPS)
     edges = low.copy(), high.copy()
 
     def loss(log_N: np.ndarray) -> np.ndarray:
