@@ -74,6 +74,19 @@ def test_what_is_not_counted(write, content, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["i", "ksteps", "t", "steps/1000"])
+@pytest.mark.parametrize("validated", [False, True])
+def test_a_counter_of_any_name_is_not_passed_over(write, name, validated):
+    """Rows of validation repeat its values; in thousands it is no whole number; a restart goes back once."""
+    unit = 1000 if "1000" in name or name == "ksteps" else 1
+    rows = [{name: 250 * k / unit, "kind": "train", "loss": 6.0 - 0.1 * k} for k in range(1, 31)]
+    if validated and unit == 1:
+        rows = [row for k, row in enumerate(rows) for row in ([row, row | {"kind": "val"}] if k % 5 == 4 else [row])]
+        rows = rows[:20] + rows[17:]
+    with pytest.raises(InputError, match="no column is known as the step"):
+        read_curve(write("".join(json.dumps(row) + "\n" for row in rows), "log.jsonl"))
+
+
 def test_every_ends_the_doubt_and_needs_a_log_without_steps(write):
     np.testing.assert_array_equal(
         read_curve(write("x,loss\n10,3.5\n20,3.25\n25,3\n", "a.csv"), every=5).step, [5, 10, 15]

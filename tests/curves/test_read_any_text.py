@@ -45,6 +45,7 @@ DIALECTS = {
     "validation beside it": "Ep 1 (Step {s:06d}): Train loss {y:.3f}, Val loss {v:.3f}, lr: 3e-4",
     "loss at step": "Training loss at step {s}: {y:.4f}, lr: 3e-4",
     "tensors": "step: {s}, loss: tensor({y}, device='cuda:0'), lr: 3e-4",
+    "arrays of JAX": "I0101 00:00:00.000 140 train.py:20] step {s}: {{'loss': Array({y}, dtype=float32), 'lr': 0.0003}}",
     "colours and a rank": "\x1b[32m[rank0]: \x1b[0mstep: \x1b[1m{s}\x1b[0m loss = {y} lr = 3e-4",
     "batches of batches": "| epoch   1 | {s:5d}/ 2983 batches | lr 0.0003 | ms/batch 10.0 | loss  {y} | ppl  {p:.2f}",
     "two numbers in brackets": "[1, {s:5d}] loss: {y:.3f} lr: 3e-4",
@@ -147,7 +148,8 @@ def test_words_as_labels(read):
 
 
 VALIDATION = ["val loss {v}", "validation | step {s} | loss {v}", "[eval] step {s} loss {v}", "Evaluation:\nstep {s} loss {v}",
-              "step {s} loss {v} (val)", "{{'eval_loss': {v}}}", "test_step: {s} loss {v}"]  # fmt: skip
+              "step {s} loss {v} (val)", "{{'eval_loss': {v}}}", "test_step: {s} loss {v}",
+              'level=info msg="eval step" step={s} loss={v}']  # fmt: skip
 
 
 @pytest.mark.parametrize("line", VALIDATION)
@@ -168,6 +170,10 @@ NO_CURVES = {
     "several runs": lines("{{'model': 'small', 'step': {s}, 'loss': {y}}}\n{{'model': 'large', 'step': {s}, 'loss': {v}}}"),
     "decimal commas": lines("step {s} loss 3,25"),
     "shares": lines("step {s} loss {y}%"),
+    "bits": lines("step {s} loss {y} bits"),
+    "bits of a byte": lines("step {s} | loss {y}bpb | lr 3e-4"),
+    "bits of a token": lines("step={s} loss={y} (bits/token)"),
+    "pairs": lines("step {s} loss {y}/{v}"),
     "prose": "At step 100 the loss is 6.3; at step 200 it is 5.3.\nThe loss of 4.8 at step 300 is fine.\n" * 4,
     "a few lines": lines("step {s} loss {y}")[:60],
     "configuration": "step: 100\nloss: 0.5\nloss_scale: 1024\nlabel_smoothing: 0.1\n",
@@ -185,6 +191,16 @@ def test_what_is_not_certain_is_refused_in_one_line(read, kind):
     with pytest.raises(InputError) as error:
         read(NO_CURVES[kind])
     assert "\n" not in str(error.value)
+
+
+def test_losses_in_bits_are_converted_where_they_are_chosen(read):
+    np.testing.assert_allclose(
+        read(lines("step {s} loss {y} bits"), loss="loss in bits").loss, np.log(2) * np.array(LOSSES)
+    )
+    np.testing.assert_allclose(
+        read(lines("step {s} loss {y}bpb"), loss="loss in bpb", bytes_per_token=4.0).loss,
+        4 * np.log(2) * np.array(LOSSES),
+    )
 
 
 def test_the_choice_is_the_callers(read):

@@ -15,6 +15,8 @@ from zerosum.errors import InputError
 COUNTED = "counted"  # the column of counted steps
 UNEVEN = 0.02  # of the range: how far tokens or epochs may lie off a straight line over evenly spaced rows
 ROUNDING = 0.01  # epochs are printed with two decimals
+GROWING, RESTARTS = 0.5, 0.05  # shares of rows in which a counter grows, at least, and falls, at most
+SAME = 1e-6  # relative difference of even steps
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class CountedTable:
 def count_steps(table: Table, choose: Chooser) -> Table:
     """The table with counted steps where it has losses and nothing that tells their steps; else as it is.
 
-    Nothing is counted unasked where a column of whole numbers grows from row to row, since it may be the step, or
-    where tokens or epochs show that the rows are not evenly spaced.
+    Nothing is counted unasked where another column may be the step (see `_is_counter`), or where tokens or epochs show
+    that the rows are not evenly spaced.
     Raises InputError where steps are to be counted and the log has a column of steps.
     """
     names = list(dict.fromkeys(table.names))
@@ -96,8 +98,16 @@ def _may_be_counted(table: Table, names: list[str], loss: str, rows: Bool[np.nda
 
 
 def _is_counter(values: Float[np.ndarray, " n"]) -> bool:
-    """Whether numbers may be steps: whole, not negative, and growing from row to row."""
-    return bool((values >= 0).all() and (values == np.floor(values)).all() and (np.diff(values) > 0).all())
+    """Whether numbers may be steps: not negative, and whole and growing but for restarts, or growing evenly.
+
+    Rows of validation repeat a step. Steps in thousands are no whole numbers, but grow by the same from row to row.
+    """
+    if not (values >= 0).all():
+        return False
+    grown = np.diff(values)
+    if (values == np.floor(values)).all():
+        return bool((grown > 0).mean() >= GROWING and (grown < 0).mean() <= RESTARTS)
+    return bool((grown > 0).all() and np.ptp(grown) <= SAME * grown.mean())
 
 
 def _evenly_spaced(values: Float[np.ndarray, " n"]) -> bool:

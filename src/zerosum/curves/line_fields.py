@@ -33,9 +33,10 @@ _NOISE = re.compile(
     r"|\d+%\|[^|]{0,300}\|"  # tqdm's bars
     r"|[\w./-]+\.(?:py|cc|cpp|cu|rs|go|jl|ipynb):\d+|\b\w+:\w+:\d+\b(?!\.)"  # places in a program
 )
-_CALLS = re.compile(r"\b(?:tensor|array|(?:np|numpy|torch|jnp)\.\w+)(?=\()")
+_CALLS = re.compile(r"\b(?:tensor|array|(?:Device)?Array|(?:np|numpy|torch|jnp|jax)\.\w+)(?=\()")
 _BEFORE_NUMBER = re.compile(r"(?:[\s:=~#@→'\"(\[{]|->|=>)+$")  # what stands between a name and its number
 _SEPARATOR = re.compile(r"[|,;\t\[\]{}<>]|[\"'](?=\s)|(?<=\s)[-–—](?=\s)|:(?=\s)")
+_BITS = re.compile(r"\s?[(\[]?((?:bits?(?:/\w+)?|bp[bct])\b)", re.IGNORECASE)
 _UNITS = {"ms", "s", "sec", "secs", "seconds", "min", "mins", "minutes", "h", "hours", "gb", "mb", "gib", "mib", "it/s"}
 _UNITS |= {"s/it", "tok/s", "tokens/s", "tokens/sec", "tflops", "tflop/s", "steps/s", "it/sec", "samples/s"}
 # Words before a name that do not change what it names.
@@ -91,6 +92,8 @@ def read_line(text: str) -> Line:
             pending, name = resolve(split[1]), split[2]
         name = resolve(name)
         has_loss = has_loss or axis_of(name) == "loss"
+        if axis_of(name) == "loss" and (unit := _BITS.match(rest, found.end("value"))):
+            name = f"{name} in {unit[1]}"
         if name or not _has_unit(found):
             _put(line, name, found)
     loose.append(_AFTER_LOSS.sub(" ", rest[end:]) if has_loss else rest[end:])
@@ -105,12 +108,12 @@ def _read_label(found: re.Match[str], line: Line) -> str:
 
 
 def _is_value(found: re.Match[str], gap: str, name: str, text: str) -> bool:
-    """Whether a number is a value: "nan" may be a word, and of a list of losses none is the loss."""
+    """Whether a number is a value: "nan" may be a word, and of a list or pair of losses none is the loss."""
     axis = axis_of(resolve(name))
     if found["value"][-1].isalpha() and axis is None and not gap.rstrip(" '\"[(").endswith((":", "=")):
         return False
     in_list = gap.rstrip().endswith("[") and re.match(r"\s*,\s*[-+.\d]", text[found.end() :])
-    return not (axis == "loss" and in_list)
+    return not (axis == "loss" and (in_list or found["total"] is not None))
 
 
 def _has_unit(found: re.Match[str]) -> bool:
@@ -227,7 +230,7 @@ def _is_about_validation(loose: list[str], line: Line) -> bool:
 
 @lru_cache(4_096)
 def _says_validation(text: str) -> bool:
-    words = (word.strip("()[]{}<>:|,;=*#'\"-").lower() for word in text.split())
+    words = (word.strip("()[]{}<>:|,;=*#'\"-").lower() for word in re.split(r"[\s\"']+", text))
     return any(VALIDATION.fullmatch(word) or re.match(r"(?:val|valid|eval|test)_", word) for word in words)
 
 
