@@ -12,6 +12,7 @@ import zerosum
 from zerosum.losses import ModelLosses
 from zerosum.monitor import cost, scheduled_steps
 from zerosum.monitor.cost import PRESETS, RESERVE, Cost
+from zerosum.monitor.micro_steps import MicroSteps
 from zerosum.monitor.running_verdict import RunningVerdict
 from zerosum.monitor.sizes import SHORTEST, pass_seconds, sizes
 
@@ -181,3 +182,19 @@ def test_a_fit_too_dear_is_left_out_and_told(clock: Clock, slow: Any) -> None:
     records, told = watched(clock, "economy", schedule=[300])
     assert records[300].fit is None
     assert any("not fitted before about step 14,999" in line for line in told)
+
+
+def test_micro_batches_are_measured_all_or_not_at_all(clock: Clock) -> None:
+    model = model_with_dropout()
+    cost = Cost(0.05, spent=1.0, trained=10.0, updates=1000)
+    steps = MicroSteps(model, cost)
+    for step, trained in ((1, 10.0), (2, 1000.0)):
+        model.zero_grad()
+        for _ in range(3):
+            model(input_ids=batch_of(0), labels=batch_of(0)).loss.backward()
+            assert steps.add(step, 96) == (trained > 10.0)
+            cost.trained = max(cost.trained, 1000.0 if step == 1 else trained)  # more is allowed, but not in this step
+        record = steps.record(step)
+        assert (record is not None) == (step == 2)
+    assert record is not None
+    assert record.n_units == 3

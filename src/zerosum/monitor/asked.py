@@ -54,8 +54,8 @@ class Asked:
         """See `MicroSteps.add`."""
         if distributed.is_initialized() and distributed.get_world_size() > 1:
             self._guards.tell("micro-batches", "micro-batches of several processes are not measured.")
-        else:
-            self._micro_steps.add(step, tokens)
+        elif not self._micro_steps.add(step, tokens):
+            self._guards.tell("no-micro-batches", f"step {step}: its micro-batches are not measured: cost.")
 
     def has_work(self) -> bool:
         """Whether there is anything to do after an update beside measuring."""

@@ -33,22 +33,27 @@ class MicroSteps:
         self._clear()
 
     def _clear(self) -> None:
-        self._step = -1
+        self._step, self._is_refused = -1, False
         self._sum: list[Tensor] = []
         self._tokens: list[int] = []
         self._squared: list[float] = []
         self._sketches: list[Any] = []
 
-    def add(self, step: int, tokens: int) -> None:
-        """After a backward pass of a step. tokens: predicted ones of its micro-batch, over which the loss is a mean."""
+    def add(self, step: int, tokens: int) -> bool:
+        """After a backward pass of a step; whether the cost allows it. If not, none of the step is measured.
+
+        tokens: predicted ones of its micro-batch, over which the loss is a mean.
+        """
         if step != self._step:
             self._clear()
             self._step = step
-            if not self._cost.allows(self._cost.predicted(MICRO_STEP) or OF_AN_UPDATE * self._cost.per_update):
-                self._step = -1
-                return
+        seconds = self._cost.predicted(MICRO_STEP) or OF_AN_UPDATE * self._cost.per_update
+        if self._is_refused or not self._cost.allows(seconds):
+            self._is_refused = True
+            return False
         with self._cost.work(MICRO_STEP), torch.no_grad():
             self._take(tokens)
+        return True
 
     def _take(self, tokens: int) -> None:
         if self._sketcher is None:
@@ -63,8 +68,8 @@ class MicroSteps:
         self._sum = [g.clone() for g in now]
 
     def record(self, step: int) -> NoiseScale | None:
-        """Cosine, conflict rate and noise scale of the micro-batches of a step; None of fewer than two."""
-        if step != self._step or len(self._tokens) < 2:
+        """Cosine, conflict rate and noise scale of the micro-batches of a step; None of fewer than two or a part."""
+        if step != self._step or self._is_refused or len(self._tokens) < 2:
             self._clear()
             return None
         tokens, sketch = np.array(self._tokens), np.stack(self._sketches)
