@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 GROUP = "read"
 EPILOG = "Ctrl-C ends it. A log that is not there yet is waited for. Where stdout is no terminal, as with --once."
-AT_WORK = 5  # of a look and the pause after it, at most one part in so many is spent on the look
+AT_WORK = 10  # of a look and the pause after it, at most one part in so many is spent on the look
 WIDTH = 80  # columns that are used of a wider terminal
 
 

@@ -33,7 +33,8 @@ def answer(report: Report) -> Iterator[Table | str]:
     """Loss, verdict and expected end."""
     progress = report.only(Progress)
     assert progress is not None  # noqa: S101 - `absent` says so otherwise
-    rows = [("loss", _loss(progress)), ("verdict", _verdict(progress)), ("end", _end(progress))]
+    rows = [("loss", _loss(progress)), ("verdict", _verdict(progress)), ("reasons", _reasons(progress))]
+    rows.append(("end", _end(progress)))
     columns = (Column("what", " "), Column("text", " "))
     yield Table("", "", columns, tuple((name, Text(text)) for name, text in rows if text))
 
@@ -42,11 +43,16 @@ def _loss(progress: Progress) -> str:
     loss = progress.loss
     if not math.isfinite(loss.value):
         return f"none yet: {printable(loss.reason, 200)}"
-    return f"{n.text(loss.value, None, n.LOSS)}, mean over the last 5 % of the steps (N = {n.count(loss.N)})"
+    return f"{n.text(loss.value, None, n.LOSS)}, mean over the last 5 % of steps (N = {n.count(loss.N)})"
 
 
 def _verdict(progress: Progress) -> str:
     return printable(words.break_in_short(progress.fit).replace("\xa0", " "), LONGEST) if progress.fit else ""
+
+
+def _reasons(progress: Progress) -> str:
+    """What else is to be known of the loss curve, such as spikes, as codes for `zerosum explain`."""
+    return ", ".join(reason.code for reason in progress.fit.reasons) if progress.fit else ""
 
 
 def _end(progress: Progress) -> str:
