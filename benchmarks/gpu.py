@@ -81,7 +81,7 @@ CHECKS = (
           shapes=(0, 1, 2)),
     Check("train, resumed", paths.resumed, (2, 128), (2, 128),
           {"float32": (1e-5, "e"), "bfloat16": (1e-5, "e")}, shapes=(0,)),
-    # The live monitor joins here once it is there.
+    # The live monitor has processes of its own: gpu_fsdp.py.
 )  # fmt: skip
 
 

@@ -130,3 +130,9 @@ def test_the_pretended_gpu_allows_what_cuda_allows():
         assert torch.zeros(3).to(x).is_cuda
         assert not x.cpu().is_cuda
         assert x.cpu().numpy().tolist() == [1, 1, 1]
+
+
+def test_without_a_gpu_the_check_of_shared_weights_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert importlib.import_module("gpu_fsdp").main() == 2
+    assert "no GPU" in capsys.readouterr().err

@@ -190,3 +190,48 @@ def test_an_error_of_the_update_is_the_users_own() -> None:
         next(model.parameters()).add_(0.1)
     assert monitor.latest is not None
     assert monitor.latest.step == 2
+
+
+class Small(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows, self.head = torch.nn.Embedding(VOCABULARY, 8), torch.nn.Linear(8, VOCABULARY)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.nn.functional.dropout(self.rows(ids), 0.2, self.training))
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_compiled_model_is_compiled_for_training_only(in_place: bool) -> None:
+    def run(monitored: bool) -> tuple[list[torch.Tensor], int, zerosum.Monitor | None]:
+        torch.compiler.reset()
+        torch.manual_seed(0)
+        model: Any = Small()
+        compiled = []
+
+        def backend(graph: Any, inputs: Any) -> Any:
+            compiled.append(graph)
+            return graph.forward
+
+        if in_place:
+            model.compile(backend=backend)
+        called = model if in_place else torch.compile(model, backend=backend)
+        optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
+        monitor = zerosum.Monitor(called, PROBE, schedule="every(1)", cost="full") if monitored else None
+        for step in range(4):
+            ids = batch_of(step)
+            logits = called(ids[:, :-1])
+            torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten()).backward()
+            if monitor:
+                with monitor.step(step, batch=ids):
+                    optimizer.step()
+            else:
+                optimizer.step()
+            optimizer.zero_grad()
+        return [*model.parameters(), torch.get_rng_state()], len(compiled), monitor
+
+    (tensors, compiled, monitor), (expected, times, _) = run(True), run(False)
+    assert compiled == times == 1
+    assert all(torch.equal(one, other) for one, other in zip(tensors, expected, strict=True))
+    assert monitor is not None
+    assert monitor.latest is not None
