@@ -17,7 +17,7 @@ from zerosum.deceleration.fit_errors import FitErrors
 from zerosum.deceleration.residual_model import Misfit, Spread, misfit_hypotheses
 
 SHARES = (0.5, 0.9, 1.0)  # correlation of two misfits at equal steps
-ANY_SHARED = 0.1  # prior probability that it is not 0; see benchmarks/long/comparison.md
+ANY_SHARED = 0.1  # prior probability that it is not 0; see tests/long/check_comparison.py
 
 Functionals = Float[np.ndarray, "k q"]
 
