@@ -65,6 +65,7 @@ WAYS = {
     "fsdp": Way(shared, "fsdp"),
     "fsdp, watched": Way(shared, "fsdp", {}),
     "fsdp, at a limited cost": Way(shared, "fsdp", {"cost": "business"}),
+    "fsdp, more asked": Way(shared, "fsdp", {"average": "ema:0.9", "gradients": "sampled"}),
     "fsdp, foreign tokens": Way(shared, "fsdp", {}, PROBE + VOCABULARY),
     "fsdp, failing": Way(shared_and_failing, "fsdp", {}),
 }
