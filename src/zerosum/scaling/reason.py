@@ -20,6 +20,13 @@ Code = Literal[
     "few-starts",
     "leverage",
     "far-extrapolation",
+    "sign-not-shown",
+    "one-size-decides",
+    "no-break",
+    "tokens-not-known",
+    "unequal-batches",
+    "warm-ups-not-known",
+    "unequal-warm-ups",
 ]
 Level = Literal["blocking", "note"]
 
