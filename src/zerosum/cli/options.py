@@ -109,7 +109,7 @@ class Reading:
             step=self.step,
             tokens=self.tokens,
             lr=self.lr,
-            where=self._where(),
+            where=self.rows_chosen(),
             job=self.job,
             every=self.every,
             pattern=self.pattern,
@@ -128,7 +128,8 @@ class Reading:
     def _repeat(self) -> "CurveOnRepeat | None":
         return None if self.on_repeat is None else self.on_repeat.value
 
-    def _where(self) -> dict[str, str]:
+    def rows_chosen(self) -> dict[str, str]:
+        """Column -> value of the rows to read, from --where."""
         chosen = {}
         for text in self.where or ():
             column, equals, value = text.partition("=")

@@ -1,44 +1,56 @@
-"""`zerosum scaling`: laws of the loss over sizes and tokens, how sure they are, and what they predict."""
+"""`zerosum scaling`: laws over sizes of the loss and of its deceleration, how sure they are, and what they predict."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zerosum.cli.options import expand_option_groups
+from zerosum.cli._scaling_runs import fitted_runs
+from zerosum.cli.options import Fitting, Reading, expand_option_groups
 from zerosum.cli.output import Answer, made_with, make_folder
 from zerosum.cli.progress import following
-from zerosum.cli.sources import as_document, each, finish
+from zerosum.cli.sources import Failure, as_document, each, finish
 from zerosum.errors import InputError
 
 if TYPE_CHECKING:
-    from zerosum.scaling import HeldOut, LawFit
+    from zerosum.scaling import DecelerationAcrossSizes, HeldOut, LawFit, LossTable
     from zerosum.show.report import Report
 
 GROUP = "compare"
 SETTINGS = ("delta", "cut")
-EPILOG = "Exit codes: 0 done; 2 the table or the call is wrong; 1 a bug of ours."
+EPILOG = "Exit codes: 0 done; 2 a run, the table or the call is wrong; 1 a bug of ours."
 
 
 @expand_option_groups
 def scaling(
-    table: Annotated[
-        Path,
-        typer.Option(
-            "--table", metavar="FILE.csv", help="Losses: columns N, D and loss; run, step.", show_default=False
-        ),
-    ],
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RUN]...", help="Runs of several sizes, as for zerosum fit.", show_default=False),
+    ] = None,
     *,
+    table: Annotated[
+        Path | None,
+        typer.Option("--table", metavar="FILE.csv", help="Instead of runs: losses, with columns N, D, loss; run, step."),
+    ] = None,
+    params: Annotated[
+        str | None,
+        typer.Option(metavar="N,...", help="Sizes of the runs, as 14M. Without it from column, config or name."),
+    ] = None,
+    without_embeddings: Annotated[
+        bool, typer.Option("--without-embeddings", help="N counts no embeddings and no head.")
+    ] = False,
+    tokens_per_step: Annotated[
+        str | None, typer.Option(metavar="N,...", help="Training tokens of a step, for logs without tokens.")
+    ] = None,
+    predict: Annotated[
+        list[str] | None, typer.Option(metavar="N", help="Size of a run to predict; repeatable.")
+    ] = None,
     law: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Law to fit; repeatable. Without it chinchilla. See docs/scaling.md."),
+        typer.Option(metavar="NAME", help="Law of the loss to fit; repeatable. Of a table without it chinchilla."),
     ] = None,
-    loss: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of the loss, where several fit.")] = None,
     loss_unit: Annotated[
-        str | None, typer.Option(metavar="UNIT", help="nats, bits (per token), log10 or perplexity.")
-    ] = None,
-    where: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Read these rows alone; repeatable.")
+        str | None, typer.Option(metavar="UNIT", help="Of a table: nats, bits (per token), log10 or perplexity.")
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -56,30 +68,49 @@ def scaling(
         list[float] | None, typer.Option(metavar="FLOPS", help="Best N and D for these training FLOPs; repeatable.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the resampled tables.")] = 0,
+    fitting: Fitting,
+    read: Reading,
     answer: Answer,
 ) -> None:
-    """Fit laws of the loss to runs of several sizes, and say whether their parameters are identified.
+    """Say what size does: to L_d, t_d and r_d of runs of several sizes, and to the loss by laws of N and tokens.
 
-    Intervals are over runs, because the checkpoints of a run are not independent.
+    Laws of L_d, t_d and r_d carry the errors of all fits, which neighbouring sizes share. Laws of the loss (--law) have
+    intervals over runs, because the checkpoints of a run are not independent.
     """
+    if bool(runs) == (table is not None):
+        raise InputError("scaling: give runs, or --table FILE.csv. For example: zerosum scaling 14M.csv 70M.csv 410M.csv")
     make_folder(answer.out)
-    rows = dict(_pair("where", "COLUMN", text, "dataset=c4") for text in where or ())
     settings = _settings(set_ or [])
+    failed: list[Failure] = []
+    across: DecelerationAcrossSizes | None = None
+    losses: LossTable | None = None
+    if table is not None:
+        from zerosum.scaling import read_table
 
-    def fitted(name: str) -> tuple[Any, Any]:
+        where, law = read.rows_chosen(), law or ["chinchilla"]
+        losses = read_table(table, loss=read.loss, loss_unit=loss_unit, where=where, cut=settings.get("cut", 0.0))
+    else:
+        from zerosum.scaling import deceleration, losses_of
+
+        fitted, failed = fitted_runs(runs or [], params, tokens_per_step, not without_embeddings, read, fitting)
+        across = deceleration(fitted, predict=_sizes(predict or []), level=fitting.level)
+        losses = losses_of(fitted, settings.get("cut", 0.0)) if law else None
+
+    def law_of(name: str) -> tuple[Any, Any]:
         from zerosum import scaling as room
 
-        losses = room.read_table(table, loss=loss, loss_unit=loss_unit, where=rows, cut=settings.get("cut", 0.0))
         options: dict[str, Any] = {"delta": settings.get("delta"), "seed": seed}
         held = None if hold_out == "none" else room.hold_out(losses, name, run=hold_out, **options)
         return room.fit(losses, name, **options), held
 
-    with following(law or ["chinchilla"], "fitting") as names:
-        done, failed = each(((name, name) for name in names), fitted)
+    with following(law or [], "fitting") as names:
+        done, unfitted = each(((name, name) for name in names), law_of)
+    failed += unfitted
     fits: list[LawFit] = [fit for _, (fit, _) in done]
     held_out: list[HeldOut] = [held for _, (_, held) in done if held]
     sizes = [fit.optimal(flops) for fit in fits if fit.length == "D" for flops in budget or ()]
     more: dict[str, Any] = {
+        "deceleration": None if across is None else across.to_json(),
         "protocol": [error.to_json(held.law) for held in held_out for error in held.protocol],
         "optimal": [size.to_json() for size in sizes],
     }
@@ -88,8 +119,10 @@ def scaling(
         for _, (fit, held) in done
     ]
     files = {"laws.json": as_document("laws", laws, failed, **more)}
-    report = _report(table, [*fits, *held_out, *sizes]) if fits else None
-    failed += answer.give(report, "laws", laws, failed, files, sources=[str(table)], **more)
+    records = [*([across] if across is not None else []), *fits, *held_out, *sizes]
+    sources = [str(table)] if table is not None else list(runs or [])
+    report = _report(table, len(sources), records) if records else None
+    failed += answer.give(report, "laws", laws, failed, files, sources=sources, **more)
     finish(failed, 0)
 
 
@@ -114,7 +147,14 @@ def _settings(given: list[str]) -> dict[str, float]:
     return settings
 
 
-def _report(table: Path, records: list[Any]) -> "Report":
+def _sizes(texts: list[str]) -> list[float]:
+    from zerosum.scaling.run_size import given_size
+
+    return [given_size(text, "--predict", "").N for text in texts]
+
+
+def _report(table: Path | None, runs: int, records: list[Any]) -> "Report":
     from zerosum.show.report import Report
 
-    return Report(f"Laws of the loss: {table.name}", (), tuple(records), provenance=made_with())
+    title = f"Laws of the loss: {table.name}" if table is not None else f"{runs} runs over sizes"
+    return Report(title, (), tuple(records), provenance=made_with())

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zerosum.runs._facts import RunFacts
     from zerosum.runs._mirror import Mirror
     from zerosum.runs._monitor_log import LoggedStep, LoggedWarning, MonitorLog, read_monitor_log
+    from zerosum.runs._model_size import model_size
     from zerosum.runs._ngrams import NGRAMS, ngrams_of, noted, write_ngrams
     from zerosum.runs._progress import Progress, read_progress
     from zerosum.runs._read import CURVE, GRADIENTS, LOSSES, MeasuredRun, Wanted, read_run
@@ -26,6 +27,7 @@ _FILES = {
     "_facts": ["RunFacts"],
     "_mirror": ["Mirror"],
     "_monitor_log": ["LoggedStep", "LoggedWarning", "MonitorLog", "read_monitor_log"],
+    "_model_size": ["model_size"],
     "_ngrams": ["NGRAMS", "ngrams_of", "noted", "write_ngrams"],
     "_progress": ["Progress", "read_progress"],
     "_read": ["CURVE", "GRADIENTS", "LOSSES", "MeasuredRun", "Wanted", "read_run"],
@@ -51,6 +53,7 @@ __all__ = [
     "branch_folders",
     "documents_beside",
     "losses_of",
+    "model_size",
     "ngrams_of",
     "noted",
     "open_losses",

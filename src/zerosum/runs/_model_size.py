@@ -46,7 +46,9 @@ def _model_of(recipe: Path) -> dict[str, Any]:
 def _counted(file: Path, settings: dict[str, Any]) -> tuple[int, int]:
     for name, value in settings.items():
         if isinstance(value, int) and (value > MOST_WIDTH * MOST_LAYERS or ("layer" in name and value > MOST_LAYERS)):
-            raise InputError(f"{file}: {name[:60]!a} is {value}, more than any model has. Correct it, or give --params.")
+            raise InputError(
+                f"{file}: {name[:60]!a} is {value}, more than any model has. Correct it, or give --params."
+            )
     try:
         import torch
         from transformers import AutoConfig, AutoModelForCausalLM

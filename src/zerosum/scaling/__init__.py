@@ -1,4 +1,4 @@
-"""Laws across runs: what size and training tokens do to the loss and its deceleration. numpy and scipy only; never torch."""
+"""Laws across runs: what size and tokens do to the loss and its deceleration. numpy and scipy only, no torch."""
 
 from zerosum.scaling.across_sizes import deceleration
 from zerosum.scaling.critical_batch import CriticalBatch, critical_batch

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from zerosum.curves import LossCurve
 from zerosum.deceleration import fit
 from zerosum.deceleration.observed import observe
 from zerosum.errors import InputError
@@ -100,8 +100,8 @@ def _require_sizes(fitted: Sequence[FittedRun], usable: Sequence[FittedRun]) -> 
     lost = next((f"; {one.run.label} has none: {_why(one)}" for one in fitted if not one.usable), "")
     label = fitted[0].run.label if fitted else "runs"
     raise InputError(
-        f"{label}{' and others' if len(fitted) > 1 else ''}: {len(sizes)} sizes with a break ({listed}){lost}. Give runs "
-        f"of at least {FEWEST_SIZES} sizes; with 5 or more the laws can be identified."
+        f"{label}{' and others' if len(fitted) > 1 else ''}: {len(sizes)} sizes with a break ({listed}){lost}. Give "
+        f"runs of at least {FEWEST_SIZES} sizes; with 5 or more the laws can be identified."
     )
 
 
@@ -129,8 +129,8 @@ def _warm_ups(runs: Sequence[SizedRun]) -> tuple[Reason, ...]:
     if max(ends) <= SAME_WARM_UP * min(ends):
         return ()
     text = (
-        f"warm-ups end at step {min(ends):,.0f} to {max(ends):,.0f}: t_d depends on them, compare t_d_progress, the sum "
-        "of learning rates over the largest"
+        f"warm-ups end at step {min(ends):,.0f} to {max(ends):,.0f}: t_d depends on them; compare t_d_progress, the "
+        "sum of learning rates over the largest"
     )
     return (Reason("unequal-warm-ups", "note", text),)
 
@@ -162,7 +162,7 @@ def _gains(family: SizeFamily, joint: JointLaws) -> tuple[Gain, ...]:
     """Between the smallest and the largest size, then between neighbours; after the length that all runs reach."""
     log_T = float(family.log_last.min())
     N = family.N.tolist()
-    pairs = [(N[0], N[-1]), *(zip(N, N[1:], strict=False) if len(N) > 2 else ())]
+    pairs = [(N[0], N[-1]), *pairwise(N)]
     return tuple(joint.gain(smaller, larger, log_T) for smaller, larger in pairs)
 
 

@@ -116,7 +116,7 @@ class HeldOut:
 
 @dataclass(frozen=True, repr=False)
 class DecelerationAcrossSizes(Record):
-    """Fits of runs of several sizes, and laws over N. sizes: rising. laws: of L_d, t_d and r_d, and of t_d in other units.
+    """Fits of runs of several sizes, and laws over N. sizes: rising. laws: of L_d, t_d, r_d, and t_d in other units.
 
     gains: from the smallest to the largest size, then between neighbours. violations: see there. ahead: of the sizes
     that were asked for. held_out: None with fewer than four sizes. N_is: what N counts. axis: "steps" or "tokens", in
@@ -201,7 +201,7 @@ def far(N: float, seen: Float[np.ndarray, " k"]) -> tuple[Reason, ...]:
     if ratio <= FAR:
         return ()
     text = (
-        f"{N:.3g} parameters are {ratio:.3g} times beyond the fitted ones: the interval holds only if the laws do, which "
-        "these data cannot show"
+        f"{N:.3g} parameters are {ratio:.3g} times beyond the fitted ones: the interval holds only if the laws do, "
+        "which these data cannot show"
     )
     return (Reason("far-extrapolation", "note", text),)

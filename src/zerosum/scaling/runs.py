@@ -1,7 +1,7 @@
 """Runs of several sizes: loss curves with N and training tokens, and the table of their losses."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
@@ -50,13 +50,15 @@ def sized_runs(
     tokens: Sequence[float] | float | None = None,
     embeddings: bool = True,
     count: Count | None = None,
+    read: Callable[[Any], LossCurve] = read_curve,
 ) -> tuple[SizedRun, ...]:
     """Runs with their sizes, in the order of N.
 
-    given: paths of logs or run folders, loss curves, or fits. params: N of each, as 14000000 or "14M"; without it from
-    a column of the log, by `count` from its configuration, or from its name. tokens: training tokens of a step, one
+    given: paths of logs or run folders, loss curves, fits, or runs with sizes, which stay as they are. params: N of
+    each, as 14000000 or "14M"; without it from a column of the log, by `count` from its configuration, or from its
+    name. tokens: training tokens of a step, one
     number or one for each run, where the logs have none. embeddings: whether N counts them; False: given numbers and
-    counted ones are without. count: see `run_size.Count`.
+    counted ones are without. count: see `run_size.Count`. read: makes a curve of a path.
     Raises InputError, one line with the run and the remedy, where a size is not known, not every size counts the same
     parameters, or a run is given twice.
     """
@@ -65,7 +67,10 @@ def sized_runs(
     steps = _one_each(tokens, len(given))
     runs = []
     for k, one in enumerate(given):
-        curve, fit = _curve_of(one)
+        if isinstance(one, SizedRun):
+            runs.append(one)
+            continue
+        curve, fit = _curve_of(one, read)
         label = curve.source or curve.name
         if params is not None:
             size = given_size(params[k], label, NOT_STATED if embeddings else WITHOUT_EMBEDDINGS)
@@ -128,10 +133,10 @@ def _one_each(tokens: Sequence[float] | float | None, n: int) -> list[float | No
     return values
 
 
-def _curve_of(one: Any) -> tuple[LossCurve, Fit | None]:
+def _curve_of(one: Any, read: Callable[[Any], LossCurve]) -> tuple[LossCurve, Fit | None]:
     if isinstance(one, Fit):
         return one.curve, one
-    return (one if isinstance(one, LossCurve) else read_curve(one)), None
+    return (one if isinstance(one, LossCurve) else read(one)), None
 
 
 def _with_tokens(curve: LossCurve, per_step: float | None) -> LossCurve:

@@ -54,7 +54,7 @@ class _Run:
 def shared_errors(
     errors: Sequence[FitErrors], log_N: Float[np.ndarray, " r"], shift: Float[np.ndarray, " r"]
 ) -> SharedErrors:
-    """Errors of the fits of r runs. shift: added to the log steps of each run, log tokens per step for an axis of tokens."""
+    """Errors of the fits of r runs. shift: log of what a step counts for, added to the log steps of each run."""
     x = np.concatenate([e.x + by for e, by in zip(errors, shift.tolist(), strict=True)])
     rms = float(np.sqrt(np.mean(np.concatenate([e.residual for e in errors]) ** 2)))
     misfit = misfit_hypotheses(np.sort(x), rms)
@@ -102,7 +102,7 @@ def _of_run(errors: FitErrors, shift: float, misfit: Misfit) -> _Run:
 
 
 def _evidence(runs: Sequence[_Run], R: Float[np.ndarray, "r r"], misfit: Misfit) -> Float[np.ndarray, " G"]:
-    """Log prior plus restricted log likelihood of each hypothesis, given the correlation between runs; up to a constant.
+    """Log prior plus restricted log likelihood of each hypothesis, given the correlation R, up to a constant.
 
     With the weights of the modes written as (root of R) x (root of their variances) x independent standard normals.
     """

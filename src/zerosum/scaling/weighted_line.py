@@ -1,8 +1,9 @@
 """A straight line in log N through numbers of several sizes whose errors are correlated. Pure arrays.
 
 Generalised least squares with the covariance V of the errors, plus variance tau^2 of the sizes around the line (REML).
-Standard errors are scaled by q, the mean weighted square of the residuals, where it is above 1, with Student's t of
-k - 2 degrees of freedom (Knapp and Hartung 2003; q of at least 1: Rover, Knapp and Friede 2015).
+Standard errors are scaled by q, the mean weighted square of the residuals, with Student's t of k - 2 degrees of freedom
+(Knapp and Hartung 2003). Where q is below 1, the scale is halfway between q and 1: V is known from many steps, q from
+few sizes (tests/long/check_scaling_deceleration.py has the coverage).
 Letters: k sizes.
 """
 
@@ -23,8 +24,8 @@ class WeightedLine:
     """y = at_centre + slope (log N - centre). tau: standard deviation of the sizes around it beyond their errors.
 
     q: mean weighted square of the residuals, 1 where V and tau say how far the sizes lie from the line. white: [k]
-    residuals whitened by V and tau, at least as large as these expect. of_white: [2 k] from whitened errors to errors
-    of the two coefficients.
+    residuals whitened by V and tau, enlarged where q is below 1. of_white: [2 k] from whitened errors to errors of the
+    two coefficients.
     """
 
     at_centre: float
@@ -78,5 +79,5 @@ def _line(X: Float[np.ndarray, "k 2"], y: Sizes, V: Float[np.ndarray, "k k"], ta
     left = white[:, 2] - white[:, :2] @ both
     q = float(left @ left) / (len(y) - 2)
     unlikely = 2 * float(np.log(np.diag(root)).sum() + np.log(np.abs(np.diag(upper))).sum()) + float(left @ left)
-    widened = left / np.sqrt(q) if 0 < q < 1 else left
+    widened = left * np.sqrt((1 + q) / 2 / q) if 0 < q < 1 else left
     return unlikely, WeightedLine(float(both[0]), float(both[1]), tau, q, widened, of_white)

@@ -1,0 +1,316 @@
+"""Deceleration across sizes: L_d, t_d and r_d against N with their laws, and what of a gain comes from each."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from zerosum.estimate import Estimate
+from zerosum.scaling import DecelerationAcrossSizes, SizeLaw
+from zerosum.show import drawing as d
+from zerosum.show import numbers as n
+from zerosum.show.names import printable
+from zerosum.show.report import Report
+from zerosum.show.section import with_sentences
+from zerosum.show.table import Column, Table, Text, Value
+
+TITLE = "Deceleration across sizes"
+PLACE = 74
+HOW_TO_READ = (
+    "Dots: the numbers of each size, with the intervals of their fits; these errors are shared by neighbouring sizes, so "
+    "that the laws are surer than the dots seem. Line and band: the law and its interval. Red rings: two neighbours whose "
+    "order contradicts the law. L_d and t_d are on logarithmic axes, r_d is not, because its interval may cross 0."
+)
+WORDS = {
+    "L_d": "larger models break at a {} loss",
+    "t_d": "larger models break {}",
+    "t_d_tokens": "larger models break {} in tokens",
+    "t_d_progress": "larger models break {} in steps at the full rate",
+    "r_d": "larger models keep a {} rate after the break",
+}
+FALLING = {"L_d": "lower", "r_d": "lower"}
+RISING = {"L_d": "higher", "r_d": "higher"}
+FORMS = {"L_d": n.L_D, "t_d": n.T_D, "r_d": n.R_D}
+LABELS = {
+    "L_d": "L_d (nats per token)",
+    "t_d": "t_d (steps)",
+    "t_d_tokens": "t_d (billions of tokens)",
+    "t_d_progress": "t_d (steps at the full rate)",
+    "r_d": "r_d",
+}
+BILLION = 1e9
+UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+
+
+def absent(report: Report) -> str | None:
+    return None if report.across(DecelerationAcrossSizes) else ""
+
+
+def _record(report: Report) -> DecelerationAcrossSizes:
+    return report.across(DecelerationAcrossSizes)[0]
+
+
+def size(N: float) -> str:
+    """A number of parameters.
+
+    >>> size(1.44e9), size(66758784.0)
+    ('1.44B', '66.8M')
+    """
+    scale, unit = next(((scale, unit) for scale, unit in UNITS if scale <= N), (1.0, ""))
+    return f"{N / scale:.3g}{unit}"
+
+
+def headline(report: Report) -> str:
+    across = _record(report)
+    shown = [_finding(law) for law in across.laws if law.verdict == "identified"]
+    unknown = [law.quantity for law in across.laws if law.verdict != "identified"]
+    parts = [*shown, f"not shown: how {' and '.join(unknown)} depend{'s' * (len(unknown) == 1)} on N"]
+    sentence = "; ".join(parts if unknown else shown)
+    used = sum(row.in_laws for row in across.sizes)
+    return f"{used} sizes, {size(across.sizes[0].n_params)} to {size(across.sizes[-1].n_params)}: {sentence}."
+
+
+def _finding(law: SizeLaw) -> str:
+    falls = law.exponent.value < 0
+    adverb = (FALLING if falls else RISING).get(law.quantity, "earlier" if falls else "later")
+    return WORDS[law.quantity].format(adverb)
+
+
+def sentences(report: Report) -> Iterator[str]:
+    """What is shown, what is not, where the gain comes from, and how well the largest size was predicted."""
+    across = _record(report)
+    yield headline(report)
+    for law in across.laws:
+        yield from (printable(reason.message, 400).capitalize() + "." for reason in law.reasons)
+    yield _gain(across)
+    yield from _orders(across)
+    if across.held_out is not None:
+        yield _held_out(across)
+    yield (
+        f"Misfits of neighbouring sizes correlate by {n.number(across.correlation, 2)}; N counts "
+        f"parameters {across.N_is if across.N_is != 'not stated' else '(with or without embeddings is not stated)'}."
+    )
+
+
+def answer(report: Report) -> Iterator[Table | str]:
+    """The sizes, the laws, the gain, and what contradicts the laws."""
+    across = _record(report)
+    yield _sizes(across, short=True)
+    for law in across.laws:
+        exponent = n.text(law.exponent.value, law.exponent.interval, n.Form("b"))
+        yield f"{law.form:<24} b {exponent}  {law.verdict}"
+    yield _gain(across)
+    yield from _orders(across)
+    if across.held_out is not None:
+        yield _held_out(across)
+    for one in across.ahead:
+        loss = n.text(one.loss.value, one.loss.interval, n.LOSS)
+        yield f"{size(one.n_params)} at {_length(across, one.T)}: loss {loss}{'; far from the data' if one.reasons else ''}"
+
+
+def _length(across: DecelerationAcrossSizes, T: float) -> str:
+    return f"{n.number(T / BILLION, 2)} billion tokens" if across.axis == "tokens" else f"step {n.count(round(T))}"
+
+
+def _gain(across: DecelerationAcrossSizes) -> str:
+    gain = across.gains[0]
+    parts = ", ".join(f"{name} {n.percent(share.value, share.interval)}" for name, share in gain.shares.items())
+    return (
+        f"From {size(gain.smaller)} to {size(gain.larger)} at {_length(across, gain.T)}: "
+        f"{n.text(gain.total.value, gain.total.interval, n.LOSS)}; of this {parts}."
+    )
+
+
+def _orders(across: DecelerationAcrossSizes) -> Iterator[str]:
+    if across.violations:
+        pairs = "; ".join(
+            f"{one.quantity} {size(one.smaller)} {n.number(one.at_smaller, _places(one.quantity))}, {size(one.larger)} "
+            f"{n.number(one.at_larger, _places(one.quantity))}{'' if one.shown else ' (within errors)'}"
+            for one in across.violations
+        )
+        yield f"Against the order of the laws: {pairs}."
+
+
+def _places(quantity: str) -> int:
+    return {"L_d": 3, "r_d": 4}.get(quantity, 0)
+
+
+def _held_out(across: DecelerationAcrossSizes) -> str:
+    held = across.held_out
+    assert held is not None
+    loss = n.text(held.ahead.loss.value, held.ahead.loss.interval, n.LOSS)
+    return (
+        f"Held out, {size(held.ahead.n_params)} is predicted to reach {loss}; it reached "
+        f"{n.number(held.reached, 3)} (error {100 * held.error:+.1f} %)."
+    )
+
+
+def tables(report: Report) -> Iterator[Table]:
+    """Sizes, laws, shares of the gain, and notes."""
+    across = _record(report)
+    yield _sizes(across, short=False)
+    yield _laws(across)
+    yield _shares(across)
+    notes = (*across.reasons, *(reason for law in across.laws for reason in law.reasons))
+    if notes:
+        rows = tuple((Text(reason.code), Text(printable(reason.message, 600))) for reason in notes)
+        yield Table("scaling-deceleration-notes", "To keep in mind", (Column("code"), Column("note")), rows)
+
+
+def _sizes(across: DecelerationAcrossSizes, *, short: bool) -> Table:
+    tokens = any(row.t_d_tokens.known for row in across.sizes)
+    more: tuple[Column, ...] = () if short else (Column("run"), Column("verdict"))
+    columns = (
+        Column("n_params", "N"),
+        Column("L_d", unit="nats per token", form=n.L_D, interval=True),
+        Column("t_d", unit="steps", form=n.T_D, interval=True),
+        *((Column("t_d_tokens", "t_d", "billion tokens", interval=True),) if tokens else ()),
+        Column("r_d", form=n.R_D, interval=True),
+        *more,
+    )
+    rows = []
+    for row in across.sizes:
+        N = Text(size(row.n_params), "" if row.in_laws else "not in the laws")
+        numbers = [row.L_d, row.t_d, *([row.t_d_tokens.scaled(1 / BILLION)] if tokens else []), row.r_d]
+        values = [_without_interval(one) for one in numbers] if short else numbers
+        names = () if short else (printable(" + ".join(row.runs), 200), ", ".join(dict.fromkeys(row.verdicts)))
+        rows.append((N, *values, *names))
+    legend = "" if short else "Brackets: 95 % intervals of the fits, which neighbouring sizes share in part."
+    return Table("scaling-deceleration", "" if short else "Deceleration of each size", columns, tuple(rows), legend)
+
+
+def _without_interval(one: Estimate) -> Value:
+    """On one screen each size has one line."""
+    return one.value if one.known else None
+
+
+def _laws(across: DecelerationAcrossSizes) -> Table:
+    columns = (
+        Column("quantity"),
+        Column("form"),
+        Column("a", interval=True),
+        Column("b", interval=True),
+        Column("N0", form=n.PLAIN),
+        Column("tau", "scatter"),
+        Column("verdict"),
+        Column("without", "b without one size"),
+    )
+    rows = tuple(
+        (
+            law.quantity, law.form, law.at_centre, law.exponent, size(law.N0), law.tau, law.verdict,
+            Text(f"{min(law.without.values()):.3g} to {max(law.without.values()):.3g}" if law.without else "—"),
+        )
+        for law in across.laws
+    )  # fmt: skip
+    legend = (
+        "Brackets: 95 % intervals. Scatter: standard deviation of sizes around the law beyond the errors of the fits."
+    )
+    return Table("scaling-deceleration-laws", "Laws over sizes", columns, rows, legend)
+
+
+def _shares(across: DecelerationAcrossSizes) -> Table:
+    names = ("L_d", "t_d", "r_d")
+    columns = (
+        Column("from"),
+        Column("to"),
+        Column("total", "difference", "nats per token", n.TERM, interval=True),
+        *(Column(f"{name}_share", f"of it {name}", "%", n.PERCENT, interval=True) for name in names),
+    )
+    rows = tuple(
+        (size(gain.smaller), size(gain.larger), gain.total, *(gain.shares[name] for name in names))
+        for gain in across.gains
+    )
+    legend = f"By the laws, at {_length(across, across.gains[0].T)}. Brackets: 95 % intervals."
+    return Table(
+        "scaling-deceleration-shares", "Where the lower loss of larger models comes from", columns, rows, legend
+    )
+
+
+def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
+    """L_d, t_d and r_d against N, each with its law and band."""
+    across = _record(report)
+    with d.style():
+        fig, axes = d.panels(len(across.laws), layout, height=3.2, columns=3 if len(across.laws) <= 3 else 2)
+        for ax, law in zip(axes, across.laws, strict=True):
+            _panel(ax, across, law)
+        handles = [
+            d.entry("size, with its fit's interval", color=d.SERIES[0], marker="o", linestyle=""),
+            d.entry("law and its interval", color=d.INK),
+        ]
+        if across.violations:
+            handles.append(
+                d.entry("against the order of the law", color=d.SERIES[1], marker="o", linestyle="", fillstyle="none")
+            )
+        d.legend_below(fig, handles, layout)
+    return fig
+
+
+def _panel(ax: "d.Axes", across: DecelerationAcrossSizes, law: SizeLaw) -> None:
+    scale = 1 / BILLION if law.quantity == "t_d_tokens" else 1.0
+    points = [(row.n_params, _of(row, law.quantity).scaled(scale)) for row in across.sizes if row.in_laws]
+    points = [(N, one) for N, one in points if one.known]
+    N = np.geomspace(across.sizes[0].n_params / 1.15, across.sizes[-1].n_params * 1.15, 80)
+    low, high = scale * law.interval(N, across.level)
+    ax.fill_between(N, low, high, color=d.INK, alpha=0.12, linewidth=0)
+    ax.plot(N, scale * law.value(N), color=d.INK, linewidth=1.3)
+    for at, one in points:
+        if one.interval:
+            ax.plot([at, at], one.interval, color=d.SERIES[0], linewidth=1)
+        ax.plot([at], [one.value], color=d.SERIES[0], marker="o", linestyle="")
+    for pair in (
+        one for one in across.violations if one.quantity == law.quantity or _is_main(across, law, one.quantity)
+    ):
+        known = dict((N, one.value) for N, one in points)
+        both = [at for at in (pair.smaller, pair.larger) if at in known]
+        ax.plot(
+            both,
+            [known[at] for at in both],
+            color=d.SERIES[1],
+            marker="o",
+            markersize=9,
+            fillstyle="none",
+            linestyle="",
+        )
+    d.log_axis(ax, "x", N.tolist(), pad=1.0, most=5)
+    ends = [end for _, one in points for end in (one.interval or (one.value,))]
+    if law.in_log:
+        d.log_axis(ax, "y", [*ends, *low.tolist(), *high.tolist()], pad=1.03, most=6)
+    else:
+        ax.axhline(0.0, color=d.MUTED, linewidth=0.8)
+    ax.set_title(f"{law.quantity}: {law.verdict}")
+    ax.set_xlabel("parameters N")
+    ax.set_ylabel(LABELS[law.quantity])
+
+
+def _is_main(across: DecelerationAcrossSizes, law: SizeLaw, quantity: str) -> bool:
+    """Whether a law of t_d in tokens is the one that violations of t_d are about."""
+    return quantity == "t_d" and across.axis == "tokens" and law.quantity == "t_d_tokens"
+
+
+def _of(row: Any, quantity: str) -> Estimate:
+    return getattr(row, quantity, None) or Estimate(float("nan"), reason="not shown for single sizes")
+
+
+alt = with_sentences("L_d, t_d and r_d against the number of parameters, each with its law and interval.", sentences)
+
+
+def numbers(report: Report) -> list[dict[str, Any]]:
+    """One row for each size: its numbers with intervals, and the laws there."""
+    across = _record(report)
+    rows = []
+    for row in across.sizes:
+        values: dict[str, Any] = {"run": " + ".join(row.runs), "n_params": row.n_params}
+        for law in across.laws:
+            one = _of(row, law.quantity)
+            low, high = one.interval or (float("nan"), float("nan"))
+            by_law = law.interval(np.array([row.n_params]), across.level)[:, 0].tolist()
+            values |= {
+                law.quantity: one.value,
+                f"{law.quantity}_low": low,
+                f"{law.quantity}_high": high,
+                f"{law.quantity}_law": float(law.value(row.n_params)),
+                f"{law.quantity}_law_low": by_law[0],
+                f"{law.quantity}_law_high": by_law[1],
+            }
+        rows.append(values)
+    return rows
