@@ -61,7 +61,7 @@ def deceleration(
     usable = [one for one in fitted if one.usable]
     _require_sizes(fitted, usable)
     family = size_family(usable)
-    laws = _three_laws(family, in_tokens, level)
+    laws = three_laws(family, in_tokens, level)
     joint = joint_laws(family, laws, level)
     left_out = [
         Reason("no-break", "note", f"{one.run.name} is not in the laws: {_why(one)}")
@@ -76,7 +76,7 @@ def deceleration(
         gains=_gains(family, joint),
         violations=_violations(family, laws),
         ahead=tuple(_ahead(family, laws, joint, float(N)) for N in predict),
-        held_out=_held_out(family, in_tokens, level),
+        held_out=held_out(family, in_tokens, level),
         N_is=size.N_is,
         axis="tokens" if in_tokens else "steps",
         correlation=float(np.median(np.diag(family.correlation, 1))),
@@ -135,7 +135,7 @@ def _warm_ups(runs: Sequence[SizedRun]) -> tuple[Reason, ...]:
     return (Reason("unequal-warm-ups", "note", text),)
 
 
-def _three_laws(family: SizeFamily, in_tokens: bool, level: float) -> dict[str, SizeLaw]:
+def three_laws(family: SizeFamily, in_tokens: bool, level: float) -> dict[str, SizeLaw]:
     """The laws of L_d, of t_d in steps or tokens, and of r_d."""
     t_d = ("t_d_tokens", "tokens") if in_tokens else ("t_d", "steps")
     named = {"L_d": ("L_d", "nats per token"), "t_d": t_d, "r_d": ("r_d", "")}
@@ -167,9 +167,11 @@ def _gains(family: SizeFamily, joint: JointLaws) -> tuple[Gain, ...]:
 
 
 def _violations(family: SizeFamily, laws: Mapping[str, SizeLaw]) -> tuple[Violation, ...]:
-    """Neighbouring sizes whose order contradicts the direction of the law."""
+    """Neighbouring sizes whose order contradicts the direction of a law that is shown."""
     found = []
     for a, name in enumerate(QUANTITIES):
+        if not laws[name].exponent.excludes(0.0):
+            continue
         rise = np.diff(family.numbers[:, a])
         V = family.V[:, a, :, a]
         for k in np.flatnonzero(rise * laws[name].line.slope < 0).tolist():
@@ -189,13 +191,13 @@ def _ahead(
     return Ahead(N, math.exp(log_T), numbers, joint.loss(N, log_T), far(N, family.N))
 
 
-def _held_out(family: SizeFamily, in_tokens: bool, level: float) -> HeldOut | None:
+def held_out(family: SizeFamily, in_tokens: bool, level: float) -> HeldOut | None:
     """The largest size by the laws of the others; None with fewer than four."""
     k = len(family.N)
     if k <= FEWEST_SIZES:
         return None
     others = family.rows(np.arange(k) < k - 1)
-    laws = _three_laws(others, in_tokens, level)
+    laws = three_laws(others, in_tokens, level)
     ahead = _ahead(others, laws, joint_laws(others, laws, level), float(family.N[-1]), float(family.log_last[-1]))
     log_L_d, log_t_d, r_d = family.numbers[-1].tolist()
     measured = {"L_d": math.exp(log_L_d), "t_d": math.exp(log_t_d), "r_d": r_d}

@@ -65,6 +65,7 @@ def shared_errors(
     kinds = [INDEPENDENT, *((s, length, own) for s, lengths in LENGTHS.items() for length in lengths for own in OWN)]
     R = np.stack([between(log_N, kind) for kind in kinds])
     evidence = np.stack([_evidence(runs, own, misfit) for own in R])
+    evidence[0] += np.log(len(kinds) - 1)  # half of the prior is that sizes share nothing
     weight = np.exp(evidence - logsumexp(evidence))
     on = np.stack([run.on_numbers for run in runs])
     covariance = np.einsum("kij,kg,gp,iap,jbp->iajb", R, weight, misfit.power, on, on, optimize=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from zerosum.deceleration import Fit
 from zerosum.scaling.runs import SizedRun
@@ -78,7 +78,7 @@ class SizeFamily:
     correlation: Float[np.ndarray, "k k"]
     average: Float[np.ndarray, "k r"]
 
-    def rows(self, keep: Float[np.ndarray, " k"]) -> "SizeFamily":
+    def rows(self, keep: Bool[np.ndarray, " k"]) -> "SizeFamily":
         """Some of the sizes. keep: a mask."""
         places = np.flatnonzero(keep)
         return SizeFamily(
@@ -120,7 +120,7 @@ def size_family(runs: Sequence[FittedRun]) -> SizeFamily:
 
 
 def _between_seeds(
-    numbers: Float[np.ndarray, "r 3"], covariance: Float[np.ndarray, "r 3 r 3"], size: Float[np.ndarray, " r"]
+    numbers: Float[np.ndarray, "r 3"], covariance: Float[np.ndarray, "r 3 r 3"], size: Int[np.ndarray, " r"]
 ) -> tuple[Float[np.ndarray, " 3"], Float[np.ndarray, " 3"]]:
     """Standard deviation between seeds of one size, and the variance that errors of the fits do not explain."""
     squares, explained, df = np.zeros(3), np.zeros(3), 0

@@ -50,7 +50,7 @@ class SizeLaw:
         """Whether the law is a line of the logarithm."""
         return self.quantity != "r_d"
 
-    def value(self, N: Float[np.ndarray, " n"] | float) -> Float[np.ndarray, " n"]:
+    def value(self, N: Float[np.ndarray, "*n"] | float) -> Float[np.ndarray, "*n"]:
         """The law at some sizes."""
         y = self.line.at_centre + self.line.slope * np.log(np.asarray(N) / self.N0)
         return np.asarray(np.exp(y) if self.in_log else y)

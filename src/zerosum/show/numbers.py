@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 
 Ends = tuple[float, float] | None
+SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 HUGE = 1e9  # from here on digits are counted, not written
 
 
@@ -119,6 +120,16 @@ def count(n: int | float | None) -> str:
     if n is None or not math.isfinite(n):
         return "—"
     return f"{n:,.0f}" if n == math.floor(n) and abs(n) < HUGE else f"{n:g}"
+
+
+def params(N: float) -> str:
+    """A number of parameters.
+
+    >>> params(1.44e9), params(66758784.0)
+    ('1.44B', '66.8M')
+    """
+    scale, unit = next(((scale, unit) for scale, unit in SCALES if scale <= N), (1.0, ""))
+    return f"{N / scale:.3g}{unit}"
 
 
 def counted(n: int, what: str) -> str:

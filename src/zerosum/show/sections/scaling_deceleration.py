@@ -17,9 +17,9 @@ from zerosum.show.table import Column, Table, Text, Value
 TITLE = "Deceleration across sizes"
 PLACE = 74
 HOW_TO_READ = (
-    "Dots: the numbers of each size, with the intervals of their fits; these errors are shared by neighbouring sizes, so "
-    "that the laws are surer than the dots seem. Line and band: the law and its interval. Red rings: two neighbours whose "
-    "order contradicts the law. L_d and t_d are on logarithmic axes, r_d is not, because its interval may cross 0."
+    "Dots: the numbers of each size, with the intervals of their fits. Neighbouring sizes share most of these errors, "
+    "so that a law can be surer than the dots. Line and band: the law and its interval. Rings: two neighbours whose "
+    "order contradicts the law. L_d and t_d are on logarithmic axes, r_d is not, because its interval may contain 0."
 )
 WORDS = {
     "L_d": "larger models break at a {} loss",
@@ -39,7 +39,8 @@ LABELS = {
     "r_d": "r_d",
 }
 BILLION = 1e9
-UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+ERROR = n.Form("", "%", scale=100.0, signed=True, places=1)
+MOST_SIZES, MOST_PAIRS = 8, 2  # on one screen
 
 
 def absent(report: Report) -> str | None:
@@ -50,16 +51,6 @@ def _record(report: Report) -> DecelerationAcrossSizes:
     return report.across(DecelerationAcrossSizes)[0]
 
 
-def size(N: float) -> str:
-    """A number of parameters.
-
-    >>> size(1.44e9), size(66758784.0)
-    ('1.44B', '66.8M')
-    """
-    scale, unit = next(((scale, unit) for scale, unit in UNITS if scale <= N), (1.0, ""))
-    return f"{N / scale:.3g}{unit}"
-
-
 def headline(report: Report) -> str:
     across = _record(report)
     shown = [_finding(law) for law in across.laws if law.verdict == "identified"]
@@ -67,7 +58,11 @@ def headline(report: Report) -> str:
     parts = [*shown, f"not shown: how {' and '.join(unknown)} depend{'s' * (len(unknown) == 1)} on N"]
     sentence = "; ".join(parts if unknown else shown)
     used = sum(row.in_laws for row in across.sizes)
-    return f"{used} sizes, {size(across.sizes[0].n_params)} to {size(across.sizes[-1].n_params)}: {sentence}."
+    return f"{used} sizes, {n.params(across.sizes[0].n_params)} to {n.params(across.sizes[-1].n_params)}: {sentence}."
+
+
+def _sentence(message: str) -> str:
+    return f"{message[:1].upper()}{printable(message[1:], 400)}."
 
 
 def _finding(law: SizeLaw) -> str:
@@ -81,11 +76,10 @@ def sentences(report: Report) -> Iterator[str]:
     across = _record(report)
     yield headline(report)
     for law in across.laws:
-        yield from (printable(reason.message, 400).capitalize() + "." for reason in law.reasons)
+        yield from (_sentence(reason.message) for reason in law.reasons)
     yield _gain(across)
     yield from _orders(across)
-    if across.held_out is not None:
-        yield _held_out(across)
+    yield from _held_out(across)
     yield (
         f"Misfits of neighbouring sizes correlate by {n.number(across.correlation, 2)}; N counts "
         f"parameters {across.N_is if across.N_is != 'not stated' else '(with or without embeddings is not stated)'}."
@@ -98,14 +92,14 @@ def answer(report: Report) -> Iterator[Table | str]:
     yield _sizes(across, short=True)
     for law in across.laws:
         exponent = n.text(law.exponent.value, law.exponent.interval, n.Form("b"))
-        yield f"{law.form:<24} b {exponent}  {law.verdict}"
+        yield f"{law.form:<24} b {exponent}  {law.verdict.replace('-', ' ')}"
     yield _gain(across)
     yield from _orders(across)
-    if across.held_out is not None:
-        yield _held_out(across)
+    yield from _held_out(across)
     for one in across.ahead:
         loss = n.text(one.loss.value, one.loss.interval, n.LOSS)
-        yield f"{size(one.n_params)} at {_length(across, one.T)}: loss {loss}{'; far from the data' if one.reasons else ''}"
+        far = "; far beyond the sizes fitted" if one.reasons else ""
+        yield f"{n.params(one.n_params)} at {_length(across, one.T)} by the laws: loss {loss}{far}"
 
 
 def _length(across: DecelerationAcrossSizes, T: float) -> str:
@@ -116,32 +110,35 @@ def _gain(across: DecelerationAcrossSizes) -> str:
     gain = across.gains[0]
     parts = ", ".join(f"{name} {n.percent(share.value, share.interval)}" for name, share in gain.shares.items())
     return (
-        f"From {size(gain.smaller)} to {size(gain.larger)} at {_length(across, gain.T)}: "
+        f"From {n.params(gain.smaller)} to {n.params(gain.larger)} at {_length(across, gain.T)}: "
         f"{n.text(gain.total.value, gain.total.interval, n.LOSS)}; of this {parts}."
     )
 
 
 def _orders(across: DecelerationAcrossSizes) -> Iterator[str]:
-    if across.violations:
-        pairs = "; ".join(
-            f"{one.quantity} {size(one.smaller)} {n.number(one.at_smaller, _places(one.quantity))}, {size(one.larger)} "
-            f"{n.number(one.at_larger, _places(one.quantity))}{'' if one.shown else ' (within errors)'}"
-            for one in across.violations
-        )
-        yield f"Against the order of the laws: {pairs}."
+    pairs = [
+        f"{one.quantity} {n.number(one.at_smaller, _places(one.quantity))} at {n.params(one.smaller)} and "
+        f"{n.number(one.at_larger, _places(one.quantity))} at {n.params(one.larger)}"
+        f"{'' if one.shown else ' (within errors)'}"
+        for one in across.violations
+    ]
+    if pairs:
+        more = f"; and {len(pairs) - MOST_PAIRS} more" if len(pairs) > MOST_PAIRS else ""
+        yield f"Against the order of the laws: {'; '.join(pairs[:MOST_PAIRS])}{more}."
 
 
 def _places(quantity: str) -> int:
     return {"L_d": 3, "r_d": 4}.get(quantity, 0)
 
 
-def _held_out(across: DecelerationAcrossSizes) -> str:
+def _held_out(across: DecelerationAcrossSizes) -> Iterator[str]:
     held = across.held_out
-    assert held is not None
+    if held is None:
+        return
     loss = n.text(held.ahead.loss.value, held.ahead.loss.interval, n.LOSS)
-    return (
-        f"Held out, {size(held.ahead.n_params)} is predicted to reach {loss}; it reached "
-        f"{n.number(held.reached, 3)} (error {100 * held.error:+.1f} %)."
+    yield (
+        f"Held out, {n.params(held.ahead.n_params)} is predicted to reach {loss}; it reached "
+        f"{n.number(held.reached, 3)} (error {n.written(held.error, None, ERROR)[0]} %)."
     )
 
 
@@ -169,8 +166,11 @@ def _sizes(across: DecelerationAcrossSizes, *, short: bool) -> Table:
         *more,
     )
     rows = []
-    for row in across.sizes:
-        N = Text(size(row.n_params), "" if row.in_laws else "not in the laws")
+    sizes = list(across.sizes)
+    if short and len(sizes) > MOST_SIZES:
+        sizes = [*sizes[: MOST_SIZES // 2], *sizes[-MOST_SIZES // 2 :]]
+    for row in sizes:
+        N = Text(n.params(row.n_params), "" if row.in_laws else "not in the laws")
         numbers = [row.L_d, row.t_d, *([row.t_d_tokens.scaled(1 / BILLION)] if tokens else []), row.r_d]
         values = [_without_interval(one) for one in numbers] if short else numbers
         names = () if short else (printable(" + ".join(row.runs), 200), ", ".join(dict.fromkeys(row.verdicts)))
@@ -197,7 +197,7 @@ def _laws(across: DecelerationAcrossSizes) -> Table:
     )
     rows = tuple(
         (
-            law.quantity, law.form, law.at_centre, law.exponent, size(law.N0), law.tau, law.verdict,
+            law.quantity, law.form, law.at_centre, law.exponent, n.params(law.N0), law.tau, law.verdict,
             Text(f"{min(law.without.values()):.3g} to {max(law.without.values()):.3g}" if law.without else "—"),
         )
         for law in across.laws
@@ -217,7 +217,7 @@ def _shares(across: DecelerationAcrossSizes) -> Table:
         *(Column(f"{name}_share", f"of it {name}", "%", n.PERCENT, interval=True) for name in names),
     )
     rows = tuple(
-        (size(gain.smaller), size(gain.larger), gain.total, *(gain.shares[name] for name in names))
+        (n.params(gain.smaller), n.params(gain.larger), gain.total, *(gain.shares[name] for name in names))
         for gain in across.gains
     )
     legend = f"By the laws, at {_length(across, across.gains[0].T)}. Brackets: 95 % intervals."
@@ -260,7 +260,7 @@ def _panel(ax: "d.Axes", across: DecelerationAcrossSizes, law: SizeLaw) -> None:
     for pair in (
         one for one in across.violations if one.quantity == law.quantity or _is_main(across, law, one.quantity)
     ):
-        known = dict((N, one.value) for N, one in points)
+        known = {at: one.value for at, one in points}
         both = [at for at in (pair.smaller, pair.larger) if at in known]
         ax.plot(
             both,
@@ -272,12 +272,13 @@ def _panel(ax: "d.Axes", across: DecelerationAcrossSizes, law: SizeLaw) -> None:
             linestyle="",
         )
     d.log_axis(ax, "x", N.tolist(), pad=1.0, most=5)
+    ax.xaxis.set_major_formatter(d.FuncFormatter(lambda at, _: n.params(at)))
     ends = [end for _, one in points for end in (one.interval or (one.value,))]
     if law.in_log:
         d.log_axis(ax, "y", [*ends, *low.tolist(), *high.tolist()], pad=1.03, most=6)
     else:
         ax.axhline(0.0, color=d.MUTED, linewidth=0.8)
-    ax.set_title(f"{law.quantity}: {law.verdict}")
+    ax.set_title(f"{law.quantity}: {law.verdict.replace('-', ' ')}")
     ax.set_xlabel("parameters N")
     ax.set_ylabel(LABELS[law.quantity])
 

@@ -31,7 +31,6 @@ AXES = {
 DASHES = (0, (4, 2))
 ENDLESS = 1e30  # tokens or steps
 BILLION = 1e9
-UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
 def absent(report: Report) -> str | None:
@@ -116,21 +115,11 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
                 _losses(ax, fit, of, ringed)
             _residuals(axes[4 * k + 3], fit, ringed)
         looks = {size: look for fit in fits for size, look in _looks(fit).items()}
-        handles = [d.entry(f"N = {_short(size)}", linestyle="", **look) for size, look in looks.items()]
+        handles = [d.entry(f"N = {n.params(size)}", linestyle="", **look) for size, look in looks.items()]
         handles += [d.entry("held out", **_ring())] if held_out else []
         handles += [d.entry("lowest by the law (N: endless training; C: best size)", linestyle=DASHES, color=d.MUTED)]
         d.legend_below(fig, handles, layout)
     return fig
-
-
-def _short(size: float) -> str:
-    """A number of parameters.
-
-    >>> _short(1.44e9), _short(66758784.0)
-    ('1.44B', '66.8M')
-    """
-    scale, unit = next(((scale, unit) for scale, unit in UNITS if size >= scale), (1.0, ""))
-    return f"{size / scale:.3g}{unit}"
 
 
 def _looks(fit: LawFit) -> dict[float, dict[str, Any]]:
