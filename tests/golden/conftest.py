@@ -16,6 +16,7 @@ def all_inputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     inputs.write_logs(folder)
     inputs.write_losses_of_sizes(folder)
+    inputs.write_runs_of_sizes(folder)
     inputs.write_store(folder / "losses.zarr")
     inputs.write_texts(folder)
     inputs.write_source_code(folder / "code")

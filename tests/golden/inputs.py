@@ -59,6 +59,17 @@ def write_losses_of_sizes(folder: Path) -> None:
     _write(folder / "scaling.csv", "run,N,D,loss", rows)
 
 
+def write_runs_of_sizes(folder: Path) -> None:
+    """20M.csv ... 700M.csv: logs of five sizes whose break comes lower and whose rate after it stays better with size."""
+    steps = np.unique(np.round(np.geomspace(1, 30_000, 400))).astype(int)
+    for k, name in enumerate(("20M", "50M", "120M", "300M", "700M")):
+        noise = np.random.default_rng(k).normal(0, 0.002, len(steps))
+        away = np.log(steps / (2_500 * 0.95**k))
+        log_loss = np.log(4.2) - 0.08 * k - 0.2 * away + (0.18 - 0.006 * k) * 0.3 * np.logaddexp(0, away / 0.3)
+        rows = zip(steps.tolist(), np.exp(log_loss + noise).tolist(), strict=True)
+        _write(folder / f"{name}.csv", "step,tokens,loss", (f"{s},{50_000 * s},{x!r}" for s, x in rows))
+
+
 def _rows(bend: float, seed: int) -> list[tuple[int, float]]:
     steps = np.arange(1, 6000, 5)
     noise = np.random.default_rng(seed).normal(0, 0.005, len(steps))

@@ -2,8 +2,8 @@
 
 Generalised least squares with the covariance V of the errors, plus variance tau^2 of the sizes around the line (REML).
 Standard errors are scaled by q, the mean weighted square of the residuals, with Student's t of k - 2 degrees of freedom
-(Knapp and Hartung 2003). Where q is below 1, the scale is halfway between q and 1: V is known from many steps, q from
-few sizes (tests/long/check_scaling_deceleration.py has the coverage).
+(Knapp and Hartung 2003). Where q is below 1, the scale is q moved a quarter of the way to 1: q is known from few sizes,
+V from many steps (tests/long/check_scaling_deceleration.py has the coverage).
 Letters: k sizes.
 """
 
@@ -14,6 +14,7 @@ from jaxtyping import Float
 from scipy.special import stdtrit
 
 TAUS = np.concatenate([[0.0], np.geomspace(0.03, 3.0, 40)])  # times the scatter around the unweighted line
+TO_ONE = 0.25  # how far a q below 1 is moved to 1
 ROUNDING = 1e-12
 
 Sizes = Float[np.ndarray, " k"]
@@ -79,5 +80,5 @@ def _line(X: Float[np.ndarray, "k 2"], y: Sizes, V: Float[np.ndarray, "k k"], ta
     left = white[:, 2] - white[:, :2] @ both
     q = float(left @ left) / (len(y) - 2)
     unlikely = 2 * float(np.log(np.diag(root)).sum() + np.log(np.abs(np.diag(upper))).sum()) + float(left @ left)
-    widened = left * np.sqrt((1 + q) / 2 / q) if 0 < q < 1 else left
+    widened = left * np.sqrt((TO_ONE + (1 - TO_ONE) * q) / q) if 0 < q < 1 else left
     return unlikely, WeightedLine(float(both[0]), float(both[1]), tau, q, widened, of_white)
