@@ -60,7 +60,7 @@ def write_losses_of_sizes(folder: Path) -> None:
 
 
 def write_runs_of_sizes(folder: Path) -> None:
-    """20M.csv ... 700M.csv: logs of five sizes whose break comes lower and whose rate after it stays better with size."""
+    """20M.csv ... 700M.csv: logs of five sizes; with size the break comes lower and the rate after it is better."""
     steps = np.unique(np.round(np.geomspace(1, 30_000, 400))).astype(int)
     for k, name in enumerate(("20M", "50M", "120M", "300M", "700M")):
         noise = np.random.default_rng(k).normal(0, 0.002, len(steps))

@@ -30,7 +30,9 @@ def scaling(
     *,
     table: Annotated[
         Path | None,
-        typer.Option("--table", metavar="FILE.csv", help="Instead of runs: losses, with columns N, D, loss; run, step."),
+        typer.Option(
+            "--table", metavar="FILE.csv", help="Instead of runs: losses, with columns N, D, loss; run, step."
+        ),
     ] = None,
     params: Annotated[
         str | None,
@@ -78,7 +80,9 @@ def scaling(
     intervals over runs, because the checkpoints of a run are not independent.
     """
     if bool(runs) == (table is not None):
-        raise InputError("scaling: give runs, or --table FILE.csv. For example: zerosum scaling 14M.csv 70M.csv 410M.csv")
+        raise InputError(
+            "scaling: give runs, or --table FILE.csv. For example: zerosum scaling 14M.csv 70M.csv 410M.csv"
+        )
     make_folder(answer.out)
     settings = _settings(set_ or [])
     failed: list[Failure] = []

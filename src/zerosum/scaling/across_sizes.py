@@ -13,7 +13,7 @@ from zerosum.errors import InputError
 from zerosum.scaling.deceleration_record import (
     Ahead,
     DecelerationAcrossSizes,
-    HeldOut,
+    HeldOutSize,
     Violation,
     far,
     size_rows,
@@ -55,7 +55,7 @@ def deceleration(
     fits = [run.fit or fit(run.curve, level=level, **fitting) for run in sized]
     batches = _batches(sized)
     warm_ups = _warm_ups(sized)
-    codes = {reason.code for reason in (*batches, *warm_ups)}
+    codes: set[str] = {reason.code for reason in (*batches, *warm_ups)}
     in_tokens = "unequal-batches" in codes
     fitted = [FittedRun(run, one, in_tokens) for run, one in zip(sized, fits, strict=True)]
     usable = [one for one in fitted if one.usable]
@@ -191,7 +191,7 @@ def _ahead(
     return Ahead(N, math.exp(log_T), numbers, joint.loss(N, log_T), far(N, family.N))
 
 
-def held_out(family: SizeFamily, in_tokens: bool, level: float) -> HeldOut | None:
+def held_out(family: SizeFamily, in_tokens: bool, level: float) -> HeldOutSize | None:
     """The largest size by the laws of the others; None with fewer than four."""
     k = len(family.N)
     if k <= FEWEST_SIZES:
@@ -201,4 +201,4 @@ def held_out(family: SizeFamily, in_tokens: bool, level: float) -> HeldOut | Non
     ahead = _ahead(others, laws, joint_laws(others, laws, level), float(family.N[-1]), float(family.log_last[-1]))
     log_L_d, log_t_d, r_d = family.numbers[-1].tolist()
     measured = {"L_d": math.exp(log_L_d), "t_d": math.exp(log_t_d), "r_d": r_d}
-    return HeldOut(ahead, measured, math.exp(float(family.log_reached[-1])))
+    return HeldOutSize(ahead, measured, math.exp(float(family.log_reached[-1])))

@@ -13,7 +13,7 @@ from zerosum.deceleration import Fit
 from zerosum.estimate import Estimate
 from zerosum.interference import over_repeats
 from zerosum.record import Record
-from zerosum.scaling.fit_record import FAR
+from zerosum.scaling.fitted_law import FAR
 from zerosum.scaling.joint_laws import Gain
 from zerosum.scaling.reason import Reason
 from zerosum.scaling.size_family import FittedRun
@@ -91,7 +91,7 @@ class Ahead:
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class HeldOutSize:
     """The largest size by the laws of the others. measured: its own numbers. reached: its loss, nats per token."""
 
     ahead: Ahead
@@ -128,7 +128,7 @@ class DecelerationAcrossSizes(Record):
     gains: tuple[Gain, ...]
     violations: tuple[Violation, ...]
     ahead: tuple[Ahead, ...]
-    held_out: HeldOut | None
+    held_out: HeldOutSize | None
     N_is: str
     axis: str
     correlation: float

@@ -142,7 +142,7 @@ class JointLaws:
         z = rng.standard_normal((DRAWS, 8)) / np.sqrt(rng.chisquare(df, DRAWS) / df)[:, None]
         apart = z[:, :6] @ _root(C)
         apart += (z[:, 6:] @ _root(together.covariance(together)) - apart @ H.T) @ onto.T
-        return self.coefficients + apart.reshape(DRAWS, 3, 2)
+        return np.asarray(self.coefficients + apart.reshape(DRAWS, 3, 2))
 
     def _from_draws(self, value: float, drawn: Float[np.ndarray, " R"], unit: str) -> Estimate:
         low, high = np.quantile(drawn, [(1 - self.level) / 2, (1 + self.level) / 2]).tolist()

@@ -83,15 +83,15 @@ def sized_runs(
     return tuple(sorted(runs, key=lambda run: run.size.N))
 
 
-def losses_of(runs: Sequence[SizedRun]) -> LossTable:
+def losses_of(runs: Sequence[SizedRun], cut: float = 0.0) -> LossTable:
     """The table of losses for `zerosum.scaling.fit`: ten rows in each factor of ten of tokens, the last the final loss.
 
-    Each row is the mean of the losses logged around it, so that rows of one run are few and less correlated. Raises
-    InputError for a run without tokens.
+    Each row is the mean of the losses logged around it, so that rows of one run are few and less correlated. cut: rows
+    at fewer training tokens are left out. Raises InputError for a run without tokens.
     """
     names = Counter(run.name for run in runs)
     rows = [row for run in runs for row in _rows(run, run.name if names[run.name] == 1 else run.label)]
-    table = read_table(rows)
+    table = read_table(rows, cut=cut)
     return replace(table, source=f"{len(runs)} runs")
 
 
@@ -123,7 +123,7 @@ def _rows(run: SizedRun, name: str) -> list[dict[str, Any]]:
 
 
 def _one_each(tokens: Sequence[float] | float | None, n: int) -> list[float | None]:
-    values = list(tokens) if isinstance(tokens, Sequence) else [tokens]
+    values: list[float | None] = [*tokens] if isinstance(tokens, Sequence) else [tokens]
     values = values * n if len(values) == 1 else values
     if len(values) != n:
         raise InputError(f"tokens per step: {len(values)} numbers for {n} runs. Give one for all, or one for each.")

@@ -112,9 +112,8 @@ def _evidence(runs: Sequence[_Run], R: Float[np.ndarray, "r r"], misfit: Misfit)
     information = np.stack([run.information for run in runs])
     whole = np.einsum("iu,iv,iab->uavb", root, root, information, optimize=True).reshape(r * p, r * p)
     score = np.einsum("iu,ia->ua", root, np.stack([run.score for run in runs])).ravel()
-    return np.array([_log_likelihood(whole, score, np.tile(np.sqrt(power), r)) for power in misfit.power]) + (
-        misfit.log_prior
-    )
+    likelihood = [_log_likelihood(whole, score, np.tile(np.sqrt(power), r)) for power in misfit.power]
+    return np.asarray(np.array(likelihood) + misfit.log_prior)
 
 
 def _log_likelihood(

@@ -94,7 +94,7 @@ class SizeFamily:
 
     def mean(self, values: Sequence[float]) -> Float[np.ndarray, " k"]:
         """Means over the seeds of each size, of one value for each run."""
-        return self.average @ np.array(values)
+        return np.asarray(self.average @ np.array(values))
 
 
 def size_family(runs: Sequence[FittedRun]) -> SizeFamily:
