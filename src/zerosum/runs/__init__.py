@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from zerosum.runs._directory import RunDirectory, losses_of, open_losses
     from zerosum.runs._facts import RunFacts
     from zerosum.runs._mirror import Mirror
-    from zerosum.runs._monitor_log import LoggedStep, LoggedWarning, MonitorLog, read_monitor_log
     from zerosum.runs._model_size import model_size
+    from zerosum.runs._monitor_log import LoggedStep, LoggedWarning, MonitorLog, read_monitor_log
     from zerosum.runs._ngrams import NGRAMS, ngrams_of, noted, write_ngrams
     from zerosum.runs._progress import Progress, read_progress
     from zerosum.runs._read import CURVE, GRADIENTS, LOSSES, MeasuredRun, Wanted, read_run

@@ -216,7 +216,7 @@ def _shares(across: DecelerationAcrossSizes) -> Table:
         Column("total", "difference", "nats per token", n.TERM, interval=True),
         *(Column(f"{name}_share", f"of it {name}", "%", n.PERCENT, interval=True) for name in names),
     )
-    rows = tuple(
+    rows: tuple[tuple[Value, ...], ...] = tuple(
         (n.params(gain.smaller), n.params(gain.larger), gain.total, *(gain.shares[name] for name in names))
         for gain in across.gains
     )
