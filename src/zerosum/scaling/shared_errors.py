@@ -56,9 +56,9 @@ def shared_errors(
 ) -> SharedErrors:
     """Errors of the fits of r runs. shift: log of what a step counts for, added to the log steps of each run."""
     x = np.concatenate([e.x + by for e, by in zip(errors, shift.tolist(), strict=True)])
-    rms = float(np.sqrt(np.mean(np.concatenate([e.residual for e in errors]) ** 2)))
-    misfit = misfit_hypotheses(np.sort(x), rms)
-    runs = [_of_run(e, by, misfit) for e, by in zip(errors, shift.tolist(), strict=True)]
+    misfit = misfit_hypotheses(x, np.concatenate([e.residual for e in errors]))
+    ends = np.cumsum([len(e.x) for e in errors])[:-1]
+    runs = [_of_run(e, modes) for e, modes in zip(errors, np.split(misfit.modes, ends), strict=True)]
     first = _evidence(runs, between(log_N, FIRST), misfit)
     worth = first > first.max() - WORTH
     misfit = replace(misfit, log_prior=misfit.log_prior[worth], power=misfit.power[worth])
@@ -85,8 +85,7 @@ def between(log_N: Float[np.ndarray, " r"], kind: Between) -> Float[np.ndarray, 
     return np.asarray((1 - own) * np.exp(-(apart**shape) / shape) + own * np.eye(len(log_N)))
 
 
-def _of_run(errors: FitErrors, shift: float, misfit: Misfit) -> _Run:
-    modes = misfit.modes(errors.x + shift)
+def _of_run(errors: FitErrors, modes: Float[np.ndarray, "n p"]) -> _Run:
     noise = errors.noises[-1]
     root = np.linalg.cholesky(noise + LEAST_NOISE**2 * np.eye(len(noise)))
     p, q = modes.shape[1], errors.design.shape[1]
@@ -107,7 +106,7 @@ def _evidence(runs: Sequence[_Run], R: Float[np.ndarray, "r r"], misfit: Misfit)
 
     With the weights of the modes written as (root of R) x (root of their variances) x independent standard normals.
     """
-    r, p = len(runs), len(misfit.frequency)
+    r, p = len(runs), misfit.power.shape[1]
     root = np.linalg.cholesky(R + 1e-10 * np.eye(r))
     information = np.stack([run.information for run in runs])
     whole = np.einsum("iu,iv,iab->uavb", root, root, information, optimize=True).reshape(r * p, r * p)
