@@ -9,7 +9,8 @@ torch.optim.swa_utils has the same EMA without bias correction, in float32, and 
 
 All `last:K` share one running sum. The mean of a window is the difference of the sum at its end and at its start; the
 sum at the start is held until then. Held at once: at most one sum more than there are ends of windows in a doubling of
-the step, for each K, whatever K is. Sums are float64, 8 bytes a parameter each, and so is each EMA.
+the step, for each K, whatever K is. Sums are float64, 8 bytes a parameter each, and so are each EMA and a copy of the
+iterate.
 Sources: LAWA (Kaddour 2022, arXiv 2209.14981); bias correction as in Adam (Kingma and Ba 2015).
 """
 
@@ -88,6 +89,7 @@ class RunningAverages:
     def __init__(self, forms: Sequence[AverageForm], first: int, ends: Ends):
         self._forms, self._first = tuple(forms), first
         self._windows = Windows([form.last for form in forms if form.last], first, ends)
+        self._iterate: Tensors = []  # float64; written anew with each one
         self._sum: Tensors | None = None
         self._sums_at_starts: dict[int, Tensors] = {}
         self._emas: dict[str, Tensors] = {}
@@ -101,21 +103,23 @@ class RunningAverages:
         """Take in the iterate of a step, one tensor for each parameter, always in the same order."""
         if self._loaded:
             self._move_to(weights[0].device)
-        self._add_to_sum(step, weights)
+        # Converted once: operations on tensors of two types take the slow way.
+        self._iterate = self._iterate or _zeros(weights)
+        torch._foreach_copy_(self._iterate, weights)
+        self._add_to_sum(step)
         for form in self._forms:
             if form.decay:
                 ema = self._emas[form.text] = self._emas.get(form.text) or _zeros(weights)
                 share = (1 - form.decay) / (1 - form.decay ** (step - self._first))
-                torch._foreach_mul_(ema, 1 - share)
-                torch._foreach_add_(ema, weights, alpha=share)
+                torch._foreach_lerp_(ema, self._iterate, share)
 
-    def _add_to_sum(self, step: int, weights: Tensors) -> None:
+    def _add_to_sum(self, step: int) -> None:
         windows = self._windows
         if not windows.continues(step):
             self._sum = None
         if windows.has(step):
-            self._sum = self._sum or _zeros(weights)
-            torch._foreach_add_(self._sum, weights)
+            self._sum = self._sum or _zeros(self._iterate)
+            torch._foreach_add_(self._sum, self._iterate)
             if windows.last_end(step) > step and windows.continues(step + 1):
                 self._sums_at_starts[step] = [total.clone() for total in self._sum]
 
