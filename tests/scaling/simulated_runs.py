@@ -20,9 +20,10 @@ def table(N, D, loss, run=None, step=None):
     )
 
 
-def family(
-    rng, sizes=12, checkpoints=6, low=1e7, high=3e9, noise=(0.003, 0.003, 0.002), phi=0.9, law=chinchilla, **truth
-):
+NOISE = (0.003, 0.003, 0.002)
+
+
+def family(rng, sizes=12, checkpoints=6, low=1e7, high=3e9, noise=NOISE, phi=0.9, law=chinchilla, **truth):
     """Runs of different sizes, each with log-spaced checkpoints to 20 tokens per parameter and beyond.
 
     noise: standard deviations of log loss: shared by a run, of an AR(1) part with `phi`, and of each checkpoint.
@@ -51,16 +52,16 @@ def one_ratio(rng, noise=0.004):
     return table(N, 20 * N, chinchilla(N, 20 * N) * np.exp(noise * rng.standard_normal(12)))
 
 
+LITTLE = (0.001, 0.001, 0.001)
 FAMILIES = {
     "12 sizes": family,
-    "12 sizes, little noise": lambda rng: family(rng, noise=(0.001, 0.001, 0.001)),
+    "12 sizes, little noise": lambda rng: family(rng, noise=LITTLE),
     "4 sizes": lambda rng: family(rng, sizes=4),
     "sizes within a factor of 2": lambda rng: family(rng, low=1e8, high=2e8),
     "one D / N": one_ratio,
     "no floor": lambda rng: family(rng, A=8.0, B=8.0, E=1e-9, alpha=0.08, beta=0.1),
 }
 HELD_OUT = {"inside": (1e9, 3e10), "3 times larger": (1e10, 2e11)}
-NOISE = 0.003**2 + 0.003**2 + 0.002**2  # variance of log loss of one checkpoint in `family`
 
 
 def measure(name, seed, verdict=True, **options):
@@ -76,8 +77,9 @@ def measure(name, seed, verdict=True, **options):
     fitted = fit(losses, **options) if verdict else fitted_law(losses, law("chinchilla"), **options)
     params = fitted.params if verdict else params_of(fitted)
     covers = {key: low <= TRUTH[key] <= high for key in TRUTH for low, high in [params[key].interval]}
+    sd = np.linalg.norm(LITTLE if "little" in name else NOISE)  # of a run of its own
     for where, (N, D) in HELD_OUT.items():
-        loss = chinchilla(N, D) * np.exp(np.sqrt(NOISE) * rng.standard_normal())
+        loss = chinchilla(N, D) * np.exp(sd * rng.standard_normal())
         low, high = fitted.predict(N, D).loss.interval
         covers[where] = low <= loss <= high
     return (fitted.verdict, [reason.code for reason in fitted.reasons], covers) if verdict else (None, [], covers)
