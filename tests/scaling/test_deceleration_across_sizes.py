@@ -164,6 +164,14 @@ def test_unequal_warm_ups_are_counted_at_the_full_rate(fits):
     assert later == pytest.approx(500, abs=150)
 
 
+def test_three_sizes_give_numbers_whose_intervals_are_finite_or_left_out_with_a_reason(fits):
+    noisy = [fit(curve(N, noise=0.02, per_step=1e5)) for N in SIZES[:3]]
+    for runs in (fits[:3], noisy):
+        for gain in deceleration(runs).gains:
+            for number in (gain.total, *gain.terms.values(), *gain.shares.values()):
+                assert np.all(np.isfinite(number.interval)) if number.interval else number.reason
+
+
 def test_a_run_without_a_break_is_left_out_and_named(fits):
     steps = STEPS
     straight = LossCurve("straight-4B", steps, 6 * steps**-0.05 * (1 + 0.001 * np.sin(steps)))

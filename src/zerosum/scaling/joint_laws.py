@@ -122,7 +122,8 @@ class JointLaws:
     def _shares(
         self, value: Float[np.ndarray, " 3"], drawn: Float[np.ndarray, "R 3"], total: Estimate
     ) -> dict[str, Estimate]:
-        share, every = value / value.sum(), drawn / drawn.sum(axis=1, keepdims=True)
+        with np.errstate(invalid="ignore"):  # draws of three sizes may lie beyond all numbers
+            share, every = value / value.sum(), drawn / drawn.sum(axis=1, keepdims=True)
         shares = {name: self._from_draws(float(share[k]), every[:, k], "") for k, name in enumerate(QUANTITIES)}
         if total.excludes(0.0):
             return shares
@@ -145,8 +146,12 @@ class JointLaws:
         return np.asarray(self.coefficients + apart.reshape(DRAWS, 3, 2))
 
     def _from_draws(self, value: float, drawn: Float[np.ndarray, " R"], unit: str) -> Estimate:
+        number = len(self.family.N)
         low, high = np.quantile(drawn, [(1 - self.level) / 2, (1 + self.level) / 2]).tolist()
-        return Estimate(value, (low, high), "", len(self.family.N), "sizes", unit, self.level, SHARES)
+        if not (math.isfinite(low) and math.isfinite(high)):
+            why = f"{number} sizes do not bound it"
+            return Estimate(value, None, why, number, "sizes", unit, self.level, SHARES)
+        return Estimate(value, (low, high), "", number, "sizes", unit, self.level, SHARES)
 
 
 def joint_laws(family: SizeFamily, laws: Mapping[str, SizeLaw], level: float) -> JointLaws:

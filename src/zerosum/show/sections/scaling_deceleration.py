@@ -112,6 +112,7 @@ def _gain(across: DecelerationAcrossSizes) -> str:
     return (
         f"From {n.params(gain.smaller)} to {n.params(gain.larger)} at {_length(across, gain.T)}: "
         f"{n.text(gain.total.value, gain.total.interval, n.LOSS)}; of this {parts}."
+        f"{' No intervals: ' + gain.total.reason + '.' if gain.total.interval is None else ''}"
     )
 
 
