@@ -105,7 +105,8 @@ class RunningAverages:
             self._move_to(weights[0].device)
         # Converted once: operations on tensors of two types take the slow way.
         self._iterate = self._iterate or _zeros(weights)
-        torch._foreach_copy_(self._iterate, weights)
+        for own, weight in zip(self._iterate, weights, strict=True):
+            own.copy_(weight)
         self._add_to_sum(step)
         for form in self._forms:
             if form.decay:
