@@ -28,7 +28,7 @@ def _texts(node: ast.AST) -> Iterator[str]:
 
 
 def test_the_row_of_fits_is_written_once() -> None:
-    """Verdict, L_d, t_d and r_d stand together where a row of a table is made: once of a fit, once of the runs of a size."""
+    """Verdict, L_d, t_d and r_d stand together where a row is made: once of a fit, once of a size (its runs)."""
     files = [file for room in ("show", "cli") for file in (SOURCE / room).rglob("*.py")]
     rows = [place for file in files for place, texts in functions_and_tables(file) if texts >= ROW]
     places = {place.partition(":")[0] for place in rows}
