@@ -18,6 +18,7 @@ import pytest
 pytest.importorskip("torch")
 sys.path.insert(0, str(Path(__file__).parent.parent / "training"))
 
+from pretend_slurm import pretend_slurm
 from tiny_recipe import tiny_recipe, write_corpus
 
 from zerosum import open_store
@@ -127,16 +128,7 @@ def test_a_killed_command_loses_nothing(run: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="programs without an ending")
 def test_branches_are_jobs_of_slurm(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("submitit")
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name, answer in {
-        "sbatch": "Submitted batch job 4711",
-        "srun": "",
-        "sacct": "JobID|State\\n4711_0|PENDING",
-    }.items():
-        (programs / name).write_text(f"#!/bin/sh\necho sent >> {programs}/{name}.calls\nprintf '{answer}\\n'\n")
-        (programs / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    programs = pretend_slurm(tmp_path, monkeypatch)
     command = [
         "branch",
         f"{run}@4",
@@ -154,7 +146,7 @@ def test_branches_are_jobs_of_slurm(run: Path, tmp_path: Path, monkeypatch: pyte
     assert "Start the same command again" in first.out
     again = called(*command, "--json")
     assert [state["state"] for state in json.loads(again.out)["waiting"]] == ["queued", "queued"]
-    assert (programs / "sbatch.calls").read_text().count("sent") == 1
+    assert (programs / "sbatch.calls").read_text().count("called") == 1
     refused = called(*command, "--slurm", "partitoin=gpu")
     assert refused.code == 2
     assert "partition" in refused.err

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from pretend_slurm import pretend_slurm
 from warm_processes import start_verb
 
 from zerosum.cli import app, main
@@ -190,16 +191,7 @@ def test_a_job_that_is_preempted_is_requeued_and_ends_the_same(file: Path) -> No
 
 
 def test_what_slurm_is_asked_for(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    programs = file.parent / "bin"
-    programs.mkdir()
-    for name, answer in {
-        "sbatch": "Submitted batch job 4711",
-        "srun": "",
-        "sacct": "JobID|State\n4711_2|PENDING",
-    }.items():
-        (programs / name).write_text(f"#!/bin/sh\ncp \"$1\" {programs}/script.sh 2>/dev/null\nprintf '{answer}\\n'\n")
-        (programs / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    programs = pretend_slurm(file.parent, monkeypatch, "4711_2|PENDING")
     settings = {"partition": "gpu", "minutes": 90, "gpus": 4, "nodes": 2, "memory_gb": 64, "more": {"account": "lab"}}
     plan = read_plan(change(file, slurm=settings), file.parent / "out")
     submit(plan, states(plan), 3)
