@@ -38,7 +38,7 @@ def demo(
 ) -> None:
     """Train three tiny language models, measure deceleration and zero-sum learning, and write a report.
 
-    Takes three to seven minutes on two CPU cores for each seed and needs no download: the text is the source code of
+    Takes three to eight minutes on two CPU cores for each seed and needs no download: the text is the source code of
     Python's standard library. OUT is runs/demo, or runs/demo-quick with --quick. Stopped at any moment and started
     again, it continues.
     """
