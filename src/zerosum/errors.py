@@ -28,6 +28,12 @@ class Damaged(InputError):
         self.what = what
 
 
+class Diverged(InputError):
+    """A loss or a gradient that is not finite ended the training of a run."""
+
+    code = "diverged"
+
+
 class MissingExtra(InputError):
     """A package is missing that one of the optional extras installs."""
 

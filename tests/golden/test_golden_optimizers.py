@@ -77,14 +77,11 @@ def test_page_of_optimizers(request: pytest.FixtureRequest) -> None:
 @pytest.mark.parametrize("kind", ALONE)
 def test_trajectory(kind: str, request: pytest.FixtureRequest) -> None:
     """A sum of all weights, each with its own factor, after each of 50 updates."""
-    from closed_form import STEPS, trajectory
+    from zerosum.training.closed_form import STEPS, trajectory, trajectory_file, weighted_sums
 
     own = OPTIMIZERS.settings(kind)
-    weights = trajectory(own(**{"lr": 0.01, **own.identity.settings}))
-    rng = np.random.default_rng(0)
-    factors = {name: rng.normal(size=p.shape) for name, p in weights[0].items()}
-    sums = [sum(float((factors[name] * p).sum()) for name, p in at.items()) for at in weights]
-    file = FOLDER / f"trajectory-{kind}.txt"
+    sums = weighted_sums(trajectory(own(**{"lr": 0.01, **own.identity.settings})))
+    file = trajectory_file(kind)
     if request.config.getoption("--renew-golden", default=False):
         file.write_text("".join(f"{step} {value!r}\n" for step, value in enumerate(sums)), encoding="utf-8")
     saved = np.loadtxt(file)

@@ -20,6 +20,7 @@ from zerosum.sweep.slurm import TrainingJob, queued_jobs, submit
 from zerosum.sweep.status import note_failure
 from zerosum.sweep.work import train_one
 from zerosum.training import Recipe, train
+from zerosum.training.cost import read_cost
 from zerosum.training.notices import TrainingWarning
 
 LOSSES = "metrics.jsonl"
@@ -93,6 +94,9 @@ def test_a_sweep_trains_every_run_as_alone_and_its_failures_stop_no_other(
     good, bad = document["runs"]
     assert (good["state"], good["step"], bad["state"]) == ("done", 12, "failed")
     assert "training diverged" in bad["error"]
+    assert [state.diverged for state in states(read_plan(file, out))] == [False, True]
+    cost = read_cost(Path(good["out"]))
+    assert (cost.updates, cost.seconds > 0 < cost.peak_memory) == (12, True)
     assert [error["source"] for error in document["errors"]] == [Path(bad["out"]).name]
 
     alone = file.parent / "alone"
@@ -188,6 +192,29 @@ def test_a_job_that_is_preempted_is_requeued_and_ends_the_same(file: Path) -> No
 
     train(plan.runs[0].recipe, file.parent / "whole")
     assert (file.parent / "whole" / LOSSES).read_bytes() == (run / LOSSES).read_bytes()
+
+
+def test_jobs_that_sbatch_refuses_are_one_line(file: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    programs = pretend_slurm(file.parent, monkeypatch)
+    (programs / "sbatch").write_text(
+        "#!/bin/sh\necho 'sbatch: error: invalid partition specified: nowhere' >&2\nexit 1\n"
+    )
+    plan = read_plan(file, file.parent / "out")
+    with pytest.raises(InputError, match=r"sbatch refused the jobs .*invalid partition specified: nowhere"):
+        submit(plan, states(plan), None)
+    assert capsys.readouterr().err == ""
+    assert not (plan.out / "jobs.json").exists()
+
+
+def test_a_run_whose_sweep_was_killed_has_not_failed(file: Path) -> None:
+    plan = read_plan(file, file.parent / "out")
+
+    def report(*news: object) -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        train_one(plan, plan.runs[0], report)
+    assert states(plan)[0].error is None
 
 
 def test_what_slurm_is_asked_for(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,9 @@
 """Runs of a sweep as jobs of SLURM, through submitit. A job continues its run, so a preempted one is just requeued."""
 
+import io
 import json
 import time
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -74,7 +76,7 @@ def submit(plan: Plan, waiting: list[RunState], jobs: int | None, cluster: Clust
     """Submit a job for each run, at most `jobs` of them at a time (None: no limit).
 
     The numbers of the jobs are kept in the sweep's folder, so that no run is submitted twice.
-    Raises InputError where SLURM is not there.
+    Raises InputError where SLURM is not there, or refuses the jobs.
     """
     submitit, slurm = _submitit(), plan.slurm
     if cluster == "slurm" and not submitit.SlurmExecutor.affinity() > 0:
@@ -89,8 +91,12 @@ def submit(plan: Plan, waiting: list[RunState], jobs: int | None, cluster: Clust
             options["slurm_partition"] = slurm.partition
         options |= {"slurm_array_parallelism": jobs or len(waiting), "slurm_additional_parameters": slurm.more}
     executor.update_parameters(name="zerosum", **options)
-    with executor.batch():
-        submitted = [executor.submit(TrainingJob(plan, state.run)) for state in waiting]
+    try:
+        with redirect_stderr(io.StringIO()), executor.batch():  # submitit prints the refusal, too
+            submitted = [executor.submit(TrainingJob(plan, state.run)) for state in waiting]
+    except submitit.core.utils.FailedJobError as error:
+        cause = " ".join(str(error).split())[-200:] or "no reason given"
+        raise InputError(f"--executor slurm: sbatch refused the jobs ({cause}). Correct slurm: in the file.") from error
     numbers = {state.run.folder.name: job.job_id for state, job in zip(waiting, submitted, strict=True)}
     write_text(plan.out / _JOBS, json.dumps(_read_jobs(plan) | numbers, indent=2) + "\n")
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from zerosum import sharing
 from zerosum.atomic import write_text
+from zerosum.errors import Diverged
 from zerosum.sweep.plan import Plan, SweptRun
 from zerosum.training import run_folder
 from zerosum.training.metrics import read_rows
@@ -20,7 +21,8 @@ FAILURES = "failures"
 class RunState:
     """A run of a sweep and how far it is. step: updates that are logged. loss: of the last of them, nats per token.
 
-    held_out_loss: of the last checkpoint that measured it. error: why it failed, in one line.
+    held_out_loss: of the last checkpoint that measured it. error: why it failed, in one line. diverged: it failed
+    because its loss or gradient was not finite; another try would fail in the same way.
     """
 
     run: SweptRun
@@ -29,6 +31,7 @@ class RunState:
     loss: float | None
     held_out_loss: float | None
     error: str | None = None
+    diverged: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """All values by name; a loss that is missing is null with its reason."""
@@ -61,7 +64,7 @@ def state_of(plan: Plan, run: SweptRun, job: str | None = None) -> RunState:
     """How far one run is. job: number of its job in a queue; None where it is in none."""
     folder, recipe = run.folder, run.recipe
     rows = read_rows(folder / run_folder.METRICS, recipe.first_step) if folder.is_dir() else []
-    error = _failure(plan, run)
+    error, code = _failure(plan, run)
     held_out = [row["held_out_loss"] for row in rows if row.get("held_out_loss") is not None]
     if folder.is_dir() and run_folder.is_finished(folder, recipe):
         state: State = "done"
@@ -78,24 +81,27 @@ def state_of(plan: Plan, run: SweptRun, job: str | None = None) -> RunState:
         loss=rows[-1].get("loss") if rows else None,
         held_out_loss=held_out[-1] if held_out else None,
         error=error if state == "failed" else None,
+        diverged=state == "failed" and code == Diverged.code,
     )
 
 
-def note_failure(plan: Plan, run: SweptRun, message: str | None) -> None:
-    """Record why a run failed; None: it is tried anew."""
+def note_failure(plan: Plan, run: SweptRun, message: str | None, code: str | None = None) -> None:
+    """Record why a run failed; None: it is tried anew. code: of the error, of those that have one."""
     file = _failure_file(plan, run)
     if message is None:
         file.unlink(missing_ok=True)
     else:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_text(file, json.dumps({"run": run.folder.name, "error": message}) + "\n")
+        write_text(file, json.dumps({"run": run.folder.name, "error": message, "code": code}) + "\n")
 
 
-def _failure(plan: Plan, run: SweptRun) -> str | None:
+def _failure(plan: Plan, run: SweptRun) -> tuple[str | None, str | None]:
+    """Why a run failed, and the code of the error."""
     try:
-        return str(json.loads(_failure_file(plan, run).read_text(encoding="utf-8"))["error"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        noted = json.loads(_failure_file(plan, run).read_text(encoding="utf-8"))
+        return str(noted["error"]), noted.get("code")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None, None
 
 
 def _failure_file(plan: Plan, run: SweptRun) -> Path:

@@ -21,10 +21,12 @@ def branch(run: Path | str, step: int) -> Recipe:
     differ. Raises InputError where no state of that step is saved.
     """
     parent = Path(run)
-    recipe = Recipe.load(parent / RECIPE)
-    folder = saved_at(parent, step)
-    tokens = recipe.tokens_seen(step)
-    start = StartRecipe(checkpoint=str(folder), branch=True, step=step, tokens=tokens)
+    return branch_of(Recipe.load(parent / RECIPE), saved_at(parent, step), step)
+
+
+def branch_of(recipe: Recipe, checkpoint: Path, step: int) -> Recipe:
+    """The recipe of a branch of a run of `recipe` at its checkpoint of `step`, which need not be there yet."""
+    start = StartRecipe(checkpoint=str(checkpoint), branch=True, step=step, tokens=recipe.tokens_seen(step))
     optimizer = recipe.optimizer.for_run(recipe.steps)  # also in a branch that is shorter or longer
     return recipe.model_copy(
         update={"name": f"{recipe.name}, branch at {step}", "start": start, "optimizer": optimizer}

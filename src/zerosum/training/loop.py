@@ -13,7 +13,7 @@ from typing import NoReturn
 from accelerate.utils import broadcast_object_list
 from torch import nn
 
-from zerosum.errors import InputError
+from zerosum.errors import Diverged, InputError
 from zerosum.loss_watch import WINDOW
 from zerosum.memory import hold_freed_memory
 from zerosum.training import run_folder
@@ -154,11 +154,11 @@ class _Loop:
             self.tell(Notice("unchanged-checkpoint", step, message))
 
     def _save_before_divergence(self, result: StepResult) -> NoReturn:
-        """Save the state before an update that cannot be made, and raise InputError."""
+        """Save the state before an update that cannot be made, and raise Diverged."""
         step = self.state.step
         if not any((self.run / f"{kind}-{step}").is_dir() for kind in ("checkpoint", "resume")):
             self.save()
-        raise InputError(
+        raise Diverged(
             f"{self.run}: training diverged at step {step + 1} (loss {result.loss:.4g}, gradient norm "
             f"{result.grad_norm:.4g}); the state after step {step} is saved. Choose another folder and an optimizer.lr "
             f"below {self.state.recipe.optimizer.lr}, or branch from an earlier step."

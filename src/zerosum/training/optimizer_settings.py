@@ -57,7 +57,7 @@ class SavedLayout:
 
 @dataclass(frozen=True)
 class GoldenTrajectory:
-    """Weights of 50 updates in float64, saved in tests/golden, for an optimizer that equals no other one.
+    """Weights of 50 updates in float64, stored in `trajectories/`, for an optimizer that equals no other one.
 
     reason: why there is none. settings: with which the trajectory was made.
     """

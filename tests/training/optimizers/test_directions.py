@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from closed_form import STEPS, Problem, Weights, largest_difference, rate_factor, trajectory
 
+from zerosum.training.closed_form import STEPS, Problem, Weights, largest_difference, rate_factor, trajectory
 from zerosum.training.matrices import Layout
 from zerosum.training.optimizers import OPTIMIZERS
 from zerosum.training.optimizers._orthogonal import direction, orthogonalized, scale

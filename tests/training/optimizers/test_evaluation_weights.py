@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from closed_form import Problem, trajectory
 from safetensors.torch import load_file
 
 from zerosum.checkpoints import load_model, open_run
@@ -14,6 +13,7 @@ from zerosum.errors import InputError
 from zerosum.losses import token_losses
 from zerosum.training import SavedSteps, batch, one_step_losses, restore, train
 from zerosum.training.branch import branch, cooldown
+from zerosum.training.closed_form import Problem, trajectory
 from zerosum.training.optimizers import OPTIMIZERS
 from zerosum.training.optimizers.adamw import AdamWSettings
 from zerosum.training.optimizers.schedule_free import ScheduleFreeSettings

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from closed_form import Problem
 from torch import nn
 
 from zerosum.errors import InputError
 from zerosum.training import build_optimizer
+from zerosum.training.closed_form import Problem
 from zerosum.training.matrices import Layout, embeddings_and_head, linear_maps
 from zerosum.training.model_recipe import ModelRecipe
 from zerosum.training.models import build_model

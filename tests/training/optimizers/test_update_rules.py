@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from closed_form import STEPS, Problem, Weights, largest_difference, rate_factor, trajectory
 from numpy_rules import RULES
 
+from zerosum.training.closed_form import STEPS, Problem, Weights, largest_difference, rate_factor, trajectory
 from zerosum.training.identity import Identity
 from zerosum.training.optimizer_settings import OptimizerSettings
 from zerosum.training.optimizers import OPTIMIZERS

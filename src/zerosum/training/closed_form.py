@@ -1,10 +1,12 @@
-"""A training problem in closed form, in float64, on which every optimizer is compared with formulas in NumPy.
+"""A training problem in closed form, in float64, on which optimizers are compared: with the rule written in NumPy, with
+their declared identity, and with trajectories that are stored in `trajectories/`.
 
 Each tensor p of the model has the loss |A (p - c)|^2 / 2 + sum p^4 / 4, flattened, so its gradient is
 A^T A (p - c) + p^3. Matrices are wide, tall, an embedding and a fused one stored transposed.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -45,6 +47,7 @@ class Problem(nn.Module):
                 parameter.copy_(torch.from_numpy(rng.normal(size=tuple(parameter.shape))))
 
     def loss(self) -> torch.Tensor:
+        """The sum over all tensors."""
         terms = []
         for name, parameter in self.named_parameters():
             away = torch.from_numpy(self.A[name]) @ (parameter.flatten() - torch.from_numpy(self.c[name]))
@@ -85,7 +88,9 @@ def trajectory(
         for name, parameter in problem.named_parameters():
             parameter.grad = torch.from_numpy(gradients[name].copy())
         optimizer.step()
-        assert all(np.array_equal(p.grad.numpy(), gradients[name]) for name, p in problem.named_parameters())
+        left = {name: parameter.grad for name, parameter in problem.named_parameters()}
+        if any(grad is None or not np.array_equal(grad.numpy(), gradients[name]) for name, grad in left.items()):
+            raise ValueError(f"optimizer {settings.kind}: its update writes into a gradient")
         weights.append(problem.weights())
         seen(problem, optimizer)
     return weights
@@ -96,3 +101,15 @@ def largest_difference(these: list[Weights], those: list[Weights]) -> float:
     largest = max(np.abs(p).max() for weights in those for p in weights.values())
     differences = [np.abs(a[name] - b[name]).max() for a, b in zip(these, those, strict=True) for name in a]
     return float(max(differences) / largest)
+
+
+def weighted_sums(weights: list[Weights]) -> list[float]:
+    """A sum of all weights, each with a fixed factor of its own, before the first and after each update."""
+    rng = np.random.default_rng(0)
+    factors = {name: rng.normal(size=p.shape) for name, p in weights[0].items()}
+    return [sum(float((factors[name] * p).sum()) for name, p in at.items()) for at in weights]
+
+
+def trajectory_file(kind: str) -> Path:
+    """Where the sums of an optimizer that equals no other one are stored, a line for each update."""
+    return Path(__file__).parent / "trajectories" / f"{kind}.txt"
