@@ -1,5 +1,30 @@
-"""Runs against runs: what repeating a run with other seeds changes. numpy and scipy only; never torch."""
+"""Runs against runs: repeats over seeds, and arms against a baseline seed by seed. numpy and scipy only; never torch."""
 
+from zerosum.comparison.equal_loss import EqualLoss, LossInterval, equal_loss, preset_levels
+from zerosum.comparison.over_sizes import gain_slope, rate_slope
+from zerosum.comparison.paired import PairedDifference, Verdict, paired_differences, seeds_needed, verdict_of
+from zerosum.comparison.rates import best_between, rate_sensitivity
 from zerosum.comparison.seeds import AcrossSeeds, OneSeed, PairOverSeeds, across_seeds
+from zerosum.comparison.speed_up import SpeedUp, speed_up
 
-__all__ = ["AcrossSeeds", "OneSeed", "PairOverSeeds", "across_seeds"]
+__all__ = [
+    "AcrossSeeds",
+    "EqualLoss",
+    "LossInterval",
+    "OneSeed",
+    "PairOverSeeds",
+    "PairedDifference",
+    "SpeedUp",
+    "Verdict",
+    "across_seeds",
+    "best_between",
+    "equal_loss",
+    "gain_slope",
+    "paired_differences",
+    "preset_levels",
+    "rate_sensitivity",
+    "rate_slope",
+    "seeds_needed",
+    "speed_up",
+    "verdict_of",
+]

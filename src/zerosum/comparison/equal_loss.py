@@ -1,0 +1,158 @@
+"""Movement over equal-loss intervals: what M a run pays to bring its loss from L_a down to L_b.
+
+`D = 1 - |delta_L| / M`, so D at equal steps only says who moved less far. Over one interval of the loss delta_L is the same
+for every run, and M, the movement paid, can be compared. Pure arrays. Letters: c checkpoints, N tokens.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+from scipy.optimize import isotonic_regression
+
+from zerosum.errors import InputError
+
+Reason = Literal["", "not-crossed", "few-checkpoints"]
+WINDOW = 2 ** (3 / 8)  # checkpoints within this factor of the step of a crossing are used
+FEWEST = 4  # checkpoints
+
+
+@dataclass(frozen=True)
+class LossInterval:
+    """From mean loss L_a down to L_b, nats per token. M: mean |change| of a token, nats; D = 1 - (L_a - L_b) / M.
+
+    from_step, to_step: where the run crosses the two losses. N: tokens. reason: why M, D and steps are NaN, else "".
+    """
+
+    L_a: float
+    L_b: float
+    M: float
+    D: float
+    from_step: float
+    to_step: float
+    N: int
+    reason: Reason = ""
+
+    @property
+    def per_nat(self) -> float:
+        """Movement paid per nat of progress, M / (L_a - L_b), at least 1."""
+        return self.M / (self.L_a - self.L_b)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON document; null where there is no number, with the reason beside it."""
+        numbers = {name: getattr(self, name) for name in ("M", "D", "per_nat", "from_step", "to_step")}
+        known = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+        return {"L_a": self.L_a, "L_b": self.L_b, **known, "N": self.N, "reason": self.reason or None}
+
+
+@dataclass(frozen=True)
+class EqualLoss:
+    """Movement of one run. whole: from the highest preset loss to the lowest. parts: between neighbouring losses."""
+
+    whole: LossInterval
+    parts: tuple[LossInterval, ...]
+
+
+def equal_loss(step: Sequence[float], losses: Float[np.ndarray, "c N"], levels: Sequence[float]) -> EqualLoss:
+    """M and D of a run over each interval between preset losses, and over the whole of them.
+
+    step: of the checkpoints, rising, all above 0. losses: of each token at each checkpoint, nats; tokens with a NaN at
+    the first one are left out, and so are checkpoints with another value that is not finite. levels: mean losses, from
+    high to low.
+
+    A mean loss is crossed where the falling curve nearest to the run's (least squares, over log step) crosses it. M is
+    measured between the real checkpoints around both crossings, and a plane through these values, over the mean losses
+    of the two checkpoints, gives M at exactly L_a and L_b. Losses of tokens are never interpolated.
+    Raises InputError where levels do not fall, or steps do not rise.
+    """
+    if len(levels) < 2 or not all(a > b for a, b in pairwise(levels)):
+        raise InputError(f"levels {list(levels)}: not two or more falling losses. Give them from high to low.")
+    if len(step) != len(losses) or not all(0 < a < b for a, b in pairwise(step)):
+        raise InputError("step: not one rising step above 0 for each checkpoint. Sort the checkpoints.")
+    run = _Run.of(np.asarray(step, float), np.asarray(losses, float))
+    parts = tuple(run.interval(a, b) for a, b in pairwise(levels))
+    return EqualLoss(parts[0] if len(parts) == 1 else run.interval(levels[0], levels[-1]), parts)
+
+
+def preset_levels(step: Sequence[float], loss: Sequence[float], n: int = 4) -> tuple[float, ...]:
+    """Losses that a run had at the n + 1 steps T/2^(n+1), ..., T/4, T/2, T its last: presets for all other runs.
+
+    step, loss: mean held-out losses of the checkpoints of the tuned baseline at its constant rate, on a tuning seed.
+    Levels that do not fall by more than a thousandth are left out.
+    """
+    steps = np.asarray(step, float)
+    curve = falling(np.asarray(loss, float))
+    wanted = np.interp(np.log(steps[-1]) - math.log(2) * np.arange(n + 1, 0, -1), np.log(steps), curve).tolist()
+    levels = [wanted[0]]
+    for level in wanted[1:]:
+        if level < levels[-1] * (1 - 1e-3):
+            levels.append(level)
+    return tuple(levels)
+
+
+def falling(loss: Float[np.ndarray, " c"]) -> Float[np.ndarray, " c"]:
+    """The falling sequence nearest to a loss curve, by least squares."""
+    return np.asarray(isotonic_regression(loss, increasing=False).x)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A run with finite losses. mean: of the tokens at each checkpoint. curve: the falling curve nearest to it."""
+
+    log_step: Float[np.ndarray, " c"]
+    losses: Float[np.ndarray, "c N"]
+    mean: Float[np.ndarray, " c"]
+    curve: Float[np.ndarray, " c"]
+
+    @classmethod
+    def of(cls, step: Float[np.ndarray, " c"], losses: Float[np.ndarray, "c N"]) -> "_Run":
+        losses = losses[:, np.isfinite(losses[0])] if len(losses) else losses
+        sound = np.isfinite(losses).all(axis=1)
+        losses = losses[sound]
+        mean = losses.mean(axis=1) if losses.size else np.zeros(len(losses))
+        return cls(np.log(step[sound]), losses, mean, falling(mean) if len(mean) else mean)
+
+    def interval(self, L_a: float, L_b: float) -> LossInterval:
+        """M and D from one mean loss to another, or why there are none."""
+        N = self.losses.shape[1]
+        if len(self.mean) < FEWEST or N == 0:
+            return LossInterval(L_a, L_b, *[math.nan] * 4, N, "few-checkpoints")
+        at = [self._crossing(level) for level in (L_a, L_b)]
+        if not all(map(math.isfinite, at)):
+            return LossInterval(L_a, L_b, *[math.nan] * 4, N, "not-crossed")
+        M = self._movement(self._around(at[0]), self._around(at[1]), L_a, L_b)
+        return LossInterval(L_a, L_b, M, 1 - (L_a - L_b) / M, math.exp(at[0]), math.exp(at[1]), N)
+
+    def _crossing(self, level: float) -> float:
+        """Log step at which the falling curve has this loss; NaN outside its range."""
+        if not self.curve[-1] <= level <= self.curve[0]:
+            return math.nan
+        first, last = np.searchsorted(-self.curve, -level, "left"), np.searchsorted(-self.curve, -level, "right")
+        if first < last:  # a flat stretch at this very loss: its middle
+            return float(self.log_step[[first, last - 1]].mean())
+        x, y = self.log_step[first - 1 : first + 1], self.curve[first - 1 : first + 1]
+        return float(np.interp(-level, -y, x))
+
+    def _around(self, log_step: float) -> Float[np.ndarray, " k"]:
+        """Checkpoints near a crossing: those within the window, at least one on either side."""
+        near = np.abs(self.log_step - log_step) <= math.log(WINDOW)
+        above = int(np.clip(np.searchsorted(self.log_step, log_step), 1, len(self.log_step) - 1))
+        near[[above - 1, above]] = True
+        return np.flatnonzero(near)
+
+    def _movement(
+        self, first: Float[np.ndarray, " k"], last: Float[np.ndarray, " m"], L_a: float, L_b: float
+    ) -> float:
+        """M at exactly L_a and L_b, of the plane through M of all pairs of checkpoints near both crossings.
+
+        M is never below L_a - L_b.
+        """
+        pairs = [(a, b) for a in first.tolist() for b in last.tolist()]
+        M = np.array([np.abs(self.losses[b] - self.losses[a]).mean() for a, b in pairs])
+        away = np.array([(1.0, self.mean[a] - L_a, self.mean[b] - L_b) for a, b in pairs])
+        plane, *_ = np.linalg.lstsq(away, M, rcond=None)
+        return max(float(plane[0]), L_a - L_b)

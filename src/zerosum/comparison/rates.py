@@ -1,0 +1,51 @@
+"""What a grid of learning rates says: how sensitive the loss is to the rate, and where between its points the best lies."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from zerosum.estimate import Estimate
+
+OCTAVES = 2  # on either side of the best rate
+NEAR = 0.05  # octaves by which a rate may miss its place
+NATS = "nats per token"
+
+
+def rate_sensitivity(losses: Mapping[float, float], best: float, highest: float = math.nan) -> Estimate:
+    """Mean of what the loss is above its lowest at the 5 rates from best / 4 to 4 best, nats per token.
+
+    losses: mean over tuning seeds by rate, after equal training; infinite where a run diverged. A loss counts as at
+    most `highest`, that of a unigram model: a diverged run predicts no better. No value where one of these rates was not
+    tried, or a run diverged and `highest` is not known. Source: Wortsman et al. 2024, arXiv 2309.14322, over a fixed
+    window.
+    """
+    wanted = [best * 2.0**k for k in range(-OCTAVES, OCTAVES + 1)]
+    nearest = [min(losses, key=lambda lr: abs(math.log2(lr / rate)), default=math.nan) for rate in wanted]
+    missing = [r for r, lr in zip(wanted, nearest, strict=True) if not abs(math.log2(lr / r)) < NEAR]
+    if missing:
+        reason = f"rates not tried: {', '.join(f'{rate:.3g}' for rate in missing)}"
+        return Estimate(math.nan, reason=reason, N=len(wanted) - len(missing), of="rates", unit=NATS)
+    known = [losses[lr] if math.isnan(highest) else min(losses[lr], highest) for lr in nearest]
+    reason = "one grid of rates; no interval over seeds"
+    if not all(map(math.isfinite, known)):
+        reason = "a run diverged or is missing, and the loss of a unigram model is not known"
+    value = float(np.mean(known)) - min(known) if all(map(math.isfinite, known)) else math.nan
+    return Estimate(value, reason=reason, N=len(known), of="rates", unit=NATS)
+
+
+def best_between(losses: Mapping[float, float], best: float) -> float:
+    """Rate with the lowest loss of the parabola in log rate through the best rate of a grid and its two neighbours.
+
+    `best` itself where a neighbour is missing or diverged, or where it is not the lowest of the three.
+    """
+    rates = sorted(losses)
+    place = rates.index(best) if best in losses else -1
+    if not 0 < place < len(rates) - 1:
+        return best
+    near = rates[place - 1 : place + 2]
+    y = [losses[lr] for lr in near]
+    if not all(map(math.isfinite, y)) or y[1] > min(y[0], y[2]) or y[0] + y[2] <= 2 * y[1]:
+        return best
+    a, b, _ = np.polyfit(np.log(np.array(near) / best), y, 2).tolist()
+    return best * math.exp(-b / (2 * a))

@@ -1,0 +1,95 @@
+"""Movement over equal-loss intervals: against a run whose checkpoints lie exactly on the losses, and known shifts."""
+
+import math
+
+import numpy as np
+import pytest
+from simulated_pairs import LEVELS, movement_of, movement_study
+
+from zerosum.comparison import equal_loss, preset_levels
+from zerosum.errors import InputError
+
+STEP = np.round(32 * 2 ** (np.arange(57) / 8))
+TOKENS = np.random.default_rng(0).gamma(2, 1, 300)
+
+
+def losses_at(L):
+    """Losses of tokens whose mean is L (about), each on a smooth way of its own."""
+    way = 1 + 0.4 * np.sin(3 * np.log(L)[:, None] + np.arange(300))
+    rows = TOKENS * way
+    return rows * (L / rows.mean(axis=1))[:, None]
+
+
+def test_movement_is_that_of_checkpoints_at_the_very_losses():
+    L = 5 * STEP**-0.15
+    exact = losses_at(np.array([2.5, 1.7]))
+    M = np.abs(exact[1] - exact[0]).mean()
+    measured = equal_loss(STEP, losses_at(L), [2.5, 2.0, 1.7]).whole
+    assert measured.M == pytest.approx(M, rel=2e-3)
+    assert pytest.approx(1 - 0.8 / measured.M) == measured.D
+    assert measured.per_nat == pytest.approx(measured.M / 0.8)
+    assert [measured.from_step, measured.to_step] == pytest.approx([(5 / 2.5) ** (1 / 0.15), (5 / 1.7) ** (1 / 0.15)], rel=0.01)
+
+
+def test_a_few_checkpoints_will_do_with_less_accuracy():
+    L, coarse = 5 * STEP**-0.15, slice(None, None, 8)
+    exact = losses_at(np.array([2.5, 1.7]))
+    measured = equal_loss(STEP[coarse], losses_at(L)[coarse], [2.5, 1.7])
+    assert measured.whole.M == pytest.approx(np.abs(exact[1] - exact[0]).mean(), rel=0.03)
+    assert measured.parts == (measured.whole,)
+
+
+def test_speed_changes_nothing_at_equal_losses_but_much_at_equal_steps():
+    slow, fast = (movement_of(np.random.default_rng(1), 1.0, faster, noise=0.0) for faster in (1.0, 2.0))
+    assert fast.whole.M == pytest.approx(slow.whole.M, rel=1e-3)
+    assert slow.whole.from_step / fast.whole.from_step == pytest.approx(2, rel=0.02)
+    assert slow.whole.M == pytest.approx(3 * math.log(LEVELS[0] / LEVELS[-1]), rel=1e-3)
+
+
+def test_losses_that_are_not_crossed():
+    measured = equal_loss(STEP, losses_at(5 * STEP**-0.15), [2.5, 2.0, 0.5])
+    assert [part.reason for part in (*measured.parts, measured.whole)] == ["", "not-crossed", "not-crossed"]
+    assert measured.whole.to_json() == {
+        "L_a": 2.5, "L_b": 0.5, "M": None, "D": None, "per_nat": None, "from_step": None, "to_step": None, "N": 300,
+        "reason": "not-crossed",
+    }  # fmt: skip
+
+
+def test_values_that_are_not_finite():
+    losses = losses_at(5 * STEP**-0.15)
+    whole = equal_loss(STEP, losses, [2.5, 1.7]).whole
+    with_gap = np.hstack([losses, np.full((len(STEP), 1), np.nan)])
+    assert equal_loss(STEP, with_gap, [2.5, 1.7]).whole == whole
+    losses[40] = np.inf
+    assert equal_loss(STEP, losses, [2.5, 1.7]).whole.M == pytest.approx(whole.M, rel=0.01)
+    assert equal_loss(STEP[:3], losses[:3], [2.5, 1.7]).whole.reason == "few-checkpoints"
+    assert equal_loss([], np.zeros((0, 5)), [2.5, 1.7]).whole.reason == "few-checkpoints"
+
+
+def test_when_all_tokens_move_alike_nothing_cancels():
+    losses = np.outer(5 * STEP**-0.15, np.ones(10))
+    assert equal_loss(STEP, losses, [2.5, 1.7]).whole.D == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("levels", [[2.0], [1.7, 2.5], [2.0, 2.0]])
+def test_levels_must_fall(levels):
+    with pytest.raises(InputError, match="from high to low"):
+        equal_loss(STEP, losses_at(5 * STEP**-0.15), levels)
+
+
+def test_steps_must_rise():
+    with pytest.raises(InputError, match="rising step"):
+        equal_loss(STEP[::-1], losses_at(5 * STEP**-0.15), [2.5, 1.7])
+
+
+def test_preset_levels_are_the_losses_of_doublings():
+    L = 5 * STEP**-0.15
+    assert preset_levels(STEP, L, n=2) == pytest.approx([L[-1] * 8**0.15, L[-1] * 4**0.15, L[-1] * 2**0.15])
+    assert preset_levels(STEP, np.ones(57)) == (1.0,)
+
+
+def test_paired_intervals_recover_a_known_shift():
+    """Small: tests/long/check_bench.py has 1,000 studies."""
+    done = [movement_study(seed) for seed in range(12)]
+    assert np.mean([mean.value for mean, _ in done]) == pytest.approx(done[0][1], rel=0.1)
+    assert sum(not mean.excludes(true) for mean, true in done) >= 10
