@@ -54,7 +54,9 @@ def movement_study(seed, n=6, shift=0.1, faster=2.0, noise=0.01):
     """Paired difference of M per nat over the whole interval, and its true value. The arm is `faster` than the baseline."""
     rng = np.random.default_rng([seed, 1])
     w = 1 + rng.normal(0, 0.05, n)
-    pairs = [(movement_of(rng, a, 1.0, noise), movement_of(rng, a + shift + rng.normal(0, 0.02), faster, noise)) for a in w]
+    pairs = [
+        (movement_of(rng, a, 1.0, noise), movement_of(rng, a + shift + rng.normal(0, 0.02), faster, noise)) for a in w
+    ]
     baseline, arm = ({k: pair[which].whole.per_nat for k, pair in enumerate(pairs)} for which in (0, 1))
     true = 3 * shift * math.log(LEVELS[0] / LEVELS[-1]) / (LEVELS[0] - LEVELS[-1])
     return paired_differences(baseline, {"arm": arm})["arm"].mean, true

@@ -28,7 +28,9 @@ def test_movement_is_that_of_checkpoints_at_the_very_losses():
     assert measured.M == pytest.approx(M, rel=2e-3)
     assert pytest.approx(1 - 0.8 / measured.M) == measured.D
     assert measured.per_nat == pytest.approx(measured.M / 0.8)
-    assert [measured.from_step, measured.to_step] == pytest.approx([(5 / 2.5) ** (1 / 0.15), (5 / 1.7) ** (1 / 0.15)], rel=0.01)
+    assert [measured.from_step, measured.to_step] == pytest.approx(
+        [(5 / 2.5) ** (1 / 0.15), (5 / 1.7) ** (1 / 0.15)], rel=0.01
+    )
 
 
 def test_a_few_checkpoints_will_do_with_less_accuracy():

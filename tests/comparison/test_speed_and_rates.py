@@ -99,7 +99,9 @@ def test_slopes_over_sizes():
 
 
 def test_the_gain_over_sizes_is_a_slope_of_each_seed():
-    differences = {N: {seed: own - 0.01 * math.log(N) * (1 + seed / 10) for seed, own in SEEDS.items()} for N in (25e3, 1e5)}
+    differences = {
+        N: {seed: own - 0.01 * math.log(N) * (1 + seed / 10) for seed, own in SEEDS.items()} for N in (25e3, 1e5)
+    }
     found = gain_slope(differences, "nats per token")
     assert found.value == pytest.approx(-0.01 * 1.25)
     assert found.excludes(0)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from zerosum.comparison import EqualLoss
+
 ArmKind = Literal["baseline", "arm", "placebo", "half-rate", "bigram"]
 """The last three are null arms: the baseline on another order of the data, the baseline at half its best rate, and a
 table of bigrams."""
@@ -64,7 +66,7 @@ class RunResult:
     t_d: float = math.nan
     r_d: float = math.nan
     verdict: str = ""
-    movement: Mapping[str, Any] = field(default_factory=dict)
+    movement: Mapping[str, EqualLoss] = field(default_factory=dict)
     systematic_share: float = math.nan
     conflict_rate: float = math.nan
     tokens: int = 0

@@ -144,9 +144,7 @@ class _Run:
         near[[above - 1, above]] = True
         return np.flatnonzero(near)
 
-    def _movement(
-        self, first: Float[np.ndarray, " k"], last: Float[np.ndarray, " m"], L_a: float, L_b: float
-    ) -> float:
+    def _movement(self, first: Float[np.ndarray, " k"], last: Float[np.ndarray, " m"], L_a: float, L_b: float) -> float:
         """M at exactly L_a and L_b, of the plane through M of all pairs of checkpoints near both crossings.
 
         M is never below L_a - L_b.

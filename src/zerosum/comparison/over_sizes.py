@@ -27,7 +27,9 @@ def gain_slope(differences: Mapping[float, Mapping[int, float]], unit: str) -> E
     slopes = [_slope(x, np.array([differences[N][seed] for N in sizes])) for seed in seeds]
     n, mean = len(slopes), float(np.mean(slopes)) if slopes else math.nan
     if n < 2:
-        return Estimate(mean, reason=f"{n} seeds are there at every size; an interval needs 2", N=n, of="seeds", unit=unit)
+        return Estimate(
+            mean, reason=f"{n} seeds are there at every size; an interval needs 2", N=n, of="seeds", unit=unit
+        )
     half = half_width(float(np.std(slopes, ddof=1)), n, 1 - ALPHA)
     return Estimate(mean, (mean - half, mean + half), N=n, of="seeds", unit=unit, method=METHOD)
 
