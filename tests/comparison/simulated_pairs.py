@@ -22,7 +22,7 @@ def study(seed, n, effects, sd, tail="normal"):
 
 
 def measure_study(seed, n, effects, sd, margin, tail="normal"):
-    """Whether the first interval covers; whether an arm without an effect is found; verdicts of the first and the last."""
+    """Whether the first interval covers, whether an arm without effect is found, verdicts of the first and last arm."""
     found = study(seed, n, effects, sd, tail)
     names = list(found)
     false = [name for name, effect in zip(names, effects, strict=True) if effect == 0 and found[name].p <= 0.05]
@@ -51,7 +51,7 @@ def movement_of(rng, w, faster, noise, tokens=200, every=8):
 
 
 def movement_study(seed, n=6, shift=0.1, faster=2.0, noise=0.01):
-    """Paired difference of M per nat over the whole interval, and its true value. The arm is `faster` than the baseline."""
+    """Paired difference of M per nat over the whole interval, and its true value. faster: the arm, in steps."""
     rng = np.random.default_rng([seed, 1])
     w = 1 + rng.normal(0, 0.05, n)
     pairs = [
@@ -63,7 +63,7 @@ def movement_study(seed, n=6, shift=0.1, faster=2.0, noise=0.01):
 
 
 def speed_study(seed, multiple, n=6, sd=0.002):
-    """The speed-up of an arm that has the loss of the baseline at `multiple` times the horizon, with noise in all runs."""
+    """Speed-up of an arm that has the loss of the baseline at `multiple` times the horizon, with noise in all runs."""
     rng = np.random.default_rng([seed, 2])
     own = rng.normal(0, SD_SEEDS, n)
 

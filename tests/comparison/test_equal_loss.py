@@ -25,7 +25,7 @@ def test_movement_is_that_of_checkpoints_at_the_very_losses():
     exact = losses_at(np.array([2.5, 1.7]))
     M = np.abs(exact[1] - exact[0]).mean()
     measured = equal_loss(STEP, losses_at(L), [2.5, 2.0, 1.7]).whole
-    assert measured.M == pytest.approx(M, rel=2e-3)
+    assert pytest.approx(M, rel=2e-3) == measured.M
     assert pytest.approx(1 - 0.8 / measured.M) == measured.D
     assert measured.per_nat == pytest.approx(measured.M / 0.8)
     assert [measured.from_step, measured.to_step] == pytest.approx(
@@ -37,15 +37,15 @@ def test_a_few_checkpoints_will_do_with_less_accuracy():
     L, coarse = 5 * STEP**-0.15, slice(None, None, 8)
     exact = losses_at(np.array([2.5, 1.7]))
     measured = equal_loss(STEP[coarse], losses_at(L)[coarse], [2.5, 1.7])
-    assert measured.whole.M == pytest.approx(np.abs(exact[1] - exact[0]).mean(), rel=0.03)
+    assert pytest.approx(np.abs(exact[1] - exact[0]).mean(), rel=0.03) == measured.whole.M
     assert measured.parts == (measured.whole,)
 
 
 def test_speed_changes_nothing_at_equal_losses_but_much_at_equal_steps():
     slow, fast = (movement_of(np.random.default_rng(1), 1.0, faster, noise=0.0) for faster in (1.0, 2.0))
-    assert fast.whole.M == pytest.approx(slow.whole.M, rel=1e-3)
+    assert pytest.approx(slow.whole.M, rel=1e-3) == fast.whole.M
     assert slow.whole.from_step / fast.whole.from_step == pytest.approx(2, rel=0.02)
-    assert slow.whole.M == pytest.approx(3 * math.log(LEVELS[0] / LEVELS[-1]), rel=1e-3)
+    assert pytest.approx(3 * math.log(LEVELS[0] / LEVELS[-1]), rel=1e-3) == slow.whole.M
 
 
 def test_losses_that_are_not_crossed():
@@ -63,14 +63,14 @@ def test_values_that_are_not_finite():
     with_gap = np.hstack([losses, np.full((len(STEP), 1), np.nan)])
     assert equal_loss(STEP, with_gap, [2.5, 1.7]).whole == whole
     losses[40] = np.inf
-    assert equal_loss(STEP, losses, [2.5, 1.7]).whole.M == pytest.approx(whole.M, rel=0.01)
+    assert pytest.approx(whole.M, rel=0.01) == equal_loss(STEP, losses, [2.5, 1.7]).whole.M
     assert equal_loss(STEP[:3], losses[:3], [2.5, 1.7]).whole.reason == "few-checkpoints"
     assert equal_loss([], np.zeros((0, 5)), [2.5, 1.7]).whole.reason == "few-checkpoints"
 
 
 def test_when_all_tokens_move_alike_nothing_cancels():
     losses = np.outer(5 * STEP**-0.15, np.ones(10))
-    assert equal_loss(STEP, losses, [2.5, 1.7]).whole.D == pytest.approx(0, abs=1e-9)
+    assert pytest.approx(0, abs=1e-9) == equal_loss(STEP, losses, [2.5, 1.7]).whole.D
 
 
 @pytest.mark.parametrize("levels", [[2.0], [1.7, 2.5], [2.0, 2.0]])

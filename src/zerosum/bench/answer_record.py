@@ -150,7 +150,7 @@ class ArmAnswer:
 
 @dataclass(frozen=True)
 class BaselineAnswer:
-    """The baseline. numbers: mean over seeds of each measure, with Student's t interval, by name. cost: as for an arm."""
+    """The baseline. numbers: mean over seeds of each measure, with Student's t interval. cost: as for an arm."""
 
     result: ArmResult
     tuning: Tuning
@@ -171,7 +171,7 @@ class BaselineAnswer:
 
 @dataclass(frozen=True)
 class SizeAnswer:
-    """All arms at one size of the model. reasons: what the null arms, and seeds that are not there, say of the bench."""
+    """All arms at one size of the model. reasons: what the null arms say of the bench itself."""
 
     result: BenchResult
     baseline: BaselineAnswer
@@ -199,9 +199,9 @@ class SizeAnswer:
 
 @dataclass(frozen=True)
 class OverSizes:
-    """An arm, or the baseline, over several sizes. gain: slope of the difference in loss over ln N, None for the baseline.
+    """An arm, or the baseline, over several sizes.
 
-    rate: slope of ln best rate over ln width; 0: the best rate of a small model is that of a large one.
+    gain: slope of the difference in loss over ln N, None for the baseline. rate: slope of ln best rate over ln width; 0: the best rate of a small model is that of a large one.
     """
 
     name: str

@@ -49,8 +49,8 @@ def _blocking(arm: ArmResult, result: BenchResult, primary: PairedDifference) ->
         return Reason(code, "blocking", message)
 
     if arm.identity is not None and not arm.identity.passed:
-        message = f"its identity failed: it differs by {arm.identity.error:.2g} from {arm.identity.baseline or 'what it must equal'}"
-        yield reason("identity-failed", message)
+        other = arm.identity.baseline or "what it must equal"
+        yield reason("identity-failed", f"its identity failed: it differs by {arm.identity.error:.2g} from {other}")
     if seeds := unpaired_seeds(arm, result.baseline):
         message = f"seeds {_listed(seeds)} do not share initial weights, batches and held-out tokens with the baseline"
         yield reason("unpaired", message)

@@ -1,4 +1,4 @@
-"""Runs against runs: repeats over seeds, and arms against a baseline seed by seed. numpy and scipy only; never torch."""
+"""Runs against runs: repeats over seeds, arms against a baseline. numpy and scipy only; never torch."""
 
 from zerosum.comparison.equal_loss import EqualLoss, LossInterval, equal_loss, preset_levels
 from zerosum.comparison.over_sizes import gain_slope, rate_slope

@@ -1,7 +1,7 @@
 """Movement over equal-loss intervals: what M a run pays to bring its loss from L_a down to L_b.
 
-`D = 1 - |delta_L| / M`, so D at equal steps only says who moved less far. Over one interval of the loss delta_L is the same
-for every run, and M, the movement paid, can be compared. Pure arrays. Letters: c checkpoints, N tokens.
+`D = 1 - |delta_L| / M`, so D at equal steps only says who moved less far. Over one interval of the loss delta_L is the
+same for every run, and M, the movement paid, can be compared. Pure arrays. Letters: c checkpoints, N tokens.
 """
 
 import math

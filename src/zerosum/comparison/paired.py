@@ -1,8 +1,8 @@
 """Arms against a baseline, seed by seed: paired differences, and p values that hold for all arms together.
 
-Arm and baseline share initial weights, batches and evaluation tokens, so their difference at each seed is compared with 0;
-intervals of the arms themselves say nothing about it. p: step-down max-|t| over joint sign flips of the seeds (Romano and
-Wolf 2005): the arms share the baseline, and the sign of a seed is flipped in all arms at once. Pure arrays.
+Arm and baseline share initial weights, batches and evaluation tokens, so their difference at each seed is compared with
+0; intervals of the arms themselves say nothing about it. p: step-down max-|t| over joint sign flips of the seeds (Romano
+and Wolf 2005): the arms share the baseline, and the sign of a seed is flipped in all arms at once. Pure arrays.
 """
 
 import math
@@ -30,8 +30,8 @@ class PairedDifference:
 
     mean: with Student's t interval over these seeds; no value where a run diverged, because the mean is infinite then.
     sd: of the differences. p: of no difference, adjusted for all arms. correlation: of arm and baseline over seeds; the
-    nearer to 1, the more pairing helps. n_diverged: seeds at which the arm's value is infinite, n_baseline_diverged: the
-    baseline's. n_censored: seeds at which one of the two has no value. None of these is in `differences`.
+    nearer to 1, the more pairing helps. n_diverged: seeds at which the arm's value is infinite; n_baseline_diverged:
+    the baseline's. n_censored: seeds at which one of the two has no value. None of these is in `differences`.
     """
 
     seeds: tuple[int, ...]

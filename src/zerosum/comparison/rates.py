@@ -1,4 +1,4 @@
-"""What a grid of learning rates says: how sensitive the loss is to the rate, and where between its points the best lies."""
+"""What a grid of learning rates says: how much the loss depends on the rate, and where between them the best lies."""
 
 import math
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ def rate_sensitivity(losses: Mapping[float, float], best: float, highest: float 
     """Mean of what the loss is above its lowest at the 5 rates from best / 4 to 4 best, nats per token.
 
     losses: mean over tuning seeds by rate, after equal training; infinite where a run diverged. A loss counts as at
-    most `highest`, that of a unigram model: a diverged run predicts no better. No value where one of these rates was not
-    tried, or a run diverged and `highest` is not known. Source: Wortsman et al. 2024, arXiv 2309.14322, over a fixed
-    window.
+    most `highest`, that of a unigram model: a diverged run predicts no better. No value where one of these rates was
+    not tried, or a run diverged and `highest` is not known. Source: Wortsman et al. 2024, arXiv 2309.14322, over a
+    fixed window.
     """
     wanted = [best * 2.0**k for k in range(-OCTAVES, OCTAVES + 1)]
     nearest = [min(losses, key=lambda lr: abs(math.log2(lr / rate)), default=math.nan) for rate in wanted]

@@ -45,10 +45,10 @@ class SpeedUp:
 def speed_up(arm: Mapping[int, float], baseline: Mapping[float, Mapping[int, float]]) -> SpeedUp:
     """How many times as long the baseline trains to the arm's loss, with an interval over paired seeds.
 
-    arm: cooled loss by seed. baseline: multiple of the horizon -> cooled loss by seed. Losses of the baseline are joined
-    by straight lines over the log of the multiple, made to fall with it (least squares, of the means over seeds).
-    Seeds that lack a finite loss anywhere are left out. The interval holds every multiple at which the paired t interval
-    of arm minus baseline contains 0.
+    arm: cooled loss by seed. baseline: multiple of the horizon -> cooled loss by seed. Losses of the baseline are
+    joined by straight lines over the log of the multiple, and made to fall with it (least squares, of the means over
+    seeds). Seeds that lack a finite loss anywhere are left out. The interval holds every multiple at which the paired t
+    interval of arm minus baseline contains 0.
     """
     multiples = sorted(baseline)
     by_seed = [arm, *(baseline[multiple] for multiple in multiples)]
@@ -67,7 +67,7 @@ def speed_up(arm: Mapping[int, float], baseline: Mapping[float, Mapping[int, flo
 
 
 def _where_zero(d: Float[np.ndarray, "n g"], multiples: Float[np.ndarray, " g"]) -> tuple[Estimate, Beyond]:
-    """The multiple at which the mean difference, which rises, is 0. d: arm minus baseline, for each seed and multiple."""
+    """The multiple at which the mean difference, which rises, is 0. d: arm minus baseline, by seed and multiple."""
     n, mean = len(d), d.mean(axis=0)
     half = np.array([half_width(sd, n, 1 - ALPHA) for sd in d.std(axis=0, ddof=1).tolist()])
     within = np.flatnonzero(np.abs(mean) <= half)
