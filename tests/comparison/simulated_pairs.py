@@ -7,7 +7,7 @@ import numpy as np
 from zerosum.comparison import equal_loss, paired_differences, speed_up, verdict_of
 
 SD_SEEDS = 0.004  # nats, between seeds of one arm
-LEVELS = (2.4, 1.9, 1.5)
+LEVELS = (2.4, 1.9, 1.7)
 
 
 def study(seed, n, effects, sd, tail="normal"):
@@ -18,7 +18,7 @@ def study(seed, n, effects, sd, tail="normal"):
     baseline = shared + draw[tail](n) * sd / math.sqrt(2)
     arms = [shared + effect + draw[tail](n) * sd / math.sqrt(2) for effect in effects]
     by_seed = [dict(enumerate(values.tolist())) for values in (baseline, *arms)]
-    return paired_differences(by_seed[0], {str(k): arm for k, arm in enumerate(by_seed[1:])})
+    return paired_differences({str(k): (by_seed[0], arm) for k, arm in enumerate(by_seed[1:])})
 
 
 def measure_study(seed, n, effects, sd, margin, tail="normal"):
@@ -35,7 +35,7 @@ def measure_study(seed, n, effects, sd, margin, tail="normal"):
 
 
 def movement_of(rng, w, faster, noise, tokens=200, every=8):
-    """EqualLoss of a run whose tokens move by +-w g(L), g(L) = -3 log L, around the mean loss L.
+    """EqualLoss of a run whose tokens move by +-w g(L), g(L) = -3 log L, around the mean loss 4 + L.
 
     While w times the change of g exceeds that of L, M from L_a to L_b is exactly 3 w log(L_a / L_b). faster: factor in
     steps. noise: sd of the mean loss of a checkpoint along the path, and of other movement of tokens.
@@ -51,15 +51,16 @@ def movement_of(rng, w, faster, noise, tokens=200, every=8):
 
 
 def movement_study(seed, n=6, shift=0.1, faster=2.0, noise=0.01):
-    """Paired difference of M per nat over the whole interval, and its true value. faster: the arm, in steps."""
+    """Paired difference of M per nat over an interval, and its true value. faster: the arm, in steps."""
     rng = np.random.default_rng([seed, 1])
     w = 1 + rng.normal(0, 0.05, n)
     pairs = [
         (movement_of(rng, a, 1.0, noise), movement_of(rng, a + shift + rng.normal(0, 0.02), faster, noise)) for a in w
     ]
-    baseline, arm = ({k: pair[which].whole.per_nat for k, pair in enumerate(pairs)} for which in (0, 1))
-    true = 3 * shift * math.log(LEVELS[0] / LEVELS[-1]) / (LEVELS[0] - LEVELS[-1])
-    return paired_differences(baseline, {"arm": arm})["arm"].mean, true
+    ends = [4 + level for level in LEVELS[:2]]
+    baseline, arm = ({k: pair[which].over(*ends).per_nat for k, pair in enumerate(pairs)} for which in (0, 1))
+    true = 3 * shift * math.log(LEVELS[0] / LEVELS[1]) / (LEVELS[0] - LEVELS[1])
+    return paired_differences({"arm": (baseline, arm)})["arm"].mean, true
 
 
 def speed_study(seed, multiple, n=6, sd=0.002):

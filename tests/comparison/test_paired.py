@@ -57,7 +57,7 @@ def test_many_seeds_are_sampled():
 def test_numbers_of_a_pair():
     baseline = {1: 2.0, 2: 2.1, 3: 1.9, 4: 2.05}
     arm = {1: 1.9, 2: 2.02, 3: 1.79, 4: 1.96}
-    found = paired_differences(baseline, {"a": arm}, "nats per token")["a"]
+    found = paired_differences({"a": (baseline, arm)}, "nats per token")["a"]
     test = stats.ttest_rel([arm[s] for s in baseline], list(baseline.values()))
     assert found.mean.value == pytest.approx(-0.095)
     assert found.mean.interval == pytest.approx(tuple(test.confidence_interval()))
@@ -68,7 +68,7 @@ def test_numbers_of_a_pair():
 def test_diverged_and_censored_seeds_are_counted():
     baseline = {1: 2.0, 2: 2.1, 3: 1.9, 4: NAN}
     arms = {"diverged": {1: INF, 2: 2.0, 3: 1.8, 4: 1.0}, "censored": {1: NAN, 2: 2.0, 3: 1.81, 4: 1.0}, "none": {}}
-    found = paired_differences(baseline, arms)
+    found = paired_differences({name: (baseline, arm) for name, arm in arms.items()})
     counts = {name: (d.n, d.n_diverged, d.n_censored) for name, d in found.items()}
     assert counts == {"diverged": (2, 1, 1), "censored": (2, 0, 2), "none": (0, 0, 4)}
     assert {name: verdict_of(d, 0.01) for name, d in found.items()} == {
@@ -81,14 +81,15 @@ def test_diverged_and_censored_seeds_are_counted():
 
 
 def test_a_diverged_baseline_compares_with_nothing():
-    found = paired_differences({1: INF, 2: 2.0, 3: 2.1}, {"a": {1: 1.0, 2: 1.0, 3: 1.0}, "b": {1: INF, 2: 1, 3: 1}})
+    baseline = {1: INF, 2: 2.0, 3: 2.1}
+    found = paired_differences({"a": (baseline, {1: 1.0, 2: 1.0, 3: 1.0}), "b": (baseline, {1: INF, 2: 1, 3: 1})})
     assert [verdict_of(d, 0.01) for d in found.values()] == ["cannot-tell", "cannot-tell"]
     assert found["a"].n_baseline_diverged == 1
 
 
 def verdict(differences, margin=0.005):
     baseline = dict.fromkeys(range(len(differences)), 0.0)
-    return verdict_of(paired_differences(baseline, {"a": dict(enumerate(differences))})["a"], margin)
+    return verdict_of(paired_differences({"a": (baseline, dict(enumerate(differences)))})["a"], margin)
 
 
 NOISE = [0.001, -0.001, 0.0005, -0.0005, 0.0012, -0.0012]

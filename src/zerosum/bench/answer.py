@@ -17,9 +17,10 @@ from zerosum.bench.answer_record import (
     SizeAnswer,
     Tuning,
 )
-from zerosum.bench.measures import PER_NAT, BySeed, average_of, measures, part, terms
+from zerosum.bench.differences import differences, movement, paired
+from zerosum.bench.measures import measures
 from zerosum.bench.results import RAW, ArmResult, BenchResult
-from zerosum.bench.verdicts import judge, of_null_arms, unpaired_seeds
+from zerosum.bench.verdicts import judge, of_null_arms
 from zerosum.comparison import (
     PairedDifference,
     best_between,
@@ -31,8 +32,6 @@ from zerosum.comparison import (
 )
 from zerosum.errors import InputError
 from zerosum.interference import over_repeats
-
-Levels = tuple[float, float]
 
 
 def answer(results: Sequence[BenchResult]) -> BenchAnswer:
@@ -49,9 +48,8 @@ def answer(results: Sequence[BenchResult]) -> BenchAnswer:
 
 
 def _size(result: BenchResult) -> SizeAnswer:
-    differences = _differences(result)
-    movement = _movement(result)
-    answers = tuple(_arm(arm, result, differences[arm.name], movement[arm.name]) for arm in result.arms)
+    found, moved = differences(result), movement(result)
+    answers = tuple(_arm(arm, result, found[arm.name], moved[arm.name]) for arm in result.arms)
     numbers = {
         one.name: over_repeats(list(one.by_seed(result.baseline).values()), "seeds", one.unit)
         for one in measures(result)
@@ -63,11 +61,11 @@ def _size(result: BenchResult) -> SizeAnswer:
 def _arm(
     arm: ArmResult,
     result: BenchResult,
-    differences: Mapping[str, PairedDifference],
-    movement: tuple[MovementDifference, ...],
+    found: Mapping[str, PairedDifference],
+    moved: tuple[MovementDifference, ...],
 ) -> ArmAnswer:
     together = sum(one.kind == "arm" for one in result.arms) if arm.kind == "arm" else 1
-    verdict, reasons, needed = judge(arm, result, differences, together)
+    verdict, reasons, needed = judge(arm, result, found, together)
     compared = arm.kind != "bigram"
     horizons: dict[float, dict[int, float]] = defaultdict(dict)
     for one in result.horizons:
@@ -77,77 +75,24 @@ def _arm(
         verdict=verdict if compared else None,
         reasons=reasons if compared else (),
         tuning=_tuning(arm, result),
-        differences=differences,
-        movement=movement,
-        speed_up=speed_up(_paired(arm, result, {run.seed: run.loss for run in arm.runs}), horizons),
+        differences={**found, **_main_movement(moved)},
+        movement=moved,
+        speed_up=speed_up(paired(arm, result, lambda run: run.loss), horizons),
         cost=_cost(arm),
         needed=needed,
     )
 
 
-def _differences(result: BenchResult) -> dict[str, dict[str, PairedDifference]]:
-    """Arm -> measure -> difference. p holds for all arms together; null arms are judged alone."""
-    found: dict[str, dict[str, PairedDifference]] = {arm.name: {} for arm in result.arms}
-    families = _families(result.arms)
-    for measure in measures(result):
-        baseline = measure.by_seed(result.baseline)
-        for family in families:
-            values = {arm.name: _paired(arm, result, measure.by_seed(arm)) for arm in family}
-            for name, difference in paired_differences(baseline, values, measure.unit).items():
-                found[name][measure.name] = difference
-    for family in families:
-        parts = {arm.name: terms(arm, result.baseline, result.horizon_steps) for arm in family}
-        for term in next(iter(parts.values())):
-            values = {arm.name: _paired(arm, result, parts[arm.name][term]) for arm in family}
-            zero: BySeed = dict.fromkeys((run.seed for run in result.baseline.runs), 0.0)
-            for name, difference in paired_differences(zero, values, "nats per token").items():
-                found[name][term] = difference
-    return found
-
-
-def _families(arms: Iterable[ArmResult]) -> list[list[ArmResult]]:
-    """Arms that are tested together: those that compete; every null arm is alone."""
-    competing = [arm for arm in arms if arm.kind == "arm"]
-    return [*([competing] if competing else []), *([arm] for arm in arms if arm.kind != "arm")]
-
-
-def _paired(arm: ArmResult, result: BenchResult, values: BySeed) -> BySeed:
-    """Without the seeds that are no pairs."""
-    unpaired = unpaired_seeds(arm, result.baseline)
-    return {seed: value for seed, value in values.items() if seed not in unpaired}
-
-
-def _movement(result: BenchResult) -> dict[str, tuple[MovementDifference, ...]]:
-    """Arm -> difference over each equal-loss interval, on averaged weights first."""
-    found: dict[str, list[MovementDifference]] = {arm.name: [] for arm in result.arms}
-    runs = [run for arm in (result.baseline, *result.arms) for run in arm.runs]
-    for weights in filter(None, (average_of(runs), RAW)):
-        for ends in _intervals(result, weights):
-            for family in _families(result.arms):
-                of_M, of_D = (_over(result, family, weights, ends, name) for name in ("per_nat", "D"))
-                for arm in family:
-                    found[arm.name].append(MovementDifference(weights, *ends, of_M[arm.name], of_D[arm.name]))
-    return {name: tuple(differences) for name, differences in found.items()}
-
-
-def _intervals(result: BenchResult, weights: str) -> list[Levels]:
-    """Intervals between preset losses that the baseline has, from high to low, then the whole."""
-    measured = [run.movement[weights] for run in result.baseline.runs if weights in run.movement]
-    if not measured:
-        return []
-    all_parts = (*measured[0].parts, measured[0].whole)
-    return list(dict.fromkeys((one.L_a, one.L_b) for one in all_parts))
-
-
-def _over(
-    result: BenchResult, family: Sequence[ArmResult], weights: str, ends: Levels, number: str
-) -> dict[str, PairedDifference]:
-    def by_seed(arm: ArmResult) -> BySeed:
-        parts = {run.seed: part(run, weights, *ends) for run in arm.runs}
-        return {seed: math.nan if one is None else float(getattr(one, number)) for seed, one in parts.items()}
-
-    values = {arm.name: _paired(arm, result, by_seed(arm)) for arm in family}
-    return paired_differences(by_seed(result.baseline), values, PER_NAT if number == "per_nat" else "")
+def _main_movement(moved: Iterable[MovementDifference]) -> dict[str, PairedDifference]:
+    """M per nat and D over the main equal-loss interval: on averaged weights, where measured, and raw."""
+    nothing = paired_differences({"": ({}, {})})[""]
+    main = {("_raw" if one.weights == RAW else ""): one for one in reversed([*moved]) if one.main}
+    averaged, raw = main.get(""), main.get("_raw")
+    return {
+        "M_equal_loss": averaged.M if averaged else nothing,
+        "D_equal_loss": averaged.D if averaged else nothing,
+        **({"M_equal_loss_raw": raw.M, "D_equal_loss_raw": raw.D} if raw else {}),
+    }
 
 
 def _tuning(arm: ArmResult, result: BenchResult) -> Tuning:

@@ -90,7 +90,8 @@ class Tuning:
 class MovementDifference:
     """Paired differences over one equal-loss interval. weights: "raw", or an average such as "last:64".
 
-    M: of the movement paid per nat of progress.
+    M: of the movement paid per nat of progress. main: the interval by which arms are compared; the others lie between
+    neighbouring presets.
     """
 
     weights: str
@@ -98,10 +99,11 @@ class MovementDifference:
     L_b: float
     M: PairedDifference
     D: PairedDifference
+    main: bool
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON document."""
-        ends = {"weights": self.weights, "L_a": self.L_a, "L_b": self.L_b}
+        ends = {"weights": self.weights, "L_a": self.L_a, "L_b": self.L_b, "main": self.main}
         return ends | {"M": self.M.to_json(), "D": self.D.to_json()}
 
 
@@ -201,7 +203,8 @@ class SizeAnswer:
 class OverSizes:
     """An arm, or the baseline, over several sizes.
 
-    gain: slope of the difference in loss over ln N, None for the baseline. rate: slope of ln best rate over ln width; 0: the best rate of a small model is that of a large one.
+    gain: slope of the difference in loss over ln N, None for the baseline. rate: slope
+    of ln best rate over ln width; 0: the best rate of a small model is that of a large one.
     """
 
     name: str

@@ -1,16 +1,15 @@
 """What of a run is compared between arms, seed by seed. Of all of it only the primary measure decides a verdict."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from zerosum.bench.results import RAW, ArmResult, BenchResult, RunResult
-from zerosum.comparison import LossInterval
+from zerosum.bench.results import ArmResult, BenchResult, RunResult
 from zerosum.deceleration.decomposition import Line, split
 
-NATS, PER_NAT = "nats per token", "nats moved per nat gained"
+NATS = "nats per token"
 BREAK = ("L_d", "t_d", "r_d")
 BySeed = dict[int, float]
 
@@ -32,38 +31,15 @@ class Measure:
 def measures(result: BenchResult) -> tuple[Measure, ...]:
     """The measures that a run of this bench has a value of, and those that are always shown."""
     runs = [run for arm in (result.baseline, *result.arms) for run in arm.runs]
-    average = average_of(runs)
     known = (
         Measure("loss", NATS, lambda run: run.loss, always=True),
         Measure("L_d", NATS, lambda run: run.L_d, always=True),
         Measure("t_d", "steps", lambda run: run.t_d, always=True),
         Measure("r_d", "", lambda run: run.r_d, always=True),
-        Measure("M_equal_loss", PER_NAT, lambda run: whole(run, average, "per_nat"), always=True),
-        Measure("D_equal_loss", "", lambda run: whole(run, average, "D"), always=True),
-        Measure("M_equal_loss_raw", PER_NAT, lambda run: whole(run, RAW, "per_nat")),
-        Measure("D_equal_loss_raw", "", lambda run: whole(run, RAW, "D")),
         Measure("systematic_share", "", lambda run: run.systematic_share),
         Measure("conflict_rate", "", lambda run: run.conflict_rate),
     )
     return tuple(one for one in known if one.always or any(math.isfinite(one.of(run)) for run in runs))
-
-
-def average_of(runs: Iterable[RunResult]) -> str:
-    """Name of the first average of weights that movement was measured on; "" where there is none."""
-    return next((name for run in runs for name in run.movement if name != RAW), "")
-
-
-def whole(run: RunResult, weights: str, number: str) -> float:
-    """A number of the whole equal-loss interval on some weights; NaN where it was not measured."""
-    measured = run.movement.get(weights)
-    return math.nan if measured is None else float(getattr(measured.whole, number))
-
-
-def part(run: RunResult, weights: str, L_a: float, L_b: float) -> LossInterval | None:
-    """What was measured between two preset losses, if it was."""
-    measured = run.movement.get(weights)
-    parts = () if measured is None else (*measured.parts, measured.whole)
-    return next((one for one in parts if (one.L_a, one.L_b) == (L_a, L_b)), None)
 
 
 def terms(arm: ArmResult, baseline: ArmResult, horizon_steps: int) -> Mapping[str, BySeed]:

@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from zerosum.bench.answer_record import ArmAnswer, Code, Reason, Verdict
-from zerosum.bench.results import ArmResult, BenchResult, RunResult
+from zerosum.bench.differences import unpaired_seeds
+from zerosum.bench.results import ArmResult, BenchResult
 from zerosum.comparison import PairedDifference, seeds_needed, verdict_of
 
 OF_CODE: Mapping[str, Verdict] = {
@@ -18,14 +19,6 @@ OF_CODE: Mapping[str, Verdict] = {
 }
 """Verdicts of blocking codes; the first of these decides."""
 FEWEST = 6  # seeds: fewer sign flips cannot have p <= 0.05
-
-
-def unpaired_seeds(arm: ArmResult, baseline: ArmResult) -> set[int]:
-    """Seeds whose runs do not share initial weights, held-out tokens or, the placebo apart, batches."""
-    shared = ("weights", "held_out") if arm.kind == "placebo" else ("weights", "batches", "held_out")
-    of_baseline: Mapping[int, RunResult] = {run.seed: run for run in baseline.runs}
-    pairs = [(run, of_baseline[run.seed]) for run in arm.runs if run.seed in of_baseline]
-    return {a.seed for a, b in pairs if any(getattr(a, name) != getattr(b, name) for name in shared)}
 
 
 def judge(

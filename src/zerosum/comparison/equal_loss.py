@@ -5,7 +5,7 @@ same for every run, and M, the movement paid, can be compared. Pure arrays. Lett
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -19,13 +19,14 @@ from zerosum.errors import InputError
 Reason = Literal["", "not-crossed", "few-checkpoints"]
 WINDOW = 2 ** (3 / 8)  # checkpoints within this factor of the step of a crossing are used
 FEWEST = 4  # checkpoints
+TENTH = 1.1  # least ratio of the losses of a wide interval
 
 
 @dataclass(frozen=True)
 class LossInterval:
     """From mean loss L_a down to L_b, nats per token. M: mean |change| of a token, nats; D = 1 - (L_a - L_b) / M.
 
-    from_step, to_step: where the run crosses the two losses. N: tokens. reason: why M, D and steps are NaN, else "".
+    from_step, to_step: where the run crosses the two losses. N: tokens.
     """
 
     L_a: float
@@ -35,7 +36,6 @@ class LossInterval:
     from_step: float
     to_step: float
     N: int
-    reason: Reason = ""
 
     @property
     def per_nat(self) -> float:
@@ -43,26 +43,33 @@ class LossInterval:
         return self.M / (self.L_a - self.L_b)
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON document; null where there is no number, with the reason beside it."""
-        numbers = {name: getattr(self, name) for name in ("M", "D", "per_nat", "from_step", "to_step")}
-        known = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
-        return {"L_a": self.L_a, "L_b": self.L_b, **known, "N": self.N, "reason": self.reason or None}
+        """As a JSON document."""
+        return vars(self) | {"per_nat": self.per_nat}
 
 
 @dataclass(frozen=True)
 class EqualLoss:
-    """Movement of one run. whole: from the highest preset loss to the lowest. parts: between neighbouring losses."""
+    """Movement of one run over the intervals between preset losses that it crosses, from high losses to low.
 
-    whole: LossInterval
+    parts: between neighbouring presets. wide: down to each preset, from the lowest one that is at least a tenth above
+    it. reason: why there is no interval, else "".
+    """
+
     parts: tuple[LossInterval, ...]
+    wide: tuple[LossInterval, ...]
+    reason: Reason = ""
+
+    def over(self, L_a: float, L_b: float) -> LossInterval | None:
+        """The interval between two preset losses, where the run has it."""
+        return next((one for one in (*self.wide, *self.parts) if (one.L_a, one.L_b) == (L_a, L_b)), None)
 
 
 def equal_loss(step: Sequence[float], losses: Float[np.ndarray, "c N"], levels: Sequence[float]) -> EqualLoss:
-    """M and D of a run over each interval between preset losses, and over the whole of them.
+    """M and D of a run over the intervals between the preset losses that it crosses.
 
     step: of the checkpoints, rising, all above 0. losses: of each token at each checkpoint, nats; tokens with a NaN at
-    the first one are left out, and so are checkpoints with another value that is not finite. levels: mean losses, from
-    high to low.
+    the first one are left out, and so are checkpoints with another value that is not finite. levels: presets of the
+    mean loss, from high to low.
 
     A mean loss is crossed where the falling curve nearest to the run's (least squares, over log step) crosses it. M is
     measured between the real checkpoints around both crossings, and a plane through these values, over the mean losses
@@ -71,25 +78,30 @@ def equal_loss(step: Sequence[float], losses: Float[np.ndarray, "c N"], levels: 
     """
     if len(levels) < 2 or not all(a > b for a, b in pairwise(levels)):
         raise InputError(f"levels {list(levels)}: not two or more falling losses. Give them from high to low.")
-    if len(step) != len(losses) or not all(0 < a < b for a, b in pairwise(step)):
+    if len(step) != len(losses) or not all(0 < a < b for a, b in zip((0.0, *step), step, strict=False)):
         raise InputError("step: not one rising step above 0 for each checkpoint. Sort the checkpoints.")
     run = _Run.of(np.asarray(step, float), np.asarray(losses, float))
-    parts = tuple(run.interval(a, b) for a, b in pairwise(levels))
-    return EqualLoss(parts[0] if len(parts) == 1 else run.interval(levels[0], levels[-1]), parts)
+    if len(run.mean) < FEWEST or run.losses.shape[1] == 0:
+        return EqualLoss((), (), "few-checkpoints")
+    crossed = {level: at for level in levels if math.isfinite(at := run.crossing(level))}
+    above = {b: [a for a in crossed if a >= TENTH * b] for b in crossed}
+    parts = tuple(run.interval(a, b, crossed) for a, b in pairwise(crossed))
+    wide = tuple(run.interval(min(over), b, crossed) for b, over in above.items() if over)
+    return EqualLoss(parts, wide, "" if parts else "not-crossed")
 
 
-def preset_levels(step: Sequence[float], loss: Sequence[float], n: int = 4) -> tuple[float, ...]:
-    """Losses that a run had at the n + 1 steps T/2^(n+1), ..., T/4, T/2, T its last: presets for all other runs.
+def preset_levels(step: Sequence[float], loss: Sequence[float], n: int = 5) -> tuple[float, ...]:
+    """Losses that a run had at the n steps T/2^n, ..., T/4, T/2, T its last: presets for all other runs.
 
     step, loss: mean held-out losses of the checkpoints of the tuned baseline at its constant rate, on a tuning seed.
-    Levels that do not fall by more than a thousandth are left out.
+    A level that is not at least a thousandth below the one before is left out.
     """
     steps = np.asarray(step, float)
     curve = falling(np.asarray(loss, float))
-    wanted = np.interp(np.log(steps[-1]) - math.log(2) * np.arange(n + 1, 0, -1), np.log(steps), curve).tolist()
-    levels = [wanted[0]]
-    for level in wanted[1:]:
-        if level < levels[-1] * (1 - 1e-3):
+    at = np.log(steps[-1]) - math.log(2) * np.arange(n, 0, -1)
+    levels: list[float] = []
+    for level in np.interp(at, np.log(steps), curve).tolist():
+        if not levels or level < levels[-1] * (1 - 1e-3):
             levels.append(level)
     return tuple(levels)
 
@@ -116,18 +128,13 @@ class _Run:
         mean = losses.mean(axis=1) if losses.size else np.zeros(len(losses))
         return cls(np.log(step[sound]), losses, mean, falling(mean) if len(mean) else mean)
 
-    def interval(self, L_a: float, L_b: float) -> LossInterval:
-        """M and D from one mean loss to another, or why there are none."""
-        N = self.losses.shape[1]
-        if len(self.mean) < FEWEST or N == 0:
-            return LossInterval(L_a, L_b, *[math.nan] * 4, N, "few-checkpoints")
-        at = [self._crossing(level) for level in (L_a, L_b)]
-        if not all(map(math.isfinite, at)):
-            return LossInterval(L_a, L_b, *[math.nan] * 4, N, "not-crossed")
-        M = self._movement(self._around(at[0]), self._around(at[1]), L_a, L_b)
-        return LossInterval(L_a, L_b, M, 1 - (L_a - L_b) / M, math.exp(at[0]), math.exp(at[1]), N)
+    def interval(self, L_a: float, L_b: float, crossed: Mapping[float, float]) -> LossInterval:
+        """M and D from one mean loss to another. crossed: log step of each."""
+        M = self._movement(self._around(crossed[L_a]), self._around(crossed[L_b]), L_a, L_b)
+        ends = math.exp(crossed[L_a]), math.exp(crossed[L_b])
+        return LossInterval(L_a, L_b, M, 1 - (L_a - L_b) / M, *ends, self.losses.shape[1])
 
-    def _crossing(self, level: float) -> float:
+    def crossing(self, level: float) -> float:
         """Log step at which the falling curve has this loss; NaN outside its range."""
         if not self.curve[-1] <= level <= self.curve[0]:
             return math.nan

@@ -1,8 +1,8 @@
 """Arms against a baseline, seed by seed: paired differences, and p values that hold for all arms together.
 
 Arm and baseline share initial weights, batches and evaluation tokens, so their difference at each seed is compared with
-0; intervals of the arms themselves say nothing about it. p: step-down max-|t| over joint sign flips of the seeds (Romano
-and Wolf 2005): the arms share the baseline, and the sign of a seed is flipped in all arms at once. Pure arrays.
+0; intervals of the arms themselves say nothing about it. p: step-down max-|t| over joint sign flips of the seeds
+(Romano and Wolf 2005): the arms share the baseline, and the sign of a seed is flipped in all arms at once. Pure arrays.
 """
 
 import math
@@ -65,24 +65,25 @@ class PairedDifference:
 
 
 def paired_differences(
-    baseline: Mapping[int, float], arms: Mapping[str, Mapping[int, float]], unit: str = ""
+    pairs: Mapping[str, tuple[Mapping[int, float], Mapping[int, float]]], unit: str = ""
 ) -> dict[str, PairedDifference]:
     """Every arm against the baseline, seed by seed, with p adjusted for all these arms.
 
-    baseline, arms: value by seed; infinite where the run diverged, NaN or left out where the value is not known.
+    pairs: name -> (values of the baseline, values of the arm), each by seed; infinite where the run diverged, NaN or
+    left out where the value is not known.
     """
-    seeds = sorted({*baseline, *(seed for arm in arms.values() for seed in arm)})
-    of_baseline = _row(baseline, seeds)
-    rows = {name: _row(arm, seeds) for name, arm in arms.items()}
-    values = np.array(list(rows.values())).reshape(len(rows), len(seeds))
-    finite = ~(np.isinf(values) | np.isinf(of_baseline)).any(axis=1)
+    seeds = sorted({seed for both in pairs.values() for values in both for seed in values})
+    rows = np.array([[_row(values, seeds) for values in both] for both in pairs.values()])
+    rows = rows.reshape(len(pairs), 2, len(seeds))
+    baseline, arm = rows[:, 0], rows[:, 1]
+    finite = ~np.isinf(rows).any(axis=(1, 2))
     p = np.full(len(rows), math.nan)
-    p[finite] = adjusted_p(values[finite] - of_baseline)
-    return {name: _difference(rows[name], of_baseline, seeds, unit, float(p[k])) for k, name in enumerate(rows)}
+    p[finite] = adjusted_p(arm[finite] - baseline[finite])
+    return {name: _difference(arm[k], baseline[k], seeds, unit, float(p[k])) for k, name in enumerate(pairs)}
 
 
-def _row(values: Mapping[int, float], seeds: Sequence[int]) -> Float[np.ndarray, " n"]:
-    return np.array([values.get(seed, math.nan) for seed in seeds], float)
+def _row(values: Mapping[int, float], seeds: Sequence[int]) -> list[float]:
+    return [float(values.get(seed, math.nan)) for seed in seeds]
 
 
 def _difference(
