@@ -1,0 +1,76 @@
+"""What sections on a bench share: its record, names of verdicts and arms, and how they look in every figure."""
+
+from zerosum.bench.answer_record import ArmAnswer, BenchAnswer, SizeAnswer
+from zerosum.comparison import PairedDifference
+from zerosum.estimate import Estimate
+from zerosum.show import drawing as d
+from zerosum.show import numbers as n
+from zerosum.show.names import printable
+from zerosum.show.report import Report
+
+VERDICTS = {
+    "better": "better",
+    "worse": "worse",
+    "no-difference": "no difference",
+    "undertuned": "undertuned",
+    "diverges": "diverges",
+    "cannot-tell": "cannot tell",
+}
+KINDS = {"arm": "", "placebo": "null arm", "half-rate": "null arm", "bigram": "null arm"}
+SIGNED = n.Form("", signed=True)
+
+
+def absent(report: Report) -> str | None:
+    """Whether there is a bench to show."""
+    return None if report.across(BenchAnswer) else ""
+
+
+def record(report: Report) -> BenchAnswer:
+    """The bench."""
+    return report.across(BenchAnswer)[0]
+
+
+def at(size: SizeAnswer, bench: BenchAnswer) -> str:
+    """The size in a heading: empty where there is one alone."""
+    return printable(size.result.size.name, 24) if len(bench.sizes) > 1 else ""
+
+
+def names(size: SizeAnswer) -> list[str]:
+    """The baseline and every arm that was trained, in order. Untrusted."""
+    return [size.baseline.result.name, *(arm.name for arm in trained(size))]
+
+
+def trained(size: SizeAnswer) -> list[ArmAnswer]:
+    """Every arm but the table of bigrams."""
+    return [arm for arm in size.arms if arm.result.kind != "bigram"]
+
+
+def looks(bench: BenchAnswer) -> dict[str, "d.RunStyle"]:
+    """How each arm is drawn: the same in all figures."""
+    every = list(dict.fromkeys(name for size in bench.sizes for name in names(size)))
+    return dict(zip(every, d.run_styles(every), strict=True))
+
+
+def verdict(arm: ArmAnswer) -> str:
+    """Its verdict in words."""
+    return VERDICTS[arm.verdict] if arm.verdict else "—"
+
+
+def in_words(estimate: Estimate, unit: str = "") -> str:
+    """A signed number, its interval and its unit on one line."""
+    main, ends = n.written(estimate.value, estimate.interval, SIGNED)
+    return " ".join(filter(None, (main, ends, unit)))
+
+
+def p_value(p: float) -> str:
+    """A p value; a dash where there is none.
+
+    >>> p_value(0.03125), p_value(0.0001), p_value(float("nan"))
+    ('0.031', '<0.001', '—')
+    """
+    return "<0.001" if p < 0.001 else n.number(p, 3)
+
+
+def pairs(difference: PairedDifference) -> str:
+    """How many pairs, and what p is."""
+    return f"p\xa0=\xa0{p_value(difference.p)}, {n.counted(difference.n, 'pair')}".replace("=\xa0<", "<\xa0")

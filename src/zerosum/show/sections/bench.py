@@ -1,0 +1,259 @@
+"""What each arm of a bench does: a sentence for each, every difference with its interval, and what it cost."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from zerosum.bench.answer_record import ArmAnswer, BenchAnswer, SizeAnswer
+from zerosum.show import numbers as n
+from zerosum.show.names import printable
+from zerosum.show.report import Report
+from zerosum.show.sections import _bench as b
+from zerosum.show.table import Column, Table, Text, Value
+
+TITLE = "What each arm does"
+PLACE = 77
+FORMULAS = {
+    "Paired difference": "<code>d_s</code>: arm minus baseline at seed s, with equal initial weights, batches and "
+    "held-out tokens. Mean over seeds with Student's t interval.",
+    "p": "Step-down max-|t| over joint sign flips of the seeds: holds for all arms together. With n seeds the smallest "
+    "p is <code>2 / 2^n</code>.",
+    "No difference": "The 90 % interval of the difference lies inside the declared margin (two one-sided tests, 5 %).",
+    "Movement per nat": "<code>M / (L_a - L_b)</code>, M the mean |change| of a token's loss from where a run has the "
+    "mean loss L_a to where it has L_b.",
+}
+absent = b.absent
+
+
+def headline(report: Report) -> str:
+    bench = b.record(report)
+    size = bench.sizes[-1]
+    of = f"{printable(bench.name, 60)}, {n.params(size.result.size.n_params)} parameters, "
+    seeds = n.counted(len(size.result.seeds), "seed")
+    by_verdict: dict[str, list[str]] = {}
+    for arm in (arm for arm in size.arms if arm.result.kind == "arm"):
+        by_verdict.setdefault(b.verdict(arm), []).append(printable(arm.name, 40))
+    parts = [f"{verdict}: {', '.join(arms)}" for verdict, arms in by_verdict.items()]
+    return f"{of}{seeds}, against {printable(size.baseline.result.name, 40)}. {'; '.join(parts)}."
+
+
+def sentences(report: Report) -> Iterator[str]:
+    """One for each arm, then what the null arms say, and what size does."""
+    bench = b.record(report)
+    for size in bench.sizes:
+        before = f"{b.at(size, bench)}: " if len(bench.sizes) > 1 else ""
+        yield from (before + sentence(arm, size) for arm in b.trained(size))
+        yield from (f"{before}{reason.message[0].upper()}{reason.message[1:]}." for reason in size.reasons)
+    yield from _over_sizes(bench)
+
+
+def sentence(arm: ArmAnswer, size: SizeAnswer) -> str:
+    """What an arm does to the held-out loss after the cooldown, or why that is not known."""
+    name, loss = printable(arm.name, 60), arm.differences["loss"]
+    why = "; ".join(printable(reason.message, 300) for reason in arm.reasons if reason.level == "blocking")
+    by = f"{b.in_words(loss.mean, 'nats per token')} ({b.pairs(loss)})" if loss.mean.known else ""
+    match arm.verdict:
+        case "better" | "worse":
+            text = f"{name} is {arm.verdict}: held-out loss after the cooldown {by}."
+        case "no-difference":
+            text = f"{name}: no difference above {size.result.margin:g} nats per token; {by}."
+        case _:
+            text = f"{name}: {b.verdict(arm)}, because {why}." + (f" Difference so far: {by}." if by else "")
+    return f"{text}{_speed(arm)}{_movement(arm)}"
+
+
+def _speed(arm: ArmAnswer) -> str:
+    speed = arm.speed_up
+    if speed.beyond == "above":
+        return f" The baseline needs more than {speed.highest:g} times the tokens for this loss."
+    if not speed.multiple.known or arm.verdict not in ("better", "worse"):
+        return ""
+    return f" The baseline needs {_multiple(arm)} times the tokens for this loss."
+
+
+def _multiple(arm: ArmAnswer) -> str:
+    speed = arm.speed_up
+    if speed.beyond:
+        return f"> {speed.highest:g}" if speed.beyond == "above" else f"< {speed.lowest:g}"
+    if not speed.multiple.known:
+        return "—"
+    low, high = speed.multiple.interval or (math.nan, math.nan)
+    ends = (max(low, speed.lowest), min(high, speed.highest))
+    return n.text(speed.multiple.value, ends, n.PLAIN)
+
+
+def _movement(arm: ArmAnswer) -> str:
+    """Movement per nat, where the interval excludes 0."""
+    main = next((one for one in arm.movement if one.main), None)
+    if main is None or not main.M.mean.excludes(0):
+        return ""
+    more = "more" if main.M.mean.value > 0 else "less"
+    number = b.in_words(main.M.mean)
+    weights = "the weights of a step" if main.weights == "raw" else f"averaged weights ({printable(main.weights, 20)})"
+    return f" It pays {more} movement per nat: {number}, loss {main.L_a:.3g} to {main.L_b:.3g}, {weights}."
+
+
+def _over_sizes(bench: BenchAnswer) -> Iterator[str]:
+    for one in bench.over_sizes:
+        name = printable(one.name, 60)
+        if one.gain is not None and one.gain.known:
+            yield f"{name} over sizes: the difference in loss changes by {b.in_words(one.gain, one.gain.unit)}."
+        if one.rate.known:
+            about = (
+                b.in_words(one.rate)
+                if one.rate.interval
+                else f"{b.in_words(one.rate)} (no interval: {one.rate.reason})"
+            )
+            yield f"{name}: log best rate against log width has slope {about}; 0 is a rate that transfers."
+
+
+def answer(report: Report) -> Iterator[Table | str]:
+    """A line for each arm, then what the null arms say and what size does."""
+    bench = b.record(report)
+    size = bench.sizes[-1]
+    columns = (
+        Column("arm"),
+        Column("verdict"),
+        Column("loss", "difference in loss"),
+        Column("p"),
+        Column("n"),
+        Column("speed_up", "speed-up"),
+    )
+    rows = tuple(
+        (
+            Text(printable(arm.name, 16)),
+            Text(b.verdict(arm)),
+            Text(b.in_words(arm.differences["loss"].mean) if arm.differences["loss"].mean.known else "—"),
+            Text(b.p_value(arm.differences["loss"].p)),
+            arm.differences["loss"].n,
+            Text(_multiple(arm)),
+        )
+        for arm in b.trained(size)
+    )
+    yield Table("", "", columns, rows, f"no difference: none above {size.result.margin:g} nats per token")
+    yield from (f"{reason.message[0].upper()}{reason.message[1:]}." for reason in size.reasons)
+    for arm in b.trained(size):
+        needs = [reason.message for reason in arm.reasons if reason.code in ("few-seeds", "more-seeds", "incomplete")]
+        yield from (f"{printable(arm.name, 40)}: {printable(why, 200)}." for why in needs)
+
+
+def tables(report: Report) -> Iterator[Table]:
+    """Arms; every difference; slopes over sizes; notes."""
+    bench = b.record(report)
+    yield _arms(bench)
+    yield _differences(bench)
+    if bench.over_sizes:
+        columns = (
+            Column("arm"),
+            Column("gain_slope", "change of the difference", "nats per e-fold of N", b.SIGNED, interval=True),
+            Column("rate_slope", "slope of log best rate", "per log width", b.SIGNED, interval=True),
+        )
+        rows = tuple((one.name, one.gain, one.rate) for one in bench.over_sizes)
+        yield Table("bench-sizes", "What size does", columns, rows, "Brackets: 95 % intervals.")
+    notes = tuple(
+        (at, arm, Text(reason.code), Text(printable(reason.message, 400)))
+        for at, arm, reason in [
+            *(
+                (size.result.size.name, arm.name, reason)
+                for size in bench.sizes
+                for arm in size.arms
+                for reason in arm.reasons
+            ),
+            *((size.result.size.name, "the bench", reason) for size in bench.sizes for reason in size.reasons),
+        ]
+    )
+    if notes:
+        yield Table(
+            "bench-notes", "To keep in mind", (Column("size"), Column("arm"), Column("code"), Column("note")), notes
+        )
+
+
+def _arms(bench: BenchAnswer) -> Table:
+    columns = (
+        Column("size"),
+        Column("arm"),
+        Column("verdict"),
+        Column("loss", "difference in loss", "nats per token", b.SIGNED, interval=True),
+        Column("p"),
+        Column("n"),
+        Column("correlation"),
+        Column("speed_up", "speed-up", interval=True),
+        Column("best_lr", "best rate"),
+        Column("rate_sensitivity", "rate sensitivity", "nats per token"),
+        Column("tokens", unit="millions a run"),
+        Column("flops", "FLOPs", "a run"),
+        Column("seconds", unit="a run"),
+        Column("peak_memory", "peak memory", "MB"),
+        Column("settings", "differs in"),
+    )
+    rows = tuple(_arm(arm, size) for size in bench.sizes for arm in size.arms)
+    baselines = tuple(_baseline(size) for size in bench.sizes)
+    legend = (
+        "Arm minus baseline, held-out loss after the cooldown; brackets: 95 % intervals over paired seeds; p holds for "
+        "all arms together. Speed-up: tokens that the baseline needs for the loss of the arm, over those of the arm."
+    )
+    return Table("bench", "Arms against the baseline", columns, (*baselines, *rows), legend)
+
+
+def _baseline(size: SizeAnswer) -> tuple[Value, ...]:
+    answer = size.baseline
+    name = (size.result.size.name, answer.result.name, "baseline")
+    runs = len(answer.result.runs)
+    return (*name, None, None, runs, None, None, *_tuning_and_cost(answer.tuning.best_lr, answer), "")
+
+
+def _arm(arm: ArmAnswer, size: SizeAnswer) -> tuple[Value, ...]:
+    loss = arm.differences["loss"]
+    settings = ", ".join(f"{name}={value}" for name, value in arm.result.settings.items())
+    if arm.verdict is None:
+        return (size.result.size.name, arm.name, "no competitor", *[None] * 11, printable(settings, 200))
+    return (
+        *(size.result.size.name, arm.name, b.verdict(arm)),
+        *(loss.mean, Text(b.p_value(loss.p)), loss.n, loss.correlation, arm.speed_up.multiple),
+        *_tuning_and_cost(arm.tuning.best_lr, arm),
+        printable(settings, 200),
+    )
+
+
+def _tuning_and_cost(best_lr: float, answer: Any) -> tuple[Value, ...]:
+    cost = answer.cost
+    rate = Text(f"{best_lr:.3g}" if math.isfinite(best_lr) else "—")
+    numbers = (cost["tokens"] / 1e6, cost["flops"], cost["seconds"], cost["peak_memory"] / 1e6)
+    return (rate, answer.tuning.sensitivity, *numbers)
+
+
+def _differences(bench: BenchAnswer) -> Table:
+    columns = (
+        Column("size"),
+        Column("arm"),
+        Column("measure"),
+        Column("difference", form=b.SIGNED, interval=True),
+        Column("unit"),
+        Column("p"),
+        Column("n"),
+        Column("censored"),
+        Column("diverged"),
+        Column("correlation", on=("csv", "json")),
+    )
+    rows = tuple(
+        (
+            size.result.size.name,
+            arm.name,
+            name,
+            one.mean,
+            one.mean.unit,
+            one.p,
+            one.n,
+            one.n_censored,
+            one.n_diverged,
+            one.correlation,
+        )
+        for size in bench.sizes
+        for arm in b.trained(size)
+        for name, one in arm.differences.items()
+    )
+    legend = (
+        "Brackets: 95 % intervals over paired seeds. All but the loss are exploratory. loss_by_L_d, loss_by_t_d and "
+        "loss_by_r_d split the difference of the lines after the break. Censored: pairs without a value, left out."
+    )
+    return Table("bench-differences", "Every measure", columns, rows, legend)
