@@ -73,6 +73,11 @@ class NgramLadder(Record):
             for n, loss in enumerate(self.losses, start=1)
         )
 
+    @property
+    def by_model(self) -> dict[str, float]:
+        """Model -> loss."""
+        return {rung.model: rung.loss.value for rung in self.rungs}
+
     def is_of_the_same_text(self, other: "NgramLadder") -> bool:
         """Whether both have the same losses and counts; the time they took may differ."""
         return replace(self, seconds=None) == replace(other, seconds=None)

@@ -18,6 +18,7 @@ VERDICTS = {
 }
 KINDS = {"arm": "", "placebo": "null arm", "half-rate": "null arm", "bigram": "null arm"}
 SIGNED = n.Form("", signed=True)
+NATS = "nats per token"
 
 
 def absent(report: Report) -> str | None:

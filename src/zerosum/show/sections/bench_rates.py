@@ -16,10 +16,11 @@ from zerosum.show.table import Column, Table
 TITLE = "Tuning: loss against learning rate"
 PLACE = 77.2
 HOW_TO_READ = (
-    "Each line is an arm, each point the held-out loss after the cooldown of tuning runs at one rate, on seeds that are "
-    "not reported. Lines: the short horizon; points without a line: the whole horizon. Ring: the rate that was chosen. "
-    "Crosses at the upper edge: a run diverged. An arm whose best rate lies at the end of its line is undertuned. A flat "
-    "line is insensitive to the rate. Losses at the short and at the whole horizon are not to be compared."
+    "Each line is an arm, each point the held-out loss after the cooldown of tuning runs at one rate, on seeds that "
+    "are not reported. Lines: the short horizon; points without a line: the whole horizon. Ring: the rate that was "
+    "chosen. Crosses at the upper edge: a run diverged. An arm whose best rate lies at the end of its line is "
+    "undertuned. A flat line is insensitive to the rate. Losses at the short and at the whole horizon are not to be "
+    "compared."
 )
 
 

@@ -53,7 +53,8 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """One panel for each curve, on shared axes; fits of the other curves stay in the background for comparison."""
     with d.style():
         panels = _panels(report)
-        looks, ladders = d.looks_of(report), dict(report.each(NgramLadder))
+        looks = d.looks_of(report)
+        ladders = {label: ladder.by_model for label, ladder in report.each(NgramLadder)}
         shown = d.shown(list(panels.items()))
         few = len(shown) <= d.FEW_PANELS
         fig, axes = d.multiples(len(panels), layout, height=3.4, share=True)
@@ -68,7 +69,7 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
             if few or layout == "narrow":
                 d.verdict_inset(ax, fit, "; ".join(reason.code for reason in fit.reasons))
         _scales(axes[0], [fit for _, fits in shown for _, fit in fits], len(shown))
-        rungs = [d.rung_lines(ax, ladders.get(fits[0][0])) for ax, (_, fits) in zip(axes, shown, strict=True)]
+        rungs = [d.rung_lines(ax, ladders.get(fits[0][0], {})) for ax, (_, fits) in zip(axes, shown, strict=True)]
         d.name_axes(axes, layout, "step t", "loss (nats per token)")
         handles = d.fit_handles(any(fits[0][1].has_break for _, fits in shown))
         if 1 < len(shown) <= d.FEW_PANELS:

@@ -62,7 +62,8 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
             ax.set_ylabel(label)
         dissent.set_title("Attraction against repulsion")
         loss.set_title(f"Mean loss of the same {n.count(over.last.N)} tokens")
-        rungs = d.rung_lines(loss, report.only(NgramLadder))
+        ladder = report.only(NgramLadder)
+        rungs = d.rung_lines(loss, ladder.by_model if ladder else {})
         d.legend_below(fig, [*_legend(over, looks), *rungs], layout)
     return fig
 

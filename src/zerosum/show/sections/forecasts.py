@@ -148,12 +148,13 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """One panel for each curve that has forecasts."""
     with d.style():
         curves = _curves(report)
-        drawn, ladders = list(d.shown(curves)), dict(report.each(NgramLadder))
+        drawn = list(d.shown(curves))
+        ladders = {label: ladder.by_model for label, ladder in report.each(NgramLadder)}
         fig, axes = d.multiples(len(curves), layout, height=2.9, share=False)
         for ax, (_, analysis), head in zip(axes, drawn, d.titles([name for name, _ in drawn], layout), strict=True):
             ax.set_title(head)
             _panel(ax, analysis, d.ticks(len(drawn)))
-        rungs = [d.rung_lines(ax, ladders.get(label)) for ax, (label, _) in zip(axes, drawn, strict=True)]
+        rungs = [d.rung_lines(ax, ladders.get(label, {})) for ax, (label, _) in zip(axes, drawn, strict=True)]
         d.name_axes(axes, layout, "step t", "loss (nats per token)")
         used = {forecast.method for _, analysis in drawn for _, forecast, _ in _forecasts(analysis)}
         looks = [(method, *_look(method)) for method in METHODS if method in used]
