@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from zerosum.bench.answer_record import SizeAnswer
+from zerosum.bench.over_seeds import mean_curve, mean_difference
 from zerosum.bench.results import ArmResult
-from zerosum.estimate import Estimate
-from zerosum.interference import over_repeats
 from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.names import printable
@@ -23,11 +22,9 @@ PLACE = 77.3
 HOW_TO_READ = (
     "Left: held-out loss at the constant rate, mean over seeds; dots beyond the end: after the cooldown. Dotted lines: "
     "losses of n-gram models of the text; a break on such a line is a floor that the model meets. Right: arm minus "
-    "baseline after the same number of tokens, mean over paired seeds with its 95 % interval; below 0 the arm is ahead. "
-    "A constant rate favours low rates: which arm ends lower is for the losses after the cooldown to say."
+    "baseline after the same number of tokens, mean over paired seeds with its 95 % interval; below 0 the arm is "
+    "ahead. A constant rate favours low rates: which arm ends lower is for the losses after the cooldown to say."
 )
-Curve = tuple[list[int], list[Estimate]]
-"""Tokens, and what was measured there over seeds."""
 
 
 def absent(report: Report) -> str | None:
@@ -73,10 +70,10 @@ def _losses(ax: "d.Axes", size: SizeAnswer, looks: dict[str, "d.RunStyle"]) -> l
     tokens: list[float] = []
     drawn: list[float] = []
     for arm in _arms(size):
-        at, means = _curve(arm)
+        means = mean_curve(arm)
         cooled = [(run.tokens, run.loss) for run in arm.runs if math.isfinite(run.loss) and run.tokens]
         look = looks[arm.name]
-        values = [mean.value for mean in means]
+        at, values = [place for place, _ in means], [mean.value for _, mean in means]
         ax.plot(at, values, color=look.colour, linestyle=look.line, linewidth=1.2)
         if cooled:
             end, loss = np.mean(cooled, axis=0).tolist()
@@ -95,16 +92,16 @@ def _losses(ax: "d.Axes", size: SizeAnswer, looks: dict[str, "d.RunStyle"]) -> l
 
 def _differences(ax: "d.Axes", size: SizeAnswer, looks: dict[str, "d.RunStyle"]) -> None:
     ax.axhline(0, color=d.INK, linewidth=0.8)
-    every: list[int] = []
+    every: list[float] = []
     ends: list[float] = []
     for arm in _arms(size)[1:]:
-        at, means = _paired(arm, size.baseline.result)
-        late = len(at) // 4
+        means = mean_difference(arm, size.baseline.result)
+        late = means[len(means) // 4 :]
         look = looks[arm.name]
         thin = d.RunStyle(look.colour, "", look.line, look.label, 1.0)
-        d.with_band(ax, at[late:], means[late:], thin)
-        every += at[late:]
-        ends += [mean.value for mean in means[2 * late :]]
+        d.with_band(ax, [at for at, _ in late], [mean for _, mean in late], thin)
+        every += [at for at, _ in late]
+        ends += [mean.value for _, mean in late[len(late) // 3 :]]
     if every:
         d.log_axis(ax, "x", every, pad=1.15, most=6)
     if ends:
@@ -115,25 +112,6 @@ def _differences(ax: "d.Axes", size: SizeAnswer, looks: dict[str, "d.RunStyle"])
     ax.set_ylabel("difference in loss (nats per token)")
 
 
-def _curve(arm: ArmResult) -> Curve:
-    """Mean over seeds at the tokens that every seed logged."""
-    logs = [dict(zip(run.curve.tokens, run.curve.losses, strict=True)) for run in arm.runs if run.curve.tokens]
-    shared = sorted(set.intersection(*map(set, logs))) if logs else []
-    return shared, [over_repeats([log[at] for log in logs], "seeds", b.NATS) for at in shared]
-
-
-def _paired(arm: ArmResult, baseline: ArmResult) -> Curve:
-    """Mean of arm minus baseline over the seeds of both, at the tokens that all of them logged."""
-    of_baseline = {run.seed: dict(zip(run.curve.tokens, run.curve.losses, strict=True)) for run in baseline.runs}
-    pairs = [
-        (dict(zip(run.curve.tokens, run.curve.losses, strict=True)), of_baseline[run.seed])
-        for run in arm.runs
-        if run.curve.tokens and of_baseline.get(run.seed)
-    ]
-    shared = sorted(set.intersection(*(set(log) for pair in pairs for log in pair))) if pairs else []
-    return shared, [over_repeats([a[at] - base[at] for a, base in pairs], "seeds", b.NATS) for at in shared]
-
-
 alt = with_sentences("Held-out losses of the arms against training tokens, and their differences.", sentences)
 
 
@@ -142,8 +120,8 @@ def numbers(report: Report) -> list[dict[str, Any]]:
     rows = []
     for size in b.record(report).sizes:
         for arm in _arms(size):
-            differences = dict(zip(*_paired(arm, size.baseline.result), strict=True))
-            for tokens, loss in zip(*_curve(arm), strict=True):
+            differences = dict(mean_difference(arm, size.baseline.result))
+            for tokens, loss in mean_curve(arm):
                 row = {"size": size.result.size.name, "arm": arm.name, "tokens": tokens, **with_ends("loss", loss)}
                 difference = differences.get(tokens)
                 rows.append(row | (with_ends("difference", difference) if difference else {}))

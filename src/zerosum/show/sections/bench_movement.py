@@ -4,11 +4,10 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from zerosum.bench.answer_record import ArmAnswer, SizeAnswer
+from zerosum.bench.answer_record import ArmAnswer, MovementDifference, SizeAnswer
 from zerosum.bench.differences import weights_measured
-from zerosum.bench.results import ArmResult
+from zerosum.bench.over_seeds import Means, mean_movement
 from zerosum.estimate import Estimate
-from zerosum.interference import over_repeats
 from zerosum.show import drawing as d
 from zerosum.show.names import printable
 from zerosum.show.report import Report
@@ -19,8 +18,8 @@ from zerosum.show.table import Column, Table, Text, with_ends
 TITLE = "Movement paid per nat, at equal losses"
 PLACE = 77.4
 HOW_TO_READ = (
-    "Each point is one interval between two preset losses, drawn at its middle; training goes from left to right. Left: "
-    "M, the mean |change| of a token's loss, per nat by which the mean loss falls. Middle: arm minus baseline over the "
+    "Each point is one interval between two preset losses, drawn at its middle; training goes from left to right. "
+    "Left: M, the mean |change| of a token's loss, per nat by which the mean loss falls. Middle: arm minus baseline over the "
     "same interval, with 95 % intervals over paired seeds; below 0 the arm pays less. Right: D = 1 - 1 / (M per nat), "
     "with the table of bigrams, in which nothing is shared between rows: its D, too, rises where it meets its floor. "
     "Upright dotted lines: losses of n-gram models of the text. Mean losses are those of the tokens measured."
@@ -38,19 +37,20 @@ def sentences(report: Report) -> Iterator[str]:
     """The difference of each arm over its main interval, on each kind of weights."""
     bench = b.record(report)
     yield (
-        "D = 1 - |delta_L| / M, so over one interval of the loss D says nothing beyond M: arms are compared by M per nat "
-        "of progress. All of this is exploratory."
+        "D = 1 - |delta_L| / M, so over one interval of the loss D says nothing beyond M: arms are compared by M per "
+        "nat of progress. All of this is exploratory."
     )
     for size in bench.sizes:
         before = f"{b.at(size, bench)}: " if len(bench.sizes) > 1 else ""
         for arm in b.trained(size):
-            parts = [
-                f"{_weights(one.weights)} {b.in_words(one.M.mean)} ({b.pairs(one.M)}), loss {one.L_a:.3g} to {one.L_b:.3g}"
-                for one in arm.movement
-                if one.main and one.M.mean.known
-            ]
+            parts = [_main(one) for one in arm.movement if one.main and one.M.mean.known]
             if parts:
-                yield f"{before}{printable(arm.name, 40)}, movement per nat less that of the baseline: {'; '.join(parts)}."
+                yield f"{before}{printable(arm.name, 40)}, difference in movement per nat: {'; '.join(parts)}."
+
+
+def _main(one: MovementDifference) -> str:
+    ends = f"loss {one.L_a:.3g} to {one.L_b:.3g}"
+    return f"{_weights(one.weights)} {b.in_words(one.M.mean)} ({b.pairs(one.M)}), {ends}"
 
 
 def _weights(name: str) -> str:
@@ -72,13 +72,17 @@ def tables(report: Report) -> Iterator[Table]:
         Column("n"),
     )
     rows = tuple(
-        (size.result.size.name, arm.name, one.weights, one.L_a, one.L_b, one.main, one.M.mean, one.D.mean)
-        + (Text(b.p_value(one.M.p)), one.M.n)
+        (
+            *(size.result.size.name, arm.name, one.weights, one.L_a, one.L_b, one.main),
+            *(one.M.mean, one.D.mean, Text(b.p_value(one.M.p)), one.M.n),
+        )
         for size in b.record(report).sizes
         for arm in b.trained(size)
         for one in arm.movement
     )
-    legend = "Arm minus baseline over paired seeds; brackets: 95 % intervals. main: the interval of the verdict's M."
+    legend = (
+        "Arm minus baseline over paired seeds; brackets: 95 % intervals. main: the interval by which arms are compared."
+    )
     yield Table("bench-movement", "Movement over equal-loss intervals", columns, rows, legend)
 
 
@@ -108,19 +112,14 @@ def _values(ax: "d.Axes", size: SizeAnswer, weights: str, number: str, looks: di
     arms = [size.baseline.result, *(arm.result for arm in b.trained(size))]
     seen: list[float] = []
     for arm in arms:
-        places, means = _over_seeds(arm, weights, number)
+        places, means = _apart(mean_movement(arm, weights, number))
         look = looks[arm.name]
-        d.with_band(ax, places, means, look) if arm is arms[0] else ax.plot(
-            places,
-            [mean.value for mean in means],
-            color=look.colour,
-            marker=look.marker,
-            linestyle=look.line,
-            linewidth=1,
-        )
+        if arm is not arms[0]:  # bands of all arms would hide each other; the middle panel has the intervals
+            means = [Estimate(mean.value) for mean in means]
+        d.with_band(ax, places, means, look)
         seen += places
     for table in (arm.result for arm in size.arms if arm.result.kind == "bigram" and number == "D"):
-        places, means = _over_seeds(table, "raw", number)
+        places, means = _apart(mean_movement(table, "raw", number))
         ax.plot(places, [mean.value for mean in means], color=d.MUTED, marker="x", linewidth=1)
         seen += places
     _loss_axis(ax, seen)
@@ -159,16 +158,12 @@ def _loss_axis(ax: "d.Axes", seen: list[float]) -> None:
     ax.set_xlabel("mean loss (nats per token)")
 
 
-def _parts(arm: ArmAnswer, weights: str) -> list[Any]:
+def _apart(means: Means) -> tuple[list[float], list[Estimate]]:
+    return [at for at, _ in means], [mean for _, mean in means]
+
+
+def _parts(arm: ArmAnswer, weights: str) -> list[MovementDifference]:
     return [one for one in arm.movement if one.weights == weights and not one.main]
-
-
-def _over_seeds(arm: ArmResult, weights: str, number: str) -> tuple[list[float], list[Estimate]]:
-    """Middle of each interval between neighbouring presets, and the mean over the seeds that cross both."""
-    runs = [run.movement[weights] for run in arm.runs if weights in run.movement]
-    ends = sorted({(one.L_a, one.L_b) for run in runs for one in run.parts}, reverse=True)
-    values = [[float(getattr(one, number)) for run in runs if (one := run.over(*pair))] for pair in ends]
-    return [sum(pair) / 2 for pair in ends], [over_repeats(one, "seeds") for one in values]
 
 
 alt = with_sentences("Movement per nat and D against the loss, for every arm, and paired differences.", sentences)
@@ -180,9 +175,8 @@ def numbers(report: Report) -> list[dict[str, Any]]:
     for size in b.record(report).sizes:
         for weights in weights_measured(size.result):
             for arm in (size.baseline.result, *size.result.arms):
-                places, M = _over_seeds(arm, weights, "per_nat")
-                D = _over_seeds(arm, weights, "D")[1]
-                for at, of_M, of_D in zip(places, M, D, strict=True):
+                both = (mean_movement(arm, weights, number) for number in ("per_nat", "D"))
+                for (at, of_M), (_, of_D) in zip(*both, strict=True):
                     row = {"size": size.result.size.name, "arm": arm.name, "weights": weights, "loss": at}
                     rows.append(row | with_ends("M_per_nat", of_M) | with_ends("D", of_D) | {"seeds": of_M.N})
     return rows
