@@ -29,7 +29,7 @@ def mean_difference(arm: ArmResult, baseline: ArmResult) -> Means:
 
 
 def mean_movement(arm: ArmResult, weights: str, number: str) -> Means:
-    """M per nat ("per_nat") or D ("D") between neighbouring preset losses, at the middle of the two, from high to low."""
+    """M per nat ("per_nat") or D ("D") between neighbouring preset losses, at the middle, from high to low."""
     runs = [run.movement[weights] for run in arm.runs if weights in run.movement]
     ends = sorted({(one.L_a, one.L_b) for run in runs for one in run.parts}, reverse=True)
     values = [[float(getattr(one, number)) for run in runs if (one := run.over(*pair))] for pair in ends]

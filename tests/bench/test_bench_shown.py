@@ -1,0 +1,118 @@
+"""A bench shows itself: sentences, tables, figures, one screen; names of arms are text."""
+
+from dataclasses import replace
+
+import pytest
+from bench_results import made_up
+
+from zerosum.bench.answer import answer
+from zerosum.show import folder, terminal
+from zerosum.show.records import report_on
+from zerosum.show.report import Report
+from zerosum.show.sections import bench as section
+from zerosum.show.sections import bench_forest, bench_losses, bench_movement, bench_rates
+
+FIGURES = (bench_forest, bench_rates, bench_losses, bench_movement)
+
+
+@pytest.fixture(scope="module")
+def bench():
+    return answer([made_up()])
+
+
+@pytest.fixture(scope="module")
+def report(bench):
+    return Report("first", (), (bench,))
+
+
+def test_a_sentence_for_each_arm(report):
+    text = dict(sentence.split(" ", 1) for sentence in section.sentences(report))
+    assert text["muon"].startswith("is better: held-out loss after the cooldown −0.01")
+    assert "p\xa0=\xa0" in text["muon"]
+    assert "8 pairs" in text["muon"]
+    assert "The baseline needs 1.4" in text["muon"]
+    assert text["lion"].startswith("is worse: held-out loss after the cooldown +0.0")
+    assert "no difference above 0.003 nats per token; −0.00" in [*section.sentences(report)][1]
+    assert "undertuned, because its best rate" in [*section.sentences(report)][4]
+    assert "diverges, because 1 of 8 runs diverged" in [*section.sentences(report)][5]
+    assert (
+        "cannot tell, because neither a difference nor its absence is shown; needs n = "
+        in [*section.sentences(report)][2]
+    )
+
+
+def test_the_headline_names_arms_by_verdict(report):
+    assert section.headline(report) == (
+        "first, 25k parameters, 8 seeds, against adamw. better: muon; no difference: cautious; cannot tell: reweighting; "
+        "worse: lion; undertuned: rho1; diverges: ademamix."
+    )
+
+
+def test_one_screen(report, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    terminal.show(report)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    assert sum("muon" in line for line in lines) >= 2
+
+
+def test_tables_have_every_difference(report, bench):
+    tables = {table.name: table for table in section.tables(report)}
+    assert set(tables) == {"bench", "bench-differences", "bench-notes"}
+    assert len(tables["bench"].rows) == 1 + len(bench.sizes[0].arms)
+    measures = sum(len(arm.differences) for arm in bench.sizes[0].arms if arm.verdict)
+    assert len(tables["bench-differences"].rows) == measures
+
+
+def test_figures_have_their_numbers(report, bench):
+    for figure in FIGURES:
+        assert figure.absent(report) is None
+        assert figure.numbers(report)
+        assert figure.alt(report)
+        for layout in ("wide", "narrow"):
+            assert figure.plot(report, layout).axes
+    loss = bench_forest.plot(report).axes[0]
+    assert [text.get_text().split("\n")[0] for text in loss.get_yticklabels()][:2] == ["muon", "cautious"]
+    rungs = [line for line in bench_losses.plot(report).axes[0].lines if line.get_linestyle() not in ("-", "None")]
+    assert rungs
+
+
+def test_a_record_prints_tables_and_plots(bench):
+    assert len(repr(bench).splitlines()) <= 12
+    assert "muon" in repr(bench)
+    assert list(bench.table()["arm"])[:2] == ["adamw", "muon"]
+    assert bench.plot().axes
+    assert report_on(bench)
+
+
+def test_a_bench_of_nothing_but_losses_is_shown(bench):
+    def bare(arm):
+        runs = tuple(replace(run, movement={}, curve=type(run.curve)()) for run in arm.runs)
+        return replace(arm, runs=runs, rates=())
+
+    result = made_up(seeds=(1, 2))
+    result = replace(result, baseline=bare(result.baseline), arms=tuple(map(bare, result.arms)), horizons=(), ngrams={})
+    report = Report("bare", (), (answer([result]),))
+    absent = [figure.absent(report) for figure in FIGURES]
+    assert absent[0] is None
+    assert all(absent[1:])
+    assert bench_forest.plot(report).axes
+    assert len([*section.sentences(report)]) >= 8
+
+
+def test_names_are_text(tmp_path):
+    result = made_up()
+    evil = "=<script>alert(1)</script>$\\x"
+    arms = (replace(result.arms[0], name=evil), *result.arms[1:])
+    two = answer([replace(result, name=evil, arms=arms), made_up(100_000, 64)])
+    page = folder.write(Report("x", (), (two,)), tmp_path, {"bench.json": two.to_json()}, for_print=False)
+    html = page.read_text()
+    assert "<script>alert" not in html
+    assert "'=<script>" in (tmp_path / "bench.csv").read_text()
+    assert "25k: " in html
+    assert {path.name for path in (tmp_path / "figures").glob("*.svg")} >= {"bench-forest.svg", "bench-movement.svg"}
+
+
+def test_other_reports_have_no_bench():
+    assert [figure.absent(Report("x", ())) for figure in (section, *FIGURES)] == [""] * 5
