@@ -77,7 +77,7 @@ def test_diverged_and_censored_seeds_are_counted():
         "none": "cannot-tell",
     }
     assert found["diverged"].to_json()["value"] is None
-    assert "1 runs of 4 diverged" in found["diverged"].mean.reason
+    assert "1 of 4 runs diverged" in found["diverged"].mean.reason
 
 
 def test_a_diverged_baseline_compares_with_nothing():

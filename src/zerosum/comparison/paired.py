@@ -94,8 +94,8 @@ def _difference(
     diverged, of_baseline = int(np.isinf(arm).sum()), int(np.isinf(baseline).sum())
     mean, sd = float(d.mean()) if n else math.nan, float(d.std(ddof=1)) if n > 1 else math.nan
     if diverged or of_baseline:
-        whose = f"{diverged} runs" if diverged else f"{of_baseline} runs of the baseline"
-        estimate = Estimate(math.nan, reason=f"{whose} of {len(arm)} diverged", N=n, of="seeds", unit=unit)
+        whose = f"{diverged} of {len(arm)} runs" if diverged else f"{of_baseline} runs of the baseline"
+        estimate = Estimate(math.nan, reason=f"{whose} diverged", N=n, of="seeds", unit=unit)
     elif n < 2:
         reason = f"{n} of {len(arm)} seeds give it; an interval needs 2"
         estimate = Estimate(mean, reason=reason, N=n, of="seeds", unit=unit)

@@ -19,10 +19,11 @@ TITLE = "Movement paid per nat, at equal losses"
 PLACE = 77.4
 HOW_TO_READ = (
     "Each point is one interval between two preset losses, drawn at its middle; training goes from left to right. "
-    "Left: M, the mean |change| of a token's loss, per nat by which the mean loss falls. Middle: arm less baseline over "
-    "the same interval, with 95 % intervals over paired seeds; below 0 the arm pays less. Right: D = 1 - 1 / (M per "
-    "nat), with the table of bigrams, in which nothing is shared between rows: its D, too, rises where it meets its "
-    "floor. Upright dotted lines: losses of n-gram models of the text. Losses are those of the tokens measured."
+    "Left: M, the mean |change| of a token's loss, per nat by which the mean loss falls. Middle: arm minus baseline "
+    "over the same interval, with 95 % intervals over paired seeds; below 0 the arm pays less. Right: "
+    "D = 1 - 1 / (M per nat), with the table of bigrams, in which nothing is shared between rows: its D, too, rises "
+    "where it meets its floor. Upright dotted lines: losses of n-gram models of the text. Losses are those of the "
+    "tokens measured."
 )
 
 
