@@ -89,7 +89,7 @@ def test_a_bench_of_nothing_but_losses_is_shown(bench):
         runs = tuple(replace(run, movement={}, curve=type(run.curve)()) for run in arm.runs)
         return replace(arm, runs=runs, rates=())
 
-    result = made_up(seeds=(1, 2))
+    result = made_up(seeds=(1, 2, 3))
     result = replace(result, baseline=bare(result.baseline), arms=tuple(map(bare, result.arms)), horizons=(), ngrams={})
     report = Report("bare", (), (answer([result]),))
     absent = [figure.absent(report) for figure in FIGURES]
@@ -99,7 +99,7 @@ def test_a_bench_of_nothing_but_losses_is_shown(bench):
     assert len(list(section.sentences(report))) >= 8
 
 
-def test_names_are_text(tmp_path):
+def test_names_are_text(tmp_path, blank_figures):
     result = made_up()
     evil = "=<script>alert(1)</script>$\\x"
     arms = (replace(result.arms[0], name=evil), *result.arms[1:])

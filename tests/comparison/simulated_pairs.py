@@ -47,7 +47,7 @@ def movement_of(rng, w, faster, noise, tokens=200, every=8):
     other -= np.array([other[sign > 0].mean(), other[sign < 0].mean()])[(sign < 0).astype(int)]
     swing = noise * rng.normal(size=len(step))
     losses = 4 + L[:, None] - 3 * w * np.log(L)[:, None] * sign + swing[:, None] * other
-    return equal_loss(step, losses, [4 + level for level in LEVELS])
+    return equal_loss(step.tolist(), losses, [4 + level for level in LEVELS])
 
 
 def movement_study(seed, n=6, shift=0.1, faster=2.0, noise=0.01):

@@ -24,7 +24,7 @@ def test_movement_is_that_of_checkpoints_at_the_very_losses():
     L = 5 * STEP**-0.15
     exact = losses_at(np.array([2.0, 1.7]))
     M = np.abs(exact[1] - exact[0]).mean()
-    measured = equal_loss(STEP, losses_at(L), [2.5, 2.0, 1.7]).over(2.0, 1.7)
+    measured = equal_loss(STEP.tolist(), losses_at(L), [2.5, 2.0, 1.7]).over(2.0, 1.7)
     assert pytest.approx(M, rel=2e-3) == measured.M
     assert pytest.approx(1 - 0.3 / measured.M) == measured.D
     assert measured.per_nat == pytest.approx(measured.M / 0.3)
@@ -36,7 +36,7 @@ def test_movement_is_that_of_checkpoints_at_the_very_losses():
 def test_a_few_checkpoints_will_do_with_less_accuracy():
     L, coarse = 5 * STEP**-0.15, slice(None, None, 8)
     exact = losses_at(np.array([2.5, 1.7]))
-    measured = equal_loss(STEP[coarse], losses_at(L)[coarse], [2.5, 1.7])
+    measured = equal_loss(STEP[coarse].tolist(), losses_at(L)[coarse], [2.5, 1.7])
     assert pytest.approx(np.abs(exact[1] - exact[0]).mean(), rel=0.03) == measured.wide[0].M
     assert measured.parts == measured.wide
 
@@ -50,45 +50,47 @@ def test_speed_changes_nothing_at_equal_losses_but_much_at_equal_steps():
 
 
 def test_losses_that_are_not_crossed_are_in_no_interval():
-    measured = equal_loss(STEP, losses_at(5 * STEP**-0.15), [9.0, 2.5, 2.4, 2.0, 0.5])
+    measured = equal_loss(STEP.tolist(), losses_at(5 * STEP**-0.15), [9.0, 2.5, 2.4, 2.0, 0.5])
     assert [(one.L_a, one.L_b) for one in measured.parts] == [(2.5, 2.4), (2.4, 2.0)]
     assert [(one.L_a, one.L_b) for one in measured.wide] == [(2.4, 2.0)]
     assert measured.over(2.5, 0.5) is None
     assert measured.wide[0].to_json().keys() == {"L_a", "L_b", "M", "D", "from_step", "to_step", "N", "per_nat"}
-    assert equal_loss(STEP, losses_at(5 * STEP**-0.15), [9.0, 0.5]).reason == "not-crossed"
+    assert equal_loss(STEP.tolist(), losses_at(5 * STEP**-0.15), [9.0, 0.5]).reason == "not-crossed"
 
 
 def test_values_that_are_not_finite():
     losses = losses_at(5 * STEP**-0.15)
-    whole = equal_loss(STEP, losses, [2.5, 1.7]).wide[0]
+    whole = equal_loss(STEP.tolist(), losses, [2.5, 1.7]).wide[0]
     with_gap = np.hstack([losses, np.full((len(STEP), 1), np.nan)])
-    assert equal_loss(STEP, with_gap, [2.5, 1.7]).wide[0] == whole
+    assert equal_loss(STEP.tolist(), with_gap, [2.5, 1.7]).wide[0] == whole
     losses[40] = np.inf
-    assert pytest.approx(whole.M, rel=0.01) == equal_loss(STEP, losses, [2.5, 1.7]).wide[0].M
-    assert equal_loss(STEP[:3], losses[:3], [2.5, 1.7]).reason == "few-checkpoints"
+    assert pytest.approx(whole.M, rel=0.01) == equal_loss(STEP.tolist(), losses, [2.5, 1.7]).wide[0].M
+    assert equal_loss(STEP[:3].tolist(), losses[:3], [2.5, 1.7]).reason == "few-checkpoints"
     assert equal_loss([], np.zeros((0, 5)), [2.5, 1.7]).reason == "few-checkpoints"
 
 
 def test_when_all_tokens_move_alike_nothing_cancels():
     losses = np.outer(5 * STEP**-0.15, np.ones(10))
-    assert pytest.approx(0, abs=1e-9) == equal_loss(STEP, losses, [2.5, 1.7]).wide[0].D
+    assert pytest.approx(0, abs=1e-9) == equal_loss(STEP.tolist(), losses, [2.5, 1.7]).wide[0].D
 
 
 @pytest.mark.parametrize("levels", [[2.0], [1.7, 2.5], [2.0, 2.0]])
 def test_levels_must_fall(levels):
     with pytest.raises(InputError, match="from high to low"):
-        equal_loss(STEP, losses_at(5 * STEP**-0.15), levels)
+        equal_loss(STEP.tolist(), losses_at(5 * STEP**-0.15), levels)
 
 
 def test_steps_must_rise():
     with pytest.raises(InputError, match="rising step"):
-        equal_loss(STEP[::-1], losses_at(5 * STEP**-0.15), [2.5, 1.7])
+        equal_loss(STEP[::-1].tolist(), losses_at(5 * STEP**-0.15), [2.5, 1.7])
 
 
 def test_preset_levels_are_the_losses_of_doublings():
     L = 5 * STEP**-0.15
-    assert preset_levels(STEP, L, n=3) == pytest.approx([L[-1] * 8**0.15, L[-1] * 4**0.15, L[-1] * 2**0.15])
-    assert preset_levels(STEP, np.ones(57)) == (1.0,)
+    assert preset_levels(STEP.tolist(), L.tolist(), n=3) == pytest.approx(
+        [L[-1] * 8**0.15, L[-1] * 4**0.15, L[-1] * 2**0.15]
+    )
+    assert preset_levels(STEP.tolist(), [1.0] * 57) == (1.0,)
 
 
 def test_paired_intervals_recover_a_known_shift():

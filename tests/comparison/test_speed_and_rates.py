@@ -30,12 +30,12 @@ def test_the_speed_up_is_read_off_the_baseline():
 
 
 def test_beyond_what_was_trained_nothing_is_extrapolated():
-    above, below = speed_up(arm(3.0), baseline(0.5, 1, 2)), speed_up(arm(0.3), baseline(0.5, 1, 2))
+    above, below = speed_up(arm(3.0), baseline(0.5, 1.0, 2.0)), speed_up(arm(0.3), baseline(0.5, 1.0, 2.0))
     assert (above.beyond, below.beyond) == ("above", "below")
     assert not above.multiple.known
     assert above.to_json()["interval"] == [2.0, None]
     assert below.to_json()["interval"] == [None, 0.5]
-    assert above.to_json()["trained"] == [0.5, 2]
+    assert above.to_json()["trained"] == [0.5, 2.0]
 
 
 def test_without_other_horizons_there_is_no_speed_up():
@@ -88,14 +88,14 @@ def test_the_best_rate_lies_between_grid_points():
 
 
 def test_slopes_over_sizes():
-    widths = {32: 3e-3, 64: 2.2e-3, 96: 1.7e-3, 128: 1.6e-3}
+    widths = {32.0: 3e-3, 64.0: 2.2e-3, 96.0: 1.7e-3, 128.0: 1.6e-3}
     found, fit = rate_slope(widths), stats.linregress(np.log(list(widths)), np.log(list(widths.values())))
     half = stats.t.ppf(0.975, 2) * fit.stderr
     assert found.value == pytest.approx(fit.slope)
     assert found.interval == pytest.approx((fit.slope - half, fit.slope + half))
-    assert "needs 3" in rate_slope({32: 1e-3, 64: 2e-3}).reason
-    assert "exactly" in rate_slope({32: 1e-3, 64: 1e-3, 128: 1e-3}).reason
-    assert not rate_slope({32: 1e-3}).known
+    assert "needs 3" in rate_slope({32.0: 1e-3, 64.0: 2e-3}).reason
+    assert "exactly" in rate_slope({32.0: 1e-3, 64.0: 1e-3, 128.0: 1e-3}).reason
+    assert not rate_slope({32.0: 1e-3}).known
 
 
 def test_the_gain_over_sizes_is_a_slope_of_each_seed():

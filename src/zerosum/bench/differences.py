@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from zerosum.bench.answer_record import MovementDifference
 from zerosum.bench.measures import NATS, BySeed, measures, terms
@@ -87,16 +88,13 @@ def _common(arm: ArmResult, baseline: ArmResult, weights: str) -> list[Levels]:
 
 def _over(result: BenchResult, chosen: Iterable[tuple[ArmResult, Levels]], weights: str, number: str) -> Differences:
     """Differences of M per nat, or D, each arm over its interval."""
-
-    def of(ends: Levels) -> Callable[[RunResult], float]:
-        def value(run: RunResult) -> float:
-            over = run.movement[weights].over(*ends) if weights in run.movement else None
-            return math.nan if over is None else float(getattr(over, number))
-
-        return value
-
-    pairs = {
-        arm.name: ({run.seed: of(ends)(run) for run in result.baseline.runs}, paired(arm, result, of(ends)))
-        for arm, ends in chosen
-    }
+    pairs = {}
+    for arm, ends in chosen:
+        of = partial(_number, weights=weights, ends=ends, number=number)
+        pairs[arm.name] = ({run.seed: of(run) for run in result.baseline.runs}, paired(arm, result, of))
     return paired_differences(pairs, PER_NAT if number == "per_nat" else "")
+
+
+def _number(run: RunResult, weights: str, ends: Levels, number: str) -> float:
+    over = run.movement[weights].over(*ends) if weights in run.movement else None
+    return math.nan if over is None else float(getattr(over, number))

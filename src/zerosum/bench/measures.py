@@ -58,4 +58,4 @@ def _split(baseline: RunResult, arm: RunResult, horizon_steps: int) -> dict[str,
     if not np.isfinite(numbers).all():
         return dict.fromkeys(BREAK, math.nan)
     numbers[:, [0, 1, 3]] = np.log(numbers[:, [0, 1, 3]])
-    return {name: float(value) for name, value in split(*(Line(*row) for row in numbers)).items()}
+    return {name: value.item() for name, value in split(*(Line(*row[:, None]) for row in numbers)).items()}

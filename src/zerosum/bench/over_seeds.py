@@ -13,7 +13,7 @@ def mean_curve(arm: ArmResult) -> Means:
     """Held-out loss at the training tokens that every seed logged."""
     logs = [_by_tokens(run.curve) for run in arm.runs if run.curve.tokens]
     shared = sorted(set.intersection(*map(set, logs))) if logs else []
-    return [(at, over_repeats([log[at] for log in logs], "seeds", NATS)) for at in shared]
+    return [(float(at), over_repeats([log[at] for log in logs], "seeds", NATS)) for at in shared]
 
 
 def mean_difference(arm: ArmResult, baseline: ArmResult) -> Means:
@@ -25,7 +25,7 @@ def mean_difference(arm: ArmResult, baseline: ArmResult) -> Means:
         if run.curve.tokens and run.seed in of_baseline
     ]
     shared = sorted(set.intersection(*(set(log) for pair in pairs for log in pair))) if pairs else []
-    return [(at, over_repeats([a[at] - base[at] for a, base in pairs], "seeds", NATS)) for at in shared]
+    return [(float(at), over_repeats([a[at] - base[at] for a, base in pairs], "seeds", NATS)) for at in shared]
 
 
 def mean_movement(arm: ArmResult, weights: str, number: str) -> Means:

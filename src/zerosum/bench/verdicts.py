@@ -38,26 +38,27 @@ def judge(
 
 
 def _blocking(arm: ArmResult, result: BenchResult, primary: PairedDifference) -> Iterator[Reason]:
-    def reason(code: Code, message: str) -> Reason:
-        return Reason(code, "blocking", message)
-
     if arm.identity is not None and not arm.identity.passed:
         other = arm.identity.baseline or "what it must equal"
-        yield reason("identity-failed", f"its identity failed: it differs by {arm.identity.error:.2g} from {other}")
+        yield _blocks("identity-failed", f"its identity failed: it differs by {arm.identity.error:.2g} from {other}")
     if seeds := unpaired_seeds(arm, result.baseline):
         message = f"seeds {_listed(seeds)} do not share initial weights, batches and held-out tokens with the baseline"
-        yield reason("unpaired", message)
+        yield _blocks("unpaired", message)
     if primary.n_baseline_diverged:
-        yield reason("baseline-diverged", f"{primary.n_baseline_diverged} runs of the baseline diverged")
+        yield _blocks("baseline-diverged", f"{primary.n_baseline_diverged} runs of the baseline diverged")
     if primary.n_diverged:
-        yield reason("diverged", f"{primary.n_diverged} of {len(result.seeds)} runs diverged")
+        yield _blocks("diverged", f"{primary.n_diverged} of {len(result.seeds)} runs diverged")
     if arm.at_edge:
-        yield reason("edge", f"its best rate, {arm.best_lr:.3g}, lies at the edge of the rates tried")
+        yield _blocks("edge", f"its best rate, {arm.best_lr:.3g}, lies at the edge of the rates tried")
     if arm.kind == "arm" and result.baseline.at_edge:
         message = f"the best rate of the baseline, {result.baseline.best_lr:.3g}, lies at the edge of the rates tried"
-        yield reason("baseline-edge", message)
+        yield _blocks("baseline-edge", message)
     if missing := {*result.seeds} - _done(arm) & _done(result.baseline):
-        yield reason("incomplete", f"seeds {_listed(missing)} are not finished in both; a verdict waits for all")
+        yield _blocks("incomplete", f"seeds {_listed(missing)} are not finished in both; a verdict waits for all")
+
+
+def _blocks(code: Code, message: str) -> Reason:
+    return Reason(code, "blocking", message)
 
 
 def _done(arm: ArmResult) -> set[int]:
@@ -65,13 +66,10 @@ def _done(arm: ArmResult) -> set[int]:
 
 
 def _notes(arm: ArmResult, differences: Mapping[str, PairedDifference]) -> Iterator[Reason]:
-    for name in ("L_d", "M_equal_loss"):
-        one = differences[name]
-        if one.n_censored and one.n:
-            message = (
-                f"{name} is known in {one.n} of {one.n + one.n_censored} pairs; the others are left out of its mean"
-            )
-            yield Reason("censored", "note", message)
+    breaks = differences["L_d"]
+    if breaks.n_censored:
+        known = f"{breaks.n} of {breaks.n + breaks.n_censored} pairs have a break in both runs"
+        yield Reason("censored", "note", f"{known}; L_d, t_d and r_d are theirs")
     for note in arm.notes:
         yield Reason("differs", "note", f"{note.replace('-', ' ')} than the baseline")
 
@@ -79,10 +77,10 @@ def _notes(arm: ArmResult, differences: Mapping[str, PairedDifference]) -> Itera
 def _more_seeds(primary: PairedDifference, needed: int | None) -> Reason:
     wanted = "more than 1,000" if needed is None else f"{max(needed, FEWEST)}"
     if primary.n < 2:
-        return Reason("few-seeds", "blocking", f"{primary.n} pairs; at least {FEWEST} are needed")
+        return _blocks("few-seeds", f"{primary.n} pairs; at least {FEWEST} are needed")
     if primary.n < FEWEST:
-        return Reason("few-seeds", "blocking", f"{primary.n} pairs; needs n = {wanted}")
-    return Reason("more-seeds", "blocking", f"neither a difference nor its absence is shown; needs n = {wanted}")
+        return _blocks("few-seeds", f"{primary.n} pairs; needs n = {wanted}")
+    return _blocks("more-seeds", f"neither a difference nor its absence is shown; needs n = {wanted}")
 
 
 def of_null_arms(arms: Sequence[ArmAnswer]) -> Iterator[Reason]:
@@ -90,7 +88,7 @@ def of_null_arms(arms: Sequence[ArmAnswer]) -> Iterator[Reason]:
     for arm in arms:
         if arm.result.kind == "placebo" and arm.verdict in ("better", "worse"):
             message = "the placebo, the baseline on another order of the data, differs from the baseline"
-            yield Reason("placebo-differs", "blocking", f"{message}: differences of this size are no findings")
+            yield _blocks("placebo-differs", f"{message}: differences of this size are no findings")
         elif arm.result.kind == "placebo" and arm.verdict != "no-difference":
             message = "the placebo is not shown to equal the baseline within the margin"
             yield Reason("placebo-open", "note", f"{message}; needs n = {arm.needed or 'more than 1,000'}")

@@ -78,7 +78,7 @@ def equal_loss(step: Sequence[float], losses: Float[np.ndarray, "c N"], levels: 
     """
     if len(levels) < 2 or not all(a > b for a, b in pairwise(levels)):
         raise InputError(f"levels {list(levels)}: not two or more falling losses. Give them from high to low.")
-    if len(step) != len(losses) or not all(0 < a < b for a, b in zip((0.0, *step), step, strict=False)):
+    if len(step) != len(losses) or not all(a < b for a, b in pairwise((0.0, *step))):
         raise InputError("step: not one rising step above 0 for each checkpoint. Sort the checkpoints.")
     run = _Run.of(np.asarray(step, float), np.asarray(losses, float))
     if len(run.mean) < FEWEST or run.losses.shape[1] == 0:
@@ -144,19 +144,19 @@ class _Run:
         x, y = self.log_step[first - 1 : first + 1], self.curve[first - 1 : first + 1]
         return float(np.interp(-level, -y, x))
 
-    def _around(self, log_step: float) -> Float[np.ndarray, " k"]:
+    def _around(self, log_step: float) -> list[int]:
         """Checkpoints near a crossing: those within the window, at least one on either side."""
         near = np.abs(self.log_step - log_step) <= math.log(WINDOW)
         above = int(np.clip(np.searchsorted(self.log_step, log_step), 1, len(self.log_step) - 1))
         near[[above - 1, above]] = True
-        return np.flatnonzero(near)
+        return [int(k) for k in np.flatnonzero(near)]
 
-    def _movement(self, first: Float[np.ndarray, " k"], last: Float[np.ndarray, " m"], L_a: float, L_b: float) -> float:
+    def _movement(self, first: Sequence[int], last: Sequence[int], L_a: float, L_b: float) -> float:
         """M at exactly L_a and L_b, of the plane through M of all pairs of checkpoints near both crossings.
 
         M is never below L_a - L_b.
         """
-        pairs = [(a, b) for a in first.tolist() for b in last.tolist()]
+        pairs = [(a, b) for a in first for b in last]
         M = np.array([np.abs(self.losses[b] - self.losses[a]).mean() for a, b in pairs])
         away = np.array([(1.0, self.mean[a] - L_a, self.mean[b] - L_b) for a, b in pairs])
         plane, *_ = np.linalg.lstsq(away, M, rcond=None)

@@ -189,7 +189,7 @@ def seeds_needed(sd: float, margin: float, arms: int = 1) -> int | None:
     sd: of the differences between seeds, from a pilot.
 
     >>> seeds_needed(0.002, 0.003), seeds_needed(0.003, 0.002), seeds_needed(0.003, 0.002, arms=5)
-    (7, 21, 29)
+    (6, 21, 30)
     """
     fewest = math.ceil(math.log2(2 * arms / ALPHA))
     return next((n for n in range(fewest, MOST_SEEDS + 1) if _tells(sd, margin, n, arms)), None)

@@ -69,7 +69,7 @@ def speed_up(arm: Mapping[int, float], baseline: Mapping[float, Mapping[int, flo
 def _where_zero(d: Float[np.ndarray, "n g"], multiples: Float[np.ndarray, " g"]) -> tuple[Estimate, Beyond]:
     """The multiple at which the mean difference, which rises, is 0. d: arm minus baseline, by seed and multiple."""
     n, mean = len(d), d.mean(axis=0)
-    half = np.array([half_width(sd, n, 1 - ALPHA) for sd in d.std(axis=0, ddof=1).tolist()])
+    half = half_width(1.0, n, 1 - ALPHA) * d.std(axis=0, ddof=1)
     within = np.flatnonzero(np.abs(mean) <= half)
     ends = (float(multiples[within[0]]), float(multiples[within[-1]])) if len(within) else None
     if ends:

@@ -202,9 +202,9 @@ def as_latex(table: Table) -> str:
 
 
 def _tex(value: Value, form: n.Form) -> str:
-    if isinstance(value, str | Text):
-        return escape(value if isinstance(value, str) else value.main)
     shown = cell(value, form)
+    if isinstance(value, str | Text | bool):
+        return escape(shown.main)
     if shown.main == "—":
         return DASH
     if isinstance(value, PlusMinus):

@@ -28,7 +28,7 @@ absent, tables = b.absent, tables_of
 def headline(report: Report) -> str:
     bench = b.record(report)
     size = bench.sizes[-1]
-    of = f"{printable(bench.name, 60)}, {n.params(size.result.size.n_params)} parameters, "
+    of = f"{printable(bench.name, 60)}, {n.params(float(size.result.size.n_params))} parameters, "
     seeds = n.counted(len(size.result.seeds), "seed")
     by_verdict: dict[str, list[str]] = {}
     for arm in (arm for arm in size.arms if arm.result.kind == "arm"):
