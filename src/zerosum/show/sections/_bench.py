@@ -57,10 +57,9 @@ def verdict(arm: ArmAnswer) -> str:
     return VERDICTS[arm.verdict] if arm.verdict else "—"
 
 
-def in_words(estimate: Estimate, unit: str = "") -> str:
+def in_words(estimate: Estimate, form: n.Form = SIGNED) -> str:
     """A signed number, its interval and its unit on one line."""
-    main, ends = n.written(estimate.value, estimate.interval, SIGNED)
-    return " ".join(filter(None, (main, ends, unit)))
+    return " ".join(filter(None, (*n.written(estimate.value, estimate.interval, form), form.unit)))
 
 
 def p_value(p: float) -> str:

@@ -22,6 +22,8 @@ FORMULAS = {
     "Movement per nat": "<code>M / (L_a - L_b)</code>, M the mean |change| of a token's loss from where a run has the "
     "mean loss L_a to where it has L_b.",
 }
+LOSS, SHORT = n.Form("", "nats per token", signed=True), n.Form("", places=4, signed=True)
+
 absent, tables = b.absent, tables_of
 
 
@@ -51,7 +53,7 @@ def sentence(arm: ArmAnswer, size: SizeAnswer) -> str:
     """What an arm does to the held-out loss after the cooldown, or why that is not known."""
     name, loss = printable(arm.name, 60), arm.differences["loss"]
     why = "; ".join(printable(reason.message, 300) for reason in arm.reasons if reason.level == "blocking")
-    by = f"{b.in_words(loss.mean, 'nats per token')} ({b.pairs(loss)})" if loss.mean.known else ""
+    by = f"{b.in_words(loss.mean, LOSS)} ({b.pairs(loss)})" if loss.mean.known else ""
     match arm.verdict:
         case "better" | "worse":
             text = f"{name} is {arm.verdict}: held-out loss after the cooldown {by}."
@@ -62,24 +64,28 @@ def sentence(arm: ArmAnswer, size: SizeAnswer) -> str:
     return f"{text}{_speed(arm)}{_movement(arm)}"
 
 
+def _movement_cell(arm: ArmAnswer) -> str:
+    M = arm.differences["M_equal_loss"].mean
+    M = M if M.known else arm.differences.get("M_equal_loss_raw", arm.differences["M_equal_loss"]).mean
+    return n.written(M.value, M.interval, b.SIGNED)[0]
+
+
 def _speed(arm: ArmAnswer) -> str:
     speed = arm.speed_up
     if speed.beyond == "above":
         return f" The baseline needs more than {speed.highest:g} times the tokens for this loss."
     if not speed.multiple.known or arm.verdict not in ("better", "worse"):
         return ""
-    return f" The baseline needs {_multiple(arm)} times the tokens for this loss."
+    low, high = speed.multiple.interval or (math.nan, math.nan)
+    ends = (max(low, speed.lowest), min(high, speed.highest))
+    return f" The baseline needs {n.text(speed.multiple.value, ends, n.PLAIN)} times the tokens for this loss."
 
 
 def _multiple(arm: ArmAnswer) -> str:
     speed = arm.speed_up
     if speed.beyond:
         return f"> {speed.highest:g}" if speed.beyond == "above" else f"< {speed.lowest:g}"
-    if not speed.multiple.known:
-        return "—"
-    low, high = speed.multiple.interval or (math.nan, math.nan)
-    ends = (max(low, speed.lowest), min(high, speed.highest))
-    return n.text(speed.multiple.value, ends, n.PLAIN)
+    return n.number(speed.multiple.value, 2)
 
 
 def _movement(arm: ArmAnswer) -> str:
@@ -97,7 +103,7 @@ def _over_sizes(bench: BenchAnswer) -> Iterator[str]:
     for one in bench.over_sizes:
         name = printable(one.name, 60)
         if one.gain is not None and one.gain.known:
-            yield f"{name} over sizes: the difference in loss changes by {b.in_words(one.gain, one.gain.unit)}."
+            yield f"{name} over sizes: the difference in loss changes by {b.in_words(one.gain)} {one.gain.unit}."
         if one.rate.known:
             about = (
                 b.in_words(one.rate)
@@ -117,20 +123,23 @@ def answer(report: Report) -> Iterator[Table | str]:
         Column("loss", "difference in loss"),
         Column("p"),
         Column("n"),
+        Column("M_per_nat", "M/nat"),
         Column("speed_up", "speed-up"),
     )
     rows = tuple(
         (
-            Text(printable(arm.name, 16)),
+            Text(printable(arm.name, 12)),
             Text(b.verdict(arm)),
-            Text(b.in_words(arm.differences["loss"].mean) if arm.differences["loss"].mean.known else "—"),
+            Text(b.in_words(arm.differences["loss"].mean, SHORT) if arm.differences["loss"].mean.known else "—"),
             Text(b.p_value(arm.differences["loss"].p)),
             arm.differences["loss"].n,
+            Text(_movement_cell(arm)),
             Text(_multiple(arm)),
         )
         for arm in b.trained(size)
     )
-    yield Table("", "", columns, rows, f"no difference: none above {size.result.margin:g} nats per token")
+    legend = f"no difference: above {size.result.margin:g} nats; M/nat: difference in movement per nat gained"
+    yield Table("", "", columns, rows, legend)
     yield from (f"{reason.message[0].upper()}{reason.message[1:]}." for reason in size.reasons)
     for arm in b.trained(size):
         needs = [reason.message for reason in arm.reasons if reason.code in ("few-seeds", "more-seeds", "incomplete")]

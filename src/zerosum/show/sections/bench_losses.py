@@ -53,7 +53,7 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     looks = b.looks(bench)
     with d.style():
         fig, axes = d.panels(2 * len(bench.sizes), layout, height=3.4, columns=2)
-        rungs = []
+        rungs: list[d.Line2D] = []
         for k, size in enumerate(bench.sizes):
             rungs = _losses(axes[2 * k], size, looks) or rungs
             _differences(axes[2 * k + 1], size, looks)

@@ -93,7 +93,7 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     looks = b.looks(bench)
     with d.style():
         fig, axes = d.panels(3 * len(bench.sizes), layout, height=3.2, columns=3)
-        rungs = []
+        rungs: list[d.Line2D] = []
         for k, size in enumerate(bench.sizes):
             M, differences, D = axes[3 * k : 3 * k + 3]
             weights = weights_measured(size.result)[0]

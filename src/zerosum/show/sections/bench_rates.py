@@ -23,6 +23,8 @@ HOW_TO_READ = (
     "compared."
 )
 
+RING: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 9, "markerfacecolor": "none"}
+
 
 def absent(report: Report) -> str | None:
     if (no := b.absent(report)) is not None:
@@ -81,7 +83,7 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
             ax.set_title(b.at(size, bench))
         drawn = list(dict.fromkeys(name for size in bench.sizes for name, _ in _tunings(size)))
         handles = d.run_handles([looks[name] for name in drawn])
-        ring = d.entry("chosen", marker="o", markersize=9, markerfacecolor="none")
+        ring = d.entry("chosen", **RING)
         d.legend_below(fig, [*handles, ring, d.entry("diverged", marker="x")], layout)
     return fig
 
@@ -99,8 +101,7 @@ def _panel(ax: "d.Axes", size: SizeAnswer, looks: dict[str, "d.RunStyle"]) -> No
                 [p.lr for p in known], [p.loss for p in known], color=look.colour, marker=look.marker, linestyle=line
             )
             chosen = [point for point in known if point.lr == tuning.best_lr]
-            ring = {"linestyle": "", "marker": "o", "markersize": 9, "markerfacecolor": "none"}
-            ax.plot([p.lr for p in chosen], [p.loss for p in chosen], color=look.colour, **ring)
+            ax.plot([p.lr for p in chosen], [p.loss for p in chosen], color=look.colour, **RING)
             top = [point.lr for point in points if point.diverged]
             ax.plot(top, [0.98] * len(top), transform=ax.get_xaxis_transform(), color=look.colour, marker="x", ls="")
     d.log_axis(ax, "x", [point.lr for point in every], pad=1.2, most=6)
