@@ -66,7 +66,7 @@ def made_up(n_params=25_000, width=32, margin=0.003, seeds=SEEDS):
 def _arm(rng, name, kind, shared, effects, lr, settings, larger):
     effect, noise, on_L_d, factor, on_r_d = effects
     runs = tuple(
-        _run(rng, seed, loss + effect + noise * rng.standard_normal(), on_L_d, factor, on_r_d, kind)
+        _run(rng, seed, loss, effect + noise * rng.standard_normal(), on_L_d, factor, on_r_d, kind)
         for seed, loss in shared.items()
     )
     grid = [lr * 2.0**k for k in ((-4, -3, -2, -1, 0) if name == "rho1" else (-2, -1, 0, 1, 2))]
@@ -81,7 +81,8 @@ def _arm(rng, name, kind, shared, effects, lr, settings, larger):
     return ArmResult(name, kind, settings, identity, () if kind in UNTUNED else tuple(rates), lr, False, runs)
 
 
-def _run(rng, seed, loss, on_L_d, factor, on_r_d, kind):
+def _run(rng, seed, shared, above, on_L_d, factor, on_r_d, kind):
+    loss = shared + above
     L_d, t_d, r_d = 2.0 + on_L_d + 0.01 * rng.standard_normal(), 8_000 * factor, 0.035 + on_r_d
     t_d, r_d = t_d * math.exp(0.05 * rng.standard_normal()), r_d + 0.0005 * rng.standard_normal()
     verdict = "cannot-tell" if seed == 17 and factor > 1 else "decelerates"
@@ -90,7 +91,7 @@ def _run(rng, seed, loss, on_L_d, factor, on_r_d, kind):
     end = loss + 0.03
     losses = tuple(end * (HORIZON / step) ** 0.07 * (1 + (8_000 * factor / step) ** 2) ** 0.08 for step in STEPS)
     curve = RunCurve(STEPS, tuple(step * TOKENS_PER_STEP for step in STEPS), losses)
-    paid = 2.6 - 12 * (1.8 - loss) + 0.02 * rng.standard_normal()
+    paid = 2.6 + 12 * above + 0.02 * rng.standard_normal()
     movement = {"raw": _movement(paid + 0.5), "last:64": _movement(paid)}
     return RunResult(
         seed, loss, L_d, t_d, r_d, verdict, movement, tokens=HORIZON * TOKENS_PER_STEP * 6 // 5, flops=2.5e12 * factor,
@@ -101,7 +102,7 @@ def _run(rng, seed, loss, on_L_d, factor, on_r_d, kind):
 
 def _movement(paid):
     """EqualLoss whose movement per nat rises as the loss falls."""
-    rise = dict(zip(LEVELS[1:], (0.4, 0.8, 1.4), strict=True))
+    rise = dict(zip(LEVELS[1:], (0.5, 0.8, 1.4), strict=True))
 
     def interval(a, b):
         M = paid * rise[b] * (a - b)

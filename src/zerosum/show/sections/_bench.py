@@ -36,20 +36,23 @@ def at(size: SizeAnswer, bench: BenchAnswer) -> str:
     return printable(size.result.size.name, 24) if len(bench.sizes) > 1 else ""
 
 
-def names(size: SizeAnswer) -> list[str]:
-    """The baseline and every arm that was trained, in order. Untrusted."""
-    return [size.baseline.result.name, *(arm.name for arm in trained(size))]
-
-
 def trained(size: SizeAnswer) -> list[ArmAnswer]:
     """Every arm but the table of bigrams."""
     return [arm for arm in size.arms if arm.result.kind != "bigram"]
 
 
 def looks(bench: BenchAnswer) -> dict[str, "d.RunStyle"]:
-    """How each arm is drawn: the same in all figures."""
-    every = list(dict.fromkeys(name for size in bench.sizes for name in names(size)))
-    return dict(zip(every, d.run_styles(every), strict=True))
+    """How each arm is drawn, the same in all figures: competing arms in colours, the others in ink and grey."""
+    every = [arm for size in bench.sizes for arm in trained(size)]
+    competing = list(dict.fromkeys(arm.name for arm in every if arm.result.kind == "arm"))
+    null = list(dict.fromkeys(arm.name for arm in every if arm.result.kind != "arm"))
+    baseline = bench.sizes[0].baseline.result.name
+    grey = zip(null, d.MARKERS[4:], d.LINES[2:], strict=False)
+    return (
+        {baseline: d.RunStyle(d.INK, "o", "-", printable(baseline, 28), 1.0)}
+        | dict(zip(competing, d.run_styles(competing), strict=True))
+        | {name: d.RunStyle(d.MUTED, marker, line, printable(name, 28), 1.0) for name, marker, line in grey}
+    )
 
 
 def verdict(arm: ArmAnswer) -> str:

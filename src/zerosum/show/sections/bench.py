@@ -122,7 +122,6 @@ def answer(report: Report) -> Iterator[Table | str]:
         Column("verdict"),
         Column("loss", "difference in loss"),
         Column("p"),
-        Column("n"),
         Column("M_per_nat", "M/nat"),
         Column("speed_up", "speed-up"),
     )
@@ -132,7 +131,6 @@ def answer(report: Report) -> Iterator[Table | str]:
             Text(b.verdict(arm)),
             Text(b.in_words(arm.differences["loss"].mean, SHORT) if arm.differences["loss"].mean.known else "—"),
             Text(b.p_value(arm.differences["loss"].p)),
-            arm.differences["loss"].n,
             Text(_movement_cell(arm)),
             Text(_multiple(arm)),
         )

@@ -19,6 +19,7 @@ from zerosum.show.table import with_ends
 
 TITLE = "Loss curves of the arms"
 PLACE = 77.3
+MILLION = 1e6
 HOW_TO_READ = (
     "Left: held-out loss at the constant rate, mean over seeds; dots beyond the end: after the cooldown. Dotted lines: "
     "losses of n-gram models of the text; a break on such a line is a floor that the model meets. Right: arm minus "
@@ -71,9 +72,9 @@ def _losses(ax: "d.Axes", size: SizeAnswer, looks: dict[str, "d.RunStyle"]) -> l
     drawn: list[float] = []
     for arm in _arms(size):
         means = mean_curve(arm)
-        cooled = [(run.tokens, run.loss) for run in arm.runs if math.isfinite(run.loss) and run.tokens]
+        cooled = [(run.tokens / MILLION, run.loss) for run in arm.runs if math.isfinite(run.loss) and run.tokens]
         look = looks[arm.name]
-        at, values = [place for place, _ in means], [mean.value for _, mean in means]
+        at, values = [place / MILLION for place, _ in means], [mean.value for _, mean in means]
         ax.plot(at, values, color=look.colour, linestyle=look.line, linewidth=1.2)
         if cooled:
             end, loss = np.mean(cooled, axis=0).tolist()
@@ -85,7 +86,7 @@ def _losses(ax: "d.Axes", size: SizeAnswer, looks: dict[str, "d.RunStyle"]) -> l
         drawn += values[late:]
     d.log_axis(ax, "x", tokens, pad=1.15, most=6)
     d.log_axis(ax, "y", drawn, pad=1.03, most=7)
-    ax.set_xlabel("training tokens")
+    ax.set_xlabel("training tokens (millions)")
     ax.set_ylabel("held-out loss (nats per token)")
     return d.rung_lines(ax, size.result.ngrams)
 
@@ -99,16 +100,16 @@ def _differences(ax: "d.Axes", size: SizeAnswer, looks: dict[str, "d.RunStyle"])
         late = means[len(means) // 4 :]
         look = looks[arm.name]
         thin = d.RunStyle(look.colour, "", look.line, look.label, 1.0)
-        d.with_band(ax, [at for at, _ in late], [mean for _, mean in late], thin)
-        every += [at for at, _ in late]
-        ends += [mean.value for _, mean in late[len(late) // 3 :]]
+        d.with_band(ax, [at / MILLION for at, _ in late], [mean for _, mean in late], thin)
+        every += [at / MILLION for at, _ in late]
+        ends += [mean.value for _, mean in late[len(late) // 2 :]]
     if every:
         d.log_axis(ax, "x", every, pad=1.15, most=6)
     if ends:
-        reach = 1.6 * max(map(abs, ends)) or 0.01
+        reach = 1.2 * max(map(abs, ends)) or 0.01
         ax.set_ylim(-reach, reach)
     ax.set_title("arm minus baseline")
-    ax.set_xlabel("training tokens")
+    ax.set_xlabel("training tokens (millions)")
     ax.set_ylabel("difference in loss (nats per token)")
 
 

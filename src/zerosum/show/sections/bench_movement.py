@@ -154,7 +154,7 @@ def _differences(ax: "d.Axes", size: SizeAnswer, weights: str, looks: dict[str, 
 def _loss_axis(ax: "d.Axes", seen: list[float]) -> None:
     """Losses from high to low, as training goes."""
     if seen:
-        room = 0.08 * (max(seen) - min(seen)) or 0.1
+        room = 0.13 * (max(seen) - min(seen)) or 0.1
         ax.set_xlim(max(seen) + room, min(seen) - room)
     ax.set_xlabel("mean loss (nats per token)")
 

@@ -93,6 +93,8 @@ def _panel(ax: "d.Axes", size: SizeAnswer, looks: dict[str, "d.RunStyle"]) -> No
     losses = [point.loss for point in every if not point.diverged]
     for name, tuning in _tunings(size):
         look = looks[name]
+        chosen = [point for point in tuning.rates if point.lr == tuning.best_lr and not point.diverged][-1:]
+        ax.plot([p.lr for p in chosen], [p.loss for p in chosen], color=look.colour, **RING)
         for full in (False, True):
             points = [point for point in tuning.rates if point.full is full]
             known = [point for point in points if not point.diverged]
@@ -100,8 +102,6 @@ def _panel(ax: "d.Axes", size: SizeAnswer, looks: dict[str, "d.RunStyle"]) -> No
             ax.plot(
                 [p.lr for p in known], [p.loss for p in known], color=look.colour, marker=look.marker, linestyle=line
             )
-            chosen = [point for point in known if point.lr == tuning.best_lr]
-            ax.plot([p.lr for p in chosen], [p.loss for p in chosen], color=look.colour, **RING)
             top = [point.lr for point in points if point.diverged]
             ax.plot(top, [0.98] * len(top), transform=ax.get_xaxis_transform(), color=look.colour, marker="x", ls="")
     d.log_axis(ax, "x", [point.lr for point in every], pad=1.2, most=6)
