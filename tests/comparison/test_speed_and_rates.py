@@ -40,7 +40,8 @@ def test_beyond_what_was_trained_nothing_is_extrapolated():
 
 def test_without_other_horizons_there_is_no_speed_up():
     assert "several multiples" in speed_up(arm(1.3), baseline(1.0)).multiple.reason
-    assert "1 seeds" in speed_up({1: 1.5, 2: math.inf}, baseline(1.0, 2.0)).multiple.reason
+    assert "1 seeds" in speed_up({1: 1.5, 9: 1.5}, baseline(1.0, 2.0)).multiple.reason
+    assert "1 of 2 runs diverged" in speed_up({1: 1.5, 2: math.inf}, baseline(1.0, 2.0)).multiple.reason
     assert speed_up({}, {}).to_json()["trained"] == [None, None]
 
 
