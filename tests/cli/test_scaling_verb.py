@@ -40,6 +40,32 @@ def test_no_run_is_held_out_and_settings_are_given_by_name(call, table):
     assert law["n"] == sum(float(line.split(",")[2]) >= 1e9 for line in table.read_text().splitlines()[1:])
 
 
+def test_budgets_and_batches_are_laws_of_the_verb(call, tmp_path, blank_figures):
+    budgets, batches, out = tmp_path / "budgets.csv", tmp_path / "batches.csv", tmp_path / "out"
+    best = [(C, x, 0.1 * C**0.5 * 2.0**x) for C in (1e18, 1e19, 1e20) for x in (-2, -1, 0, 1, 2)]
+    budgets.write_text("\n".join(["N,C,loss", *(f"{N},{C},{2 + 0.1 * x * x + C**-0.05}" for C, x, N in best)]))
+    code, stdout, _ = call("scaling", "--table", budgets, "--law", "iso-flop", "--budget", "1e21", "--json")
+    document = one_document(stdout)
+    assert (code, document["laws"], document["critical_batch"]) == (0, [], None)
+    assert document["iso_flop"]["a"]["value"] == pytest.approx(0.5)
+    assert document["optimal"][0]["n_params"]["value"] == pytest.approx(0.1 * 1e21**0.5)
+    steps = [(B, 300 * (1 + 1000 / B) * at, at) for B in (256, 1024, 4096, 8192) for at in (0.5, 2.0)]
+    rows = (f"b{B},1e6,{B * S},{B},{S},{3 * at**-0.1}" for B, S, at in steps)
+    batches.write_text("\n".join(["run,N,D,batch,step,loss", *rows]))
+    options = ("--table", batches, "--law", "critical-batch", "--set", "target=3")
+    _, stdout, _ = call("scaling", *options, "--out", out, "--json")
+    found = one_document(stdout)["critical_batch"]
+    assert found["B_crit"]["value"] == pytest.approx(1000)
+    assert [row["batch"] for row in found["batches"]] == [256, 1024, 4096, 8192]
+    assert {"critical-batch.csv", "critical-batch-steps.csv", "report.html"} <= {path.name for path in out.iterdir()}
+    _, stdout, _ = call("scaling", *options)
+    assert "Critical batch at a loss of 3" in stdout
+    assert len(stdout.splitlines()) <= 24
+    code, _, stderr = call("scaling", *options[:4])
+    assert code == 2
+    assert "every run crosses 2.799 to 3.215" in stderr
+
+
 def test_what_is_wrong_is_one_line(call, table):
     for options, part in (
         (("--law", "chinchila"), "Did you mean chinchilla"),
@@ -47,8 +73,10 @@ def test_what_is_wrong_is_one_line(call, table):
         (("--where", "data=pile"), "no row has data"),
         (("--loss-unit", "bytes"), "not nats per token"),
         (("--hold-out", "r55"), "Did you mean 'r5'"),
-        (("--set", "detla=1"), "Choose one of delta, cut"),
+        (("--set", "detla=1"), "Choose one of delta, cut, target"),
         (("--set", "cut=many"), "not a number"),
+        (("--law", "x"), "iso-flop, critical-batch"),
+        (("--law", "critical-batch"), "row 4: N is"),
         (("--set", "delta=-1"), "not above 0"),
     ):
         code, stdout, stderr = call("scaling", "--table", table, *options)

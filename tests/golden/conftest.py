@@ -17,6 +17,7 @@ def all_inputs(tmp_path_factory):
     inputs.write_logs(folder)
     inputs.write_losses_of_sizes(folder)
     inputs.write_runs_of_sizes(folder)
+    inputs.write_budgets_and_batches(folder)
     inputs.write_store(folder / "losses.zarr")
     inputs.write_texts(folder)
     inputs.write_source_code(folder / "code")

@@ -16,6 +16,7 @@ STORE_STEPS = (0, 1, 2, 4, 8)
 LETTERS = string.ascii_lowercase + " .\n"
 VOCABULARY = len(LETTERS) + 1
 END = VOCABULARY - 1
+RATES = ((0.001, 1.0), (0.002, 1.4))  # learning rate, and how much slower a run is with it
 WORDS = ("the", "loss", "of", "a", "token", "falls", "and", "zero", "sum", "is", "not", "flat")
 
 
@@ -57,6 +58,23 @@ def write_losses_of_sizes(folder: Path) -> None:
         for i, (N, D, k) in enumerate(points)
     )
     _write(folder / "scaling.csv", "run,N,D,loss", rows)
+
+
+def write_budgets_and_batches(folder: Path) -> None:
+    """budgets.csv: 7 sizes at each of 4 budgets. batches.csv: 4 batch sizes, 2 rates each, to known steps to a loss."""
+    budgets = [(C, 0.09 * C**0.49 * math.exp(x), x) for C in (1e18, 1e19, 1e20, 1e21) for x in np.linspace(-1, 1, 7)]
+    rows = (
+        f"{N:.0f},{C!r},{(2 + 0.1 * x * x + C**-0.05) * (1 + 0.001 * math.sin(9 * i))!r}"
+        for i, (C, N, x) in enumerate(budgets)
+    )
+    _write(folder / "budgets.csv", "N,C,loss", rows)
+    runs = [(B, rate, 500 * (1 + 2000 / B) * slower) for B in (512, 1024, 2048, 8192) for rate, slower in RATES]
+    rows = (
+        f"b{B}-{rate},1e6,{B * S * at!r},{B},{S * at!r},{rate},{2.5 * at**-0.1!r}"
+        for B, rate, S in runs
+        for at in (0.25, 0.5, 0.9, 1.7, 3.0)
+    )
+    _write(folder / "batches.csv", "run,N,D,batch,step,lr,loss", rows)
 
 
 def write_runs_of_sizes(folder: Path) -> None:

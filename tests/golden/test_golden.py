@@ -27,6 +27,8 @@ WITHOUT_TORCH = {
     "explain": (0, ["explain"]),
     "watch": (0, ["watch watched.jsonl --once"]),
     "scaling": (0, ["scaling --table scaling.csv --law chinchilla --law over-training --set delta=1 --budget 1e20"]),
+    "scaling-iso-flop": (0, ["scaling --table budgets.csv --law iso-flop --budget 1e20 --budget 1e24"]),
+    "scaling-batches": (0, ["scaling --table batches.csv --law critical-batch --set target=2.5"]),
     "scaling-runs": (0, ["scaling 20M.csv 50M.csv 120M.csv 300M.csv 700M.csv --predict 2B"]),
     "interference": (0, ["interference losses.zarr"]),
     "interference-by-position": (0, ["interference losses.zarr --by position --pairs consecutive"]),

@@ -16,7 +16,17 @@ def table(N, D, loss, run=None, step=None):
     none = np.full(n, np.nan)
     names = tuple(f"r{k}" for k in (np.arange(n) if run is None else run))
     return LossTable(
-        names, N, D, loss, none, none, none if step is None else step, none, np.ones(n, dtype=int), source="simulated"
+        names,
+        N,
+        D,
+        loss,
+        none,
+        none,
+        none if step is None else step,
+        none,
+        none,
+        np.ones(n, dtype=int),
+        source="simulated",
     )
 
 

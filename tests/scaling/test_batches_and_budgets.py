@@ -30,7 +30,7 @@ def test_parabolas_give_their_minima_and_the_power():
         assert budget.curvature == pytest.approx(0.1, rel=1e-6)
         assert budget.n_params.value == pytest.approx(0.09 * budget.flops**0.49, rel=1e-6)
         assert budget.tokens.value * budget.n_params.value * 6 == pytest.approx(budget.flops)
-    assert found.optimal(1e24).value == pytest.approx(0.09 * 1e24**0.49, rel=1e-5)
+    assert found.optimal(1e24).n_params.value == pytest.approx(0.09 * 1e24**0.49, rel=1e-5)
 
 
 def test_the_power_has_an_interval_that_covers():
@@ -82,9 +82,78 @@ def test_its_interval_covers_and_far_batches_are_not_identified():
     assert (far.verdict, far.B_crit.interval) == ("not-identified", None)
 
 
+def rated(seeds=2, seed=0):
+    """Runs of `batches` at three rates and several seeds. Steps are off by a factor of the rate, and of the seed."""
+    rng, rows, steps = np.random.default_rng(seed), [], {}
+    for B in (256, 512, 1024, 2048, 4096):
+        for rate in (0.001, 0.002, 0.004):
+            slower = float(rng.uniform(1, 2))
+            for k in range(seeds):
+                own = slower * float(rng.uniform(0.9, 1.1))
+                name = f"b{B} {rate} {k}"
+                S = 500 * (1 + 2000 / B)
+                steps.setdefault(B, {}).setdefault(rate, []).append(math.log(own * S))
+                rows += [
+                    r | {"run": name, "lr": rate, "step": own * r["step"], "D": own * r["D"]}
+                    for r in batches(sizes=[B])
+                ]
+    return rows, steps
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_each_batch_size_has_the_rate_with_the_fewest_steps(seed):
+    rows, logs = rated(seed=seed)
+    found = critical_batch(rows, 2.5)
+    best = {B: min(rates, key=lambda rate: np.mean(rates[rate])) for B, rates in logs.items()}
+    assert found.rates == best
+    assert found.steps == pytest.approx({B: math.exp(np.mean(logs[B][rate])) for B, rate in best.items()})
+    alone = critical_batch([row for row in rows if best[row["batch"]] == row["lr"]], 2.5)
+    assert alone.B_crit.value == pytest.approx(found.B_crit.value)
+    at_end = {f"{rate:g} (batch {B})" for B, rate in best.items() if rate != 0.002}
+    (note,) = (reason.message for reason in found.reasons if reason.code == "rate-at-end")
+    assert {part for part in note.partition(": ")[2].split(", ")} == at_end
+
+
+def test_a_rate_that_never_reaches_the_loss_is_left_out():
+    rows, logs = rated()
+    best = min(logs[512], key=lambda rate: np.mean(logs[512][rate]))
+    stuck = [
+        row | {"loss": max(row["loss"], 2.51)}
+        if (row["batch"], row["lr"]) == (512, best) and "0" in row["run"][-1]
+        else row
+        for row in rows
+    ]
+    found = critical_batch(stuck, 2.5)
+    assert found.rates[512] != best
+    (note,) = (reason.message for reason in found.reasons if reason.code == "rates-left-out")
+    assert f"{best:g} (batch 512)" in note
+    none = [row | {"loss": max(row["loss"], 2.51)} if row["batch"] == 512 else row for row in rows]
+    with pytest.raises(InputError, match=r"run 'b512.*never reaches the loss 2.5.*every run crosses 2.51 to 2.87"):
+        critical_batch(none, 2.5)
+
+
 def test_seeds_of_different_batches_are_not_averaged():
     rows = [{"run": f"r{B}", "N": 1e6, "D": 1e8, "batch": B, "step": 1e8 / B, "loss": 3 - B / 1e5} for B in (256, 512)]
     assert len(read_table(rows)) == 2
+
+
+def test_losses_along_runs_have_no_budgets():
+    along = [
+        {"N": N, "D": D, "loss": chinchilla(N, D)}
+        for N in np.geomspace(1e7, 1e9, 6)
+        for D in np.geomspace(1e9, 1e10, 30)
+    ]
+    with pytest.raises(InputError, match="is no gap"):
+        isoflop(along)
+
+
+def test_best_sizes_of_budgets_say_how_far_they_are():
+    best = isoflop(budgets()).optimal(1e24)
+    assert best.n_params.value * best.tokens.value * 6 == pytest.approx(1e24)
+    assert [reason.code for reason in best.reasons] == ["far-extrapolation"]
+    assert not isoflop(budgets()).optimal(1e20).reasons
+    with pytest.raises(InputError, match="not a number of FLOPs"):
+        isoflop(budgets()).optimal(-1.0)
 
 
 def test_batches_that_cannot_be_used_are_refused():
@@ -94,6 +163,8 @@ def test_batches_that_cannot_be_used_are_refused():
         (batches(sizes=(256, 512)), 2.5, "2 batch sizes"),
         ([{k: v for k, v in row.items() if k != "batch"} for row in batches()], 2.5, "row 1: has no batch"),
         ([row | {"N": 1e6 * (1 + (row["batch"] == 512))} for row in batches()], 2.5, "row 6: N is"),
+        (batches(), None, "needs a target (every run crosses 2.24 to 2.87)"),
+        (batches(), math.nan, "needs a target"),
     ):
         with pytest.raises(InputError) as error:
             critical_batch(rows, target)

@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zerosum.cli._scaling_laws import law_documents, named_laws
 from zerosum.cli._scaling_runs import fitted_runs
 from zerosum.cli.options import Fitting, Reading, expand_option_groups
 from zerosum.cli.output import Answer, made_with, make_folder
-from zerosum.cli.progress import following
-from zerosum.cli.sources import Failure, as_document, each, finish
+from zerosum.cli.sources import Failure, as_document, finish
 from zerosum.errors import InputError
 
 if TYPE_CHECKING:
-    from zerosum.scaling import DecelerationAcrossSizes, HeldOut, LawFit, LossTable
+    from zerosum.scaling import DecelerationAcrossSizes, LossTable
     from zerosum.show.report import Report
 
 GROUP = "compare"
-SETTINGS = ("delta", "cut")
+SETTINGS = ("delta", "cut", "target")
 EPILOG = "Exit codes: 0 done; 2 a run, the table or the call is wrong; 1 a bug of ours."
 
 
@@ -49,7 +49,10 @@ def scaling(
     ] = None,
     law: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Law of the loss to fit; repeatable. Of a table without it chinchilla."),
+        typer.Option(
+            metavar="NAME",
+            help="Law of the loss to fit, or iso-flop, critical-batch; repeatable. Of a table without it chinchilla.",
+        ),
     ] = None,
     loss_unit: Annotated[
         str | None, typer.Option(metavar="UNIT", help="Of a table: nats, bits (per token), log10 or perplexity.")
@@ -60,7 +63,7 @@ def scaling(
             "--set",
             metavar="NAME=X",
             help="delta=1e-3: of Huber's loss, without it that of the law's paper. cut=1e9: leave out losses at fewer "
-            "tokens. Repeatable.",
+            "tokens. target=2.5: loss of critical-batch. Repeatable.",
         ),
     ] = None,
     hold_out: Annotated[
@@ -83,6 +86,10 @@ def scaling(
         raise InputError(
             "scaling: give runs, or --table FILE.csv. For example: zerosum scaling 14M.csv 70M.csv 410M.csv"
         )
+    if runs and "critical-batch" in (law or []):
+        raise InputError(
+            "--law critical-batch: runs of one size have no laws over sizes. Give their losses by --table."
+        )
     make_folder(answer.out)
     settings = _settings(set_ or [])
     failed: list[Failure] = []
@@ -99,31 +106,12 @@ def scaling(
         fitted, failed = fitted_runs(runs or [], params, tokens_per_step, not without_embeddings, read, fitting)
         across = deceleration(fitted, predict=_sizes(predict or []), level=fitting.level)
         losses = losses_of(fitted, settings.get("cut", 0.0)) if law else None
-
-    def law_of(name: str) -> tuple[Any, Any]:
-        from zerosum import scaling as room
-
-        options: dict[str, Any] = {"delta": settings.get("delta"), "seed": seed}
-        held = None if hold_out == "none" else room.hold_out(losses, name, run=hold_out, **options)
-        return room.fit(losses, name, **options), held
-
-    with following(law or [], "fitting") as names:
-        done, unfitted = each(((name, name) for name in names), law_of)
-    failed += unfitted
-    fits: list[LawFit] = [fit for _, (fit, _) in done]
-    held_out: list[HeldOut] = [held for _, (_, held) in done if held]
-    sizes = [fit.optimal(flops) for fit in fits if fit.length == "D" for flops in budget or ()]
-    more: dict[str, Any] = {
-        "deceleration": None if across is None else across.to_json(),
-        "protocol": [error.to_json(held.law) for held in held_out for error in held.protocol],
-        "optimal": [size.to_json() for size in sizes],
-    }
-    laws = [
-        fit.to_json() | {"held_out": [loss.to_json() for loss in held.losses] if held else []}
-        for _, (fit, held) in done
-    ]
+    named = named_laws(law or [], losses, settings, hold_out, seed)
+    failed += named.failed
+    laws, more, best = law_documents(named, budget or [])
+    more = {"deceleration": None if across is None else across.to_json(), **more}
     files = {"laws.json": as_document("laws", laws, failed, **more)}
-    records = [*([across] if across is not None else []), *fits, *held_out, *sizes]
+    records = [*([across] if across is not None else []), *named.records, *best]
     sources = [str(table)] if table is not None else list(runs or [])
     report = _report(table, len(sources), records) if records else None
     failed += answer.give(report, "laws", laws, failed, files, sources=sources, **more)

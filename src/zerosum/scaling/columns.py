@@ -27,6 +27,7 @@ NAMES = {
     "run": ("run", "runname", "name", "model"),
     "step": ("step", "steps"),
     "batch": ("batch", "batchtokens", "batchsize", "tokensperstep"),
+    "lr": ("lr", "learningrate", "peaklr", "maxlr"),
     "loss_low": ("losslo95", "losslow", "losslower"),
     "loss_high": ("losshi95", "losshigh", "lossupper"),
     "unit": ("lossunit", "unit", "units"),

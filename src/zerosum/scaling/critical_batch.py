@@ -6,7 +6,7 @@ Source: McCandlish et al. 2018 (arXiv 1812.06162), equation 5.1; Kaplan et al. 2
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy.special import stdtrit
@@ -22,7 +22,7 @@ from zerosum.scaling.profile import profiles
 from zerosum.scaling.reading import read_table
 from zerosum.scaling.reason import Reason
 from zerosum.scaling.search import Minimum
-from zerosum.scaling.table import LossTable
+from zerosum.scaling.steps_to_loss import NO_RATE, StepsToLoss, crossed_by_all, steps_to_loss
 
 FEWEST_BATCHES = 3
 WIDE = 10.0  # ratio of the ends of B_crit's interval above which its order of magnitude is not known
@@ -56,23 +56,42 @@ LAW = Law(
 
 @dataclass(frozen=True, repr=False)
 class CriticalBatch(Record):
-    """loss: the target, nats per token. steps: batch in tokens -> steps to the target. S_min: steps at huge batches.
-    E_min: tokens at tiny batches. B_crit: tokens per step. verdict: identified, or not, with reasons."""
+    """loss: the target, nats per token. steps: batch in tokens -> steps to the target. rates: batch -> learning rate
+    that needs so few, 0 where none is given. S_min: steps at huge batches. E_min: tokens at tiny batches. B_crit:
+    tokens per step. verdict: identified, or not, with reasons."""
 
     loss: float
     steps: dict[float, float]
+    rates: dict[float, float]
     S_min: Estimate
     E_min: Estimate
     B_crit: Estimate
-    verdict: str
+    verdict: Literal["identified", "not-identified"]
     reasons: tuple[Reason, ...]
 
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON document."""
+        return {
+            "name": LAW.name,
+            "form": LAW.form,
+            "loss": self.loss,
+            "loss_unit": "nats per token",
+            **{name: getattr(self, name).to_json() for name in ("B_crit", "S_min", "E_min")},
+            "batches": [
+                {"batch": batch, "steps": steps, "lr": None if self.rates[batch] == NO_RATE else self.rates[batch]}
+                for batch, steps in self.steps.items()
+            ],
+            "verdict": self.verdict,
+            "reasons": [vars(reason) for reason in self.reasons],
+        }
 
-def critical_batch(table: Any, loss: float, **reading: Any) -> CriticalBatch:
+
+def critical_batch(table: Any, loss: float | None, **reading: Any) -> CriticalBatch:
     """The critical batch at a target loss, from runs of one size at three or more batch sizes.
 
-    table: as for `fit`, with columns batch (tokens per step) and step. Each run should have the best learning rate of
-    its batch size; runs of one batch size are averaged. Raises InputError where a run does not cross the loss.
+    table: as for `fit`, with columns batch (tokens per step) and step. Runs of one batch size are averaged. With a
+    column lr, runs of one batch size and rate are, and the rate with the fewest steps is taken for each batch size.
+    Raises InputError for a batch size of which no rate reaches the loss with all its runs.
     """
     data = read_table(table, **reading)
     if len(data.sizes) > 1:
@@ -82,14 +101,24 @@ def critical_batch(table: Any, loss: float, **reading: Any) -> CriticalBatch:
         )
     for k in np.flatnonzero(~(np.isfinite(data.batch) & (data.step > 0)))[:1]:
         raise InputError(f"{data.source}: row {k + 1}: has no batch or step. Give columns batch (tokens) and step.")
-    steps = _steps_to(data, loss)
-    if len(steps) < FEWEST_BATCHES:
-        raise InputError(f"{data.source}: {len(steps)} batch sizes reach {loss:g}. Give {FEWEST_BATCHES} or more.")
+    if loss is None or not (math.isfinite(loss) and loss > 0):
+        raise InputError(
+            f"{data.source}: critical-batch needs a target{crossed_by_all(data)}. Give --set target=LOSS (loss=)."
+        )
+    reached = steps_to_loss(data, loss)
+    if len(reached.steps) < FEWEST_BATCHES:
+        n = len(reached.steps)
+        raise InputError(f"{data.source}: {n} batch sizes reach {loss:g}. Give {FEWEST_BATCHES} or more.")
+    return _measured(loss, reached, data.notes)
+
+
+def _measured(loss: float, reached: StepsToLoss, notes: tuple[Reason, ...]) -> CriticalBatch:
+    steps = reached.steps
     best = _fit(np.array(list(steps)), np.array(list(steps.values())))
     noise = noise_of(best, np.arange(len(steps)))
-    (found,) = profiles(best, noise, ["log_B_crit"])
+    (profile,) = profiles(best, noise, ["log_B_crit"])
     S_min, B_crit = (float(value[0]) for value in best.law.published(best.theta[None], best.centre).values())
-    low, high = (math.exp(end + best.centre["B"]) for end in found.interval)
+    low, high = (math.exp(end + best.centre["B"]) for end in profile.interval)
     known = low > 0 and high < WIDE * low
     seen = f"batches of {min(steps):g} to {max(steps):g} tokens"
     text = f"{seen} are compatible with a B_crit of {low:.3g} to {high:.3g} tokens"
@@ -104,6 +133,7 @@ def critical_batch(table: Any, loss: float, **reading: Any) -> CriticalBatch:
     return CriticalBatch(
         loss=loss,
         steps=steps,
+        rates=reached.rates,
         S_min=around(S_min, [1.0, 0.0], "steps"),
         E_min=around(S_min * B_crit, [1.0, 1.0], "tokens"),
         B_crit=Estimate(
@@ -116,7 +146,7 @@ def critical_batch(table: Any, loss: float, **reading: Any) -> CriticalBatch:
             of="batch sizes",
         ),
         verdict="identified" if known else "not-identified",
-        reasons=(*data.notes, *reasons),
+        reasons=(*notes, *reached.reasons, *reasons),
     )
 
 
@@ -127,23 +157,3 @@ def _fit(batch: np.ndarray, steps: np.ndarray) -> Minimum:
     ends, values = goal.minimised(LAW.starts(logs, steps, 8), *LAW.ends(log_y))
     place = values.argsort(kind="stable")
     return Minimum(LAW, goal, centre, ends[place[0]], float(values[place[0]]), ends[place], values[place])
-
-
-def _steps_to(data: LossTable, loss: float) -> dict[float, float]:
-    """Batch size -> steps to the loss, the geometric mean over its runs; log-log interpolation between checkpoints."""
-    found: dict[float, list[float]] = {}
-    for run in dict.fromkeys(data.run):
-        rows = np.flatnonzero([name == run for name in data.run])
-        rows = rows[data.step[rows].argsort()]
-        below = np.flatnonzero(data.loss[rows] <= loss)
-        if len(below) == 0 or below[0] == 0:
-            where = "never reaches" if len(below) == 0 else "begins below"
-            raise InputError(
-                f"{data.source}: row {rows[0] + 1}: run {run[:60]!r} {where} the loss {loss:g}. Choose another target, "
-                "or leave the run out."
-            )
-        a, b = rows[below[0] - 1], rows[below[0]]
-        share = math.log(data.loss[a] / loss) / math.log(data.loss[a] / data.loss[b])
-        crossed = math.log(data.step[a]) + share * math.log(data.step[b] / data.step[a])
-        found.setdefault(float(data.batch[a]), []).append(crossed)
-    return {batch: math.exp(float(np.mean(logs))) for batch, logs in sorted(found.items())}

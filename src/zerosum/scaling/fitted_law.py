@@ -11,7 +11,7 @@ from jaxtyping import Float
 from zerosum.errors import InputError
 from zerosum.estimate import Estimate
 from zerosum.scaling.laws import law
-from zerosum.scaling.optimum import FLOPS, best_sizes
+from zerosum.scaling.optimum import FLOPS, best_sizes, require_budget
 from zerosum.scaling.reason import Reason
 from zerosum.scaling.table import LossTable
 
@@ -102,8 +102,7 @@ class FittedLaw:
         """
         if law(self.law).variables != ("N", "D"):
             raise InputError(f"{self.law}: has no D, so that a budget cannot be split. Use a law of N and D.")
-        if not (math.isfinite(flops) and flops > 0):
-            raise InputError(f"budget: {flops} is not a number of FLOPs above 0. Give for example 1e21.")
+        require_budget(flops)
         every = np.concatenate([self.theta[None], self.drawn])
         budgets = np.full(len(every), flops)
         N = np.exp(best_sizes(budgets, lambda N, D: np.log(self._losses(every, {"N": N, "D": D}, paired=True))))

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 
 from zerosum.curves import LossCurve
 from zerosum.deceleration import fit as fit_curve
-from zerosum.deceleration import forecast_of
+from zerosum.deceleration import law_forecast
 from zerosum.errors import InputError
 from zerosum.estimate import Estimate
 from zerosum.record import Record
@@ -194,7 +194,7 @@ def _by_break(target: LossTable, last: Bool[np.ndarray, " n"]) -> ProtocolError:
         order = early.step.argsort()
         fitted = fit_curve(LossCurve(run, early.step[order], early.loss[order]), phase="whole")
         for step, loss in zip(end.step.tolist(), end.loss.tolist(), strict=True):
-            forecast = forecast_of(fitted, step)[0]
+            forecast = law_forecast(fitted, step)
             if not math.isfinite(forecast.loss):
                 return ProtocolError("one-break", len(early), _mean([], forecast.reason))
             errors.append(forecast.loss / loss - 1)

@@ -7,7 +7,7 @@ Letters: m budgets.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,15 @@ from scipy.special import stdtrit
 from zerosum.errors import InputError
 from zerosum.estimate import Estimate
 from zerosum.record import Record
+from zerosum.scaling.fitted_law import FAR, Optimal
+from zerosum.scaling.optimum import FLOPS, require_budget
 from zerosum.scaling.reading import read_table
 from zerosum.scaling.reason import Reason
 from zerosum.scaling.table import LossTable
 
-FLOPS = 6  # C = 6 N D
+NAME, FORM = "iso-flop", "N = k C^a, D = C^b / 6k"
 SAME_BUDGET = 0.15  # rows whose log C differ by less from their neighbour are one budget
+WIDEST_BUDGET = 0.6  # in log C; rows that reach further without a gap lie along curves
 FEWEST_SIZES, FEWEST_BUDGETS = 3, 3
 LEVEL = 0.95
 
@@ -50,16 +53,20 @@ class Budget:
     @property
     def tokens(self) -> Estimate:
         """D = C / 6N at the minimum."""
-        size, ends = self.n_params, self.n_params.interval
-        interval = ends and (self.flops / FLOPS / ends[1], self.flops / FLOPS / ends[0])
-        return Estimate(self.flops / FLOPS / size.value, interval, size.reason, size.N, size.of, "tokens", LEVEL)
+        return tokens_of(self.flops, self.n_params)
+
+
+def tokens_of(flops: float, size: Estimate) -> Estimate:
+    """D = C / 6N of a budget and a size."""
+    ends = size.interval and (flops / FLOPS / size.interval[1], flops / FLOPS / size.interval[0])
+    return replace(size, value=flops / FLOPS / size.value, interval=ends, unit="tokens")
 
 
 @dataclass(frozen=True, repr=False)
 class IsoFlop(Record):
     """N_opt = k C^a and D_opt = C^b / 6k, b = 1 - a, through the minima of all budgets that have one.
 
-    at, sizes: [m] log C and log N_opt of these budgets. reasons: what is not determined.
+    at, sizes: [m] log C and log N_opt of these budgets. N_is: what N counts. reasons: what to keep in mind.
     """
 
     budgets: tuple[Budget, ...]
@@ -67,15 +74,34 @@ class IsoFlop(Record):
     b: Estimate
     at: Float[np.ndarray, " m"]
     sizes: Float[np.ndarray, " m"]
+    N_is: str
     reasons: tuple[Reason, ...]
 
-    def optimal(self, flops: float) -> Estimate:
-        """N_opt of a budget, with the interval of the straight line's mean. Raises InputError for a budget up to 0."""
-        if not (math.isfinite(flops) and flops > 0):
-            raise InputError(f"budget: {flops} is not a number of FLOPs above 0. Give for example 1e21.")
+    def optimal(self, flops: float) -> Optimal:
+        """N and D of a budget by the power through the minima, with the interval of the straight line's mean.
+
+        The loss has no value: parabolas say nothing about other budgets. Raises InputError for a budget up to 0.
+        """
+        require_budget(flops)
         value, half = _line(self.at, self.sizes, math.log(flops))
-        interval = (math.exp(value - half), math.exp(value + half))
-        return Estimate(math.exp(value), interval, N=len(self.at), of="budgets", method="Student's t over budgets")
+        ends = (math.exp(value - half), math.exp(value + half))
+        size = Estimate(math.exp(value), ends, N=len(self.at), of="budgets", method="Student's t over budgets")
+        loss = Estimate(math.nan, reason="parabolas have no loss of other budgets", unit="nats per token")
+        ratio = math.exp(max(math.log(flops) - self.at.max(), self.at.min() - math.log(flops)))
+        text = f"{flops:.3g} FLOPs are {ratio:.3g} times beyond the budgets: the interval holds only if the power does"
+        reasons = (Reason("far-extrapolation", "note", text),) if ratio > FAR else ()
+        return Optimal(NAME, flops, size, tokens_of(flops, size), loss, reasons)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON document."""
+        budgets = [
+            {"flops": one.flops, "n": one.n}
+            | {name: getattr(one, name).to_json() for name in ("n_params", "tokens", "loss")}
+            for one in self.budgets
+        ]
+        powers = {"a": self.a.to_json(), "b": self.b.to_json()}
+        reasons = [vars(reason) for reason in self.reasons]
+        return {"name": NAME, "form": FORM, "N_is": self.N_is, **powers, "budgets": budgets, "reasons": reasons}
 
 
 def isoflop(table: Any, **reading: Any) -> IsoFlop:
@@ -87,6 +113,12 @@ def isoflop(table: Any, **reading: Any) -> IsoFlop:
     log_C = np.log(FLOPS * data.N * data.D)
     order = log_C.argsort(kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(log_C[order]) > SAME_BUDGET) + 1)
+    for rows in (rows for rows in groups if np.ptp(log_C[rows]) > WIDEST_BUDGET):
+        low, high = np.exp(log_C[rows[[0, -1]]])
+        raise InputError(
+            f"{data.source}: between row {rows[0] + 1} ({low:.3g} FLOPs) and row {rows[-1] + 1} ({high:.3g}) is no gap "
+            "(losses along runs?). Give losses at a few budgets C = 6 N D, each with several sizes."
+        )
     budgets = tuple(_budget(data.rows(rows)) for rows in groups)
     there = [budget for budget in budgets if budget.n_params.known]
     if len(there) < FEWEST_BUDGETS:
@@ -100,7 +132,7 @@ def isoflop(table: Any, **reading: Any) -> IsoFlop:
     slope, half = _slope(at, sizes)
     a = Estimate(slope, (slope - half, slope + half), N=len(there), of="budgets", method="Student's t over budgets")
     b = Estimate(1 - slope, (1 - slope - half, 1 - slope + half), N=a.N, of=a.of, method=a.method)
-    return IsoFlop(budgets, a, b, at, sizes, data.notes)
+    return IsoFlop(budgets, a, b, at, sizes, data.N_is, data.notes)
 
 
 def _budget(rows: LossTable) -> Budget:

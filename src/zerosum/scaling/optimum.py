@@ -6,9 +6,17 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
+from zerosum.errors import InputError
+
 FLOPS = 6  # C = 6 N D
 STEPS = 80  # golden sections: 1e-16 of the range
 GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+def require_budget(flops: float) -> None:
+    """Raise InputError for a budget that is no number of FLOPs above 0."""
+    if not (math.isfinite(flops) and flops > 0):
+        raise InputError(f"budget: {flops} is not a number of FLOPs above 0. Give for example 1e21.")
 
 
 def best_sizes(

@@ -28,12 +28,12 @@ def read_table(
 ) -> LossTable:
     """The table of losses in a CSV file, a data frame, a mapping of columns or a sequence of mappings.
 
-    Columns: N, D (tokens) and/or C (training FLOPs), loss; and where there are such: run, step, batch, loss_lo95,
-    loss_hi95, loss_unit. Counts may be written as 14M or 1.2B. loss, n_params: names of these columns, where several
-    fit. loss_unit: "nats", "bits" (per token), "log10" or "perplexity". where: column -> value of the rows to read.
-    cut: training tokens; rows with fewer, such as those of the warm-up, are left out.
+    Columns: N, D (tokens) and/or C (training FLOPs), loss; and where there are such: run, step, batch, lr,
+    loss_lo95, loss_hi95, loss_unit. Counts may be written as 14M or 1.2B. loss, n_params: names of these columns, where
+    several fit. loss_unit: "nats", "bits" (per token), "log10" or "perplexity". where: column -> value of the rows to
+    read. cut: training tokens; rows with fewer, such as those of the warm-up, are left out.
 
-    Runs of the same N, D and batch are seeds of one size: their losses are averaged, and `seed_sd` is their spread.
+    Runs of the same N, D, batch and lr are seeds of one size: their losses are averaged, and `seed_sd` is their spread.
     Without a column of runs, a size is a run. Raises InputError, one line with the row and the remedy, for what cannot
     be used.
     """
@@ -74,6 +74,7 @@ def read_table(
         loss_high=high,
         step=_optional(rows, names, "step", source, zero=True),
         batch=_optional(rows, names, "batch", source),
+        lr=_optional(rows, names, "lr", source, zero=True),
         seeds=np.ones(len(rows), dtype=int),
         N_is=N_is,
         unit_given=unit or "nats",
@@ -162,11 +163,11 @@ def _loss_column(names: list[str], given: str | None, source: str) -> str:
 
 
 def _seeds_averaged(table: LossTable) -> LossTable:
-    """Rows of one N, D and batch become one row with the mean of log loss; their spread becomes `seed_sd`."""
-    groups: dict[tuple[float, float, float], list[int]] = {}
-    batch = np.nan_to_num(table.batch)
-    for k, point in enumerate(zip(table.N.tolist(), table.D.tolist(), batch.tolist(), strict=True)):
-        groups.setdefault(point, []).append(k)
+    """Rows of one N, D, batch and lr become one row with the mean of log loss; their spread becomes `seed_sd`."""
+    groups: dict[tuple[float, ...], list[int]] = {}
+    points = np.nan_to_num(np.stack([table.N, table.D, table.batch, table.lr], axis=-1))
+    for k, point in enumerate(points.tolist()):
+        groups.setdefault(tuple(point), []).append(k)
     if len(groups) == len(table):
         return table
     y = np.log(table.loss)

@@ -27,6 +27,8 @@ Code = Literal[
     "unequal-batches",
     "warm-ups-not-known",
     "unequal-warm-ups",
+    "rates-left-out",
+    "rate-at-end",
 ]
 Level = Literal["blocking", "note"]
 

@@ -16,7 +16,7 @@ from zerosum.scaling.row_checks import FEWEST_PARAMETERS
 NOT_STATED = "not stated"
 MOST_ROWS = 1_000_000
 # 14M, 1.2b, 160m: a number with its unit that is no part of another word or number.
-_IN_NAME = re.compile(r"(?<![0-9A-Za-z.])(\d+(?:\.\d+)?)([kKmMbB])(?![0-9A-Za-z])")
+_IN_NAME = re.compile(r"(?<![0-9A-Za-z])(?<![0-9]\.)(\d+(?:\.\d+)?)([kKmMbB])(?![0-9A-Za-z])")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ class LossTable:
     """n rows, in the order in which they were given.
 
     run: name of the run of each row. N: parameters. D: training tokens. loss: nats per token. loss_low, loss_high: ends
-    of its 95 % interval, NaN where not given. step, batch: optimizer steps and tokens per step, NaN where not given.
+    of its 95 % interval, NaN where not given. step, batch, lr: optimizer steps, tokens per step and learning rate, NaN
+    where not given.
     seeds: runs averaged in each row. seed_sd: standard deviation of log loss between seeds of one size, with seed_df
     degrees of freedom; NaN without seeds. N_is: what N counts. unit_given: the unit before conversion.
     """
@@ -31,6 +32,7 @@ class LossTable:
     loss_high: Float[np.ndarray, " n"]
     step: Float[np.ndarray, " n"]
     batch: Float[np.ndarray, " n"]
+    lr: Float[np.ndarray, " n"]
     seeds: Int[np.ndarray, " n"]
     seed_sd: float = math.nan
     seed_df: int = 0
@@ -63,6 +65,6 @@ class LossTable:
     def rows(self, which: Any) -> "LossTable":
         """The table of some rows: indices or a mask."""
         places = np.arange(len(self))[which]
-        arrays = ("N", "D", "loss", "loss_low", "loss_high", "step", "batch", "seeds")
+        arrays = ("N", "D", "loss", "loss_low", "loss_high", "step", "batch", "lr", "seeds")
         chosen: dict[str, Any] = {name: getattr(self, name)[places] for name in arrays}
         return replace(self, run=tuple(self.run[k] for k in places), **chosen)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 Ends = tuple[float, float] | None
 SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+WORDS = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousand"))
 HUGE = 1e9  # from here on digits are counted, not written
 
 
@@ -130,6 +131,16 @@ def params(N: float) -> str:
     """
     scale, unit = next(((scale, unit) for scale, unit in SCALES if scale <= N), (1.0, ""))
     return f"{N / scale:.3g}{unit}"
+
+
+def in_words(largest: float, unit: str = "") -> Form:
+    """How counts up to the largest are written: in thousands, millions, ... of a unit.
+
+    >>> in_words(8.4e6, "tokens").unit, in_words(300.0).unit
+    ('million tokens', '')
+    """
+    scale, word = next(((scale, word) for scale, word in WORDS if scale <= largest), (1.0, ""))
+    return Form("", f"{word} {unit}".strip(), scale=1 / scale)
 
 
 def counted(n: int, what: str) -> str:

@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -62,8 +62,15 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [float(tick) for tick in MaxNLocator(7, steps=[1, 2, 5, 10]).tick_values(low, high) if low <= tick <= high]
 
 
-def log_axis(axes: Axes, which: str, values: Sequence[float | int], pad: float = 1.05, most: int = 20) -> None:
-    """Make an axis logarithmic, reaching `pad` beyond the values, with at most so many ticks.
+def log_axis(
+    axes: Axes,
+    which: str,
+    values: Sequence[float | int],
+    pad: float = 1.05,
+    most: int = 20,
+    write: Callable[[float], str] = plain,
+) -> None:
+    """Make an axis logarithmic, reaching `pad` beyond the values, with at most so many ticks, each written by `write`.
 
     Step 0 has no logarithm and gets its own place.
     """
@@ -84,7 +91,7 @@ def log_axis(axes: Axes, which: str, values: Sequence[float | int], pad: float =
         (axes.set_xlim if which == "x" else axes.set_ylim)(low / pad, high * pad)
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
 
 
 def with_band(ax: Axes, steps: Sequence[float | int], estimates: Sequence[Estimate], look: RunStyle) -> None:

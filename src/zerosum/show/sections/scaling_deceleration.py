@@ -34,11 +34,11 @@ FORMS = {"L_d": n.L_D, "t_d": n.T_D, "r_d": n.R_D}
 LABELS = {
     "L_d": "L_d (nats per token)",
     "t_d": "t_d (steps)",
-    "t_d_tokens": "t_d (billions of tokens)",
+    "t_d_tokens": "t_d (tokens)",
     "t_d_progress": "t_d (steps at the full rate)",
     "r_d": "r_d",
 }
-BILLION = 1e9
+WRITTEN = {"t_d_tokens": n.params}
 ERROR = n.Form("", "%", scale=100.0, signed=True, places=1)
 MOST_SIZES, MOST_PAIRS = 8, 2  # on one screen
 
@@ -103,7 +103,7 @@ def answer(report: Report) -> Iterator[Table | str]:
 
 
 def _length(across: DecelerationAcrossSizes, T: float) -> str:
-    return f"{n.number(T / BILLION, 2)} billion tokens" if across.axis == "tokens" else f"step {n.count(round(T))}"
+    return f"{n.params(T)} tokens" if across.axis == "tokens" else f"step {n.count(round(T))}"
 
 
 def _gain(across: DecelerationAcrossSizes) -> str:
@@ -156,13 +156,14 @@ def tables(report: Report) -> Iterator[Table]:
 
 
 def _sizes(across: DecelerationAcrossSizes, *, short: bool) -> Table:
-    tokens = any(row.t_d_tokens.known for row in across.sizes)
+    known = [row.t_d_tokens.value for row in across.sizes if row.t_d_tokens.known]
+    tokens, words = bool(known), n.in_words(max(known, default=1.0), "tokens")
     more: tuple[Column, ...] = () if short else (Column("run"), Column("verdict"))
     columns = (
         Column("n_params", "N"),
         Column("L_d", unit="nats per token", form=n.L_D, interval=True),
         Column("t_d", unit="steps", form=n.T_D, interval=True),
-        *((Column("t_d_tokens", "t_d", "billion tokens", interval=True),) if tokens else ()),
+        *((Column("t_d_tokens", "t_d", words.unit, words, interval=True),) if tokens else ()),
         Column("r_d", form=n.R_D, interval=True),
         *more,
     )
@@ -172,7 +173,7 @@ def _sizes(across: DecelerationAcrossSizes, *, short: bool) -> Table:
         sizes = [*sizes[: MOST_SIZES // 2], *sizes[-MOST_SIZES // 2 :]]
     for row in sizes:
         N = Text(n.params(row.n_params), "" if row.in_laws else "not in the laws")
-        numbers = [row.L_d, row.t_d, *([row.t_d_tokens.scaled(1 / BILLION)] if tokens else []), row.r_d]
+        numbers = [row.L_d, row.t_d, *([row.t_d_tokens] if tokens else []), row.r_d]
         values = [_without_interval(one) for one in numbers] if short else numbers
         names = () if short else (printable(" + ".join(row.runs), 200), ", ".join(dict.fromkeys(row.verdicts)))
         rows.append((N, *values, *names))
@@ -247,13 +248,12 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
 
 
 def _panel(ax: "d.Axes", across: DecelerationAcrossSizes, law: SizeLaw) -> None:
-    scale = 1 / BILLION if law.quantity == "t_d_tokens" else 1.0
-    points = [(row.n_params, _of(row, law.quantity).scaled(scale)) for row in across.sizes if row.in_laws]
+    points = [(row.n_params, _of(row, law.quantity)) for row in across.sizes if row.in_laws]
     points = [(N, one) for N, one in points if one.known]
     N = np.geomspace(across.sizes[0].n_params / 1.15, across.sizes[-1].n_params * 1.15, 80)
-    low, high = scale * law.interval(N, across.level)
+    low, high = law.interval(N, across.level)
     ax.fill_between(N, low, high, color=d.INK, alpha=0.12, linewidth=0)
-    ax.plot(N, scale * law.value(N), color=d.INK, linewidth=1.3)
+    ax.plot(N, law.value(N), color=d.INK, linewidth=1.3)
     for at, one in points:
         if one.interval:
             ax.plot([at, at], one.interval, color=d.SERIES[0], linewidth=1)
@@ -272,11 +272,12 @@ def _panel(ax: "d.Axes", across: DecelerationAcrossSizes, law: SizeLaw) -> None:
             fillstyle="none",
             linestyle="",
         )
-    d.log_axis(ax, "x", N.tolist(), pad=1.0, most=5)
-    ax.xaxis.set_major_formatter(d.FuncFormatter(lambda at, _: n.params(at)))
+    d.log_axis(ax, "x", N.tolist(), pad=1.0, most=5, write=n.params)
     ends = [end for _, one in points for end in (one.interval or (one.value,))]
     if law.in_log:
-        d.log_axis(ax, "y", [*ends, *low.tolist(), *high.tolist()], pad=1.03, most=6)
+        d.log_axis(
+            ax, "y", [*ends, *low.tolist(), *high.tolist()], pad=1.03, most=6, write=WRITTEN.get(law.quantity, d.plain)
+        )
     else:
         ax.axhline(0.0, color=d.MUTED, linewidth=0.8)
     ax.set_title(f"{law.quantity}: {law.verdict.replace('-', ' ')}")

@@ -25,7 +25,6 @@ USED = {
     "one-break": "one-break law of this run",
 }
 ERROR = n.Form("error", "%", scale=100.0)
-BILLION = 1e9
 
 
 def absent(report: Report) -> str | None:
@@ -65,16 +64,17 @@ def answer(report: Report) -> Iterator[Table]:
 def tables(report: Report) -> Iterator[Table]:
     """Errors of all ways to predict; every loss of the held-out run."""
     yield _errors(report)
+    D = n.in_words(max((loss.tokens for held in report.across(HeldOut) for loss in held.losses), default=1.0), "tokens")
     columns = (
         Column("law"),
         Column("run"),
-        Column("tokens", "D", "billion tokens"),
+        Column("tokens", "D", D.unit, D),
         Column("loss", "loss", "nats per token"),
         Column("predicted", "predicted", "nats per token", interval=True),
         Column("error", "error", "%", ERROR),
     )
     rows = tuple(
-        (held.law, printable(loss.run, 60), loss.tokens / BILLION, loss.loss, loss.predicted, loss.error)
+        (held.law, printable(loss.run, 60), loss.tokens, loss.loss, loss.predicted, loss.error)
         for held in report.across(HeldOut)
         for loss in held.losses
     )
@@ -114,7 +114,7 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
 def _predicted(ax: "d.Axes", held: HeldOut) -> None:
     for run in held.runs:
         losses = sorted((loss for loss in held.losses if loss.run == run), key=lambda loss: loss.tokens)
-        tokens = [loss.tokens / BILLION for loss in losses]
+        tokens = [loss.tokens for loss in losses]
         look = d.RunStyle(d.SERIES[0], "", "-", None, 1.0)
         d.with_band(ax, tokens, [loss.predicted for loss in losses], look)
         ax.plot(tokens, [loss.loss for loss in losses], linestyle="", marker="o", color=d.INK, markersize=4)
@@ -126,10 +126,10 @@ def _predicted(ax: "d.Axes", held: HeldOut) -> None:
         else:
             ax.axvspan(0.7 * max(tokens), max(tokens), color=d.RANGE, zorder=0)
     every = [value for loss in held.losses for value in (loss.loss, *(loss.predicted.interval or ()))]
-    d.log_axis(ax, "x", [loss.tokens / BILLION for loss in held.losses], pad=1.25, most=5)
+    d.log_axis(ax, "x", [loss.tokens for loss in held.losses], pad=1.25, most=5, write=n.params)
     d.log_axis(ax, "y", every, pad=1.01, most=6)
     ax.set_title(held.law)
-    ax.set_xlabel("training tokens D (billions)")
+    ax.set_xlabel("training tokens D")
     ax.set_ylabel("loss (nats per token)")
 
 

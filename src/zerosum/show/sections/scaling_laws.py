@@ -5,14 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from zerosum.estimate import Estimate
-from zerosum.scaling import HeldOut, LawFit, Optimal
+from zerosum.scaling import HeldOut, LawFit
 from zerosum.show import drawing as d
 from zerosum.show import numbers as n
 from zerosum.show.names import printable
 from zerosum.show.report import Report
 from zerosum.show.section import with_sentences
-from zerosum.show.table import Column, Table, Text, Value
+from zerosum.show.table import Column, Table, Text
 
 TITLE = "Laws of the loss"
 PLACE = 75
@@ -23,14 +22,14 @@ HOW_TO_READ = (
     "law, in per cent; a trend there says that the law has another form than the data."
 )
 AXES = {
-    "N": "parameters N (billions)",
-    "D": "training tokens D (billions)",
+    "N": "parameters N",
+    "D": "training tokens D",
     "S": "step S",
     "C": "training FLOPs C = 6 N D",
 }
+WRITTEN = {"N": n.params, "D": n.params}
 DASHES = (0, (4, 2))
 ENDLESS = 1e30  # tokens or steps
-BILLION = 1e9
 
 
 def absent(report: Report) -> str | None:
@@ -61,15 +60,6 @@ def answer(report: Report) -> Iterator[str]:
         for name, estimate in fit.params.items():
             shown = n.text(estimate.value, estimate.interval, n.Form(name, estimate.unit))
             yield f"{fit.law:<{width}}"[:width] + f"{name:<8} {shown}"
-    for best in report.across(Optimal):
-        size, tokens, loss = (n.text(one.value, one.interval, n.Form("", unit)) for one, unit in _in_billions(best))
-        yield f"Best for {best.flops:g} FLOPs by {best.law}: N {size}, D {tokens}, loss {loss}."
-
-
-def _in_billions(best: Optimal) -> list[tuple[Estimate, str]]:
-    """N, D and loss with the units in which people read them."""
-    size, tokens = (one.scaled(1 / BILLION) for one in (best.n_params, best.tokens))
-    return [(size, "billion"), (tokens, "billion tokens"), (best.loss, "nats per token")]
 
 
 def tables(report: Report) -> Iterator[Table]:
@@ -87,13 +77,6 @@ def tables(report: Report) -> Iterator[Table]:
         for name, estimate in fit.params.items()
     )
     yield Table("scaling-laws", "Parameters of the laws", columns, rows, "Brackets: 95 % intervals.")
-    best: tuple[tuple[Value, ...], ...] = tuple(
-        (one.law, f"{one.flops:g}", *(estimate for estimate, _ in _in_billions(one))) for one in report.across(Optimal)
-    )
-    if best:
-        heads = (("n_params", "N", "billion"), ("tokens", "D", "billion tokens"), ("loss", "loss", "nats per token"))
-        sizes = (Column("law"), Column("flops", "C", "FLOPs"), *(Column(*head, interval=True) for head in heads))
-        yield Table("scaling-best", "Best sizes for budgets, C = 6 N D", sizes, best, "Brackets: 95 % intervals.")
     notes = tuple(
         (fit.law, Text(reason.code), Text(printable(reason.message, 600)))
         for fit in report.across(LawFit)
@@ -132,9 +115,9 @@ def _looks(fit: LawFit) -> dict[float, dict[str, Any]]:
 
 
 def _along(fit: LawFit, of: str) -> np.ndarray:
-    """N and D in billions, S in steps, C in FLOPs of each loss."""
+    """N, D, S or C of each loss."""
     table = fit.table_fitted
-    every = {"N": table.N / BILLION, "D": table.D / BILLION, "S": table.step, "C": 6 * table.N * table.D}
+    every = {"N": table.N, "D": table.D, "S": table.step, "C": 6 * table.N * table.D}
     return np.asarray(every[of])
 
 
@@ -154,7 +137,7 @@ def _losses(ax: "d.Axes", fit: LawFit, of: str, ringed: np.ndarray) -> None:
             ax.plot(along[rows][order], fit.fitted()[rows][order], color=look["color"], linewidth=1)
     ax.plot(along[ringed], table.loss[ringed], **_ring())
     ax.plot(*_lowest(fit, of), color=d.MUTED, linewidth=1, linestyle=DASHES)
-    d.log_axis(ax, "x", along.tolist(), pad=1.25, most=5)
+    d.log_axis(ax, "x", along.tolist(), pad=1.25, most=5, write=WRITTEN.get(of, d.plain))
     d.log_axis(ax, "y", table.loss.tolist(), pad=1.03, most=6)
     ax.set_title(fit.law)
     ax.set_xlabel(AXES[of])
@@ -166,7 +149,7 @@ def _lowest(fit: LawFit, of: str) -> tuple[np.ndarray, np.ndarray]:
     along = _along(fit, of)
     grid = np.geomspace(along.min(), along.max(), 40)
     if of == "N":
-        return grid, fit.losses(**{"N": grid * BILLION, fit.length: np.full(40, ENDLESS)})
+        return grid, fit.losses(**{"N": grid, fit.length: np.full(40, ENDLESS)})
     if of == "C" and fit.length == "D":
         return grid, fit.frontier(grid)
     return grid[:0], grid[:0]
@@ -180,7 +163,7 @@ def _residuals(ax: "d.Axes", fit: LawFit, ringed: np.ndarray) -> None:
         ax.plot(along[rows], off[rows], linestyle="", markersize=3.5, **look)
     ax.plot(along[ringed], off[ringed], **_ring())
     ax.axhline(0.0, color=d.MUTED, linewidth=1)
-    d.log_axis(ax, "x", along.tolist(), pad=1.25, most=5)
+    d.log_axis(ax, "x", along.tolist(), pad=1.25, most=5, write=WRITTEN.get(fit.length, d.plain))
     ax.set_title("loss less the law")
     ax.set_xlabel(AXES[fit.length])
     ax.set_ylabel("% of the law's loss")
