@@ -163,6 +163,7 @@ def test_batches_that_cannot_be_used_are_refused():
         (batches(sizes=(256, 512)), 2.5, "2 batch sizes"),
         ([{k: v for k, v in row.items() if k != "batch"} for row in batches()], 2.5, "row 1: has no batch"),
         ([row | {"N": 1e6 * (1 + (row["batch"] == 512))} for row in batches()], 2.5, "row 6: N is"),
+        ([row | {"batch": row["batch"] / 64} for row in batches()], 2.5, "row 1: batch is 4, but D / step is 256"),
         (batches(), None, "needs a target (every run crosses 2.24 to 2.87)"),
         (batches(), math.nan, "needs a target"),
     ):

@@ -9,12 +9,13 @@ import pytest
 from simulated_sizes import LAWS, SCENARIOS, family, lines, measure
 
 from zerosum import InputError, LossCurve, fit
-from zerosum.scaling import deceleration, losses_of, sized_runs
+from zerosum.scaling import deceleration, hold_out, losses_of, sized_runs
 from zerosum.scaling import fit as law_fit
 from zerosum.scaling.shared_errors import between
 from zerosum.scaling.weighted_line import weighted_line
 
 SIZES = (2e7, 5e7, 1.2e8, 3e8, 7e8)
+FAST = {"draws": 20}
 STEPS = np.unique(np.round(np.geomspace(1, 60_000, 500)))
 
 
@@ -189,6 +190,16 @@ def test_losses_of_runs_are_a_table_for_the_laws(fits):
     assert law_fit(table, "over-training", draws=20, per_axis=3).n_runs == len(SIZES)
     with pytest.raises(InputError, match="tokens-per-step"):
         losses_of(sized_runs([replace(one.curve, tokens=None) for one in fits]))
+
+
+def test_a_held_out_run_is_predicted_by_a_one_break_law_of_all_its_losses(fits):
+    again = fit(curve(SIZES[-1], seed=1, per_step=1e5, name="again-700M"))
+    held = hold_out(losses_of(sized_runs([*fits, again])), **FAST)
+    by_break = held.protocol[3]
+    early = sum(int((one.curve.step <= 0.7 * 60_000).sum()) for one in (fits[-1], again))
+    assert 0.9 * early <= by_break.n <= early
+    assert by_break.error.value < 0.003
+    assert by_break.error.N == sum(loss.last for loss in held.losses)
 
 
 def test_it_prints_tables_and_draws_itself(across):

@@ -83,6 +83,20 @@ def test_a_one_break_law_of_the_early_part_is_compared():
     assert by_break.error.value < 1e-3
 
 
+def test_each_of_several_runs_is_predicted_by_its_own_early_part():
+    rows = [3, 3, 3, 90, 90]
+    N = np.repeat([1e7, 3e7, 1e8, 1e9, 1e9], rows)
+    run = np.repeat(np.arange(5), rows)
+    step = np.concatenate([np.geomspace(200, 100_000, n) for n in rows])
+    loss = 20.0 * step**-0.1 * (1 + (step / 3_000) ** 2) ** 0.04 * (N / 1e7) ** -0.03
+    held = hold_out(
+        table(N, 1e5 * step, loss * np.where(run == 4, 1.2, 1.0) * (1 + 1e-9 * run), run=run, step=step), **FAST
+    )
+    assert held.runs == ("r3", "r4")
+    assert held.protocol[3].error.value < 1e-3
+    assert held.protocol[3].error.N == sum(loss.last for loss in held.losses)
+
+
 def test_far_predictions_are_named():
     N = np.geomspace(1e7, 1e9, 6)
     N[-1] = 1e11

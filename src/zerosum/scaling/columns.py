@@ -19,11 +19,11 @@ SIZES = {
     WITH_EMBEDDINGS: ("ntotal", "nparamstotal", "totalparams", "nwithembed"),
     WITHOUT_EMBEDDINGS: ("nnoembed", "nnonembedding", "nparamsnoembed", "nonembeddingparams", "paramsnoembed"),
     ACTIVE: ("nactive", "activeparams", "nparamsactive"),
-    "not stated": ("n", "nparams", "params", "parameters", "modelsize"),
+    "not stated": ("n", "nparams", "params", "parameters", "numparams", "modelsize"),
 }
 NAMES = {
-    "D": ("d", "tokens", "ntokens", "tokensseen", "trainingtokens"),
-    "C": ("c", "flops", "compute", "trainingflops"),
+    "D": ("d", "tokens", "ntokens", "numtokens", "tokensseen", "trainingtokens", "traintokens", "totaltokens"),
+    "C": ("c", "flops", "flop", "compute", "trainingflops", "totalflops"),
     "run": ("run", "runname", "name", "model"),
     "step": ("step", "steps"),
     "batch": ("batch", "batchtokens", "batchsize", "tokensperstep"),
@@ -63,7 +63,8 @@ def _of_file(path: Path) -> Rows:
         cause = getattr(error, "strerror", None) or "no UTF-8 text"
         raise InputError(f"{path}: cannot be read ({cause}). Give a CSV file with columns N, D and loss.") from None
     try:
-        table = csv.DictReader(io.StringIO(text), strict=True)
+        separator = max(",;\t", key=text.partition("\n")[0].count)
+        table = csv.DictReader(io.StringIO(text), strict=True, delimiter=separator)
         rows, names = list(table), table.fieldnames or ()
     except csv.Error as error:
         raise InputError(f"{path}: is no CSV table ({error}). Give columns N, D and loss, with commas.") from None

@@ -25,6 +25,7 @@ from zerosum.scaling.search import Minimum
 from zerosum.scaling.steps_to_loss import NO_RATE, StepsToLoss, crossed_by_all, steps_to_loss
 
 FEWEST_BATCHES = 3
+OTHER_BATCH = 0.1  # relative; D / step of runs with a constant batch is the batch
 WIDE = 10.0  # ratio of the ends of B_crit's interval above which its order of magnitude is not known
 LEVEL = 0.95
 
@@ -101,6 +102,12 @@ def critical_batch(table: Any, loss: float | None, **reading: Any) -> CriticalBa
         )
     for k in np.flatnonzero(~(np.isfinite(data.batch) & (data.step > 0)))[:1]:
         raise InputError(f"{data.source}: row {k + 1}: has no batch or step. Give columns batch (tokens) and step.")
+    per_step = data.D / data.step
+    for k in np.flatnonzero(np.abs(per_step / data.batch - 1) > OTHER_BATCH)[:1]:
+        raise InputError(
+            f"{data.source}: row {k + 1}: batch is {data.batch[k]:g}, but D / step is {per_step[k]:g} (a batch in "
+            "sequences?). Give batch in tokens."
+        )
     if loss is None or not (math.isfinite(loss) and loss > 0):
         raise InputError(
             f"{data.source}: critical-batch needs a target{crossed_by_all(data)}. Give --set target=LOSS (loss=)."

@@ -13,9 +13,6 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
-from zerosum.curves import LossCurve
-from zerosum.deceleration import fit as fit_curve
-from zerosum.deceleration import law_forecast
 from zerosum.errors import InputError
 from zerosum.estimate import Estimate
 from zerosum.record import Record
@@ -23,6 +20,7 @@ from zerosum.scaling.fitted_law import Prediction
 from zerosum.scaling.fitting import fitted_law, too_little
 from zerosum.scaling.law import Law, variable
 from zerosum.scaling.laws import law as law_of
+from zerosum.scaling.one_break import one_break_errors
 from zerosum.scaling.reading import read_table
 from zerosum.scaling.reason import Reason
 from zerosum.scaling.search import search
@@ -117,12 +115,12 @@ def hold_out(
         )
         for k, one in enumerate(predictions)
     )
-    end = target.rows(last)
+    end, by_break = target.rows(last), one_break_errors(target, last)
     protocol = (
         ProtocolError("all-checkpoints", len(rest), _mean([loss.error for loss in losses if loss.last], why)),
         _by_law("finals-only", rest.rows(_finals(rest)), end, chosen, delta),
         _by_law("nearest-3", rest.rows(_nearest(rest, target)), end, chosen, delta),
-        _by_break(target, last),
+        ProtocolError("one-break", by_break[1], _mean(by_break[0], by_break[2])),
     )
     furthest = max(predictions, key=lambda one: one.at.get("D", one.at.get("S", 0.0)), default=None)
     return HeldOut(law, tuple(dict.fromkeys(target.run)), losses, protocol, furthest.reasons if furthest else ())
@@ -179,26 +177,6 @@ def _by_law(used: Used, rows: LossTable, end: LossTable, law: Law, delta: float 
     logs = {name: np.log(at[name]) - best.centre[name] for name in law.variables}
     predicted = np.exp(law.terms(logs).value(best.theta[None])[0])
     return ProtocolError(used, len(rows), _mean(predicted / end.loss - 1))
-
-
-def _by_break(target: LossTable, last: Bool[np.ndarray, " n"]) -> ProtocolError:
-    """The one-break law of each held-out run's earlier part, against its last 30 %."""
-    if not np.isfinite(target.step).all():
-        return ProtocolError("one-break", 0, _mean([], "no column step: a one-break law is a law of the step"))
-    errors: list[float] = []
-    for run in dict.fromkeys(target.run):
-        own = np.array([name == run for name in target.run])
-        early, end = (target.rows(own & rows) for rows in (~last & (target.step > 0), last))
-        if len(early) == 0:
-            return ProtocolError("one-break", 0, _mean([], f"{run[:60]}: no loss before its last 30 %"))
-        order = early.step.argsort()
-        fitted = fit_curve(LossCurve(run, early.step[order], early.loss[order]), phase="whole")
-        for step, loss in zip(end.step.tolist(), end.loss.tolist(), strict=True):
-            forecast = law_forecast(fitted, step)
-            if not math.isfinite(forecast.loss):
-                return ProtocolError("one-break", len(early), _mean([], forecast.reason))
-            errors.append(forecast.loss / loss - 1)
-    return ProtocolError("one-break", int((~last).sum()), _mean(errors))
 
 
 def _mean(errors: Sequence[float] | Float[np.ndarray, " n"], why: str = "") -> Estimate:

@@ -50,7 +50,9 @@ def read_table(
     N = np.array(c.numbers(rows, size, source))
     D, C = (_optional(rows, names, quantity, source) for quantity in ("D", "C"))
     if np.isnan(D).all() and np.isnan(C).all():
-        raise InputError(f"{source}: row 1: has neither D nor C. Give a column D with the training tokens.")
+        raise InputError(
+            f"{source}: row 1: has neither D nor C. Call the column of training tokens D. Columns: {', '.join(names)}."
+        )
     D, tokens_note = tokens_of(N, D, C, source)
     refuse_other_scales(N, D, source)
     raw = np.array(c.numbers(rows, loss_column, source))
@@ -124,7 +126,9 @@ def _size_column(rows: c.Rows, names: list[str], given: str | None, source: str)
             raise InputError(f"{source}: no column {given!r} for N. Its columns: {', '.join(names)}.")
         return given, next((meaning for meaning, column in known.items() if column == given), NOT_STATED), ()
     if not known:
-        raise InputError(f"{source}: no column N with the number of parameters. Its columns: {', '.join(names)}.")
+        raise InputError(
+            f"{source}: no column of parameters. Call it N (n_params=COLUMN). Its columns: {', '.join(names)}."
+        )
     meaning = NOT_STATED if NOT_STATED in known else next(iter(known))
     column = known[meaning]
     if meaning == NOT_STATED and c.WITHOUT_EMBEDDINGS in known:
@@ -158,7 +162,7 @@ def _loss_column(names: list[str], given: str | None, source: str) -> str:
     found = exact or [name for name in names if name not in ends and any(word in c.plain(name) for word in words)]
     if len(found) != 1:
         what = f"several columns may be the loss ({', '.join(found)})" if found else "no column of losses"
-        raise InputError(f"{source}: {what}. Name it: loss=COLUMN. Its columns: {', '.join(names)}.")
+        raise InputError(f"{source}: {what}. Name it: --loss COLUMN (loss=). Its columns: {', '.join(names)}.")
     return found[0]
 
 

@@ -92,8 +92,11 @@ def losses_of(runs: Sequence[SizedRun], cut: float = 0.0) -> LossTable:
     """
     names = Counter(run.name for run in runs)
     rows = [row for run in runs for row in _rows(run, run.name if names[run.name] == 1 else run.label)]
-    table = read_table(rows, cut=cut)
-    return replace(table, source=f"{len(runs)} runs")
+    curves: dict[tuple[float, float], tuple[LossCurve, ...]] = {}
+    for run in runs:
+        alike = run.size.N, run.tokens_per_step
+        curves[alike] = (*curves.get(alike, ()), run.curve)
+    return replace(read_table(rows, cut=cut), source=f"{len(runs)} runs", curves=curves)
 
 
 def _rows(run: SizedRun, name: str) -> list[dict[str, Any]]:

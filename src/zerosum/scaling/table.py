@@ -1,12 +1,14 @@
 """Losses of many runs, one row each: N parameters, D training tokens, loss in nats per token."""
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from zerosum.curves import LossCurve
 from zerosum.scaling.reason import Reason
 
 NOT_STATED = "not stated"
@@ -21,7 +23,8 @@ class LossTable:
     of its 95 % interval, NaN where not given. step, batch, lr: optimizer steps, tokens per step and learning rate, NaN
     where not given.
     seeds: runs averaged in each row. seed_sd: standard deviation of log loss between seeds of one size, with seed_df
-    degrees of freedom; NaN without seeds. N_is: what N counts. unit_given: the unit before conversion.
+    degrees of freedom; NaN without seeds. N_is: what N counts. unit_given: the unit before conversion. curves: by N and
+    batch, the loss curves of which rows are means.
     """
 
     run: tuple[str, ...]
@@ -40,6 +43,7 @@ class LossTable:
     unit_given: str = "nats"
     source: str = "table"
     notes: tuple[Reason, ...] = ()
+    curves: Mapping[tuple[float, float], tuple[LossCurve, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.run)

@@ -1,0 +1,31 @@
+"""The sweeps of docs/studies can be read, and train what their pages say."""
+
+from pathlib import Path
+
+from zerosum.runs import model_size
+from zerosum.sweep import read_plan
+
+STUDIES = Path(__file__).parents[2] / "docs" / "studies"
+
+
+def test_six_sizes_are_trained_alike(tmp_path):
+    runs = read_plan(STUDIES / "sizes" / "sweep.yaml", tmp_path).runs
+    sizes = {run.recipe.name: run.recipe for run in runs}
+    assert (len(runs), len(sizes)) == (18, 6)
+    assert {(recipe.steps, recipe.batch.tokens, recipe.optimizer.lr) for recipe in sizes.values()} == {
+        (32_768, 256, 0.003)
+    }
+    for name, recipe in sizes.items():
+        recipe.save(tmp_path / "recipe.yaml")
+        assert round(model_size(tmp_path)[0] / 1000) == int(name.removesuffix("k"))
+
+
+def test_six_batch_sizes_differ_in_nothing_but_steps_and_rates(tmp_path):
+    plans = [read_plan(file, tmp_path) for file in (STUDIES / "batches").glob("batch-*.yaml")]
+    assert sorted(plan.runs[0].recipe.batch.tokens for plan in plans) == [256 * 2**k for k in range(6)]
+    first = plans[0].runs[0].recipe
+    for plan in plans:
+        assert len(plan.runs) == 9
+        for run in plan.runs:
+            changed = {text.partition(":")[0] for text in run.recipe.differences(first)}
+            assert changed <= {"name", "seed", "steps", "batch.sequences", "optimizer.lr"}
