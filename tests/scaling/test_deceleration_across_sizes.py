@@ -199,7 +199,7 @@ def test_a_held_out_run_is_predicted_by_a_one_break_law_of_all_its_losses(fits):
     early = sum(int((one.curve.step <= 0.7 * 60_000).sum()) for one in (fits[-1], again))
     assert 0.9 * early <= by_break.n <= early
     assert by_break.error.value < 0.003
-    assert by_break.error.N == sum(loss.last for loss in held.losses)
+    assert sum(loss.last for loss in held.losses) == by_break.error.N
 
 
 def test_it_prints_tables_and_draws_itself(across):

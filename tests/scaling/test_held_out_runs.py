@@ -94,7 +94,7 @@ def test_each_of_several_runs_is_predicted_by_its_own_early_part():
     )
     assert held.runs == ("r3", "r4")
     assert held.protocol[3].error.value < 1e-3
-    assert held.protocol[3].error.N == sum(loss.last for loss in held.losses)
+    assert sum(loss.last for loss in held.losses) == held.protocol[3].error.N
 
 
 def test_far_predictions_are_named():
