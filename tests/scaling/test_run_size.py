@@ -42,13 +42,15 @@ def log_with(path, **columns):
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["step", "loss", *columns])
-        rows.writerows([k, 5 / k, *(values[k % len(values)] for values in columns.values())] for k in range(1, 9))
+        rows.writerows(
+            [k, len(str(path)) / k, *(values[k % len(values)] for values in columns.values())] for k in range(1, 9)
+        )
     return str(path)
 
 
 def test_a_column_comes_before_configuration_and_name(tmp_path):
     path = log_with(tmp_path / "14M.csv", n_params=["2e7"], N_no_embed=["15M"])
-    for embeddings, N, N_is in ((True, 2e7, "not stated"), (False, 15e6, "without embeddings")):
+    for embeddings, N, N_is in ((True, 2e7, "with embeddings"), (False, 15e6, "without embeddings")):
         size = size_of(path, "14M", embeddings=embeddings, count=lambda source: (1, 1))
         assert (size.N, size.N_is) == (N, N_is)
     changing = log_with(tmp_path / "70M.csv", n_params=["2e7", "3e7"])
@@ -67,7 +69,7 @@ def test_a_given_size_that_is_none_is_refused(value):
 
 def test_sizes_that_count_other_parameters_are_not_mixed(tmp_path):
     by_column = log_with(tmp_path / "14M.csv", n_params_no_embed=["12M"])
-    by_name = log_with(tmp_path / "70M.csv")
+    by_name = log_with(tmp_path / "other-70M.csv")
     with pytest.raises(InputError, match="Count the same parameters of every run"):
         sized_runs([by_column, by_name])
     assert [run.size.N for run in sized_runs([by_column, by_name], embeddings=False)] == [12e6, 70e6]

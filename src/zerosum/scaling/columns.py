@@ -15,11 +15,12 @@ Rows = Sequence[Mapping[str, Any]]
 
 # Names in small letters, without blanks, points, hyphens and underscores.
 WITH_EMBEDDINGS, WITHOUT_EMBEDDINGS, ACTIVE = "with embeddings", "without embeddings", "active"
+NOT_STATED = "not stated"
 SIZES = {
     WITH_EMBEDDINGS: ("ntotal", "nparamstotal", "totalparams", "nwithembed"),
     WITHOUT_EMBEDDINGS: ("nnoembed", "nnonembedding", "nparamsnoembed", "nonembeddingparams", "paramsnoembed"),
     ACTIVE: ("nactive", "activeparams", "nparamsactive"),
-    "not stated": ("n", "nparams", "params", "parameters", "numparams", "modelsize"),
+    NOT_STATED: ("n", "nparams", "params", "parameters", "numparams", "modelsize"),
 }
 NAMES = {
     "D": ("d", "tokens", "ntokens", "numtokens", "tokensseen", "trainingtokens", "traintokens", "totaltokens"),
@@ -98,6 +99,19 @@ def size_columns(names: Iterable[str]) -> dict[str, str]:
     by_plain = {plain(name): name for name in names}
     sizes = {meaning: [by_plain[name] for name in known if name in by_plain] for meaning, known in SIZES.items()}
     return {meaning: columns[0] for meaning, columns in sizes.items() if columns}
+
+
+def choose_size(known: Mapping[str, str], embeddings: bool = True) -> tuple[str, str]:
+    """The column of N and what it counts, of the `size_columns`, of which there is one or more.
+
+    embeddings: whether N should count them. A column that does not state it counts what the column beside it does not.
+
+    >>> choose_size({"not stated": "N", "without embeddings": "N_no_embed"})
+    ('N', 'with embeddings')
+    """
+    wanted, other = (WITH_EMBEDDINGS, WITHOUT_EMBEDDINGS)[:: 1 if embeddings else -1]
+    meaning = next(meaning for meaning in (wanted, NOT_STATED, other, ACTIVE) if meaning in known)
+    return known[meaning], wanted if meaning == NOT_STATED and other in known else meaning
 
 
 def amount(value: Any) -> float:

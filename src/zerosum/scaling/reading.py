@@ -14,7 +14,7 @@ from zerosum.scaling import columns as c
 from zerosum.scaling.loss_units import in_nats, stated_unit
 from zerosum.scaling.reason import Reason
 from zerosum.scaling.row_checks import refuse_duplicates, refuse_loss_outside, refuse_other_scales, tokens_of
-from zerosum.scaling.table import NOT_STATED, LossTable
+from zerosum.scaling.table import LossTable
 
 
 def read_table(
@@ -124,15 +124,12 @@ def _size_column(rows: c.Rows, names: list[str], given: str | None, source: str)
     if given is not None:
         if given not in names:
             raise InputError(f"{source}: no column {given!r} for N. Its columns: {', '.join(names)}.")
-        return given, next((meaning for meaning, column in known.items() if column == given), NOT_STATED), ()
+        return given, next((meaning for meaning, column in known.items() if column == given), c.NOT_STATED), ()
     if not known:
         raise InputError(
             f"{source}: no column of parameters. Call it N (n_params=COLUMN). Its columns: {', '.join(names)}."
         )
-    meaning = NOT_STATED if NOT_STATED in known else next(iter(known))
-    column = known[meaning]
-    if meaning == NOT_STATED and c.WITHOUT_EMBEDDINGS in known:
-        meaning = c.WITH_EMBEDDINGS
+    column, meaning = c.choose_size(known)
     per_row = c.column_of(names, "N_is")
     if per_row is not None:
         meanings = [str(row.get(per_row)).strip() for row in rows]
@@ -146,7 +143,7 @@ def _size_column(rows: c.Rows, names: list[str], given: str | None, source: str)
     if len(known) > 1:
         others = ", ".join(name for name in known.values() if name != column)
         notes.append(Reason("N-chosen", "note", f"N is column {column!r}; not used: {others}"))
-    if meaning == NOT_STATED:
+    if meaning == c.NOT_STATED:
         notes.append(Reason("N-not-stated", "note", f"column {column!r} does not state whether N has embeddings in it"))
     return column, meaning, tuple(notes)
 

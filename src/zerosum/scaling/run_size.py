@@ -10,10 +10,16 @@ from pathlib import Path
 
 from zerosum.curves.numerals import scaled
 from zerosum.errors import InputError
-from zerosum.scaling.columns import WITH_EMBEDDINGS, WITHOUT_EMBEDDINGS, amount, size_columns
+from zerosum.scaling.columns import (
+    NOT_STATED,
+    WITH_EMBEDDINGS,
+    WITHOUT_EMBEDDINGS,
+    amount,
+    choose_size,
+    size_columns,
+)
 from zerosum.scaling.row_checks import FEWEST_PARAMETERS
 
-NOT_STATED = "not stated"
 MOST_ROWS = 1_000_000
 # 14M, 1.2b, 160m: a number with its unit that is no part of another word or number.
 _IN_NAME = re.compile(r"(?<![0-9A-Za-z])(?<![0-9]\.)(\d+(?:\.\d+)?)([kKmMbB])(?![0-9A-Za-z])")
@@ -79,9 +85,8 @@ def _in_column(log: Path, embeddings: bool) -> RunSize | None:
             columns = size_columns(name for name in rows.fieldnames or () if name is not None)
             if not columns:
                 return None
-            meaning = WITH_EMBEDDINGS if embeddings else WITHOUT_EMBEDDINGS
-            meaning = meaning if meaning in columns else next(iter(columns))
-            values = {row[columns[meaning]] for row in islice(rows, MOST_ROWS)}
+            column, meaning = choose_size(columns, embeddings)
+            values = {row[column] for row in islice(rows, MOST_ROWS)}
     except (OSError, UnicodeDecodeError, csv.Error):
         return None
     if len(values) != 1:

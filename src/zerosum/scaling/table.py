@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from zerosum.curves import LossCurve
+from zerosum.scaling.columns import NOT_STATED
 from zerosum.scaling.reason import Reason
 
-NOT_STATED = "not stated"
 NORMAL = 1.959964  # 97.5 % quantile of the normal distribution
 
 
