@@ -87,13 +87,18 @@ class FittedLaw:
         for name, value in at.items():
             if not (math.isfinite(value) and value > 0):
                 raise InputError(f"{self.law}: {name} is {given[name]}, no number above 0. Give {self._call()}.")
-        arrays = {name: np.array([value]) for name, value in at.items()}
-        value = float(self._losses(self.theta[None], arrays)[0, 0])
-        draws = self._losses(self.drawn, arrays)[:, 0]
-        rng = np.random.default_rng(0)
-        runs = draws * np.exp(rng.choice(self.noise, (20, len(draws))))
-        estimate = self._estimate(value, runs.ravel(), "nats per token")
-        return Prediction(at, estimate, self._far(at))
+        return self.predictions({name: np.array([value]) for name, value in at.items()})[0]
+
+    def predictions(self, at: Mapping[str, Float[np.ndarray, " n"]]) -> list[Prediction]:
+        """The same for n runs, given by the variables of the law."""
+        values, draws = self._losses(self.theta[None], at)[0], self._losses(self.drawn, at)
+        of_runs = np.exp(np.random.default_rng(0).choice(self.noise, (20, len(draws))))
+        found = []
+        for k, value in enumerate(values.tolist()):
+            place = {name: float(array[k]) for name, array in at.items()}
+            estimate = self._estimate(value, (draws[:, k] * of_runs).ravel(), "nats per token")
+            found.append(Prediction(place, estimate, self._far(place)))
+        return found
 
     def optimal(self, flops: float) -> Optimal:
         """The best N and D for a budget of training FLOPs, C = 6 N D, and the loss of the law there.

@@ -152,8 +152,7 @@ def _predictions(
     if why := too_little(rest, law):
         return [], why
     fitted = fitted_law(rest, law, delta=delta, per_axis=PER_AXIS, draws=draws, seed=seed)
-    points = zip(target.N.tolist(), target.D.tolist(), target.step.tolist(), strict=True)
-    return [fitted.predict(N, D, steps=S) for N, D, S in points], ""
+    return fitted.predictions({name: variable(target, name) for name in law.variables}), ""
 
 
 def _finals(rest: LossTable) -> list[int]:

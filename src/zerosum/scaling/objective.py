@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from zerosum.deceleration.newton import Derivatives, minimise
 from zerosum.scaling.power_terms import PowerTerms
 
-CHUNK = 200_000  # numbers in one array of M x n
+CHUNK = 40_000  # numbers in one array of M x n; larger ones leave the processor's cache
 NEAR = 1e-3  # log steps; reweighted least squares comes closer by about a half at each step, Newton's method by squares
 
 

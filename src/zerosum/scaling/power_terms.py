@@ -73,7 +73,8 @@ class PowerTerms:
         return top + np.log(total), e / total[:, None]
 
     def _mean_Z(self, share: Float[np.ndarray, "M K n"]) -> Float[np.ndarray, "M n p"]:
-        mean = share[:, 0, :, None] * self.Z[0]
-        for k in range(1, len(self.Z)):
-            mean += share[:, k, :, None] * self.Z[k]
-        return np.asarray(mean)
+        """Sum over terms of share times Z, most of which is 0."""
+        mean = np.zeros((len(share), self.Z.shape[2], self.Z.shape[1]))
+        for k, j in np.argwhere(self.Z.any(axis=1)).tolist():
+            mean[:, j] += share[:, k] * self.Z[k, :, j]
+        return np.swapaxes(mean, 1, 2)

@@ -62,23 +62,29 @@ def student(level: float, df: int) -> float:
 
 
 def weighted_line(x: Sizes, y: Sizes, V: Float[np.ndarray, "k k"]) -> WeightedLine:
-    """The line through k >= 3 points. x: log N less its centre. V: covariance of the errors of y."""
-    X = np.stack([np.ones_like(x), x], axis=1)
-    residual = y - X @ np.linalg.lstsq(X, y, rcond=None)[0]
-    scatter = float(np.sqrt(residual @ residual / (len(x) - 2)))
-    return min((_line(X, y, V, tau) for tau in (scatter * TAUS).tolist()), key=lambda one: one[0])[1]
+    """The line through k >= 3 points. x: log N less its centre. V: covariance of the errors of y.
+
+    All tau of a grid are tried side by side, and the one of the largest restricted likelihood is taken.
+    """
+    k, columns = len(x), np.stack([np.ones_like(x), x, y], axis=1)
+    residual = y - columns[:, :2] @ np.linalg.lstsq(columns[:, :2], y, rcond=None)[0]
+    tau = float(np.sqrt(residual @ residual / (k - 2))) * TAUS
+    least = ROUNDING * max(float(np.trace(V)) / k, ROUNDING)
+    root = np.linalg.cholesky(V + (tau**2 + least)[:, None, None] * np.eye(k))
+    white = np.linalg.solve(root, np.broadcast_to(columns, (len(tau), k, 3)))
+    basis, upper = np.linalg.qr(white[..., :2])
+    of_white = np.linalg.solve(upper, np.swapaxes(basis, 1, 2))
+    both = (of_white @ white[..., 2, None])[..., 0]
+    left = white[..., 2] - (white[..., :2] @ both[..., None])[..., 0]
+    squares = (left**2).sum(axis=1)
+    unlikely = 2 * (_log_diagonal(root) + _log_diagonal(upper)) + squares
+    best = int(unlikely.argmin())
+    q = float(squares[best]) / (k - 2)
+    widened = left[best] * np.sqrt((TO_ONE + (1 - TO_ONE) * q) / q) if 0 < q < 1 else left[best]
+    at_centre, slope = both[best].tolist()
+    return WeightedLine(at_centre, slope, float(tau[best]), q, widened, of_white[best])
 
 
-def _line(X: Float[np.ndarray, "k 2"], y: Sizes, V: Float[np.ndarray, "k k"], tau: float) -> tuple[float, WeightedLine]:
-    """-2 x restricted log likelihood of tau, up to a constant, and the line."""
-    least = ROUNDING * max(float(np.trace(V)) / len(V), ROUNDING)
-    root = np.linalg.cholesky(V + (tau**2 + least) * np.eye(len(V)))
-    white = np.linalg.solve(root, np.column_stack([X, y]))
-    basis, upper = np.linalg.qr(white[:, :2])
-    of_white = np.linalg.solve(upper, basis.T)
-    both = of_white @ white[:, 2]
-    left = white[:, 2] - white[:, :2] @ both
-    q = float(left @ left) / (len(y) - 2)
-    unlikely = 2 * float(np.log(np.diag(root)).sum() + np.log(np.abs(np.diag(upper))).sum()) + float(left @ left)
-    widened = left * np.sqrt((TO_ONE + (1 - TO_ONE) * q) / q) if 0 < q < 1 else left
-    return unlikely, WeightedLine(float(both[0]), float(both[1]), tau, q, widened, of_white)
+def _log_diagonal(triangular: Float[np.ndarray, "T m m"]) -> Float[np.ndarray, " T"]:
+    """Log of the absolute determinant of triangular matrices."""
+    return np.asarray(np.log(np.abs(np.diagonal(triangular, axis1=1, axis2=2))).sum(axis=1))
