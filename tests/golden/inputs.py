@@ -62,13 +62,19 @@ def write_losses_of_sizes(folder: Path) -> None:
 
 def write_budgets_and_batches(folder: Path) -> None:
     """budgets.csv: 7 sizes at each of 4 budgets. batches.csv: 4 batch sizes, 2 rates each, to known steps to a loss."""
-    budgets = [(C, 0.09 * C**0.49 * math.exp(x), x) for C in (1e18, 1e19, 1e20, 1e21) for x in np.linspace(-1, 1, 7)]
+    budgets = [
+        (C, 0.09 * C**0.49 * math.exp(x), x) for C in (1e18, 1e19, 1e20, 1e21) for x in np.linspace(-1, 1, 7).tolist()
+    ]
     rows = (
         f"{N:.0f},{C!r},{(2 + 0.1 * x * x + C**-0.05) * (1 + 0.001 * math.sin(9 * i))!r}"
         for i, (C, N, x) in enumerate(budgets)
     )
     _write(folder / "budgets.csv", "N,C,loss", rows)
-    runs = [(B, rate, 500 * (1 + 2000 / B) * slower) for B in (512, 1024, 2048, 8192) for rate, slower in RATES]
+    runs = [
+        (B, rate, 500 * (1 + 2000 / B) * slower * (1 + math.sin(B) / 50))
+        for B in (512, 1024, 2048, 8192)
+        for rate, slower in RATES
+    ]
     rows = (
         f"b{B}-{rate},1e6,{B * S * at!r},{B},{S * at!r},{rate},{2.5 * at**-0.1!r}"
         for B, rate, S in runs

@@ -109,9 +109,9 @@ def test_each_batch_size_has_the_rate_with_the_fewest_steps(seed):
     assert found.steps == pytest.approx({B: math.exp(np.mean(logs[B][rate])) for B, rate in best.items()})
     alone = critical_batch([row for row in rows if best[row["batch"]] == row["lr"]], 2.5)
     assert alone.B_crit.value == pytest.approx(found.B_crit.value)
-    at_end = {f"{rate:g} (batch {B})" for B, rate in best.items() if rate != 0.002}
+    at_end = {f"{B}" for B, rate in best.items() if rate != 0.002}
     (note,) = (reason.message for reason in found.reasons if reason.code == "rate-at-end")
-    assert {part for part in note.partition(": ")[2].split(", ")} == at_end
+    assert set(note.partition("at batch ")[2].split(", ")) == at_end
 
 
 def test_a_rate_that_never_reaches_the_loss_is_left_out():

@@ -58,7 +58,7 @@ def law_documents(laws: NamedLaws, budgets: Sequence[float]) -> tuple[list[dict[
 
     held_out = laws.of(HeldOut)
     losses = {held.law: [loss.to_json() for loss in held.losses] for held in held_out}
-    splitting = [*(fit for fit in laws.of(LawFit) if fit.length == "D"), *laws.of(IsoFlop)]
+    splitting: list[LawFit | IsoFlop] = [*(fit for fit in laws.of(LawFit) if fit.length == "D"), *laws.of(IsoFlop)]
     best = [law.optimal(flops) for law in splitting for flops in budgets]
     documents = [fit.to_json() | {"held_out": losses.get(fit.law, [])} for fit in laws.of(LawFit)]
     more = {

@@ -10,6 +10,7 @@ import numpy as np
 from zerosum.deceleration import fit
 from zerosum.deceleration.observed import observe
 from zerosum.errors import InputError
+from zerosum.scaling.columns import NOT_STATED
 from zerosum.scaling.deceleration_record import (
     Ahead,
     DecelerationAcrossSizes,
@@ -20,7 +21,7 @@ from zerosum.scaling.deceleration_record import (
 )
 from zerosum.scaling.joint_laws import Gain, JointLaws, joint_laws
 from zerosum.scaling.reason import Reason
-from zerosum.scaling.run_size import NOT_STATED, Count
+from zerosum.scaling.run_size import Count
 from zerosum.scaling.runs import SizedRun, sized_runs
 from zerosum.scaling.size_family import FittedRun, SizeFamily, size_family
 from zerosum.scaling.size_laws import QUANTITIES, SizeLaw, size_law

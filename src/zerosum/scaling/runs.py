@@ -11,9 +11,9 @@ import numpy as np
 from zerosum.curves import LossCurve, read_curve, tokens_per_step
 from zerosum.deceleration import Fit
 from zerosum.errors import InputError
-from zerosum.scaling.columns import WITHOUT_EMBEDDINGS
+from zerosum.scaling.columns import NOT_STATED, WITHOUT_EMBEDDINGS
 from zerosum.scaling.reading import read_table
-from zerosum.scaling.run_size import NOT_STATED, Count, RunSize, given_size, size_of
+from zerosum.scaling.run_size import Count, RunSize, given_size, size_of
 from zerosum.scaling.table import LossTable
 
 PER_DECADE = 10  # rows of the table of losses in each factor of ten in tokens

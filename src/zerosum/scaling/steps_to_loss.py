@@ -79,15 +79,15 @@ def _notes(
     """Rates that are left out, and best rates at an end of those tried."""
     left_out = [f"{rate:g} (batch {batch:g})" for batch in logs for rate in sorted(logs[batch].keys() - means[batch])]
     at_end = [
-        f"{rate:g} (batch {batch:g})"
+        f"{batch:g}"
         for batch, rate in best.items()
         if len(logs[batch]) > 1 and rate in (min(logs[batch]), max(logs[batch]))
     ]
     notes = []
     if left_out:
-        text = f"rates with which a run does not reach the loss are left out: {', '.join(left_out)}"
+        text = f"learning rates with which a run does not reach the loss are left out: {', '.join(left_out)}"
         notes.append(Reason("rates-left-out", "note", text))
     if at_end:
-        text = f"a rate beyond those tried may need fewer steps: {', '.join(at_end)}"
+        text = f"the best learning rate is the smallest or largest tried at batch {', '.join(at_end)}"
         notes.append(Reason("rate-at-end", "note", text))
     return tuple(notes)

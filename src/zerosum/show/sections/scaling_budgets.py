@@ -53,7 +53,9 @@ def answer(report: Report) -> Iterator[Table | str]:
     for batch in report.across(CriticalBatch):
         yield _steps_table(batch)
     for record in _records(report):
-        yield from (f"{printable(reason.message, 400)}." for reason in record.reasons)
+        yield from (
+            f"{text[:1].upper()}{text[1:]}." for text in (printable(one.message, 400) for one in record.reasons)
+        )
 
 
 def _records(report: Report) -> list[IsoFlop | CriticalBatch]:
