@@ -7,7 +7,7 @@ class WeightNorm(Callback):
 train(recipe, "runs/a", callbacks=(WeightNorm(),))
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -73,7 +73,7 @@ class Callback:
         return type(self).__name__
 
     def is_due(self, update: int) -> bool:
-        """Whether to call `before_step` and `after_step` around an update; the first is 1. The calls cost about 0.1 ms.
+        """Whether to make the calls around an update; the first is 1. Each costs about 0.1 ms.
 
         Asked before and after the update, and has to answer the same.
         """
@@ -81,6 +81,15 @@ class Callback:
 
     def before_step(self, context: BeforeStep) -> None:
         """Called before each update."""
+
+    def after_pass(self, context: BeforeStep) -> Callable[[int], None] | None:
+        """Called before each update; what it returns is called after each of its backward passes, if it has several.
+
+        That is so where the recipe has `batch.passes`, but not with an aggregator, which computes several gradients in
+        a pass. Gradients are then the sum over the passes so far, and not clipped yet. It gets the number of predicted
+        tokens of the pass, over which its loss is a sum, divided by the same number in all passes.
+        """
+        return None
 
     def after_step(self, context: AfterStep) -> Mapping[str, float] | None:
         """Called after each update; the values returned are written into its row of `metrics.jsonl`.

@@ -3,6 +3,7 @@
 Letters: S sequences of T predicted tokens in the batch of all processes, s of them in this process's share, K groups.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +21,9 @@ from zerosum.training.group_gradients import GroupGradients
 from zerosum.training.objective_settings import BatchLosses
 from zerosum.training.sharding import whole
 from zerosum.training.token_groups import groups_by_loss, groups_of_sequences
+
+AfterPass = Callable[[int], None]
+"""Called after each of several backward passes, before gradients are clipped, with the number of tokens predicted."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,13 @@ def backward(
     rows: int | None = None,
     rule: GradientRule = PLAIN,
     domain: Int64[Tensor, " s"] | None = None,
+    after_pass: AfterPass | None = None,
 ) -> BatchGradient:
     """Compute the clipped gradient of the parameters: of the mean cross-entropy, or as `rule` says.
 
     tokens: ids of this process's share; -1 is padding, at the end of sequences only. clip: largest norm of the
     gradient, infinite for none. rows: sequences in each forward and backward pass, all by default; they change the
-    memory used and not the update. domain: of each sequence, all 0 by default.
+    memory used and not the update. domain: of each sequence, all 0 by default. after_pass: see `AfterPass`.
     """
     share = Share(accelerator, model, tokens, rows or len(tokens), rule)
     values: dict[str, float] = {}
@@ -62,14 +67,14 @@ def backward(
         domain = torch.zeros_like(tokens[:, 0]) if domain is None else domain
         loss, objective, values = _of_groups(share, rule.groups, domain)
     elif rule.objective.weighs_tokens:
-        loss, objective = _of_weighted_tokens(share)
+        loss, objective = _of_weighted_tokens(share, after_pass)
     else:
-        loss, objective = _of_mean(share)
+        loss, objective = _of_mean(share, after_pass)
     norm = whole(accelerator.clip_grad_norm_(model.parameters(), clip))
     return BatchGradient(loss, objective, norm, values)
 
 
-def _of_mean(share: Share) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+def _of_mean(share: Share, after_pass: AfterPass | None) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """The gradient of the mean over all predicted tokens; their mean cross-entropy, and with what is added to it."""
     accelerator, objective = share.accelerator, share.rule.objective
     # Data-parallel training averages the gradients of the processes: each weighs its tokens by processes / N.
@@ -85,13 +90,15 @@ def _of_mean(share: Share) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
             added = objective.added(logits)
             trained = loss if added is None else loss + added[predicted].sum() / n_predicted
             accelerator.backward(trained)
+        if after_pass and len(passes) > 1:
+            after_pass(int(predicted.sum()))
         total += loss.detach()
         trained_total += trained.detach()
     mean_loss = accelerator.reduce(total, "mean")
     return mean_loss, mean_loss if objective.is_plain else accelerator.reduce(trained_total, "mean")
 
 
-def _of_weighted_tokens(share: Share) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+def _of_weighted_tokens(share: Share, after_pass: AfterPass | None) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """The gradient of the weighted sum over tokens; their mean cross-entropy, and the weighted sum."""
     passes = share.passes()
     # With one pass, the forward pass that trains gives the losses that the weights depend on, too.
@@ -104,6 +111,8 @@ def _of_weighted_tokens(share: Share) -> tuple[Float[Tensor, ""], Float[Tensor, 
             _, trained = forward or share.losses(share.tokens[index])
             loss = (trained * weights[index]).sum()
             share.accelerator.backward(loss * share.accelerator.num_processes)
+        if after_pass and len(passes) > 1:
+            after_pass(int(share.predicted[index].sum()))
         objective += loss.detach()
     return _mean(share, losses.sum()), share.sum(objective)
 

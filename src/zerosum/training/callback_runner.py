@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from zerosum.errors import InputError
+from zerosum.training.batch_gradient import AfterPass
 from zerosum.training.callback import AfterStep, BeforeStep, Callback, TrainingContext
 from zerosum.training.corpus import Batch
 from zerosum.training.held_out import COLUMN as HELD_OUT
@@ -46,6 +47,21 @@ class CallbackRunner:
         for callback in self._due("before_step", state.step + 1):
             with _weights_for(state, callback), _only_reading(state, f"{callback.name}.before_step"):
                 callback.before_step(context)
+
+    def after_pass(self, state: TrainingState, batch: Batch) -> AfterPass | None:
+        """What to call after each backward pass of the update at hand; None where no callback wants to be called."""
+        if not _takes_part(state):
+            return None
+        context = BeforeStep(state.step, state.plain_model, state.plain_optimizer, batch.ids)
+        wanted = [(each.name, each.after_pass(context)) for each in self._due("after_pass", state.step + 1)]
+        calls = [(name, call) for name, call in wanted if call is not None]
+
+        def call_each(tokens: int) -> None:
+            for name, call in calls:
+                with _only_reading(state, f"{name}.after_pass"):
+                    call(tokens)
+
+        return call_each if calls else None
 
     def after_step(self, state: TrainingState, batch: Batch, result: StepResult) -> dict[str, float | None]:
         """Call `after_step` of each callback; their values for the log, None where a value is not finite."""
@@ -164,18 +180,23 @@ def _only_reading(state: TrainingState, call: str) -> Iterator[None]:
     modules = list(state.plain_model.modules())  # going through them takes most of the time of a small callback
     modes = [(module, module.training) for module in modules]
     before = _versions(state, modules)
+    gradients = {tensor: (tensor.grad, tensor.grad._version) for tensor in _tensors(modules) if tensor.grad is not None}
     with preserved_generators(state.accelerator.device):
         yield
     for module, training in modes:
         if module.training != training:
             module.training = training
     modules = list(state.plain_model.modules())
-    for parameter in _tensors(modules):
-        parameter.grad = None  # between updates there are none
-    if _versions(state, modules) != before:
+    for tensor in _tensors(modules):
+        if tensor.grad is not None:
+            tensor.grad = None
+    for tensor, (gradient, _) in gradients.items():
+        tensor.grad = gradient
+    gradients_changed = any(gradient._version != version for gradient, version in gradients.values())
+    if gradients_changed or _versions(state, modules) != before:
         raise InputError(
-            f"{call}: changed the weights or the optimizer; a callback only reads. Work on a copy of the model "
-            "(copy.deepcopy), or write an optimizer."
+            f"{call}: changed the {'gradients' if gradients_changed else 'weights or the optimizer'}; a callback only "
+            "reads. Work on a copy of the model (copy.deepcopy), or write an optimizer."
         )
 
 

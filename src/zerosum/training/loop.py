@@ -106,7 +106,7 @@ class _Loop:
         step_batch = batch(recipe, state.step)
         self.runner.before_step(state, step_batch)
         try:
-            result = optimizer_step(state, step_batch)
+            result = optimizer_step(state, step_batch, self.runner.after_pass(state, step_batch))
         except NotFinite as error:
             self._save_before_divergence(error.result)
         is_checkpoint = state.step in recipe.checkpoint_steps

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from zerosum.training.batch_gradient import BatchGradient, backward
+from zerosum.training.batch_gradient import AfterPass, BatchGradient, backward
 from zerosum.training.corpus import Batch
 from zerosum.training.gradient_rule import GradientRule
 from zerosum.training.state import TrainingState
@@ -43,12 +43,12 @@ class NotFinite(Exception):
         self.result = result
 
 
-def optimizer_step(state: TrainingState, batch: Batch) -> StepResult:
+def optimizer_step(state: TrainingState, batch: Batch, after_pass: AfterPass | None = None) -> StepResult:
     """Forward, backward, clip and update: advances `state` from step t to t + 1.
 
     batch: of all processes together; each process takes its share of the rows. Loss and gradient are means over all
-    predicted tokens, unless the recipe's objective and aggregator say otherwise: the loss is that mean always. Raises
-    NotFinite, before anything of the state is changed.
+    predicted tokens, unless the recipe's objective and aggregator say otherwise: the loss is that mean always.
+    after_pass: see `AfterPass`. Raises NotFinite, before anything of the state is changed.
     """
     recipe, accelerator = state.recipe, state.accelerator
     lr = recipe.learning_rate(state.step + 1)
@@ -66,6 +66,7 @@ def optimizer_step(state: TrainingState, batch: Batch) -> StepResult:
             rows=-(-share // recipe.batch.passes),
             rule=GradientRule(recipe.objective, recipe.aggregator, state.reference, recipe.seed, state.step),
             domain=domain,
+            after_pass=after_pass,
         )
         result = StepResult(gradient.loss.item(), lr, gradient.norm.item(), _columns(state, gradient))
         if not (math.isfinite(result.loss) and math.isfinite(result.grad_norm)):
