@@ -9,6 +9,7 @@ from typing import Any
 
 from zerosum.curves._read import log_at
 from zerosum.curves.columns import ALIASES, plain
+from zerosum.curves.monitor_rows import is_under
 from zerosum.curves.numerals import as_number
 from zerosum.errors import InputError
 
@@ -27,16 +28,11 @@ def logged_under(prefix: str, source: str | PathLike[str]) -> Iterator[tuple[int
         return
     try:
         for row in form.rows(log.files):
-            values = {name.rpartition(prefix)[2]: value for name, value in row.items() if _is_under(prefix, name)}
+            values = {name.rpartition(prefix)[2]: value for name, value in row.items() if is_under(prefix, name)}
             if values and (step := _step(row)) is not None:
                 yield step, values
     except (OSError, csv.Error) as error:
         raise InputError(f"{source}: cannot be read ({error}). Check the file and its permissions.") from None
-
-
-def _is_under(prefix: str, name: Any) -> bool:
-    before, found, after = name.rpartition(prefix) if isinstance(name, str) else ("", "", "")
-    return bool(found and after) and before[-1:] in ("", "/", ".")
 
 
 def _step(row: dict[str, Any]) -> int | None:

@@ -17,6 +17,7 @@ from zerosum.curves.columns import HELPERS, Chooser, matching
 from zerosum.curves.counting import count_steps
 from zerosum.curves.labels import RANK_NAMES, RUN_NAMES, Labels, label, labels_of, last_part, training_labels
 from zerosum.curves.long_form import LongForm, long_form
+from zerosum.curves.monitor_rows import rows_of_the_monitor
 from zerosum.curves.numerals import COUNTS, as_number
 from zerosum.curves.place import Axes, Place, mean_over
 from zerosum.errors import InputError
@@ -42,6 +43,7 @@ def read_series(table: Table, choose: Chooser) -> tuple[Axes, dict[str, str]]:
         quiet = axis in HELPERS
         axes[axis] = _quiet(table.cells(chosen[axis])) if quiet else table.numbers(axis, chosen[axis])
     rows = _asked_for(table, choose, len(axes["step"]))
+    rows &= ~rows_of_the_monitor(table, np.isnan(axes["loss"]))
     if isinstance(table, LongForm):
         rows &= table.rows_of(chosen.values())
     rows = _of_training(table, choose, rows, axes, chosen)
