@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from zerosum.monitor.names import PREFIX, meanings
+from zerosum.curves.monitor_rows import PREFIX
+from zerosum.monitor.names import meanings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTED = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")

@@ -5,10 +5,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from called import call, one_document  # noqa: F401
 
+import zerosum
 from zerosum.cli.watch import _Looks
+from zerosum.deceleration import fit
 from zerosum.runs import Mirror
 from zerosum.show.terminal import SCREEN
 
@@ -57,6 +60,67 @@ def test_one_document(call: Any, tmp_path: Path) -> None:  # noqa: F811
     assert code == 0
     assert (run["step"], run["verdict"], run["expected"]["T"]) == (1500, "decelerates", 4096)
     assert len(run["monitor"]["warnings"]) == 4
+
+
+def generated(kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and losses of a power law, of a law with a break, and of one with a floor that looks like a break."""
+    step = np.unique(np.geomspace(1, 20_000, 400).round())
+    noise = np.exp(0.005 * np.random.default_rng(0).normal(size=len(step)))
+    loss = {
+        "straight": 12 * step**-0.15 * noise,
+        "break": 12 * step**-0.25 * (1 + (step / 500) ** 4) ** 0.04 * noise,
+        "floor": 2.0 + 30.0 * step**-0.5,
+    }[kind]
+    return step, loss
+
+
+@pytest.mark.parametrize(
+    ("kind", "quick", "verdict"),
+    [
+        ("straight", "no-break", "no-break"),
+        ("break", "decelerates", "decelerates"),
+        ("floor", "decelerates", "cannot-tell"),
+    ],
+)
+def test_its_verdict_is_that_of_fit(
+    call: Any,  # noqa: F811
+    tmp_path: Path,
+    kind: str,
+    quick: str,
+    verdict: str,
+) -> None:
+    step, loss = generated(kind)
+    path = tmp_path / "log.jsonl"
+    rows = zip(step.tolist(), loss.tolist(), strict=True)
+    path.write_text("".join(json.dumps({"step": step, "loss": loss}) + "\n" for step, loss in rows))
+    (run,) = one_document(call("watch", path, "--json")[1])["runs"]
+    (curve,) = one_document(call("fit", path, "--json")[1])["curves"]
+    assert fit(zerosum.read_curve(path)).verdict == quick
+    assert run["verdict"] == curve["verdict"] == verdict
+    blocking, expected = ([why for why in of["reasons"] if why["level"] == "blocking"] for of in (run, curve))
+    assert blocking == expected
+    if kind == "break":
+        assert [run[name]["value"] for name in ("t_d", "L_d", "r_d")] == [curve[name] for name in ("t_d", "L_d", "r_d")]
+
+
+def test_details_have_every_step_and_what_was_asked_for(call: Any, tmp_path: Path) -> None:  # noqa: F811
+    rows = log_rows(20)
+    asked = {"C_between_step": 0.5, "C_within_step": 0.2, "C_g": 0.33, "micro_cosine": 0.125, "noise_scale": 4321.0}
+    averaged = {"D": 0.61, "M": 0.2, "N": 12_345}
+    rows.append({"step": 16, **{f"zerosum/{name}": value for name, value in asked.items()}})
+    rows.append({"step": 16, **{f"zerosum/{name}_double_average": value for name, value in averaged.items()}})
+    code, out, _ = call("watch", write(tmp_path / "log.jsonl", rows), "--details", columns=80)
+    assert code == 0
+    assert "average: at averaged weights" in " ".join(out.split())
+    for words in ("C_between", "C_g", "cosine", "noise scale", "4,321", "0.125", "0.61"):
+        assert words in out
+    assert "in conflict" not in out.split("mean cosine")[1].splitlines()[0]  # no step has it
+    assert max(map(len, out.splitlines())) <= 80
+    _, out, _ = call("watch", tmp_path / "log.jsonl", "--json")
+    (run,) = one_document(out)["runs"]
+    (step,) = [step for step in run["monitor"]["steps"] if step["step"] == 16]
+    assert step.items() >= (asked | {"D_double_average": 0.61}).items()
+    assert run["monitor"]["n_warnings"] == 4
 
 
 def test_what_cannot_be_read(call: Any, tmp_path: Path) -> None:  # noqa: F811

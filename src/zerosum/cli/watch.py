@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zerosum.cli.options import Details
 from zerosum.cli.sources import AsJson, each, finish, print_json
 from zerosum.errors import InputError
 from zerosum.show.names import printable
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from zerosum.runs import Mirror, Progress
+    from zerosum.show.report import Report
 
 GROUP = "read"
 EPILOG = "Ctrl-C ends it. A log that is not there yet is waited for. Where stdout is no terminal, as with --once."
@@ -34,14 +36,15 @@ def watch(
     ],
     every: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="Pause between two looks at the log.")] = 2.0,
     once: Annotated[bool, typer.Option("--once", help="Print one screen and end.")] = False,
+    details: Details = False,
     as_json: AsJson = False,
 ) -> None:
     """Follow a running job: step, loss, verdict so far, expected end, D and M of the live monitor, its warnings.
 
-    Each look reads only what was appended to the log. --json is of one look, as with --once.
+    Each look reads only what was appended to the log. --json and --details are of one look, as with --once.
     """
-    if as_json or once or not sys.stdout.isatty():
-        _once(run, as_json)
+    if as_json or once or details or not sys.stdout.isatty():
+        _once(run, as_json, details)
         return
     try:
         _follow(Path(run), every)
@@ -49,17 +52,20 @@ def watch(
         return
 
 
-def _once(run: str, as_json: bool) -> None:
+def _once(run: str, as_json: bool, details: bool) -> None:
     from zerosum.runs import read_progress
 
     done, failed = each([(run, Path(run))], read_progress)
     if as_json:
         print_json("runs", [progress.to_json() for _, progress in done], failed)
     else:
-        from zerosum.show.terminal import screen
+        from zerosum.show.terminal import screen, show
 
         for _, progress in done:
-            screen().print(_screen(progress))
+            if details:
+                show(_report(progress), details)
+            else:
+                screen().print(_screen(progress))
     finish(failed, 1)
 
 
@@ -120,11 +126,15 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"
 
 
-def _screen(progress: "Progress", speed: str = "") -> "Text":
+def _report(progress: "Progress") -> "Report":
     from zerosum.show.report import Report, Run
-    from zerosum.show.terminal import as_text, screen
 
     monitor = (progress.monitor,) if progress.monitor else ()
-    report = Report(progress.name, (Run(progress.name, (progress, *monitor)),))
-    shown = as_text(report, min(screen().width, WIDTH))
+    return Report(progress.name, (Run(progress.name, (progress, *monitor)),))
+
+
+def _screen(progress: "Progress", speed: str = "") -> "Text":
+    from zerosum.show.terminal import as_text, screen
+
+    shown = as_text(_report(progress), min(screen().width, WIDTH))
     return shown.append(f"\n{speed}", style="dim") if speed else shown

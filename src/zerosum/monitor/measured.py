@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from zerosum.curves.monitor_rows import PREFIX
 from zerosum.deceleration import Fit
 from zerosum.gradients import GradientInterference
 from zerosum.gradients.noise import NoiseScale
@@ -21,7 +22,7 @@ class Measured(Record):
     held-out tokens and, where the batch was given, of its tokens. double: as `zerosum interference` records it, from
     half this many steps; None where that step was not measured. fit: of the training loss so far; None before step 256,
     and where the cost allowed none. sequences: of the probe that were measured, and of how many. cost: time of the
-    monitor over time of training. others: numbers of the running verdict by their logged name.
+    monitor over time of training. others: numbers of the running verdict by their logged name. warnings: told so far.
 
     Where asked for: groups: of the held-out tokens, over one update; those from half this many steps are in `double`.
     double_average, loss_average: as double and loss, at the running average of the weights. gradients: first order, of
@@ -42,10 +43,12 @@ class Measured(Record):
     loss_average: float = math.nan
     gradients: GradientInterference | None = None
     noise: NoiseScale | None = None
+    warnings: int = 0
 
     def values(self) -> dict[str, float]:
         """The numbers by their logged names (`names.meanings`); NaN where one is not defined."""
-        return {names.LOSS: self.loss, **dict(self._numbers()), **self.others, names.COST: self.cost}
+        values = {names.LOSS: self.loss, **dict(self._numbers()), **self.others, names.COST: self.cost}
+        return values | {names.WARNINGS: float(self.warnings)}
 
     def _numbers(self) -> Iterator[tuple[str, float]]:
         pairs: dict[names.Span, PairInterference | None] = {
@@ -69,7 +72,7 @@ class Measured(Record):
         if not math.isnan(self.loss_average):
             yield names.LOSS_AVERAGE, self.loss_average
         if self.gradients:
-            yield from ((f"{names.PREFIX}{name}", getattr(self.gradients, name)) for name in ("C_g", "C_ug", "C_uG"))
+            yield from ((f"{PREFIX}{name}", getattr(self.gradients, name)) for name in ("C_g", "C_ug", "C_uG"))
         if noise := self.noise:
             yield from ((names.NOISE_SCALE, noise.noise_scale), (names.COSINE, noise.mean_cosine))
             yield names.CONFLICT_RATE, noise.conflict_rate

@@ -2,9 +2,10 @@
 
 from typing import Literal
 
+from zerosum.curves.monitor_rows import PREFIX
+
 Span = Literal["step", "batch", "double", "double_average"]
 
-PREFIX = "zerosum/"
 SPANS: dict[Span, str] = {
     "step": "held-out tokens, over one update",
     "batch": "tokens of the batch, over its own update",
@@ -36,6 +37,8 @@ C_G, C_UG, C_UPDATE = PREFIX + "C_g", PREFIX + "C_ug", PREFIX + "C_uG"
 NOISE_SCALE, COSINE = PREFIX + "noise_scale", PREFIX + "micro_cosine"
 CONFLICT_RATE, CONFLICT_RATE_NULL = PREFIX + "conflict_rate", PREFIX + "conflict_rate_null"
 COST = PREFIX + "cost"
+WARNINGS = PREFIX + "warnings"
+WARNING, MESSAGE, REASON = PREFIX + "warning", PREFIX + "message", PREFIX + "reason"  # texts
 STEP = PREFIX + "step"  # in our own loop alone, whose rows count the update
 T_D, L_D, R_D = PREFIX + "t_d", PREFIX + "L_d", PREFIX + "r_d"
 L_END, TOTAL_STEPS = PREFIX + "L_end", PREFIX + "total_steps"
@@ -51,6 +54,7 @@ OTHERS = {
     CONFLICT_RATE: "share of pairs of micro-batches whose gradients have a negative product",
     CONFLICT_RATE_NULL: "that share where gradients are noise alone",
     COST: "time of the monitor over time of training, so far",
+    WARNINGS: "warnings told so far, see below; also logged at once when one is told",
     T_D: "step of the break in the training loss; only where a break is shown",
     L_D: "loss at the break, nats per token",
     R_D: "log-log rate after the break",

@@ -7,12 +7,11 @@ from os import PathLike
 from typing import Any
 
 from zerosum.curves import logged_under
+from zerosum.curves.monitor_rows import PREFIX
 from zerosum.curves.numerals import as_number
 from zerosum.estimate import Estimate
 from zerosum.record import Record
 
-PREFIX = "zerosum/"
-SPANS = ("step", "double", "batch")
 NATS = ("M", "delta_L")
 TEXTS = ("reason", "warning", "message")
 NOT_LOGGED = "not logged"
@@ -37,7 +36,8 @@ class LoggedStep:
     def estimate(self, number: str, span: str = "step") -> Estimate:
         """A number of the loss changes, as "D" or "M", with N and the interval where they were logged.
 
-        span: "step" (one update), "double" (since half this many steps), or "batch" (tokens of the batch).
+        span: "step" (one update), "batch" (of its own tokens), "double" (since half this many steps), "double_average"
+        (the same at averaged weights).
         """
         name = number if (number, span) == ("harmful_share", "step") else f"{number}_{span}"
         low, high = (self.values.get(f"{number}_{end}_{span}", math.nan) for end in ("low", "high"))
@@ -86,11 +86,18 @@ class MonitorLog(Record):
         values = (step.values.get(name, math.nan) for step in reversed(self.steps))
         return next(filter(math.isfinite, values), math.nan)
 
+    @property
+    def n_warnings(self) -> int:
+        """How many warnings were told. Loggers that take numbers alone have no more of them."""
+        counts = (step.values.get("warnings", 0.0) for step in self.steps)
+        return max(len(self.warnings), *(int(count) for count in counts if math.isfinite(count)), 0)
+
     def to_json(self) -> dict[str, Any]:
         """All steps and warnings."""
         return {
             "steps": [step.to_json() for step in self.steps],
             "warnings": [warning.to_json() for warning in self.warnings],
+            "n_warnings": self.n_warnings,
         }
 
 

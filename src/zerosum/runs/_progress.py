@@ -11,11 +11,12 @@ import yaml
 from zerosum.curves import LossCurve, read_curve
 from zerosum.curves.folders import run_log
 from zerosum.curves.json_file import load_object
-from zerosum.deceleration import Fit, Forecast, fit, law_forecast
+from zerosum.deceleration import Analysis, Fit, Forecast, fit, law_forecast
 from zerosum.errors import InputError
 from zerosum.estimate import Estimate
 from zerosum.record import Record
 from zerosum.runs._monitor_log import MonitorLog, read_monitor_log
+from zerosum.runs._ngrams import ngrams_of, noted
 
 RECENT = 0.05  # of all steps: over the last of them the loss is averaged
 RECIPE = "recipe.yaml"
@@ -25,8 +26,8 @@ RECIPE = "recipe.yaml"
 class Progress(Record):
     """A run while it trains. source: its log or folder. total_steps: None where the log does not say it.
 
-    fit: of the loss so far, without the other laws that `zerosum fit` compares it with; None before there is a loss,
-    and then `reason` says why. monitor: None where the monitor logged nothing.
+    fit: of the loss so far, with the verdict of `zerosum fit`; None before there is a loss, and `reason` says why.
+    monitor: None where the monitor logged nothing.
     """
 
     name: str
@@ -96,8 +97,19 @@ def read_progress(log: Path, source: Path | None = None) -> Progress:
         curve, why = None, " ".join(str(error).split()).replace(str(log), str(source))
     total = (monitor.total_steps if monitor else None) or _total_steps(source, curve)
     name = source.resolve().name
-    fitted = None if curve is None else fit(replace(curve, name=name, source=str(source)))
+    fitted = None if curve is None else _fit(replace(curve, name=name, source=str(source)))
     return Progress(name, str(source), total, fitted, monitor, why)
+
+
+def _fit(curve: LossCurve) -> Fit:
+    """The fit and verdict of `zerosum fit`. Where there is a break it takes up to a second.
+
+    A break is fitted beside other laws, which can only speak against it: without them the verdict could be firmer.
+    """
+    fitted = fit(curve)
+    if fitted.has_break:
+        fitted = fit(curve, models=True)
+    return noted(Analysis(fitted, (), ()), ngrams_of(curve.source)).fit
 
 
 def _total_steps(source: Path, curve: LossCurve | None) -> int | None:

@@ -1,7 +1,7 @@
 """What the live monitor measured while a run trained: D and M of held-out tokens against step, and the loss."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from zerosum.deceleration import Analysis
@@ -11,6 +11,7 @@ from zerosum.show import numbers as n
 from zerosum.show.names import printable
 from zerosum.show.report import Report
 from zerosum.show.section import with_sentences
+from zerosum.show.sections._asked_of_monitor import asked_tables
 from zerosum.show.sections._single_run import absent_of_several, record_of
 from zerosum.show.table import CSV, PEOPLE, SCREEN, Column, Table, Text, Value
 
@@ -29,6 +30,9 @@ update"), and before it against those at t/2 (span "t/2 to t"). D, M and chance 
 monitor's time over that of training so far.""",
 }
 SPANS = {"step": "one update", "double": "t/2 to t"}
+EVERY_SPAN = SPANS | {"batch": "own batch", "double_average": "average, t/2 to t"}
+LOSSES = {"double_average": "loss_average", "batch": ""}
+"""Names of the losses before a change, where they are not those of held-out tokens at the weights themselves."""
 SHOWN = 3  # steps on a terminal
 WARNINGS = 2  # on a terminal
 LONGEST = 110  # characters of a warning
@@ -89,7 +93,7 @@ def answer(report: Report) -> Iterator[Table | str]:
 def tables(report: Report) -> Iterator[Table]:
     """Every step and span."""
     log = record_of(report, MonitorLog)
-    rows = [(step, span) for step in log.steps for span in SPANS if step in log.of(span)]
+    rows = [(step, span) for step in log.steps for span in EVERY_SPAN if step in log.of(span)]
     columns = (
         Column("step", on=PEOPLE),
         Column("change over", on=PEOPLE),
@@ -105,15 +109,19 @@ def tables(report: Report) -> Iterator[Table]:
     cells = tuple(
         (
             n.count(step.step),
-            SPANS[span],
+            EVERY_SPAN[span],
             *(step.estimate(name, span) for name in numbers_of),
-            step.values.get("loss", math.nan),
+            step.values.get(LOSSES.get(span, "loss"), math.nan),
             step.N(span),
         )
         for step, span in rows
     )
     legend = "chance: D with a random sign for each sequence or document."
-    yield Table("while-training", "Every measured step", columns, cells, legend).with_csv(numbers(report))
+    spans = {span for _, span in rows}
+    legend += " own batch: tokens of the update's own batch." * ("batch" in spans)
+    legend += " average: at averaged weights." * ("double_average" in spans)
+    yield Table("while-training", "Every measured step", columns, cells, legend).with_csv(_every_row(log, EVERY_SPAN))
+    yield from asked_tables(log)
     if log.warnings:
         warned: tuple[tuple[Value, ...], ...] = tuple((w.step, w.code, w.message) for w in log.warnings)
         heads = (Column("step"), Column("code"), Column("message", on=(*SCREEN, *CSV)))
@@ -150,6 +158,9 @@ def _cost(log: MonitorLog) -> Iterator[str]:
 def _warnings(log: MonitorLog) -> Iterator[str]:
     for warning in log.warnings:
         yield f"Warning ({printable(warning.code, 40)}): {printable(warning.message, 1_000)}"
+    unseen = log.n_warnings - len(log.warnings)
+    if unseen > 0:
+        yield f"{n.count(unseen)} warning{'s' * (unseen > 1)} of the monitor: the text is in the output of the job."
 
 
 def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
@@ -211,14 +222,17 @@ alt = with_sentences(
 
 
 def numbers(report: Report) -> list[dict[str, Any]]:
-    """One row for each measured step and span, with N and intervals."""
-    log = record_of(report, MonitorLog)
+    """One row for each step and span that is drawn, with N and intervals."""
+    return _every_row(record_of(report, MonitorLog), SPANS)
+
+
+def _every_row(log: MonitorLog, spans: Iterable[str]) -> list[dict[str, Any]]:
     rows = []
     for step in log.steps:
-        for span in (span for span in SPANS if step in log.of(span)):
+        for span in (span for span in spans if step in log.of(span)):
             D = step.estimate("D", span)
             low, high = D.interval or (math.nan, math.nan)
             row: dict[str, Any] = {"step": step.step, "span": span, "D": D.value, "D_low": low, "D_high": high}
             row |= {name: step.estimate(name, span).value for name in ("null_unit", "M", "delta_L", "harmful_share")}
-            rows.append(row | {"loss": step.values.get("loss"), "N": step.N(span)})
+            rows.append(row | {"loss": step.values.get(LOSSES.get(span, "loss")), "N": step.N(span)})
     return rows
