@@ -2,8 +2,9 @@
 
 200 updates of a tiny model with dropout, one thread, once without and once with the monitor (schedule log2, no limit of
 its cost), in every host. processes: connected by gloo under DDP, as torchrun connects them. passes: of which gradients
-are accumulated in an update. compiled: by torch with the C++ compiler of the machine. numbers: weights, moments of the
-optimizer and states of random generators that were compared, of all processes; different: of these.
+are accumulated in an update; with 2, gradients of tokens and of micro-batches are measured, too. compiled: by torch
+with the C++ compiler of the machine. numbers: weights, moments of the optimizer and states of random generators that
+were compared, of all processes; different: of these.
 """
 
 import os

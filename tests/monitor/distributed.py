@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from loops import PROBE, ROWS, batch_of, model_with_dropout
+from loops import DATA, PROBE, ROWS, batch_of, model_with_dropout
 from tiny import VOCABULARY
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
@@ -49,12 +49,16 @@ def shared_and_failing(model: Any) -> Any:
 
 @dataclass(frozen=True)
 class Way:
-    """A way to train. like: the way without a monitor that ends with the same weights. settings: of the monitor."""
+    """A way to train. like: the way without a monitor that ends with the same weights. settings: of the monitor.
+
+    stop_at: after so many updates the state is saved, and a new model with a new monitor continues from it.
+    """
 
     wrap: Wrap | None  # None: accelerate wraps
     like: str
     settings: dict[str, Any] | None = None
     tokens: Any = field(default_factory=lambda: PROBE)
+    stop_at: int = STEPS
 
 
 WAYS = {
@@ -62,6 +66,7 @@ WAYS = {
     "ddp, watched": Way(DistributedDataParallel, "ddp", {}),
     "accelerate": Way(None, "accelerate"),
     "accelerate, watched": Way(None, "accelerate", {}),
+    "accelerate, stopped": Way(None, "accelerate", {}, stop_at=5),
     "fsdp": Way(shared, "fsdp"),
     "fsdp, watched": Way(shared, "fsdp", {}),
     "fsdp, at a limited cost": Way(shared, "fsdp", {"cost": "business"}),
@@ -71,6 +76,10 @@ WAYS = {
 }
 
 
+TRAINERS = {"Trainer": (5,), "Trainer, stopped": (3, 5)}
+"""Runs of Hugging Face's Trainer, and after how many updates each of their sittings ends."""
+
+
 def train_each(folder: Path) -> None:
     """Train in each way; write what is left into files."""
     torch.distributed.init_process_group("gloo")
@@ -78,21 +87,35 @@ def train_each(folder: Path) -> None:
     for name, way in WAYS.items():
         (folder / name).mkdir(exist_ok=True)
         _train(folder / name, rank, way)
+    for name, lasts in TRAINERS.items():
+        for last in lasts:
+            _train_with_trainer(folder / name, rank, last)
     torch.distributed.destroy_process_group()
 
 
-def _train(folder: Path, rank: int, way: Way) -> None:
+def _begin(folder: Path, rank: int, way: Way, told: list[str]) -> tuple[Any, Any, Any, Any]:
     accelerator = Accelerator(cpu=True) if way.wrap is None else None
-    model = (way.wrap or accelerator.prepare)(model_with_dropout())
+    model = (way.wrap or (lambda plain: plain))(model_with_dropout())
     optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
-    torch.manual_seed(rank)
-    told: list[str] = []
+    if accelerator:
+        model, optimizer = accelerator.prepare(model, optimizer)
     options = {"cost": "full", "log": folder / f"log-{rank}.jsonl", "tell": told.append}
     monitor = None if way.settings is None else zerosum.Monitor(model, way.tokens, **(options | way.settings))
     if monitor and accelerator:
         monitor.prepare(accelerator)
+    return accelerator, model, optimizer, monitor
+
+
+def _train(folder: Path, rank: int, way: Way) -> None:
+    told: list[str] = []
+    accelerator, model, optimizer, monitor = _begin(folder, rank, way, told)
+    torch.manual_seed(rank)
     weights = {}
     for step in range(STEPS):
+        if step == way.stop_at:
+            accelerator.save_state(str(folder / "state"))
+            accelerator, model, optimizer, monitor = _begin(folder, rank, way, told)
+            accelerator.load_state(str(folder / "state"))
         weights[f"weights-{step}"] = _flat(model.parameters(), whole=True)
         ids = batch_of(step)[rank * ROWS // 2 : (rank + 1) * ROWS // 2]
         model(input_ids=ids, labels=ids).loss.backward()
@@ -112,6 +135,22 @@ def _train(folder: Path, rank: int, way: Way) -> None:
         generator=torch.get_rng_state().numpy(),
     )
     (folder / f"told-{rank}").write_text("\n".join(told))
+
+
+def _train_with_trainer(folder: Path, rank: int, last: int) -> None:
+    from transformers import Trainer, TrainingArguments
+
+    from zerosum.monitor.huggingface import ZerosumCallback
+
+    arguments = TrainingArguments(
+        str(folder), max_steps=last, per_device_train_batch_size=4, save_steps=3, logging_steps=1, report_to=[],
+        disable_tqdm=True, use_cpu=True, learning_rate=1e-2, lr_scheduler_type="constant", seed=3,
+    )  # fmt: skip
+    callback = ZerosumCallback(PROBE, cost="full", log=folder / f"log-{rank}.jsonl")
+    data = [{"input_ids": row, "labels": row} for row in DATA]
+    trainer = Trainer(model_with_dropout(), arguments, train_dataset=data, callbacks=[callback])
+    trainer.train(resume_from_checkpoint=(folder / "checkpoint-3").is_dir())
+    np.savez(folder / f"{rank}.npz", last=_flat(trainer.model.parameters()), generator=torch.get_rng_state().numpy())
 
 
 def _flat(tensors: Any, *, whole: bool = False) -> Any:

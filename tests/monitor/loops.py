@@ -1,5 +1,6 @@
 """A plain training loop on a tiny model with dropout, with and without the monitor."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,7 +76,8 @@ def same(a: Run, b: Run) -> bool:
 
 
 TROUBLE_STEPS = 40
-TROUBLE = {  # a part of what is told once by a run with `trouble` and a learning rate of 0
+TROUBLE = {  # a part of what is told once by a run with `trouble`, a learning rate of 0, and its own data as the probe
+    "probe-in-batch": "held-out sequences share",
     "rate-zero": "the learning rate is 0",
     "unchanged": "the update changed no loss",
     "loss-multiplied": "is 4 times the measured",
@@ -94,7 +96,11 @@ def told_of(caplog: Any) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == "zerosum.monitor"]
 
 
-def assert_trouble_is_told_once(caplog: Any) -> None:
+def assert_trouble_is_told_once(caplog: Any, logged: Iterable[Mapping[str, Any]], *, each: bool = True) -> None:
+    """logged: the rows of the host's logger, which counts what is told. each: whether there is a row for each sign."""
     told = told_of(caplog)
     assert [sum(words in line for line in told) for words in TROUBLE.values()] == [1] * len(TROUBLE), told
     assert len(told) == len(TROUBLE), told
+    counts = [float(row["zerosum/warnings"]) for row in logged if row.get("zerosum/warnings")]
+    assert counts == sorted(counts)
+    assert set(counts) == set(range(1, len(TROUBLE) + 1)) if each else counts[-1] == len(TROUBLE)

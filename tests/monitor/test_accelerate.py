@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from loops import PROBE, TROUBLE_STEPS, assert_trouble_is_told_once, batch_of, model_with_dropout, trouble
+from loops import DATA, PROBE, TROUBLE_STEPS, assert_trouble_is_told_once, batch_of, model_with_dropout, trouble
 
 import zerosum
 
@@ -15,18 +15,23 @@ import zerosum
 class Loop:
     """AdamW on two batches for each update; rows: what was logged, by step."""
 
-    def __init__(self, monitored: bool = True, lr: float = 1e-2) -> None:
+    def __init__(self, monitored: bool = True, lr: float = 1e-2, probe: Any = PROBE) -> None:
         self.accelerator = Accelerator(cpu=True, gradient_accumulation_steps=2)
         model = model_with_dropout()
         self.model, self.optimizer = self.accelerator.prepare(model, torch.optim.AdamW(model.parameters(), lr))
         self.rows: dict[int, dict[str, float]] = {}
+        self.logged: list[dict[str, float]] = []
         self.monitor = None
         if monitored:
-            self.accelerator.log = lambda values, step: self.rows.update({step: values})
-            self.monitor = zerosum.Monitor(self.model, PROBE, cost="full", optimizer=self.optimizer)
+            self.accelerator.log = self.log
+            self.monitor = zerosum.Monitor(self.model, probe, cost="full", optimizer=self.optimizer)
             assert self.monitor.prepare(self.accelerator) is self.monitor
         self.change: Callable[[int, Any], Any] = lambda step, loss: loss
         torch.manual_seed(2)
+
+    def log(self, values: dict[str, float], step: int) -> None:
+        self.logged.append(values)
+        self.rows[step] = values
 
     def run(self, first: int, last: int) -> None:
         for step in range(first, last):
@@ -36,7 +41,7 @@ class Loop:
                     loss = self.change(step, self.model(input_ids=ids, labels=ids).loss)
                     self.accelerator.backward(loss)
                     if self.monitor:
-                        with self.monitor.step(step, loss=loss):
+                        with self.monitor.step(step, loss=loss, batch=ids):
                             self.optimizer.step()
                     else:
                         self.optimizer.step()
@@ -76,9 +81,9 @@ def test_a_saved_state_continues(whole: tuple[Loop, list[Any]], tmp_path: Path) 
 
 
 def test_trouble_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    loop = Loop(lr=0.0)
+    loop = Loop(lr=0.0, probe=DATA)
     loop.change = trouble
     loop.run(0, TROUBLE_STEPS)
     assert loop.monitor
     loop.monitor.close()
-    assert_trouble_is_told_once(caplog)
+    assert_trouble_is_told_once(caplog, loop.logged)

@@ -12,7 +12,7 @@ import zerosum
 from zerosum.losses import ModelLosses
 from zerosum.monitor import cost, scheduled_steps
 from zerosum.monitor.cost import PRESETS, RESERVE, Cost
-from zerosum.monitor.micro_steps import MicroSteps
+from zerosum.monitor.micro_steps import MicroBatch, MicroSteps
 from zerosum.monitor.running_verdict import RunningVerdict
 from zerosum.monitor.sizes import SHORTEST, pass_seconds, sizes
 
@@ -131,6 +131,37 @@ def test_a_pass_longer_than_predicted_costs_no_second_one(clock: Clock, slow: An
     assert sum("left out" in line for line in told) == 1
 
 
+def test_a_cost_above_the_preset_is_told_once(clock: Clock, slow: Any) -> None:
+    """The passes after two updates take far longer than predicted; in between the cost comes down to the limit."""
+    slow(per_token=1e-5, per_pass=0.01, per_fit=0.0)
+    told: list[str] = []
+    monitor = zerosum.Monitor(model_with_dropout(), TOKENS, schedule="every(30)", tell=told.append)
+    take, stalled = ModelLosses.__call__, {60: 40.0, 360: 400.0}
+    costs = {}
+
+    def stalling(seconds: float) -> Any:
+        def measured(self: Any, ids: Any) -> Any:
+            clock.now += seconds
+            return take(self, ids)
+
+        return measured
+
+    with pytest.MonkeyPatch.context() as patch:
+        for step in range(361):
+            with monitor.step(step):
+                clock.now += 10.0
+                if step in stalled:
+                    patch.setattr(ModelLosses, "__call__", stalling(stalled[step]))
+            patch.setattr(ModelLosses, "__call__", take)
+            if monitor.latest and monitor.latest.step == step:
+                costs[step] = monitor.latest.cost, monitor.latest.warnings
+    assert [costs[step][0] > PRESETS["business"] for step in (30, 60, 330, 360)] == [False, True, False, True]
+    assert costs[60][1] - costs[30][1] == 1
+    above = [line for line in told if "of training time so far, more than the 5 % that were chosen" in line]
+    assert len(above) == 1
+    assert above[0].startswith("zerosum monitor: step 60: it took 6.6 %")
+
+
 def test_full_measures_everything(clock: Clock, slow: Any) -> None:
     slow(per_token=1e-3, per_pass=0.5, per_fit=10.0)
     records, told = watched(clock, "full")
@@ -192,7 +223,7 @@ def test_micro_batches_are_measured_all_or_not_at_all(clock: Clock) -> None:
         model.zero_grad()
         for _ in range(3):
             model(input_ids=batch_of(0), labels=batch_of(0)).loss.backward()
-            assert steps.add(step, 96) == (trained > 10.0)
+            assert steps.add(step, MicroBatch(96)) == (trained > 10.0)
             cost.trained = max(cost.trained, 1000.0 if step == 1 else trained)  # more is allowed, but not in this step
         record = steps.record(step)
         assert (record is not None) == (step == 2)

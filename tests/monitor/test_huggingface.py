@@ -19,7 +19,9 @@ from zerosum.monitor.huggingface import ZerosumCallback
 STEPS = 5
 
 
-def train(run: Path, *, monitored: bool, resume: bool = False, kind: Any = Trainer, **more: Any) -> Trainer:
+def train(
+    run: Path, *, monitored: bool, resume: bool = False, kind: Any = Trainer, probe: Any = PROBE, **more: Any
+) -> Trainer:
     logging.set_verbosity_error()
     settings = {"max_steps": STEPS, "save_steps": 1, "logging_steps": 1, "seed": 3, "learning_rate": 1e-2}
     settings |= {"gradient_accumulation_steps": 2} | more
@@ -32,7 +34,7 @@ def train(run: Path, *, monitored: bool, resume: bool = False, kind: Any = Train
         **settings,
     )
     data = [{"input_ids": row, "labels": row} for row in DATA]
-    callbacks = [ZerosumCallback(PROBE, cost="full")] if monitored else []
+    callbacks = [ZerosumCallback(probe, cost="full")] if monitored else []
     trainer = kind(model_with_dropout(), arguments, train_dataset=data, callbacks=callbacks)
     trainer.train(resume_from_checkpoint=resume)
     return trainer
@@ -106,8 +108,9 @@ class InTrouble(Trainer):  # type: ignore[misc]  # transformers is not typed
 
 def test_trouble_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     more = {"max_steps": TROUBLE_STEPS, "save_steps": TROUBLE_STEPS, "logging_nan_inf_filter": False}
-    train(tmp_path, monitored=True, kind=InTrouble, learning_rate=0.0, gradient_accumulation_steps=1, **more)
-    assert_trouble_is_told_once(caplog)
+    more |= {"learning_rate": 0.0, "gradient_accumulation_steps": 1}
+    trainer = train(tmp_path, monitored=True, kind=InTrouble, probe=DATA, **more)
+    assert_trouble_is_told_once(caplog, trainer.state.log_history)
 
 
 def test_wrong_arguments_are_refused_before_training() -> None:

@@ -117,8 +117,10 @@ class InTrouble(Module):
 
 
 def test_trouble_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    train(tmp_path, ZerosumCallback(PROBE, cost="full"), last=TROUBLE_STEPS, kind=InTrouble, accumulated=1)
-    assert_trouble_is_told_once(caplog)
+    callback = ZerosumCallback(DATA, cost="full")
+    trainer = train(tmp_path, callback, last=TROUBLE_STEPS, kind=InTrouble, accumulated=1)
+    with (Path(trainer.logger.log_dir) / "metrics.csv").open() as file:  # type: ignore[union-attr,arg-type]
+        assert_trouble_is_told_once(caplog, list(csv.DictReader(file)))
 
 
 class Closure(Module):

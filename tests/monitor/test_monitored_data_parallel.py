@@ -60,10 +60,29 @@ def test_values_are_those_of_one_process(trained: Path, name: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    ("stopped", "whole", "state"),
+    [
+        ("accelerate, stopped", "accelerate, watched", "state"),
+        ("Trainer, stopped", "Trainer", "checkpoint-3"),
+    ],
+)
+def test_a_saved_state_continues(trained: Path, stopped: str, whole: str, state: str) -> None:
+    rows, expected = (list(rows_of(trained / name / "log-0.jsonl")) for name in (stopped, whole))
+    assert rows == expected
+    assert "zerosum/D_double" in {name: None for row in rows for name in row}
+    assert (trained / stopped / state / "zerosum_monitor.json").is_file()
+    for rank in (0, 1):
+        a, b = (np.load(trained / name / f"{rank}.npz") for name in (stopped, whole))
+        np.testing.assert_array_equal(a["last"], b["last"])
+        np.testing.assert_array_equal(a["generator"], b["generator"])
+
+
+@pytest.mark.parametrize(
     ("name", "words"),
     [
         ("ddp, watched", ""),
         ("fsdp, watched", ""),
+        ("accelerate, stopped", ""),
         ("fsdp, at a limited cost", "left out to keep to cost business"),
         ("fsdp, more asked", "averages and gradients of weights that processes share are not measured"),
         ("fsdp, foreign tokens", "step 1: switched off, training goes on. InputError: tokens"),

@@ -1,6 +1,8 @@
 """In our own loop: nothing changes, and values are those of the checkpoints measured afterwards."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from distributed import train_ours
+from loops import TROUBLE_STEPS, assert_trouble_is_told_once, trouble
 from on_step import OnStep
 from several_processes import end, start
 
@@ -17,6 +20,7 @@ from zerosum.losses import token_losses
 from zerosum.monitor.names import NUMBERS, name_of
 from zerosum.monitor.own_loop import MonitorCallback
 from zerosum.training import AfterStep, Callback, one_step_losses, train
+from zerosum.training.batches import batch
 from zerosum.training.optimizers.schedule_free import ScheduleFreeSettings
 from zerosum.training.recipe import Recipe
 
@@ -83,6 +87,22 @@ def test_a_stopped_run_continues_with_the_same_values(recipe: Recipe, tmp_path: 
     whole, stopped = ([without_cost(row) for row in rows(tmp_path / run)] for run in ("whole", "stopped"))
     assert whole == stopped
     assert "zerosum/D_double" in stopped[8]
+
+
+class InTrouble(MonitorCallback):
+    """Sees other losses than those of training."""
+
+    def after_step(self, context: AfterStep) -> Mapping[str, float] | None:
+        return super().after_step(replace(context, loss=trouble(context.step - 1, context.loss)))
+
+
+def test_trouble_is_told_once(recipe: Recipe, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    still = recipe.optimizer.model_copy(update={"lr": 0.0})
+    recipe = recipe.model_copy(update={"steps": TROUBLE_STEPS, "optimizer": still})
+    schedule = [1, 2, 4, 8, 16, TROUBLE_STEPS - 1]
+    callback = InTrouble(batch(recipe, 1).ids, cost="full", schedule=schedule)
+    train(recipe, tmp_path / "run", callbacks=(callback,), on_notice=lambda notice: None)
+    assert_trouble_is_told_once(caplog, rows(tmp_path / "run"), each=False)
 
 
 class StopOnce(Callback):

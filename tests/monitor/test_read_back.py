@@ -14,6 +14,7 @@ from loops import plain_run
 from torch.utils.tensorboard import SummaryWriter
 
 import zerosum
+from zerosum.monitor.guards import Warned
 from zerosum.monitor.log import log_to
 from zerosum.runs import read_monitor_log
 
@@ -40,7 +41,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     for step, loss in enumerate(losses):
         writer.add_scalar("train/loss", loss, step)
         to_file.losses([(step, loss, 1e-3)])
-    to_file.warning(7, "spike", "step 7: the loss jumped")
+    for target in (to_file, to_writer):
+        target.warning(Warned(7, "spike", "step 7: the loss jumped", 9, 1))
     writer.close()
     return SimpleNamespace(folder=folder, losses=losses, values=values)
 
@@ -89,13 +91,14 @@ def test_loss_and_values_come_back(run: SimpleNamespace, tmp_path: Path, logger:
     np.testing.assert_array_equal(curve.loss, run.losses if exact else np.float32(run.losses))
     log = read_monitor_log(path)
     assert log is not None
-    assert [step.step for step in log.steps] == list(run.values) == [1, 2, 4, 8, 16, 32]
-    for step in log.steps:
+    assert [step.step for step in log.of("step")] == list(run.values) == [1, 2, 4, 8, 16, 32]
+    for step in log.of("step"):
         expected = {name.removeprefix("zerosum/"): value for name, value in run.values[step.step].items()}
         assert dict(step.values) == (expected if exact else {k: float(np.float32(v)) for k, v in expected.items()})
     D = log.of("double")[-1].estimate("D", "double")
     assert (D.N, D.interval is not None) == (24 * 12, True)
     assert [warning.code for warning in log.warnings] == (["spike"] if logger == "JSON lines" else [])
+    assert log.n_warnings == (logger in ("JSON lines", "TensorBoard"))
 
 
 def without_loss(run: SimpleNamespace, folder: Path) -> dict[str, Path]:

@@ -21,6 +21,13 @@ from zerosum.training import train
 from zerosum.training.recipe import Recipe
 
 RATE = 1e-3
+
+
+def settings(parts: int) -> dict[str, Any]:
+    """Of the monitor. Where gradients are accumulated, those of the micro-batches are asked for, too."""
+    return {"cost": "full"} | ({"gradients": "sampled"} if parts > 1 else {})
+
+
 Left = dict[str, np.ndarray]
 
 
@@ -47,12 +54,14 @@ def plain(folder: Path, steps: int, monitored: bool, parts: int, compiled: bool)
         model = DistributedDataParallel(model)
     optimizer = torch.optim.AdamW(model.parameters(), RATE)
     called = torch.compile(model) if compiled else model
-    monitor = zerosum.Monitor(called, PROBE, cost="full", optimizer=optimizer) if monitored else None
+    monitor = zerosum.Monitor(called, PROBE, optimizer=optimizer, **settings(parts)) if monitored else None
     for step in range(steps):
         for part in range(parts):
             ids = own_rows(step, part, parts)
             loss = called(input_ids=ids, labels=ids).loss / parts
             loss.backward()
+            if monitor and monitor.takes_micro_batches(step):
+                monitor.micro_batch(step, ids[:, 1:].numel())
         if monitor:
             with monitor.step(step, loss=loss, batch=ids):
                 optimizer.step()
@@ -71,7 +80,7 @@ def accelerate(folder: Path, steps: int, monitored: bool, parts: int, compiled: 
     called = torch.compile(model) if compiled else model
     monitor = None
     if monitored:
-        monitor = zerosum.Monitor(called, PROBE, cost="full", optimizer=optimizer).prepare(accelerator)
+        monitor = zerosum.Monitor(called, PROBE, optimizer=optimizer, **settings(parts)).prepare(accelerator)
     for step in range(steps):
         for part in range(parts):
             ids = own_rows(step, part, parts)
@@ -99,7 +108,7 @@ def trainer(folder: Path, steps: int, monitored: bool, parts: int, compiled: boo
         torch_compile=compiled,
     )  # fmt: skip
     data = [{"input_ids": row, "labels": row} for row in DATA]
-    callback = ZerosumCallback(PROBE, cost="full")
+    callback = ZerosumCallback(PROBE, **settings(parts))
     runner = Trainer(model_with_dropout(), arguments, train_dataset=data, callbacks=[callback] if monitored else [])
     runner.train()
     require(monitored, callback.monitor)
@@ -123,7 +132,7 @@ def lightning(folder: Path, steps: int, monitored: bool, parts: int, compiled: b
         def configure_optimizers(self) -> Any:
             return torch.optim.AdamW(self.parameters(), RATE)
 
-    callback = ZerosumCallback(PROBE, cost="full")
+    callback = ZerosumCallback(PROBE, **settings(parts))
     runner = Trainer(
         max_steps=steps, max_epochs=-1, accumulate_grad_batches=parts, accelerator="cpu", logger=False,
         callbacks=[callback] if monitored else [], enable_progress_bar=False, enable_model_summary=False,
@@ -146,7 +155,7 @@ def own_loop(folder: Path, steps: int, monitored: bool, parts: int, compiled: bo
         | {"model": tiny["model"] | {"attention_dropout": 0.2}, "steps": steps, "resume_every": steps}
         | {"batch": {"sequences": 8, "length": 8, "passes": parts}, "compile": compiled}
     )
-    callback = MonitorCallback(recipe.data.open().held_out(24, 8), cost="full")
+    callback = MonitorCallback(recipe.data.open().held_out(24, 8), **settings(parts))
     train(recipe, folder, callbacks=(callback,) if monitored else ())
     if int(os.environ.get("RANK", 0)):
         return {}

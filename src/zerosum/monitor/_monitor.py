@@ -7,7 +7,6 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
-from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,9 +16,10 @@ from zerosum.errors import InputError
 from zerosum.monitor.asked import Asked
 from zerosum.monitor.cost import Cost, limit_of
 from zerosum.monitor.guards import LOGGER, Guards, Tell
-from zerosum.monitor.log import Log, log_to
+from zerosum.monitor.log import Log
 from zerosum.monitor.measured import Measured
-from zerosum.monitor.probe import Around, Probe, held_out_ids
+from zerosum.monitor.micro_steps import MicroBatch
+from zerosum.monitor.probe import Around, Probe
 from zerosum.monitor.processes import Processes, is_main
 from zerosum.monitor.remembered import RememberedLosses
 from zerosum.monitor.running_verdict import RunningVerdict
@@ -27,16 +27,6 @@ from zerosum.monitor.schedule import Schedule, parse_schedule
 from zerosum.monitor.scheduled_steps import ScheduledSteps
 from zerosum.monitor.state_files import load_state, save_state
 from zerosum.monitor.training_losses import TrainingLosses
-
-
-def require_arguments(probe_tokens: Any, settings: Mapping[str, Any]) -> None:
-    """For hosts that make a monitor when training begins. Raises what `Monitor` raises for wrong arguments."""
-    given = signature(Monitor).bind(None, probe_tokens, **settings)
-    given.apply_defaults()
-    parse_schedule(given.arguments["schedule"])
-    limit_of(given.arguments["cost"])
-    log_to(given.arguments["log"])
-    held_out_ids(probe_tokens)
 
 
 class Monitor:
@@ -79,20 +69,21 @@ class Monitor:
         average: str | None = None,
         gradients: str | None = None,
     ):
-        self._schedule, self._cost = parse_schedule(schedule), Cost(limit_of(cost))
+        self.schedule, self._cost = parse_schedule(schedule), Cost(limit_of(cost))
         optimizers = optimizer if isinstance(optimizer, list | tuple) else () if optimizer is None else (optimizer,)
         self._processes = Processes()
         self._probe = Probe(model, probe_tokens, optimizers, self._cost, self._processes, tokens_per_batch)
         self._guards = Guards(tell or LOGGER.warning)
         self._log, self._verdict = Log(log, self._guards), RunningVerdict(total_steps)
         self._losses = TrainingLosses(optimizers, self._verdict, self._guards, self._log)
-        self._remembered = RememberedLosses(self._schedule)
+        self._remembered = RememberedLosses(self.schedule)
         asked = {"probe_tokens": probe_tokens, "groups": groups, "average": average, "gradients": gradients}
-        self._asked = Asked(self._probe, self._schedule, self._cost, self._guards, seed, optimizers=optimizers, **asked)
+        self._asked = Asked(self._probe, self.schedule, self._cost, self._guards, seed, optimizers=optimizers, **asked)
         self._scheduled = ScheduledSteps(
             self._probe, self._remembered, self._verdict, self._asked, self._cost, self._guards, self._log, cost, seed
         )
-        self._updates: Callable[[], bool] = lambda: True
+        self._updates: Callable[[int, Any], bool] = lambda step, batch: True
+        self._with_gradients = gradients is not None
         self._begun: int | None = None  # a scheduled step, in every process
         self._around: Around | None = None
         self._is_on = True
@@ -103,6 +94,11 @@ class Monitor:
         """The record of the last step that was measured."""
         return self._scheduled.latest
 
+    @property
+    def warnings(self) -> int:
+        """How many were told so far in the run."""
+        return self._guards.count
+
     @contextmanager
     def step(self, step: int, *, loss: Any = None, lr: float | None = None, batch: Any = None) -> Iterator[None]:
         """Around one update, and nothing else. step: updates made before it.
@@ -110,7 +106,7 @@ class Monitor:
         loss: of training, nats per token, a number or tensor; the running verdict needs it. lr: by default that of the
         optimizer's first group. batch: token ids of the update, [s, L], to measure these tokens, too.
         """
-        if not self._updates():
+        if not self._updates(step, batch):
             yield
             return
         self.before_update(step, batch=batch)
@@ -126,8 +122,8 @@ class Monitor:
         import_module("zerosum.monitor.accelerate").prepare(self, accelerator)
         return self
 
-    def host(self, *, log: Any, updates: Callable[[], bool]) -> None:
-        """For hosts. log: used where the user chose none. updates: whether the step at hand makes an update."""
+    def host(self, *, log: Any, updates: Callable[[int, Any], bool]) -> None:
+        """For hosts. log: used where the user chose none. updates: of step and batch, whether there is an update."""
         self._updates = updates
         self._log.use(log)
 
@@ -135,23 +131,26 @@ class Monitor:
         """For hosts: tell a sign of this kind once."""
         self._guards.tell(code, message)
 
-    def micro_batch(self, step: int, tokens: int = 1) -> None:
+    def takes_micro_batches(self, step: int) -> bool:
+        """For hosts: whether to call `micro_batch` at a step: a scheduled one, where gradients are asked for."""
+        return self._with_gradients and step in self.schedule
+
+    def micro_batch(self, step: int, tokens: int | None = None, *, is_mean: bool = True) -> None:
         """After each backward pass of a step that accumulates gradients over micro-batches: their agreement and noise.
 
-        step: as for `step`. tokens: that the micro-batch predicts, over which its loss is a mean; the noise scale is in
-        tokens only where this is given, and in micro-batches otherwise.
+        step: as for `step`. tokens, is_mean: see `MicroBatch`. Call it before gradients are clipped.
         """
-        if step in self._schedule:
+        if step in self.schedule:
             self._cost.enter(wait=True)
             with self._working(step, is_scheduled=False) as measures:
                 if measures:
-                    self._asked.micro_batch(step, tokens)
+                    self._asked.micro_batch(step, MicroBatch(tokens, is_mean))
 
     def before_update(self, step: int, *, batch: Any = None) -> None:
         """The first half of `step`, for loops that cannot use a block. The first of several calls counts."""
         if not self._cost.has_begun:
             self._cost.enter()
-        if step not in self._schedule or step == self._begun:
+        if step not in self.schedule or step == self._begun:
             return
         self._begun, self._around = step, None
         with self._working(step, is_scheduled=True) as measures:

@@ -14,7 +14,7 @@ from zerosum.monitor.averaged import AVERAGING, AveragedWeights
 from zerosum.monitor.cost import Cost
 from zerosum.monitor.doubles import double_changes
 from zerosum.monitor.guards import Guards
-from zerosum.monitor.micro_steps import MicroSteps
+from zerosum.monitor.micro_steps import MicroBatch, MicroSteps
 from zerosum.monitor.probe import Around, Probe
 from zerosum.monitor.remembered import RememberedLosses
 from zerosum.monitor.schedule import Schedule
@@ -50,11 +50,11 @@ class Asked:
         self.gradients = None if gradients is None else TokenGradients(gradients, probe.model, optimizers, cost, seed)
         self._micro_steps = MicroSteps(probe.model, cost)
 
-    def micro_batch(self, step: int, tokens: int) -> None:
+    def micro_batch(self, step: int, batch: MicroBatch) -> None:
         """See `MicroSteps.add`."""
         if distributed.is_initialized() and distributed.get_world_size() > 1:
             self._guards.tell("micro-batches", "micro-batches of several processes are not measured.")
-        elif not self._micro_steps.add(step, tokens):
+        elif not self._micro_steps.add(step, batch):
             self._guards.tell("no-micro-batches", f"step {step}: its micro-batches are not measured: cost.")
 
     def has_work(self) -> bool:

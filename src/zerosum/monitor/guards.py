@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -20,31 +21,50 @@ LOGGER = logging.getLogger("zerosum.monitor")
 Tell = Callable[[str], None]
 
 
-def _nothing(step: int, code: str, message: str) -> None:
-    """Warnings that are not logged."""
+@dataclass(frozen=True)
+class Warned:
+    """A sign that was told. step: of the sign. logged_at: step at which the monitor works, which may be later.
+
+    count: of the signs told so far in the run, this one included.
+    """
+
+    step: int
+    code: str
+    message: str
+    logged_at: int
+    count: int
 
 
 class Guards:
     """Tells each kind of sign once. tell: receives one sentence. seen: codes of what was told.
 
-    step: at which the monitor works. log: also receives step, code and message of each sign.
+    step: at which the monitor works. log: also receives each sign.
     """
 
     def __init__(self, tell: Tell, seen: Iterable[str] = ()):
         self._tell, self.seen = tell, set(seen)
-        self.step, self.log = 0, _nothing
+        self.step = 0
+        self.log: Callable[[Warned], None] = lambda warned: None
         self._watch = LossWatch()
         self._latest, self._multiple, self._times = math.nan, 1, 0
 
-    def tell(self, code: str, message: str) -> None:
-        """Tell a sign of this kind in the main process, unless one was told before. An error of `tell` is logged."""
+    @property
+    def count(self) -> int:
+        """Signs told so far in the run."""
+        return len(self.seen)
+
+    def tell(self, code: str, message: str, step: int | None = None) -> None:
+        """Tell a sign of this kind in the main process, unless one was told before. An error of `tell` is logged.
+
+        step: of the sign, where it is not that at which the monitor works.
+        """
         if code not in self.seen and is_main():
             self.seen.add(code)
             try:
                 self._tell(f"zerosum monitor: {message}")
             except Exception as error:  # noqa: BLE001  # it is the user's own; training goes on
                 LOGGER.warning("zerosum monitor: %s (`tell` failed: %s)", message, type(error).__name__)
-            self.log(self.step, code, message)
+            self.log(Warned(self.step if step is None else step, code, message, self.step, self.count))
 
     def state(self) -> list[str]:
         """Codes of what was told, without those of this sitting."""
@@ -56,13 +76,14 @@ class Guards:
 
     def loss(self, step: int, loss: float, lr: float | None) -> None:
         """Look at the training loss and the learning rate of one update."""
-        self._latest, self.step = loss, step
+        self._latest = loss
         if lr == 0:
-            self.tell("rate-zero", f"step {step}: the learning rate is 0, so the weights do not change.")
+            self.tell("rate-zero", f"step {step}: the learning rate is 0, so the weights do not change.", step)
         if not math.isfinite(loss):
-            self.tell("loss-not-finite", f"step {step}: the training loss is {loss}. Lower the learning rate.")
+            self.tell("loss-not-finite", f"step {step}: the training loss is {loss}. Lower the learning rate.", step)
         elif self._watch.is_spike(loss):
-            self.tell("spike", f"step {step}: the loss jumped to {loss:.3g}, far above that of the updates before.")
+            text = f"step {step}: the loss jumped to {loss:.3g}, far above that of the updates before."
+            self.tell("spike", text, step)
 
     def multiple_of_measured(self, step: int, measured: float) -> None:
         """Look for losses that were added up over accumulated batches. measured: mean loss of tokens at this step."""

@@ -1,15 +1,18 @@
 """The monitor in Lightning: Trainer(..., callbacks=[ZerosumCallback(probe_tokens)]).
 
 Lightning calls `on_before_optimizer_step` before each update, and `on_train_batch_end` after each batch, also where it
-only accumulates gradients: a batch made an update where the former was called since. Values go to every logger of the
-Trainer at their step, the number of updates made before; the state is in the callback's part of each checkpoint.
+only accumulates gradients: a batch made an update where the former was called since. `on_after_backward` sees the
+gradient of each batch before it is clipped. Values go to every logger of the Trainer at their step, the number of
+updates made before; the state is in the callback's part of each checkpoint.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from zerosum.errors import InputError, MissingExtra
-from zerosum.monitor._monitor import Monitor, require_arguments
+from zerosum.monitor._monitor import Monitor
+from zerosum.monitor.arguments import require_arguments
+from zerosum.monitor.batches import ids_of, predicted_tokens
 
 try:
     from lightning.pytorch import Callback, LightningModule, Trainer
@@ -23,12 +26,14 @@ except ImportError:
 class ZerosumCallback(Callback):  # type: ignore[misc]  # Lightning may not be installed
     """probe_tokens, settings: see `Monitor`. model: name of the language model in the LightningModule.
 
-    By default `model` where it has an attribute of this name, else the module itself, which then returns logits.
+    By default `model` where it has an attribute of this name, else the module itself, which then returns logits. batch:
+    measure the tokens of the batch of each update, the last of an accumulated one, where it has token ids (`ids_of`).
     """
 
-    def __init__(self, probe_tokens: Any, *, model: str | None = None, **settings: Any):
+    def __init__(self, probe_tokens: Any, *, model: str | None = None, batch: bool = True, **settings: Any):
         require_arguments(probe_tokens, settings)
         self._probe_tokens, self._name, self._settings = probe_tokens, model, settings
+        self._with_batch, self._batch = batch, None
         self._saved: Mapping[str, Any] = {}
         self._step: int | None = None
         self.monitor: Monitor | None = None
@@ -57,11 +62,25 @@ class ZerosumCallback(Callback):  # type: ignore[misc]  # Lightning may not be i
             self.monitor.load_state_dict(self._saved)
             self._saved = {}
 
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Hold the batch, which the calls around its update do not get."""
+        self._batch = batch
+
+    def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the gradient of one of several batches of an update. Lightning divides their losses by their number.
+
+        With manual optimization gradients may be set to zero in between, which no hook tells.
+        """
+        accumulates = trainer.accumulate_grad_batches > 1 and pl_module.automatic_optimization
+        if self.monitor and accumulates and self.monitor.takes_micro_batches(step := _updates(trainer)):
+            self.monitor.micro_batch(step, predicted_tokens(self._batch))
+
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
-        """Measure before the first update of a batch. Lightning counts the updates of each optimizer as steps."""
+        """Measure before the first update of a batch."""
         if self.monitor and self._step is None:
-            self._step = trainer.global_step // len(trainer.optimizers)
-            self.monitor.before_update(self._step)
+            self._step = _updates(trainer)
+            is_measured = self._with_batch and self._step in self.monitor.schedule
+            self.monitor.before_update(self._step, batch=ids_of(self._batch) if is_measured else None)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -71,6 +90,7 @@ class ZerosumCallback(Callback):  # type: ignore[misc]  # Lightning may not be i
             loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
             self.monitor.after_update(self._step, loss=loss)
             self._step = None
+        self._batch = None
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look at the last losses."""
@@ -84,6 +104,11 @@ class ZerosumCallback(Callback):  # type: ignore[misc]  # Lightning may not be i
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from a state."""
         self._saved = state_dict
+
+
+def _updates(trainer: Trainer) -> int:
+    """Updates made so far. Lightning counts those of each optimizer."""
+    return int(trainer.global_step) // len(trainer.optimizers)
 
 
 def _total_steps(trainer: Trainer) -> int | None:

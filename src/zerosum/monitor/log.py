@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from zerosum.errors import InputError
-from zerosum.monitor.guards import Guards
+from zerosum.monitor import names
+from zerosum.monitor.guards import Guards, Warned
 
 Function = Callable[..., object]
 """Called as log(values, step=step)."""
@@ -16,10 +17,10 @@ Loss = tuple[int, float, float | None]
 
 
 class ToFunction:
-    """Finite values go to a function; the training loss is the user's own to log."""
+    """Finite values go to a function; the training loss is the user's own to log. text: also takes warnings."""
 
-    def __init__(self, function: Function):
-        self._function = function
+    def __init__(self, function: Function, text: Callable[[Warned], object] | None = None):
+        self._function, self._text = function, text
 
     def values(self, step: int, values: Mapping[str, float], reason: str) -> None:
         """Values that are not defined are left out."""
@@ -28,8 +29,11 @@ class ToFunction:
     def losses(self, losses: Sequence[Loss]) -> None:
         """Nothing."""
 
-    def warning(self, step: int, code: str, message: str) -> None:
-        """Nothing: loggers take numbers."""
+    def warning(self, warned: Warned) -> None:
+        """How many there are so far, at the step where training is: some loggers refuse earlier ones."""
+        self._function({names.WARNINGS: float(warned.count)}, step=warned.logged_at)
+        if self._text:
+            self._text(warned)
 
 
 class ToFile:
@@ -41,7 +45,7 @@ class ToFile:
     def values(self, step: int, values: Mapping[str, float], reason: str) -> None:
         """A row of its own; null where a value is not defined, with `zerosum/reason`."""
         row = {name: value if math.isfinite(value) else None for name, value in values.items()}
-        self._append([{"step": step, **row} | ({"zerosum/reason": reason} if reason else {})])
+        self._append([{"step": step, **row} | ({names.REASON: reason} if reason else {})])
 
     def losses(self, losses: Sequence[Loss]) -> None:
         """A row `step`, `loss`, `lr` of each."""
@@ -52,9 +56,9 @@ class ToFile:
             ]
         )
 
-    def warning(self, step: int, code: str, message: str) -> None:
+    def warning(self, warned: Warned) -> None:
         """A row of its own, which `zerosum watch` shows."""
-        self._append([{"step": step, "zerosum/warning": code, "zerosum/message": message}])
+        self._append([{"step": warned.step, names.WARNING: warned.code, names.MESSAGE: warned.message}])
 
     def _append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         with self._path.open("a", encoding="utf-8") as file:
@@ -68,10 +72,18 @@ def log_to(target: Any) -> ToFunction | ToFile:
     if isinstance(target, str | Path):
         return ToFile(Path(target))
     if hasattr(target, "add_scalar"):
-        return ToFunction(lambda values, step: [target.add_scalar(*item, step) for item in values.items()])
+        return _to_writer(target)
     if callable(target):
         return ToFunction(target)
     raise InputError(f"log {type(target).__name__}: nothing to log to. Give wandb.log, a SummaryWriter, or a path.")
+
+
+def _to_writer(writer: Any) -> ToFunction:
+    def text(warned: Warned) -> None:
+        if hasattr(writer, "add_text"):
+            writer.add_text(names.WARNING, f"{warned.code}: {warned.message}", warned.logged_at)
+
+    return ToFunction(lambda values, step: [writer.add_scalar(*item, step) for item in values.items()], text)
 
 
 class Log:
@@ -94,9 +106,9 @@ class Log:
         """Losses of training."""
         self._send(lambda: self._target.losses(losses))
 
-    def warning(self, step: int, code: str, message: str) -> None:
+    def warning(self, warned: Warned) -> None:
         """A warning of the monitor."""
-        self._send(lambda: self._target.warning(step, code, message))
+        self._send(lambda: self._target.warning(warned))
 
     def _send(self, call: Callable[[], object]) -> None:
         if self._works:

@@ -3,12 +3,13 @@
 Knows the protocol of callbacks and nothing else of the loop.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from zerosum.callback import AfterStep, BeforeStep, Callback
 from zerosum.monitor import names
-from zerosum.monitor._monitor import Monitor, require_arguments
+from zerosum.monitor._monitor import Monitor
+from zerosum.monitor.arguments import require_arguments
 
 
 class MonitorCallback(Callback):
@@ -24,6 +25,7 @@ class MonitorCallback(Callback):
         self._probe_tokens, self._with_batch, self._settings = probe_tokens, batch, settings
         self._saved: Mapping[str, Any] = {}
         self._model: Any = None  # of the monitor: the same callback can watch several runs, one after the other
+        self._warnings = 0  # in the log
         self.monitor: Monitor | None = None
         """The monitor, from the first update on."""
 
@@ -40,13 +42,24 @@ class MonitorCallback(Callback):
             if self._saved:
                 self.monitor.load_state_dict(self._saved)
                 self._saved = {}
+            self._warnings = self.monitor.warnings
         self.monitor.before_update(context.step, batch=context.batch if self._with_batch else None)
 
+    def after_pass(self, context: BeforeStep) -> Callable[[int], None] | None:
+        """Take the gradients of the passes of a scheduled update, where gradients are asked for."""
+        monitor = self.monitor
+        if monitor is None or not monitor.takes_micro_batches(context.step):
+            return None
+        return lambda tokens: monitor.micro_batch(context.step, tokens, is_mean=False)
+
     def after_step(self, context: AfterStep) -> Mapping[str, float] | None:
-        """Measure after it; the values for the log."""
+        """Measure after it; the values for the log, with the number of warnings where there are new ones."""
         if self.monitor is None:
             return None
         values = self.monitor.after_update(context.step - 1, loss=context.loss, lr=context.lr)
+        if self.monitor.warnings > self._warnings:
+            values = values | {names.WARNINGS: float(self.monitor.warnings)}
+        self._warnings = self.monitor.warnings
         return {names.STEP: float(context.step - 1), **values} if values else None
 
     def state_dict(self) -> Mapping[str, Any]:

@@ -88,6 +88,7 @@ class ScheduledSteps:
         with self._cost.rest(AFTER):
             if not self._probe.after(around, self._cost.predicted(AFTER)):
                 self._leave_out(step)
+                self._guards.cost(step, self._cost.share, self._cost.limit)
             elif not around.is_finite:
                 self._guards.tell("probe-not-finite", f"step {step}: a loss of held-out tokens is not finite.")
             else:
@@ -125,8 +126,9 @@ class ScheduledSteps:
         # The time up to here belongs to the cost that is logged here.
         self._cost.leave()
         cost = self._cost.share
+        self._guards.cost(step, cost, self._cost.limit)
+        asked["warnings"] = self._guards.count
         measured = Measured(step, loss, one_step, double, self._verdict.fitted, sequences, cost, others, **asked)
-        self._guards.cost(step, self._cost.share, self._cost.limit)
         self._log.values(step, measured.values(), measured.reason)
         return measured
 

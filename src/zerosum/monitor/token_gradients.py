@@ -23,7 +23,7 @@ FIRST_UPDATES = 50
 
 
 class TokenGradients:
-    """Measures C_g, C_ug and C_uG of an update u on the first 8 sequences, as `zerosum step` does, by a sample.
+    """Measures C_g, C_ug and C_uG of an update u on the first 8 sequences, by a sample of 64 tokens if they have more.
 
     Holds a copy of the model while the update is made. Raises InputError for another method than "sampled".
     """
@@ -45,6 +45,8 @@ class TokenGradients:
 
     def after(self, ids: Int64[np.ndarray, "s L2"], document: Int[np.ndarray, "s *T"] | None) -> GradientInterference:
         """The record of the update since `before`, on the first of these sequences."""
+        n_tokens = int((ids[:SEQUENCES, 1:] >= 0).sum())
+        sample = {"method": "sampled", "n_sampled": SAMPLED} if n_tokens > SAMPLED else {"method": "exact"}
         with self._cost.work(GRADIENTS), left_as_it_was(self._model, self._optimizers):
             now = dict(self._model.named_parameters())
             trained = {name: weight for name, weight in self._before.named_parameters() if weight.requires_grad}
@@ -53,8 +55,7 @@ class TokenGradients:
                 self._before,
                 ids[:SEQUENCES],
                 update,
-                method="sampled",
-                n_sampled=SAMPLED,
+                **sample,
                 seed=self._seed,
                 unit=None if document is None else document[:SEQUENCES],
             )
