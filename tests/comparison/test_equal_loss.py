@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from simulated_pairs import LEVELS, movement_of, movement_study
+from simulated_benches import LEVELS, movement_of, movement_study
 
 from zerosum.comparison import equal_loss, preset_levels
 from zerosum.errors import InputError
@@ -67,6 +67,8 @@ def test_values_that_are_not_finite():
     assert pytest.approx(whole.M, rel=0.01) == equal_loss(STEP.tolist(), losses, [2.5, 1.7]).wide[0].M
     assert equal_loss(STEP[:3].tolist(), losses[:3], [2.5, 1.7]).reason == "few-checkpoints"
     assert equal_loss([], np.zeros((0, 5)), [2.5, 1.7]).reason == "few-checkpoints"
+    losses[0] = np.nan
+    assert pytest.approx(whole.M, rel=0.01) == equal_loss(STEP.tolist(), losses, [2.5, 1.7]).wide[0].M
 
 
 def test_when_all_tokens_move_alike_nothing_cancels():

@@ -7,7 +7,7 @@ import statistics
 import numpy as np
 import pytest
 from scipy import stats
-from simulated_pairs import measure_study
+from simulated_benches import measure_study
 
 from zerosum.comparison import paired_differences, seeds_needed, verdict_of
 from zerosum.comparison.paired import adjusted_p

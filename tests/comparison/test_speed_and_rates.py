@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
-from simulated_pairs import speed_study
+from simulated_benches import speed_study
 
 from zerosum.comparison import best_between, gain_slope, rate_sensitivity, rate_slope, speed_up
 

@@ -12,20 +12,20 @@ import math
 
 import numpy as np
 import pytest
-from simulated_pairs import measure_study, movement_study, speed_study
+from simulated_benches import measure_study, movement_study, speed_study
 
 from zerosum.comparison import seeds_needed
 
 SEEDS = "0 to N - 1"
 SD, MARGIN = 0.002, 0.003
-STUDIES = 2_000
+STUDIES = 1_000
 
 
 @pytest.mark.parametrize("tail", ["normal", "heavy"])
 @pytest.mark.parametrize("arms", [1, 4])
 @pytest.mark.parametrize("n", [6, 9, 12])
 def test_no_effects(n, arms, tail, table, count, whole):
-    N = count(STUDIES)
+    N = count(2 * STUDIES)
     done = [measure_study(seed, n, (0.0,) * arms, SD, MARGIN, tail) for seed in range(N)]
     row = add(table, f"no effect, {tail} noise", n, arms, done)
     if whole:

@@ -67,9 +67,9 @@ class EqualLoss:
 def equal_loss(step: Sequence[float], losses: Float[np.ndarray, "c N"], levels: Sequence[float]) -> EqualLoss:
     """M and D of a run over the intervals between the preset losses that it crosses.
 
-    step: of the checkpoints, rising, all above 0. losses: of each token at each checkpoint, nats; tokens with a NaN at
-    the first one are left out, and so are checkpoints with another value that is not finite. levels: presets of the
-    mean loss, from high to low.
+    step: of the checkpoints, rising, all above 0. losses: of each token at each checkpoint, nats; tokens without a
+    finite loss anywhere are left out, and so are checkpoints with another value that is not finite. levels: presets of
+    the mean loss, from high to low.
 
     A mean loss is crossed where the falling curve nearest to the run's (least squares, over log step) crosses it. M is
     measured between the real checkpoints around both crossings, and a plane through these values, over the mean losses
@@ -122,7 +122,7 @@ class _Run:
 
     @classmethod
     def of(cls, step: Float[np.ndarray, " c"], losses: Float[np.ndarray, "c N"]) -> "_Run":
-        losses = losses[:, np.isfinite(losses[0])] if len(losses) else losses
+        losses = losses[:, np.isfinite(losses).any(axis=0)]
         sound = np.isfinite(losses).all(axis=1)
         losses = losses[sound]
         mean = losses.mean(axis=1) if losses.size else np.zeros(len(losses))
