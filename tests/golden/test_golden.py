@@ -4,6 +4,7 @@
 """
 
 import json
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -65,6 +66,18 @@ def test_with_torch(name, printed_json, request):
     check(name, *WITH_TORCH[name], printed_json(folder, WITH_TORCH[name][1]), TORCH, request.config)
 
 
+def test_bench(request):
+    """The answer of a bench that was never run: what `zerosum bench --json` prints of such results."""
+    from bench_results import made_up
+
+    from zerosum.bench.answer import answer
+
+    result = made_up(seeds=tuple(range(6)))
+    arms = tuple(arm for arm in result.arms if arm.name in ("muon", "ademamix", "placebo", "bigram"))
+    document = answer([replace(result, arms=arms)]).to_json()
+    check("bench", 0, ["bench"], (0, json.loads(json.dumps(document))), NUMPY, request.config)
+
+
 def check(name, expected_code, commands, printed, tolerance, config):
     code, document = printed
     assert code == expected_code
@@ -77,4 +90,4 @@ def check(name, expected_code, commands, printed, tolerance, config):
 
 
 def test_every_golden_file_belongs_to_a_command():
-    assert {path.stem for path in FOLDER.glob("*.json")} == {*WITHOUT_TORCH, *WITH_TORCH}
+    assert {path.stem for path in FOLDER.glob("*.json")} == {*WITHOUT_TORCH, *WITH_TORCH, "bench"}

@@ -104,7 +104,12 @@ class MovementDifference:
     def to_json(self) -> dict[str, Any]:
         """As a JSON document."""
         ends = {"weights": self.weights, "L_a": self.L_a, "L_b": self.L_b, "main": self.main}
-        return ends | {"M": self.M.to_json(), "D": self.D.to_json()}
+        numbers = {"M": self.M.to_json(), "D": self.D.to_json()}
+        short = {
+            name: {key: one[key] for key in ("value", "interval", "p", "n", "censored", "reason")}
+            for name, one in numbers.items()
+        }
+        return ends | short
 
 
 @dataclass(frozen=True)
