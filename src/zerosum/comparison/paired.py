@@ -21,6 +21,7 @@ Verdict = Literal["better", "worse", "no-difference", "diverges", "cannot-tell"]
 ALPHA, POWER = 0.05, 0.8
 MOST_EXACT = 14  # seeds whose sign flips are all counted; of more, a sample of 2^14
 MOST_SEEDS = 1_000
+FEW = 11  # seeds, up to which the few sign flips cost power; of more they have that of the t test
 METHOD = "Student's t over paired seeds"
 
 
@@ -184,21 +185,31 @@ def _t(table: Float[np.ndarray, "a n"], flips: Float[np.ndarray, "f n"]) -> Floa
 def seeds_needed(sd: float, margin: float, arms: int = 1) -> int | None:
     """Seeds that tell whether an arm differs by the margin, each way in 80 % of studies; None above 1,000.
 
-    Where the difference is the margin, a paired t test at 5 % / arms finds it; where it is 0, the 90 % interval lies
-    inside the margin. At least as many as give sign flips p <= 0.05 for every arm, 2 arms / 2^n <= 0.05: 6 for one arm.
-    sd: of the differences between seeds, from a pilot.
+    Where the difference is the margin, sign flips and a paired t test at 5 % / arms find it; where it is 0, the 90 %
+    interval lies inside the margin. At least as many as give sign flips p <= 0.05 for every arm, 2 arms / 2^n <= 0.05:
+    6 for one arm. sd: of the differences between seeds, from a pilot; normal noise.
 
     >>> seeds_needed(0.002, 0.003), seeds_needed(0.003, 0.002), seeds_needed(0.003, 0.002, arms=5)
-    (6, 21, 30)
+    (7, 21, 30)
     """
     fewest = math.ceil(math.log2(2 * arms / ALPHA))
-    return next((n for n in range(fewest, MOST_SEEDS + 1) if _tells(sd, margin, n, arms)), None)
+    return next((n for n in range(fewest, MOST_SEEDS + 1) if _tells(sd, margin, n, ALPHA / arms)), None)
 
 
-def _tells(sd: float, margin: float, n: int, arms: int) -> bool:
+def _tells(sd: float, margin: float, n: int, alpha: float) -> bool:
     if sd == 0:
         return True
     shift = margin * math.sqrt(n) / sd
-    finds = 1 - float(nctdtr(n - 1, shift, stdtrit(n - 1, 1 - ALPHA / arms / 2)))
+    finds = 1 - float(nctdtr(n - 1, shift, stdtrit(n - 1, 1 - alpha / 2)))
     excludes = 1 - float(nctdtr(n - 1, shift, stdtrit(n - 1, 1 - ALPHA)))  # a difference of the margin, one side
-    return finds >= POWER and 2 * excludes - 1 >= POWER
+    if finds < POWER or 2 * excludes - 1 < POWER:
+        return False
+    return n > FEW or _power_of_flips(margin / sd, n, alpha) >= POWER
+
+
+def _power_of_flips(effect: float, n: int, alpha: float) -> float:
+    """Share of simulated studies of n seeds whose sign flips have p <= alpha. effect: in sd of the differences."""
+    d = effect + np.random.default_rng(0).standard_normal((1_000, n))
+    sums = np.abs(d @ _flips(n).T)  # of one arm |t| rises with |sum|
+    p = (sums >= sums[:, :1] * (1 - 1e-9)).mean(axis=1)
+    return float((p <= alpha).mean())
