@@ -7,7 +7,7 @@ import numpy as np
 from zerosum.comparison import equal_loss, paired_differences, speed_up, verdict_of
 
 SD_SEEDS = 0.004  # nats, between seeds of one arm
-LEVELS = (2.4, 1.9, 1.7)
+LEVELS = (2.4, 1.9)
 
 
 def study(seed, n, effects, sd, tail="normal"):
@@ -57,7 +57,7 @@ def movement_study(seed, n=6, shift=0.1, faster=2.0, noise=0.01):
     pairs = [
         (movement_of(rng, a, 1.0, noise), movement_of(rng, a + shift + rng.normal(0, 0.02), faster, noise)) for a in w
     ]
-    ends = [4 + level for level in LEVELS[:2]]
+    ends = [4 + level for level in LEVELS]
     baseline, arm = ({k: pair[which].over(*ends).per_nat for k, pair in enumerate(pairs)} for which in (0, 1))
     true = 3 * shift * math.log(LEVELS[0] / LEVELS[1]) / (LEVELS[0] - LEVELS[1])
     return paired_differences({"arm": (baseline, arm)})["arm"].mean, true
