@@ -2,10 +2,10 @@
 
 Every study has n paired seeds of some arms. Covers: share of studies whose 95 % interval of the first arm's difference
 holds the truth, goal 92 to 98 %. False: share in which any arm without an effect has p <= 0.05, goal at most 5 % (and
-three standard errors). Found: share in which the first arm, with the effect named, is judged better; no difference: share
-in which the last arm, without one, is. Where n is what `seeds_needed` asks for, at least 80 % of both. Movement: covers
-is that of the difference of M per nat over an equal-loss interval, whose truth is known in closed form, with an arm
-twice as fast as the baseline. Speed-up: covers is that of the multiple of the baseline's tokens.
+three standard errors). Found: share in which the first arm, with the effect named, is judged better; no difference:
+share in which the last arm, without one, is. Where n is what `seeds_needed` asks for, at least 80 % of both. Movement:
+covers is that of the difference of M per nat over an equal-loss interval, whose truth is known in closed form, with an
+arm twice as fast as the baseline. Speed-up: covers is that of the multiple of the baseline's tokens.
 """
 
 import math
