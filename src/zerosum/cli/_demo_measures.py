@@ -111,15 +111,18 @@ def _measure_branches(folder: Path, recipe: "Recipe", show: Show) -> None:
     from zerosum.sweep.branches import measure_finished, plan_of_branches
     from zerosum.sweep.work import train_one
 
-    def report(name: str, *news: Any) -> None:
+    def trained(name: str, *news: Any) -> None:
         show(f"{_label(recipe)}branch {name}", *news)
+
+    def measured(name: str, *news: Any) -> None:
+        show(f"{_label(recipe)}token losses of branch {name}", *news)
 
     first = recipe.steps // 8
     plan = plan_of_branches(folder, first, first + recipe.steps // 16, BRANCHES)
     for state in states(plan):
-        if state.state != "done" and (why := train_one(plan, state.run, report, tell=_nothing)):
+        if state.state != "done" and (why := train_one(plan, state.run, trained, tell=_nothing)):
             raise InputError(f"{state.run.folder}: {why}")
-    measure_finished(plan, plan.runs, HELD_OUT_SEQUENCES, None, report)
+    measure_finished(plan, plan.runs, HELD_OUT_SEQUENCES, None, measured)
 
 
 def _measure_harms(folder: Path, recipe: "Recipe", show: Show) -> None:

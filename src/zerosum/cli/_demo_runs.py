@@ -28,9 +28,9 @@ def train_and_measure_all(folder: Path, recipes: "list[Recipe]", show: Callable[
     from zerosum.training import side_by_side
     from zerosum.training.models import count_parameters
 
-    # The largest first: so the cores run out of work at nearly the same time.
-    ordered = sorted(recipes, key=lambda r: -count_parameters(r.model))
-    jobs = [(run_folder(folder, recipe), recipe, recipe is ordered[-1]) for recipe in ordered]
+    # The run with the most work first, then the largest: so the cores run out of work at nearly the same time.
+    *others, smallest = sorted(recipes, key=lambda r: -count_parameters(r.model))
+    jobs = [(run_folder(folder, recipe), recipe, recipe is smallest) for recipe in (smallest, *others)]
     runs = side_by_side(
         _train_and_measure,
         jobs,
