@@ -1,6 +1,8 @@
 """Averages made of checkpoints that are there: the mean of their weights, and one line for what cannot be averaged."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from zerosum.checkpoints import described, load_model, open_run, parse_average
 
 torch = pytest.importorskip("torch")
 STEPS = (0, 5, 10, 15, 20, 40)
+OLMO = Path(__file__).parent / "olmo_native" / "llama-block"
 
 
 @pytest.fixture
@@ -119,3 +122,21 @@ def test_any_form_is_read_as_it_is_written():
         assert parse_average(form.text) == form
     for size in (2, 64, 10**9):
         assert parse_average(parse_average(f"last:{size}").text).last == size
+
+
+@pytest.mark.parametrize("pickled", [False, True], ids=["safetensors", "model.pt"])
+def test_folders_of_olmo(tmp_path, pickled):
+    from safetensors.torch import load_file, save_file
+
+    folders = [tmp_path / f"step{step}-unsharded" for step in (5, 10)]
+    for number, folder in enumerate(folders):
+        shutil.copytree(OLMO, folder)
+        file = folder / "model.safetensors"
+        weights = {name: weight + 0.05 * number * torch.randn(weight.shape) for name, weight in load_file(file).items()}
+        if pickled:
+            file.unlink()
+            torch.save(weights, folder / "model.pt")
+        else:
+            save_file(weights, file)
+    (point,) = open_run(tmp_path, average="5,10").checkpoints
+    require_mean(point, folders)

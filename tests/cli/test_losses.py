@@ -147,7 +147,7 @@ def test_wrong_calls_and_data_are_one_line(call, run, texts, tmp_path):
     (tmp_path / "ids.npy").write_bytes(b"")
     np.save(tmp_path / "large.npy", np.array([[1, 300, 2]]))
     (tmp_path / "empty.txt").touch()
-    assert "Missing option '--data'" in wrong(call, run)
+    assert "its held-out text is not known. Give texts: --data DATA." in wrong(call, run)
     assert "no such file" in wrong(call, run, "--data", tmp_path / "gone.txt")
     assert "not a complete array" in wrong(call, run, "--data", tmp_path / "ids.npy")
     assert "vocabulary is 0 to 256" in wrong(call, run, "--data", tmp_path / "large.npy")

@@ -25,15 +25,16 @@ class Data:
     """DATA and how it becomes sequences; see `zerosum.tokens.read_tokens`."""
 
     data: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--data",
             metavar="DATA",
             help="Text, .jsonl, .parquet, .npy or .bin files, folders of them, a folder of zerosum data, or a "
-            "Hugging Face dataset as NAME[:CONFIG][:SPLIT] or saved folder. May be given several times.",
+            "Hugging Face dataset as NAME[:CONFIG][:SPLIT] or saved folder. May be given several times. "
+            "Without it the held-out text of a run of zerosum train.",
             show_default=False,
         ),
-    ]
+    ] = None
     sequence_length: Annotated[
         int | None,
         typer.Option(min=1, metavar="L", help="Predicted tokens of a sequence. Without it 1,024 or the context."),
@@ -71,7 +72,7 @@ class Data:
     ) -> "tuple[TokenSequences, TokenizerFacts | None]":
         """The sequences for a model of this folder and config, and what made ids of text, if anything was needed.
 
-        split: of a folder that `zerosum data` wrote.
+        split: of a folder that `zerosum data` wrote. Without DATA: held-out sequences of the run's own data.
         """
         from zerosum.errors import InputError
         from zerosum.tokens import LONGEST, TokenizerFacts, load_tokenizer, read_tokens
@@ -87,6 +88,8 @@ class Data:
         context = getattr(config, "max_position_embeddings", None)
         longest = min(LONGEST, context) if isinstance(context, int) and context > 0 else LONGEST
         facts = None if tokenizer is None else TokenizerFacts.of(tokenizer, named)
+        if not self.data:
+            return self._held_out_of_run(folder), facts
         if len(self.data) == 1 and is_token_folder(Path(self.data[0])):
             tokens = read_token_files(
                 self.data[0],
@@ -109,3 +112,23 @@ class Data:
             domain=self.domain,
         )
         return tokens, facts
+
+    def _held_out_of_run(self, folder: Path) -> "TokenSequences":
+        """Held-out sequences of the data of the run that a checkpoint lies in."""
+        from zerosum.errors import InputError
+        from zerosum.training import Recipe
+        from zerosum.training.held_out import held_out_tokens
+        from zerosum.training.run_folder import RECIPE
+
+        recipe = next((place / RECIPE for place in folder.absolute().parents if (place / RECIPE).is_file()), None)
+        if recipe is None:
+            raise InputError(
+                f"{folder}: not of a run of zerosum train (no {RECIPE} beside it), so its held-out text is not known. "
+                "Give texts: --data DATA."
+            )
+        if self != Data(self.data, self.sequence_length, max_sequences=self.max_sequences):
+            raise InputError(
+                "--pack, --bos, --tokenizer, --field and --domain: say how --data becomes sequences. Give --data, or "
+                "leave them out: the run's own held-out text is measured without it."
+            )
+        return held_out_tokens(Recipe.load(recipe), self.max_sequences, self.sequence_length)

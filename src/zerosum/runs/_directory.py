@@ -19,6 +19,7 @@ from zerosum.losses import STORE as LOSSES
 from zerosum.losses import open_store
 
 _OF_AVERAGE = re.compile(r"losses-(last-\d+|ema-[0-9.e-]+|mean-of-steps)\.zarr", re.ASCII)
+RECIPE = "recipe.yaml"  # of a run of zerosum train
 MEASURED = "zerosum"  # the folder of what was measured, inside the run directory
 
 
@@ -108,6 +109,12 @@ class RunDirectory:
         return run if store.absolute() == run.losses else None
 
 
+def measuring(verb: str, source: str | Path) -> str:
+    """The command that measures a run: on the held-out text of its recipe where it has one, else on texts to name."""
+    texts = "" if (Path(source) / RECIPE).is_file() else " --data TEXTS"
+    return f"zerosum {verb} {shlex.quote(str(source))}{texts}"
+
+
 def losses_of(source: str | Path, average: str | None = None) -> Path:
     """The store of per-token losses of a run directory that holds one; else the source itself.
 
@@ -115,7 +122,7 @@ def losses_of(source: str | Path, average: str | None = None) -> Path:
     """
     inside = RunDirectory(Path(source), parse_average(average).place if average else "").losses
     if average and not inside.is_dir():
-        command = f"zerosum losses {shlex.quote(str(source))} --data TEXTS --average {average}"
+        command = f"{measuring('losses', source)} --average {average}"
         raise InputError(f"{source}: losses of the average {average} were not measured. Measure them: {command}")
     return inside if inside.is_dir() else Path(source)
 

@@ -9,8 +9,9 @@ import yaml
 from zerosum.checkpoints.kinds.hugging_face import read_json
 from zerosum.curves.folders import OUR_LOG
 from zerosum.errors import InputError, MissingExtra
+from zerosum.runs._directory import RECIPE
 
-CONFIG, RECIPE = "config.json", "recipe.yaml"
+CONFIG = "config.json"
 MOST_LAYERS, MOST_WIDTH = 1_000, 1_000_000  # a damaged or hostile file could ask for any
 
 

@@ -27,7 +27,7 @@ from zerosum.interference.labelled import (
 from zerosum.losses import open_store
 from zerosum.missing import Missing
 from zerosum.runs._branches import branch_folders, read_branches
-from zerosum.runs._directory import RunDirectory
+from zerosum.runs._directory import RunDirectory, measuring
 from zerosum.runs._monitor_log import MonitorLog, read_monitor_log
 from zerosum.runs._ngrams import ngrams_of, noted
 from zerosum.runs._tokenizer import token_text
@@ -158,7 +158,7 @@ def _usable(what: str, missing: list[Missing], read: Callable[[], R | None]) -> 
 def _losses(source: str, store: Path, wanted: Wanted, along: Along, missing: list[Missing]) -> StoreFindings | None:
     """What the store says; a store that cannot be used does not take the rest of the run."""
     if not store.is_dir():
-        command = f"zerosum losses {shlex.quote(source)} --data TEXTS"
+        command = measuring("losses", source)
         missing.append(Missing(LOSSES, "they were not measured. Measure them:", command, "not-measured"))
         return None
     try:
@@ -212,7 +212,7 @@ def _gradients(run: RunDirectory | None, missing: list[Missing]) -> GradientsOve
         missing.append(Missing(GRADIENTS, "a store of losses has none. Give the run directory instead.", code="alone"))
         return None
     if not run.gradients.is_dir():
-        command = f"zerosum gradients {shlex.quote(str(run.path))} --data TEXTS"
+        command = measuring("gradients", run.path)
         missing.append(Missing(GRADIENTS, "they were not measured. Measure them:", command, "not-measured"))
         return None
     return _usable(GRADIENTS, missing, lambda: read_gradients(run.gradients, run.name))

@@ -10,11 +10,9 @@ from zerosum.errors import InputError
 from zerosum.losses import measure_losses
 from zerosum.runs import BRANCHES_FILE, RunDirectory
 from zerosum.sweep.plan import Plan, SlurmSettings, SweptRun
-from zerosum.tokens import TokenizerFacts, TokenSequences, load_tokenizer
+from zerosum.tokens import TokenizerFacts, load_tokenizer
+from zerosum.training.held_out import held_out_tokens
 from zerosum.training.orders import other_order
-from zerosum.training.recipe import Recipe
-
-SEQUENCES = 256
 
 
 def plan_of_branches(run: Path, step: int, until: int, number: int, out: Path | None = None) -> Plan:
@@ -29,21 +27,6 @@ def plan_of_branches(run: Path, step: int, until: int, number: int, out: Path | 
     recipes = [other_order(run, step, until, order) for order in range(1, number + 1)]
     runs = tuple(SweptRun(folder / f"order-{recipe.seed}", recipe, str(run)) for recipe in recipes)
     return Plan(folder, runs, SlurmSettings())
-
-
-def held_out_tokens(recipe: Recipe, sequences: int | None) -> TokenSequences:
-    """Held-out sequences of the run's data: so many, or the most of 256, 128, ... that there are.
-
-    Raises InputError where the data have none.
-    """
-    data, number = recipe.data.open(), sequences or SEQUENCES
-    while True:
-        try:
-            return data.held_out(number, recipe.batch.length)
-        except InputError:
-            if sequences or number <= 1:
-                raise
-            number //= 2
 
 
 def measure_finished(

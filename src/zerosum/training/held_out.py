@@ -5,12 +5,29 @@ from torch.nn import functional
 
 from zerosum.errors import InputError
 from zerosum.losses.forward import logits_of
-from zerosum.tokens import PADDING
+from zerosum.tokens import PADDING, TokenSequences
 from zerosum.training.recipe import Recipe
 from zerosum.training.state import TrainingState
 from zerosum.training.step import cpu_threads
 
 COLUMN = "held_out_loss"
+SEQUENCES = 256
+
+
+def held_out_tokens(recipe: Recipe, sequences: int | None = None, length: int | None = None) -> TokenSequences:
+    """Held-out sequences of the run's data: so many, or the most of 256, 128, ... that there are.
+
+    length: predicted tokens of each; without it that of the training batches. Raises InputError where the data have
+    none.
+    """
+    data, number = recipe.data.open(), sequences or SEQUENCES
+    while True:
+        try:
+            return data.held_out(number, length or recipe.batch.length)
+        except InputError:
+            if sequences or number <= 1:
+                raise
+            number //= 2
 
 
 def require_held_out(recipe: Recipe) -> None:
