@@ -41,9 +41,9 @@ def test_losses_of_the_held_out_text_of_the_recipe(run, call):
 
 @pytest.mark.parametrize("verb", ["dissent", "gradients", "losses"])
 def test_options_of_data_and_averages(run, call, verb):
-    folder, recipe = run
+    folder, _recipe = run
     options = (folder, "--average", "last:2", "--max-sequences", 2, "--sequence-length", 5, "--json")
-    code, out, said = call(verb, *options)
+    code, _out, said = call(verb, *options)
     assert code == 0, said
     code, _, said = call(verb, folder, "--bos", "no")
     assert code == 2
