@@ -114,6 +114,9 @@ def test_a_file_is_a_table_and_counts_may_have_a_unit(tmp_path):
         csv.writer(file).writerows([["model", "params", "tokens", "val_loss"], ["a", "14M", "1.2b", "4.1"]])
     table = read_table(path)
     assert (table.N[0], table.D[0], table.loss[0], table.run) == (14e6, 1.2e9, 4.1, ("a",))
+    for separator in ";\t":
+        path.with_name("other.csv").write_text(path.read_text().replace(",", separator))
+        assert read_table(path.with_name("other.csv")).D.tolist() == table.D.tolist()
     for text, part in (
         ("", "no rows"),
         ('N,D,loss\n1M,"2', "no CSV"),
@@ -192,6 +195,9 @@ def test_seeds_are_averaged_and_their_spread_is_kept(rows, seeds, sd):
     assert table.seed_sd == pytest.approx(math.sqrt(log.var(axis=0, ddof=1).mean()))
     assert (table.seed_df, set(table.seeds)) == ((seeds - 1) * len(rows), {seeds})
     assert len(set(table.run)) == len(rows)
+    named = [row | {"run": row["run"].partition("-")[0], "seed": row["run"].partition("-")[2]} for row in many]
+    np.testing.assert_array_equal(read_table(named).loss, table.loss)
+    refused([{k: v for k, v in row.items() if k != "seed"} for row in named], "another loss at the same D")
 
 
 @settings(max_examples=15, deadline=None)

@@ -26,6 +26,7 @@ NAMES = {
     "D": ("d", "tokens", "ntokens", "numtokens", "tokensseen", "trainingtokens", "traintokens", "totaltokens"),
     "C": ("c", "flops", "flop", "compute", "trainingflops", "totalflops"),
     "run": ("run", "runname", "name", "model"),
+    "seed": ("seed",),
     "step": ("step", "steps"),
     "batch": ("batch", "batchtokens", "batchsize", "tokensperstep"),
     "lr": ("lr", "learningrate", "peaklr", "maxlr"),

@@ -98,7 +98,7 @@ def critical_batch(table: Any, loss: float | None, **reading: Any) -> CriticalBa
     if len(data.sizes) > 1:
         k = int(np.flatnonzero(data.N[0] != data.N)[0])
         raise InputError(
-            f"{data.source}: row {k + 1}: N is {data.N[k]:g}, in row 1 {data.N[0]:g}. Give runs of one size."
+            f"{data.source}: row {k + 1}: N is {data.N[k]:g}, in row 1 {data.N[0]:g}. Choose one size, as by --where."
         )
     for k in np.flatnonzero(~(np.isfinite(data.batch) & (data.step > 0)))[:1]:
         raise InputError(f"{data.source}: row {k + 1}: has no batch or step. Give columns batch (tokens) and step.")

@@ -28,7 +28,7 @@ def read_table(
 ) -> LossTable:
     """The table of losses in a CSV file, a data frame, a mapping of columns or a sequence of mappings.
 
-    Columns: N, D (tokens) and/or C (training FLOPs), loss; and where there are such: run, step, batch, lr,
+    Columns: N, D (tokens) and/or C (training FLOPs), loss; and where there are such: run, seed, step, batch, lr,
     loss_lo95, loss_hi95, loss_unit. Counts may be written as 14M or 1.2B. loss, n_params: names of these columns, where
     several fit. loss_unit: "nats", "bits" (per token), "log10" or "perplexity". where: column -> value of the rows to
     read. cut: training tokens; rows with fewer, such as those of the warm-up, are left out.
@@ -62,8 +62,7 @@ def read_table(
         for quantity in ("loss_low", "loss_high")
     )
     refuse_loss_outside(nats, low, high, source)
-    run_column = c.column_of(names, "run")
-    run = None if run_column is None else tuple(str(row.get(run_column)) for row in rows)
+    run = _runs(rows, names)
     refuse_duplicates(run, N, D, nats, source)
     by_size = Reason("runs-by-size", "note", "no column of runs: all rows of one N are taken as one run")
     notes = (*size_notes, unit_note, tokens_note, by_size if run is None else None)
@@ -84,6 +83,15 @@ def read_table(
         notes=tuple(note for note in notes if note is not None),
     )
     return _seeds_averaged(_after(table, cut))
+
+
+def _runs(rows: c.Rows, names: list[str]) -> tuple[str, ...] | None:
+    """The run of each row: its name, and its seed where there is a column of seeds; None without names."""
+    run, seed = (c.column_of(names, quantity) for quantity in ("run", "seed"))
+    if run is None:
+        return None
+    own = [f" seed {row.get(seed)}" if seed is not None and not c.is_empty(row.get(seed)) else "" for row in rows]
+    return tuple(f"{row.get(run)}{of_seed}" for row, of_seed in zip(rows, own, strict=True))
 
 
 def _after(table: LossTable, cut: float) -> LossTable:
