@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 import simulated_logs
+from bench_results import made_up
 from synthetic_suite import curve_of, renamed, suite
 
+from zerosum.bench.answer import answer
 from zerosum.deceleration import Analysis, fit
 from zerosum.show import folder
 from zerosum.show.report import Report, Run
@@ -45,6 +47,16 @@ def hostile_logs_page(hostile_logs: Report, tmp_path_factory: pytest.TempPathFac
     report = dataclasses.replace(hostile_logs, provenance=provenance)
     documents = {"fits.json": {"curves": []}}
     return folder.write(report, tmp_path_factory.mktemp("logs"), documents)
+
+
+@pytest.fixture(scope="session")
+def hostile_bench_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bench, drawn, whose first arms have hostile names."""
+    result = made_up()
+    arms = tuple(dataclasses.replace(arm, name=name) for arm, name in zip(result.arms, HOSTILE, strict=False))
+    bench = answer([dataclasses.replace(result, arms=(*arms, *result.arms[len(HOSTILE) :]))])
+    report = Report("<img src=x onerror=alert(1)>", (), (bench,))
+    return folder.write(report, tmp_path_factory.mktemp("bench"), {"bench.json": {"arms": []}}, for_print=False)
 
 
 @pytest.fixture

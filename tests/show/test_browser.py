@@ -18,6 +18,13 @@ OUTSIDE = """[...document.querySelectorAll('body *')]
     .filter(one => { const box = one.getBoundingClientRect(); return box.left < -1 || box.right > innerWidth + 1 })
     .map(one => one.outerHTML.slice(0, 80))"""
 """What stands beside the screen, apart from what scrolls in a box of its own."""
+TEXT_OUTSIDE = """[...document.querySelectorAll('svg')].filter(one => one.getClientRects().length).flatMap(svg => {
+    const frame = svg.getBoundingClientRect();
+    return [...svg.querySelectorAll('text')].filter(text => {
+        const box = text.getBoundingClientRect();
+        return box.left < frame.left - 2 || box.right > frame.right + 2 || box.bottom > frame.bottom + 2
+    }).map(text => text.textContent)})"""
+"""Texts of figures that stand out of them."""
 
 
 @pytest.fixture(scope="module")
@@ -79,15 +86,7 @@ def test_one_layout_of_each_figure_is_shown(opened: Any) -> None:
 
 
 def test_no_text_of_a_figure_leaves_it(opened: Any) -> None:
-    outside = opened.evaluate(
-        """[...document.querySelectorAll('svg')].filter(one => one.getClientRects().length).flatMap(svg => {
-        const frame = svg.getBoundingClientRect();
-        return [...svg.querySelectorAll('text')].filter(text => {
-            const box = text.getBoundingClientRect();
-            return box.left < frame.left - 2 || box.right > frame.right + 2 || box.bottom > frame.bottom + 2
-        }).map(text => text.textContent)})"""
-    )
-    assert outside == []
+    assert opened.evaluate(TEXT_OUTSIDE) == []
 
 
 def test_figures_can_be_read_on_their_background(opened: Any) -> None:
@@ -143,9 +142,11 @@ def test_all_numbers_of_loss_logs_are_seen_on_a_small_laptop(browser: Any, hosti
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (360, "dark")])
-def test_the_page_on_loss_logs_fits_and_is_quiet(
-    browser: Any, hostile_logs_page: Path, width: int, scheme: Any
+@pytest.mark.parametrize(("kind", "figures"), [("logs", 5), ("bench", 4)])
+def test_a_page_fits_and_is_quiet(
+    browser: Any, request: pytest.FixtureRequest, kind: str, figures: int, width: int, scheme: Any
 ) -> None:
+    written = request.getfixturevalue(f"hostile_{kind}_page")
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
     trouble: list[str] = []
@@ -153,13 +154,13 @@ def test_the_page_on_loss_logs_fits_and_is_quiet(
     page.on("console", lambda message: trouble.append(message.text))
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(hostile_logs_page.as_uri(), wait_until="load")
+    page.goto(written.as_uri(), wait_until="load")
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
-    outside = page.evaluate(OUTSIDE)
+    outside = (page.evaluate(TEXT_OUTSIDE) if kind == "bench" else []) + page.evaluate(OUTSIDE)
     fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     shown = page.evaluate("[...document.querySelectorAll('svg')].filter(one => one.getClientRects().length).length")
     seen = page.inner_text("#found")
     context.close()
-    assert (trouble, outside, fits, shown) == ([], [], True, 5)
-    assert [url for url in asked if not url.startswith("data:")] == [hostile_logs_page.as_uri()]
+    assert (trouble, outside, fits, shown) == ([], [], True, figures)
+    assert [url for url in asked if not url.startswith("data:")] == [written.as_uri()]
     assert "<script>alert('x')</script>" in seen

@@ -27,8 +27,8 @@ DRAWN = {
     "L_d": "L_d (nats per token)",
     "t_d": "t_d (steps)",
     "r_d": "r_d",
-    "M_equal_loss": "M per nat, averaged weights",
-    "M_equal_loss_raw": "M per nat, weights of a step",
+    "M_equal_loss": "M per nat, averaged",
+    "M_equal_loss_raw": "M per nat, raw weights",
 }
 
 
