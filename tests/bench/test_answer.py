@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from bench_results import SEEDS, made_up
 
+from zerosum.bench import verdicts
 from zerosum.bench.answer import answer
 from zerosum.bench.results import IdentityCheck
 from zerosum.comparison import paired_differences
@@ -132,6 +133,13 @@ def test_null_arms_judge_the_bench(result):
     cautious = next(arm for arm in result.arms if arm.name == "cautious")
     bad = changed(changed(result, "placebo", runs=lion.runs), "half-rate", runs=cautious.runs)
     assert {reason.code for reason in answer([bad]).sizes[0].reasons} == {"placebo-differs", "half-rate-not-worse"}
+
+
+def test_what_differs_beside_the_method_is_said(result):
+    notes = tuple(verdicts.NOTES)
+    muon = arms_of(changed(result, "muon", notes=notes))["muon"]
+    assert muon.verdict == "better"
+    assert codes(muon) >= set(notes)
 
 
 def test_few_seeds_say_so():

@@ -52,7 +52,7 @@ def test_speed_changes_nothing_at_equal_losses_but_much_at_equal_steps():
 def test_losses_that_are_not_crossed_are_in_no_interval():
     measured = equal_loss(STEP.tolist(), losses_at(5 * STEP**-0.15), [9.0, 2.5, 2.4, 2.0, 0.5])
     assert [(one.L_a, one.L_b) for one in measured.parts] == [(2.5, 2.4), (2.4, 2.0)]
-    assert [(one.L_a, one.L_b) for one in measured.wide] == [(2.4, 2.0)]
+    assert [(one.L_a, one.L_b) for one in measured.wide] == [(2.5, 2.4), (2.4, 2.0)]
     assert measured.over(2.5, 0.5) is None
     assert measured.wide[0].to_json().keys() == {"L_a", "L_b", "M", "D", "from_step", "to_step", "N", "per_nat"}
     assert equal_loss(STEP.tolist(), losses_at(5 * STEP**-0.15), [9.0, 0.5]).reason == "not-crossed"

@@ -22,10 +22,19 @@ Code = Literal[
     "few-seeds",
     "more-seeds",
     "censored",
-    "differs",
     "placebo-differs",
     "placebo-open",
     "half-rate-not-worse",
+    "other-batch",
+    "other-accumulation",
+    "other-clip",
+    "other-decay",
+    "other-groups",
+    "other-warmup",
+    "other-schedule",
+    "no-cooldown",
+    "warmup-longer-than-run",
+    "weighted-loss",
 ]
 COSTS = ("tokens", "flops", "seconds", "peak_memory")
 

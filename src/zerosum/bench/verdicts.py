@@ -18,6 +18,19 @@ OF_CODE: Mapping[str, Verdict] = {
     "incomplete": "cannot-tell",
 }
 """Verdicts of blocking codes; the first of these decides."""
+NOTES: Mapping[Code, str] = {
+    "other-batch": "its batches have another size than those of the baseline",
+    "other-accumulation": "it accumulates gradients over another number of passes than the baseline",
+    "other-clip": "it clips gradients at another norm than the baseline",
+    "other-decay": "rate times weight decay is not that of the baseline",
+    "other-groups": "weight decay or the method applies to other parameters than in the baseline",
+    "other-warmup": "its warm-up has another length than that of the baseline",
+    "other-schedule": "its rate follows another schedule than that of the baseline",
+    "no-cooldown": "its rate cannot fall to 0: its last steps are at the full rate",
+    "warmup-longer-than-run": "its warm-up is longer than the run, so that the full rate is never reached",
+    "weighted-loss": "it trains on a weighted loss; all losses given here are unweighted",
+}
+"""What an arm differs in beside the method, by the codes of `ArmResult.notes`."""
 FEWEST = 6  # seeds: fewer sign flips cannot have p <= 0.05
 
 
@@ -70,8 +83,7 @@ def _notes(arm: ArmResult, differences: Mapping[str, PairedDifference]) -> Itera
     if breaks.n_censored:
         known = f"{breaks.n} of {breaks.n + breaks.n_censored} pairs have a break in both runs"
         yield Reason("censored", "note", f"{known}; L_d, t_d and r_d are theirs")
-    for note in arm.notes:
-        yield Reason("differs", "note", f"{note.replace('-', ' ')} than the baseline")
+    yield from (Reason(code, "note", message) for code, message in NOTES.items() if code in arm.notes)
 
 
 def _more_seeds(primary: PairedDifference, needed: int | None) -> Reason:

@@ -52,7 +52,7 @@ class EqualLoss:
     """Movement of one run over the intervals between preset losses that it crosses, from high losses to low.
 
     parts: between neighbouring presets. wide: down to each preset, from the lowest one that is at least a tenth above
-    it. reason: why there is no interval, else "".
+    it, or else from the highest. reason: why there is no interval, else "".
     """
 
     parts: tuple[LossInterval, ...]
@@ -86,7 +86,8 @@ def equal_loss(step: Sequence[float], losses: Float[np.ndarray, "c N"], levels: 
     crossed = {level: at for level in levels if math.isfinite(at := run.crossing(level))}
     above = {b: [a for a in crossed if a >= TENTH * b] for b in crossed}
     parts = tuple(run.interval(a, b, crossed) for a, b in pairwise(crossed))
-    wide = tuple(run.interval(min(over), b, crossed) for b, over in above.items() if over)
+    highest = max(crossed, default=math.nan)
+    wide = tuple(run.interval(min(over, default=highest), b, crossed) for b, over in above.items() if b < highest)
     return EqualLoss(parts, wide, "" if parts else "not-crossed")
 
 
