@@ -180,6 +180,7 @@ def test_a_run_without_a_break_is_left_out_and_named(fits):
     assert not laws.sizes[-1].in_laws
     assert any(reason.code == "no-break" and "straight-4B" in reason.message for reason in laws.reasons)
     assert laws.law("L_d").n_sizes == len(SIZES)
+    assert repr(laws).startswith("5 sizes, 20M to 700M")
 
 
 def test_losses_of_runs_are_a_table_for_the_laws(fits):

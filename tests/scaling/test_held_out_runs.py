@@ -69,6 +69,7 @@ def test_what_cannot_be_predicted_has_a_reason():
     assert (held.losses, held.reasons) == ((), ())
     assert "only 2 sizes" in held.protocol[0].error.reason
     assert "only 2 sizes" in repr(held)
+    assert "No error by one-break law of this run: no column step" in repr(held)
     assert len(held.plot().axes) == 1
 
 

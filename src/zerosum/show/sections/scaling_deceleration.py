@@ -55,10 +55,11 @@ def headline(report: Report) -> str:
     across = _record(report)
     shown = [_finding(law) for law in across.laws if law.verdict == "identified"]
     unknown = [law.quantity for law in across.laws if law.verdict != "identified"]
-    parts = [*shown, f"not shown: how {' and '.join(unknown)} depend{'s' * (len(unknown) == 1)} on N"]
+    listed = " and ".join(filter(None, (", ".join(unknown[:-1]), *unknown[-1:])))
+    parts = [*shown, f"not shown: how {listed} depend{'s' * (len(unknown) == 1)} on N"]
     sentence = "; ".join(parts if unknown else shown)
-    used = sum(row.in_laws for row in across.sizes)
-    return f"{used} sizes, {n.params(across.sizes[0].n_params)} to {n.params(across.sizes[-1].n_params)}: {sentence}."
+    used = [row.n_params for row in across.sizes if row.in_laws]
+    return f"{len(used)} sizes, {n.params(used[0])} to {n.params(used[-1])}: {sentence}."
 
 
 def _sentence(message: str) -> str:
@@ -76,7 +77,7 @@ def sentences(report: Report) -> Iterator[str]:
     across = _record(report)
     yield headline(report)
     for law in across.laws:
-        yield from (_sentence(reason.message) for reason in law.reasons)
+        yield from (_sentence(reason.message) for reason in law.reasons if reason.code != "sign-not-shown")
     yield _gain(across)
     yield from _orders(across)
     yield from _held_out(across)

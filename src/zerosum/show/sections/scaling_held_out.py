@@ -56,9 +56,15 @@ def _run(held: HeldOut) -> str:
     return printable(held.runs[0], 40) + more
 
 
-def answer(report: Report) -> Iterator[Table]:
-    """Errors of all ways to predict."""
+def answer(report: Report) -> Iterator[Table | str]:
+    """Errors of all ways to predict, and why some have none."""
     yield replace(_errors(report), legend="")
+    errors = [error for held in report.across(HeldOut) for error in held.protocol]
+    known = {error.used for error in errors if error.error.known}
+    why: dict[str, list[str]] = {}
+    for used, reason in {error.used: error.error.reason for error in errors if error.used not in known}.items():
+        why.setdefault(reason, []).append(USED[used])
+    yield from (f"No error by {', '.join(used)}: {printable(reason, 300)}." for reason, used in why.items())
 
 
 def tables(report: Report) -> Iterator[Table]:
