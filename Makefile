@@ -5,10 +5,14 @@ TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
 BIN := .venv/bin
 
-.PHONY: demo test check-long golden lint format install clean olmo-check
+.PHONY: demo bench test check-long golden lint format install clean olmo-check
 
 demo: install
 	$(BIN)/zerosum demo
+
+# Two arms, three seeds: every part of a bench in a few minutes. The same command continues; runs/ may be deleted.
+bench: install
+	$(BIN)/zerosum bench examples/quick_bench.yaml
 
 # One thread for each of the two workers: more of them wait for each other on two cores. Compiled files are kept, because
 # tests that call the command line start many processes.

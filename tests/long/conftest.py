@@ -19,7 +19,7 @@ from zerosum.atomic import write_text
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = (
-    *("", "/checkpoints", "/curves", "/deceleration", "/golden", "/gradients"),
+    *("", "/bench", "/checkpoints", "/curves", "/deceleration", "/golden", "/gradients"),
     *("/comparison", "/interference", "/monitor", "/scaling", "/tokens", "/training"),
 )
 sys.path.extend([*(f"{ROOT}/tests{room}" for room in ROOMS), f"{ROOT}/benchmarks"])

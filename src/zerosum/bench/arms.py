@@ -1,0 +1,151 @@
+"""Arms of a bench: what each changes of the baseline, and what differs beside its method. Loads no torch."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from zerosum.errors import InputError
+from zerosum.recipes import find_recipe, named_recipe, recipe_names, variant_names
+from zerosum.training.aggregators import AGGREGATORS
+from zerosum.training.changes import parse_changes, plain_value, with_changes
+from zerosum.training.kinds import Kinds
+from zerosum.training.objectives import OBJECTIVES
+from zerosum.training.optimizer_settings import OptimizerSettings
+from zerosum.training.optimizers import OPTIMIZERS
+from zerosum.training.recipe import Recipe
+
+ArmChanges = dict[str, Any]
+METHODS = ("optimizer", "objective", "aggregator")
+"""Parts of a recipe that an arm may change, and beside them only what `NOTED` says."""
+NOTED = {"batch.passes": "other-accumulation", "schedule.warmup_steps": "other-warmup"}
+_SHORT_NAMES = {"cautious": "cautious_adamw"}
+_FOLDERS: Mapping[str, Kinds[Any]] = {"optimizer": OPTIMIZERS, "objective": OBJECTIVES, "aggregator": AGGREGATORS}
+_COMMON_RATE = OptimizerSettings.model_fields["lr"].default
+
+
+def arm_changes(given: Any, baseline: Recipe, own_set: Mapping[str, Any]) -> ArmChanges:
+    """Changes of the baseline by dotted name, from changes, from a text like "rho1:k=0.6", or from a recipe's name.
+
+    own_set: values that are set for every arm. Raises InputError where a text names nothing, and where a recipe differs
+    from the baseline in more than its method.
+
+    >>> arm_changes("cautious", named_recipe("tiny_25k"), {})["optimizer.kind"]
+    'cautious_adamw'
+    """
+    if isinstance(given, Mapping):
+        return {str(name): plain_value(value) for name, value in given.items()}
+    if not isinstance(given, str):
+        raise InputError(f"arm {given!r}: not known. Give changes such as {{optimizer.kind: muon}}, or a name.")
+    name, _, rest = given.partition(":")
+    part = _part_of(_SHORT_NAMES.get(name, name))
+    if part is None:
+        return _of_recipe(given, baseline, own_set)
+    kind = _SHORT_NAMES.get(name, name)
+    settings = parse_changes(rest.split(",")) if rest else {}
+    return {**_start(part, kind, baseline), **{f"{part}.{key}": value for key, value in settings.items()}}
+
+
+def _part_of(kind: str) -> str | None:
+    return next((part for part, folder in _FOLDERS.items() if kind in folder.names()), None)
+
+
+def _start(part: str, kind: str, baseline: Recipe) -> ArmChanges:
+    """The kind with settings that train well: those of the variant of a named recipe, else its own and our rate.
+
+    An optimizer whose rates are of another range has its own default rate.
+    """
+    variant = f"{baseline.name}_{kind}"
+    if variant in variant_names() and baseline.name in recipe_names():
+        own, plain = named_recipe(variant), named_recipe(baseline.name)
+        changes = changed(own, plain)
+        factor = baseline.optimizer.lr / plain.optimizer.lr
+        for name in ("optimizer.lr", "optimizer.adamw_lr"):
+            if name in changes:
+                changes[name] = _rounded(changes[name] * factor)
+        horizon = own.optimizer.horizon  # that of this run instead, whatever its length
+        return {name: value for name, value in changes.items() if horizon is None or value != horizon}
+    changes = {f"{part}.kind": kind}
+    if part == "optimizer":
+        own_rate = OPTIMIZERS.settings(kind).model_fields["lr"].default
+        if own_rate != _COMMON_RATE:
+            changes["optimizer.lr"] = own_rate
+    return changes
+
+
+def _of_recipe(name: str, baseline: Recipe, own_set: Mapping[str, Any]) -> ArmChanges:
+    """What a recipe changes of the baseline. Raises InputError where that is more than a method."""
+    try:
+        recipe = find_recipe(name)
+    except InputError as error:
+        kinds = [kind for folder in _FOLDERS.values() for kind in folder.names()]
+        raise InputError(f"arm {name}: not known: neither a recipe nor one of {', '.join(kinds)}.") from error
+    changes = changed(with_changes(recipe, own_set) if own_set else recipe, baseline)
+    require_method(name, changes)
+    return changes
+
+
+def require_method(name: str, changes: Mapping[str, Any]) -> None:
+    """Raise InputError where changes are of more than a method: then pairs would not share what they must."""
+    for key in changes:
+        if key.partition(".")[0] not in METHODS and key not in NOTED:
+            raise InputError(
+                f"arm {name}: differs from the baseline in {key}, which is no method: its runs would share neither "
+                f"batches nor weights with the baseline's. Take it out, or put it into set: for every arm."
+            )
+
+
+def differences(arm: Recipe, baseline: Recipe) -> dict[str, Any]:
+    """Values in which an arm differs from the baseline, by dotted name; the rate and the run's own names are left out.
+
+    Values of another kind that both have and that are equal are no difference.
+    """
+    tuned = ("optimizer.lr", "optimizer.adamw_lr", "optimizer.weight_decay")
+    return {name: value for name, value in changed(arm, baseline).items() if name not in tuned}
+
+
+def changed(arm: Recipe, baseline: Recipe) -> ArmChanges:
+    """Every value of an arm's recipe that is not the baseline's, by dotted name; names and seeds do not count."""
+    own, plain = arm.flat(), baseline.flat()
+    changes = {key: value for key, value in own.items() if key not in ("name", "seed") and plain.get(key) != value}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in changes.items()}
+
+
+def notes(arm: Recipe, baseline: Recipe) -> tuple[str, ...]:
+    """Codes of what differs beside the method: clipping, decay, groups of parameters, accumulation, warm-up, batch."""
+    ours, theirs = arm.optimizer, baseline.optimizer
+    codes = {
+        "other-batch": arm.batch.tokens != baseline.batch.tokens or arm.batch.length != baseline.batch.length,
+        "other-accumulation": arm.batch.passes != baseline.batch.passes,
+        "other-clip": ours.clip != theirs.clip,
+        "other-decay": abs(decay_product(arm) - decay_product(baseline)) > 1e-9 * max(1e-300, decay_product(baseline)),
+        "other-groups": ours.decay_embeddings != theirs.decay_embeddings or ours.groups_rule != theirs.groups_rule,
+        "other-warmup": arm.schedule.warmup_steps != baseline.schedule.warmup_steps,
+        "other-schedule": arm.schedule.kind != baseline.schedule.kind,
+        "no-cooldown": ours.schedules is not None and "wsd" not in ours.schedules,
+        "warmup-longer-than-run": arm.schedule.warmup_steps >= arm.steps,
+        "weighted-loss": arm.objective.weighs_tokens,
+    }
+    return tuple(code for code, is_so in codes.items() if is_so)
+
+
+def decay_product(recipe: Recipe) -> float:
+    """Rate times decoupled decay: the share by which an update shrinks a matrix."""
+    return recipe.optimizer.lr * float(getattr(recipe.optimizer, "weight_decay", 0.0)) if _decoupled(recipe) else 0.0
+
+
+def _decoupled(recipe: Recipe) -> bool:
+    """Whether decay shrinks weights by rate times decay, and is no part of the gradient."""
+    return recipe.optimizer.kind not in ("adam", "sgd") and hasattr(recipe.optimizer, "weight_decay")
+
+
+def at_rate(recipe: Recipe, lr: float, decay: float) -> Recipe:
+    """An arm at another rate. decay: its product of rate and decay, which stays. Other rates stay in proportion."""
+    changes: dict[str, Any] = {"optimizer.lr": lr}
+    if hasattr(recipe.optimizer, "adamw_lr"):
+        changes["optimizer.adamw_lr"] = _rounded(recipe.optimizer.adamw_lr * lr / recipe.optimizer.lr)
+    if _decoupled(recipe):
+        changes["optimizer.weight_decay"] = _rounded(decay / lr)
+    return with_changes(recipe, changes)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.12g}")

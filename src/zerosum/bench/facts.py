@@ -1,0 +1,113 @@
+"""Facts of a finished trunk that its bench needs: its fit, its held-out curve, hashes that pairs share, its costs.
+
+They are written beside the trunk once, so that reading a bench takes no time.
+"""
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from zerosum import deceleration
+from zerosum.atomic import write_text
+from zerosum.bench.results import RunCurve
+from zerosum.checkpoints import only_checkpoint
+from zerosum.errors import InputError
+from zerosum.runs import RunDirectory
+from zerosum.sweep import SweptRun
+from zerosum.sweep.branches import held_out_tokens
+from zerosum.training.batches import batch
+from zerosum.training.metrics import read_rows
+from zerosum.training.recipe import Recipe
+from zerosum.training.run_folder import METRICS
+
+FILE = "bench.json"
+HASHED_BATCHES = 64
+"""Batches whose hash stands for all: evenly spaced, the first and the last among them."""
+
+
+@dataclass(frozen=True)
+class TrunkFacts:
+    """See `RunResult`; `flops` is of one update."""
+
+    L_d: float | None
+    t_d: float | None
+    r_d: float | None
+    verdict: str
+    conflict_rate: float | None
+    flops: int
+    weights: str
+    batches: str
+    held_out: str
+    curve: RunCurve = field(default_factory=RunCurve)
+
+
+_ADAPTER = TypeAdapter(TrunkFacts)
+
+
+def read_facts(trunk: SweptRun) -> TrunkFacts | None:
+    """What `write_facts` wrote; None where it did not. Raises InputError where the file is damaged."""
+    file = _file(trunk.folder)
+    if not file.is_file():
+        return None
+    try:
+        return _ADAPTER.validate_json(file.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise InputError(f"{file}: damaged. Delete it and start the same command again: it is made anew.") from error
+
+
+def write_facts(trunk: SweptRun) -> None:
+    """Fit a finished trunk, hash what it must share with its pair, and count its operations."""
+    from zerosum.bench.flops import flops_of_update
+
+    recipe, run = trunk.recipe, RunDirectory(trunk.folder)
+    rows = read_rows(trunk.folder / METRICS, recipe.first_step)
+    held_out = [row for row in rows if row.get("held_out_loss") is not None]
+    conflicts = [row["conflict_rate"] for row in rows if row.get("conflict_rate") is not None]
+    L_d, t_d, r_d, verdict = _fit(run)
+    facts = TrunkFacts(
+        L_d=L_d,
+        t_d=t_d,
+        r_d=r_d,
+        verdict=verdict,
+        conflict_rate=float(np.mean(conflicts)) if conflicts else None,
+        flops=flops_of_update(recipe),
+        weights=only_checkpoint(trunk.folder / "checkpoint-0").weight_hash(),
+        batches=hash_of_batches(recipe),
+        held_out=held_out_tokens(recipe, recipe.held_out).sha256,
+        curve=RunCurve(
+            tuple(row["step"] for row in held_out),
+            tuple(row["tokens_seen"] for row in held_out),
+            tuple(row["held_out_loss"] for row in held_out),
+        ),
+    )
+    run.measured.mkdir(parents=True, exist_ok=True)
+    write_text(_file(trunk.folder), json.dumps(asdict(facts)) + "\n")
+
+
+def hash_of_batches(recipe: Recipe) -> str:
+    """SHA-256 of some batches of a run, in hexadecimal."""
+    digest = hashlib.sha256()
+    for step in np.unique(np.linspace(0, recipe.steps - 1, HASHED_BATCHES).astype(int)):
+        digest.update(batch(recipe, int(step)).ids.astype("<i8").tobytes())
+    return digest.hexdigest()
+
+
+def _fit(run: RunDirectory) -> tuple[float | None, float | None, float | None, str]:
+    """L_d, t_d, r_d, each None where there is no break, and the verdict."""
+    try:
+        fit = deceleration.fit(run.curve())
+    except InputError:
+        return None, None, None, "cannot-fit"
+    if fit.verdict != "decelerates":
+        return None, None, None, str(fit.verdict)
+    L_d, t_d, r_d = (float(value) if math.isfinite(value) else None for value in (fit.L_d, fit.t_d, fit.r_d))
+    return L_d, t_d, r_d, str(fit.verdict)
+
+
+def _file(run: Path) -> Path:
+    return RunDirectory(run).measured / FILE

@@ -1,0 +1,190 @@
+"""How far a bench is: the results of its runs, and the runs that are needed next. Loads no torch.
+
+Everything is read from the pool at each call, so that a bench that was stopped at any moment goes on, and a run that is
+there is never trained again.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+from zerosum.bench.plan import BASELINE, Bench
+from zerosum.bench.tuning import Tuning, tune
+from zerosum.errors import InputError
+from zerosum.sweep import RunState, SweptRun, state_of
+from zerosum.training.recipe import Recipe
+
+HALF_RATE, PLACEBO, BIGRAM = "half-rate", "placebo", "bigram"
+
+
+@dataclass(frozen=True)
+class SeedRuns:
+    """The runs of a reporting seed. trunk: at constant rate; cooled: its branch at the horizon.
+
+    horizons: branches of the baseline by multiple of the horizon, that at 1 included, for the speed-up. extension: the
+    trunk beyond the horizon, from which those above 1 branch.
+    """
+
+    seed: int
+    trunk: SweptRun
+    cooled: SweptRun
+    horizons: dict[float, SweptRun] = field(default_factory=dict)
+    extension: SweptRun | None = None
+
+    @property
+    def in_order(self) -> list[tuple[SweptRun, SweptRun | None]]:
+        """Every run with the run that it branches from; None for the trunk, which comes first."""
+        runs: list[tuple[SweptRun, SweptRun | None]] = [(self.trunk, None), (self.cooled, self.trunk)]
+        if self.extension:
+            runs.append((self.extension, self.trunk))
+        for multiple, run in self.horizons.items():
+            if multiple != 1:
+                runs.append((run, self.extension if self.extension and multiple > 1 else self.trunk))
+        return runs
+
+
+class Runs:
+    """States of runs, read once for each; `refresh` reads them again."""
+
+    def __init__(self, bench: Bench):
+        self._bench, self._states = bench, dict[str, RunState]()
+
+    def refresh(self) -> None:
+        """Forget the states of runs that are not done."""
+        self._states = {name: state for name, state in self._states.items() if self._is_over(state)}
+
+    def state(self, run: SweptRun) -> RunState:
+        """How far a run is."""
+        name = run.folder.name
+        if name not in self._states:
+            self._states[name] = state_of(self._bench.plan([]), run)
+        return self._states[name]
+
+    @staticmethod
+    def _is_over(state: RunState) -> bool:
+        return state.state == "done" or state.diverged
+
+    def is_over(self, run: SweptRun) -> bool:
+        """Whether the run is done, or diverged."""
+        return self._is_over(self.state(run))
+
+    def loss(self, run: SweptRun) -> float:
+        """Held-out loss at the end: infinite where the run diverged, NaN where it is not over."""
+        state = self.state(run)
+        if state.diverged:
+            return math.inf
+        if state.state != "done":
+            return math.nan
+        if state.held_out_loss is None:
+            raise InputError(f"{run.folder}: its log has no held-out loss. Delete the run: it is trained again.")
+        return state.held_out_loss
+
+
+@dataclass(frozen=True)
+class ArmProgress:
+    """An arm of a size: its tuning, the recipe at its best rate and the runs of its seeds, and what is needed next.
+
+    recipe: None while it is being tuned. needed: runs that can be trained now, in order.
+    """
+
+    size: str
+    arm: str
+    tuning: Tuning | None
+    recipe: Recipe | None
+    seeds: tuple[SeedRuns, ...]
+    needed: tuple[SweptRun, ...]
+
+
+def progress_of(bench: Bench, size: str, runs: Runs) -> list[ArmProgress]:
+    """Every arm of a size that is trained by recipes: the baseline first, then the arms, then null arms."""
+    baseline = _tuned_arm(bench, size, BASELINE, runs)
+    arms = [_tuned_arm(bench, size, arm, runs) for arm in bench.declaration.arms]
+    return [baseline, *arms, *_null_arms(bench, size, baseline, runs)]
+
+
+def tuning_results(
+    bench: Bench, size: str, arm: str, rates: tuple[float, ...], runs: Runs
+) -> dict[tuple[float, bool], dict[int, float]]:
+    """Losses of the tuning runs that are over, by (rate, full) and tuning seed; only where all seeds are."""
+    results: dict[tuple[float, bool], dict[int, float]] = {}
+    for rate in rates:
+        recipe = bench.at(size, arm, rate)
+        for full in (False, True):
+            losses = {seed: runs.loss(bench.tuning_run(recipe, seed, full)) for seed in bench.declaration.tuning_seeds}
+            if not any(math.isnan(loss) for loss in losses.values()):
+                results[rate, full] = losses
+    return results
+
+
+def _tuned_arm(bench: Bench, size: str, arm: str, runs: Runs) -> ArmProgress:
+    declared = bench.declaration
+    center = bench.recipe(size, arm).optimizer.lr
+    rates: tuple[float, ...] = ()
+    while True:
+        results = tuning_results(bench, size, arm, rates, runs)
+        means = {key: sum(losses.values()) / len(losses) for key, losses in results.items()}
+        tuning = tune(center, declared.rates, declared.finalists, means)
+        if set(tuning.rates) <= set(rates):
+            break
+        rates = tuning.rates
+    if tuning.needed:
+        wanted = (
+            bench.tuning_run(bench.at(size, arm, rate), seed, full)
+            for rate, full in tuning.needed
+            for seed in declared.tuning_seeds
+        )
+        return ArmProgress(size, arm, tuning, None, (), tuple(run for run in wanted if not runs.is_over(run)))
+    recipe = bench.at(size, arm, tuning.best)
+    trunks = {seed: bench.trunk(recipe, seed) for seed in declared.seeds}
+    return _reported(bench, size, arm, tuning, recipe, trunks, runs)
+
+
+def _null_arms(bench: Bench, size: str, baseline: ArmProgress, runs: Runs) -> list[ArmProgress]:
+    """The placebo and the half rate; they wait for the baseline."""
+    asked = [name for name in bench.declaration.null_arms if name != BIGRAM]
+    if baseline.tuning is None or baseline.recipe is None:
+        return [ArmProgress(size, name, None, None, (), ()) for name in asked]
+    arms = []
+    for name in asked:
+        if name == HALF_RATE:
+            recipe = bench.at(size, BASELINE, baseline.tuning.best / 2)
+            trunks = {seed: bench.trunk(recipe, seed) for seed in bench.declaration.seeds}
+        else:
+            recipe = baseline.recipe
+            trunks = {one.seed: bench.placebo(one.trunk) for one in baseline.seeds if runs.is_over(one.trunk)}
+        arms.append(_reported(bench, size, name, None, recipe, trunks, runs))
+    return arms
+
+
+def _reported(
+    bench: Bench,
+    size: str,
+    arm: str,
+    tuning: Tuning | None,
+    recipe: Recipe,
+    trunks: dict[int, SweptRun],
+    runs: Runs,
+) -> ArmProgress:
+    """The runs of the reporting seeds, and those that can be trained now: a branch waits for the run it continues."""
+    seeds = tuple(_seed_runs(bench, seed, trunk, arm == BASELINE) for seed, trunk in trunks.items())
+    needed = tuple(
+        run
+        for one in seeds
+        for run, source in one.in_order
+        if not runs.is_over(run) and (source is None or runs.state(source).state == "done")
+    )
+    return ArmProgress(size, arm, tuning, recipe, seeds, needed)
+
+
+def _seed_runs(bench: Bench, seed: int, trunk: SweptRun, is_baseline: bool) -> SeedRuns:
+    steps, multiples = trunk.recipe.steps, bench.declaration.speed_up
+    cooled = bench.cooled(trunk, steps)
+    if not (is_baseline and multiples):
+        return SeedRuns(seed, trunk, cooled)
+    extension = bench.extension(trunk, max(multiples)) if max(multiples) > 1 else None
+    horizons = {
+        multiple: cooled
+        if multiple == 1
+        else bench.cooled(extension if extension and multiple > 1 else trunk, round(multiple * steps))
+        for multiple in multiples
+    }
+    return SeedRuns(seed, trunk, cooled, horizons, extension)

@@ -1,0 +1,198 @@
+"""Reads the finished runs of a bench into its results, as many as are there."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zerosum.bench import bigram
+from zerosum.bench.arms import differences, notes
+from zerosum.bench.facts import read_facts
+from zerosum.bench.identity_file import read_identities
+from zerosum.bench.movement import movement
+from zerosum.bench.plan import BASELINE, Bench
+from zerosum.bench.progress import BIGRAM, HALF_RATE, PLACEBO, ArmProgress, Runs, SeedRuns, progress_of, tuning_results
+from zerosum.bench.results import (
+    ArmKind,
+    ArmResult,
+    BenchResult,
+    BenchSize,
+    HorizonResult,
+    IdentityCheck,
+    RateResult,
+    RunResult,
+)
+from zerosum.comparison.equal_loss import preset_levels
+from zerosum.interference.labelled import Branches
+from zerosum.runs import RunDirectory, branch_folders, ngrams_of, read_branches
+from zerosum.training.cost import read_cost
+from zerosum.training.metrics import read_rows
+from zerosum.training.models import count_parameters
+from zerosum.training.run_folder import METRICS
+
+_KINDS: dict[str, ArmKind] = {BASELINE: "baseline", PLACEBO: "placebo", HALF_RATE: "half-rate"}
+
+
+def read_results(bench: Bench, runs: Runs | None = None) -> tuple[BenchResult, ...]:
+    """The results at every size; runs that are not over are left out, and `complete` says whether any are."""
+    states, identities = runs or Runs(bench), read_identities(bench)
+    return tuple(_size(bench, size, identities, states) for size in bench.declaration.recipes)
+
+
+def _size(bench: Bench, size: str, identities: Mapping[str, IdentityCheck], runs: Runs) -> BenchResult:
+    declared, recipe = bench.declaration, bench.declaration.recipes[size]
+    progress = progress_of(bench, size, runs)
+    levels = levels_of(bench, size, progress[0])
+    arms = [_arm(bench, one, identities.get(one.arm), levels, runs) for one in progress]
+    table = _bigram(bench, size, levels)
+    baseline = arms[0]
+    if table is not None:
+        arms.append(ArmResult(BIGRAM, "bigram", {}, None, (), bigram.RATE, False, table))
+    return BenchResult(
+        name=bench.folder.name,
+        hash=declared.hash,
+        size=BenchSize(size, count_parameters(recipe.model), int(recipe.model.settings.get("hidden_size", 0))),
+        baseline=baseline,
+        arms=tuple(arms[1:]),
+        margin=declared.margin,
+        seeds=declared.seeds,
+        horizon_steps=recipe.steps,
+        tokens_per_step=recipe.batch.tokens,
+        primary=declared.primary,
+        horizons=tuple(_horizons(progress[0], runs)),
+        ngrams=_ngrams(progress[0]),
+        complete=all(_is_complete(one, declared.seeds, runs) for one in progress),
+    )
+
+
+def levels_of(bench: Bench, size: str, baseline: ArmProgress) -> tuple[float, ...]:
+    """Losses between which movement is compared: as declared, or those of the baseline's best full tuning run.
+
+    None where the baseline is not tuned yet, or its losses do not fall.
+    """
+    declared = bench.declaration
+    if declared.levels is not None or not declared.measured:
+        return declared.levels or ()
+    if baseline.tuning is None or not math.isfinite(baseline.tuning.best):
+        return ()
+    recipe = bench.at(size, BASELINE, baseline.tuning.best)
+    run = bench.tuning_run(recipe, declared.tuning_seeds[0], full=True)
+    rows = [row for row in read_rows(run.folder / METRICS) if row.get("held_out_loss") is not None]
+    rows = [row for row in rows if row["step"] <= recipe.steps]
+    if len(rows) < 2:
+        return ()
+    levels = preset_levels([float(row["step"]) for row in rows], [row["held_out_loss"] for row in rows])
+    return levels if len(levels) > 1 else ()
+
+
+def _arm(
+    bench: Bench, progress: ArmProgress, identity: IdentityCheck | None, levels: Sequence[float], runs: Runs
+) -> ArmResult:
+    size, arm = progress.size, progress.arm
+    baseline = bench.recipe(size)
+    tuned = BASELINE if arm in (HALF_RATE, PLACEBO) else arm
+    own = bench.recipe(size, tuned)
+    rates: list[RateResult] = []
+    if progress.tuning is not None:
+        results = tuning_results(bench, size, arm, progress.tuning.rates, runs)
+        rates = [
+            RateResult(lr, seed, loss, full)
+            for (lr, full), by_seed in results.items()
+            for seed, loss in by_seed.items()
+        ]
+    found = [_run(bench, seed, levels, runs) for seed in progress.seeds]
+    settings: dict[str, Any] = differences(own, baseline)
+    if arm == PLACEBO:
+        settings = {"order of the data": "another"}
+    return ArmResult(
+        name=arm,
+        kind=_KINDS.get(arm, "arm"),
+        settings=settings,
+        identity=identity,
+        rates=tuple(rates),
+        best_lr=progress.recipe.optimizer.lr if progress.recipe else math.nan,
+        at_edge=bool(progress.tuning and progress.tuning.at_edge),
+        runs=tuple(run for run in found if run is not None),
+        notes=notes(bench.at(size, tuned, own.optimizer.lr), baseline),
+    )
+
+
+def _run(bench: Bench, one: SeedRuns, levels: Sequence[float], runs: Runs) -> RunResult | None:
+    """A reporting seed; None while its branch, or what is measured of its trunk, is not there."""
+    trunk, cooled = one.trunk, one.cooled
+    if runs.state(trunk).diverged:
+        return RunResult(one.seed, math.inf, verdict="diverged")
+    facts = read_facts(trunk)
+    if not runs.is_over(trunk) or not runs.is_over(cooled) or facts is None:
+        return None
+    costs = [(read_cost(run.folder), run.recipe.steps - run.recipe.first_step) for run in (trunk, cooled)]
+    seconds = sum(cost.seconds / cost.updates * updates if cost.updates else math.nan for cost, updates in costs)
+    updates = sum(updates for _, updates in costs)
+    return RunResult(
+        seed=one.seed,
+        loss=runs.loss(cooled),
+        L_d=_number(facts.L_d),
+        t_d=_number(facts.t_d),
+        r_d=_number(facts.r_d),
+        verdict=facts.verdict,
+        movement=movement(trunk, levels) if levels else {},
+        systematic_share=_systematic_share(trunk.folder),
+        conflict_rate=_number(facts.conflict_rate),
+        tokens=cooled.recipe.tokens_seen(cooled.recipe.steps),
+        flops=float(facts.flops) * updates,
+        seconds=seconds,
+        peak_memory=max(cost.peak_memory for cost, _ in costs),
+        weights=facts.weights,
+        batches=facts.batches,
+        held_out=facts.held_out,
+        curve=facts.curve,
+    )
+
+
+def _systematic_share(trunk: Path) -> float:
+    """Of the last branches that were measured on other orders of the data, with `zerosum branch`; NaN without."""
+    folders = branch_folders(RunDirectory(trunk))
+    if not folders:
+        return math.nan
+    branches: Branches = read_branches(folders[-1])
+    return float(branches.whole.systematic_share.value)
+
+
+def _horizons(baseline: ArmProgress, runs: Runs) -> list[HorizonResult]:
+    return [
+        HorizonResult(multiple, one.seed, run.recipe.tokens_seen(run.recipe.steps), runs.loss(run))
+        for one in baseline.seeds
+        for multiple, run in one.horizons.items()
+        if runs.is_over(run)
+    ]
+
+
+def _ngrams(baseline: ArmProgress) -> dict[str, float]:
+    for one in baseline.seeds:
+        ladder = ngrams_of(one.trunk.folder) if one.trunk.folder.is_dir() else None
+        if ladder is not None:
+            return {rung.model: float(rung.loss.value) for rung in ladder.rungs}
+    return {}
+
+
+def _bigram(bench: Bench, size: str, levels: Sequence[float]) -> tuple[RunResult, ...] | None:
+    """Runs of the table of bigrams that are there; None where none was asked for."""
+    declared, recipe = bench.declaration, bench.declaration.recipes[size]
+    if BIGRAM not in declared.null_arms or not declared.measured:
+        return None
+    found = []
+    for seed in declared.seeds:
+        own = recipe.model_copy(update={"seed": seed})
+        file = bigram.file_of(bench.pool, own, declared.measured, bench.cooldown_steps(recipe.steps))
+        if file.is_file():
+            found.append(bigram.read_table(file, own, list(levels)))
+    return tuple(found)
+
+
+def _is_complete(progress: ArmProgress, seeds: Sequence[int], runs: Runs) -> bool:
+    over = {one.seed for one in progress.seeds if runs.state(one.trunk).diverged or runs.is_over(one.cooled)}
+    return progress.recipe is not None and not progress.needed and over == set(seeds)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -1,0 +1,136 @@
+"""`zerosum bench`: compare arms with a baseline in pairs, tuned alike, and say what each does to the loss, and why."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from zerosum.cli.options import Details
+from zerosum.cli.progress import progress
+from zerosum.cli.sources import AsJson, print_json
+from zerosum.errors import InputError
+from zerosum.show.names import printable
+
+if TYPE_CHECKING:
+    from zerosum.bench.declaration import Declaration
+    from zerosum.bench.plan import Bench
+    from zerosum.bench.progress import Runs
+    from zerosum.sweep import RunState
+    from zerosum.training.notices import Notice
+
+GROUP = "compare"
+EPILOG = (
+    "The file: recipes: [tiny_100k], arms: {muon: muon, cautious: cautious}, seeds: 6, rates: 5, set: {steps: 4096}; "
+    "docs/bench.md has all of it. Without a file: `zerosum bench --recipe tiny_100k --arm muon --arm rho1:k=0.6`."
+)
+
+
+def bench(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE.yaml", help="What is compared.", show_default=False)
+    ] = None,
+    *,
+    recipe: Annotated[str | None, typer.Option(metavar="RECIPE", help="The baseline, in place of a file.")] = None,
+    arm: Annotated[
+        list[str] | None, typer.Option(metavar="NAME[:SETTING=VALUE,...]", help="An arm; repeatable.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Of every arm; repeatable."),
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=2, metavar="N", help="Reporting seeds. Without it 6.")] = None,
+    rates: Annotated[int | None, typer.Option(min=3, metavar="N", help="Rates of every arm. Without it 5.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the bench. Without it runs/ and its name.")
+    ] = None,
+    executor: Annotated[
+        Literal["local", "slurm"], typer.Option(help="Train on this machine, or submit a job for each run.")
+    ] = "local",
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, metavar="N", help="Runs at a time; without it one a core here.")
+    ] = None,
+    details: Details = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare training methods with a baseline: every arm tuned alike, paired over seeds, with what it did and why.
+
+    Stopped at any moment, the same command continues. Two benches of one baseline, side by side, share its runs.
+    """
+    from zerosum.bench.plan import Bench
+    from zerosum.training.run_folder import writing
+
+    declaration, name = _declaration(file, recipe, arm or [], changes or [], seeds, rates)
+    place = Bench(declaration, (out or Path("runs") / name).expanduser())
+    with writing(place.folder):
+        runs = _on_slurm(place, jobs, as_json) if executor == "slurm" else _here(place, jobs)
+        if runs is not None:
+            _give(place, runs, details, as_json)
+
+
+def _declaration(
+    file: Path | None,
+    recipe: str | None,
+    arms: list[str],
+    changes: list[str],
+    seeds: int | None,
+    rates: int | None,
+) -> "tuple[Declaration, str]":
+    """What the file or the options declare, and a name for it."""
+    from zerosum.bench.reading import declared, read_declaration
+    from zerosum.training.changes import parse_changes
+
+    if file is not None:
+        options = {"--recipe": recipe, "--arm": arms, "--set": changes, "--seeds": seeds, "--rates": rates}
+        if given := [option for option, value in options.items() if value]:
+            raise InputError(f"{file}: a file and {given[0]}: the file says all of it. Leave one of the two out.")
+        return read_declaration(file), file.stem
+    if recipe is None or not arms:
+        raise InputError("nothing to compare. Give FILE.yaml, or --recipe NAME with at least one --arm NAME.")
+    content: dict[str, Any] = {"recipe": recipe, "arms": arms, "set": parse_changes(changes)}
+    content |= {name: value for name, value in (("seeds", seeds), ("rates", rates)) if value is not None}
+    names = "-".join([Path(recipe).stem, *(text.partition(":")[0] for text in arms)])
+    return declared(content, "the call"), names
+
+
+def _here(place: "Bench", jobs: int | None) -> "Runs":
+    from zerosum.bench.engine import run_here
+
+    with progress() as show:
+        return run_here(place, jobs, show, _tell)
+
+
+def _on_slurm(place: "Bench", jobs: int | None, as_json: bool) -> "Runs | None":
+    """None where jobs are left; the same command goes on when they are done."""
+    from zerosum.bench.engine import measure_here, submit
+    from zerosum.bench.progress import Runs
+
+    if waiting := [state for state in submit(place, jobs) if state.state != "done"]:
+        _say_waiting(place, waiting, as_json)
+        return None
+    runs = Runs(place)
+    with progress() as show:
+        measure_here(place, runs, jobs, show)
+    return runs
+
+
+def _say_waiting(place: "Bench", waiting: "list[RunState]", as_json: bool) -> None:
+    if as_json:
+        print_json("arms", [], [], waiting=[state.to_json() for state in waiting], out=str(place.folder))
+        return
+    from zerosum.cli._sweep_table import table
+    from zerosum.show import terminal
+
+    terminal.say(table(waiting[:18]), f"{len(waiting)} runs are left. Start the same command again when they are done.")
+
+
+def _tell(notice: "Notice") -> None:
+    if notice.code != "spike":  # in small batches an unusual text is one
+        print(f"zerosum: step {notice.step}: {printable(notice.message, 1_000)}", file=sys.stderr)
+
+
+def _give(place: "Bench", runs: "Runs", details: bool, as_json: bool) -> None:
+    from zerosum.bench.read import read_results
+
+    for result in read_results(place, runs):
+        print(result)

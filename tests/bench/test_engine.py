@@ -1,0 +1,189 @@
+"""A bench of tiny runs from its first rate to its results; killed and continued; what two benches share; what fails."""
+
+import json
+import math
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from benches import findings, finished, killed, times_of_runs
+from pretend_slurm import pretend_slurm
+
+from zerosum.bench.engine import identities_of, next_runs
+from zerosum.bench.plan import Bench
+from zerosum.bench.progress import Runs
+from zerosum.bench.read import read_results
+from zerosum.bench.reading import read_declaration
+from zerosum.bench.results import BenchResult
+from zerosum.cli import app, main
+from zerosum.errors import InputError
+from zerosum.training import train
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("benches")
+
+
+@pytest.fixture(scope="module")
+def whole(folder: Path, module_content: dict) -> Bench:
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(module_content))
+    return finished(folder / "tiny.yaml", folder / "whole" / "tiny")
+
+
+@pytest.fixture(scope="module")
+def result(whole: Bench) -> BenchResult:
+    return read_results(whole)[0]
+
+
+def test_every_part_is_there(result: BenchResult) -> None:
+    assert result.complete
+    assert [(arm.name, arm.kind) for arm in result.arms] == [
+        ("lion", "arm"), ("placebo", "placebo"), ("half-rate", "half-rate"), ("bigram", "bigram"),
+    ]  # fmt: skip
+    for arm in (result.baseline, *result.arms):
+        assert [run.seed for run in arm.runs] == [0, 1]
+        assert all(math.isfinite(run.loss) for run in arm.runs)
+    for arm in (result.baseline, result.arms[0]):
+        short = [rate for rate in arm.rates if not rate.full]
+        assert len(short) in (3, 5)
+        assert {rate.seed for rate in arm.rates} == {1000}
+        assert arm.best_lr in {rate.lr for rate in arm.rates if rate.full}
+    assert result.arms[2].best_lr == result.baseline.best_lr / 2
+    assert {one.multiple for one in result.horizons} == {1.0, 1.5}
+    assert result.ngrams["bigram"] > 0
+
+
+def test_pairs_share_weights_and_batches_and_the_placebo_only_weights(result: BenchResult) -> None:
+    lion, placebo, half, _ = result.arms
+    for arm in (lion, placebo, half):
+        for run, base in zip(arm.runs, result.baseline.runs, strict=True):
+            assert (run.weights, run.held_out) == (base.weights, base.held_out)
+            assert (run.batches == base.batches) is (arm is not placebo)
+            assert run.tokens == base.tokens
+            assert run.seconds > 0 < run.peak_memory
+    assert len({run.weights for run in result.baseline.runs}) == 2
+    assert lion.runs[0].flops == result.baseline.runs[0].flops > 0
+    assert set(lion.runs[0].movement) == {"raw"}
+
+
+def test_a_tuning_run_is_a_trunk_and_its_branch_bit_for_bit(whole: Bench, tmp_path: Path) -> None:
+    recipe = whole.at("tiny", "lion", 0.001)
+    tuning, trunk = whole.tuning_run(recipe, 0, full=True), whole.trunk(recipe, 0)
+    together = tuning.recipe
+    train(together, tmp_path / "together")
+    train(trunk.recipe, tmp_path / "trunk")
+    branch = whole.cooled(trunk, recipe.steps).recipe
+    start = branch.start.model_copy(update={"checkpoint": str(tmp_path / "trunk" / "checkpoint-8")})
+    train(branch.model_copy(update={"start": start}), tmp_path / "branch")
+    rows = [
+        json.loads((tmp_path / name / "metrics.jsonl").read_text().splitlines()[-1]) for name in ("together", "branch")
+    ]
+    assert rows[0] == rows[1]
+
+
+def test_a_killed_bench_ends_with_the_same_results(whole: Bench, folder: Path, module_content: dict) -> None:
+    """Without null arms and speed-up, which `make check-long` kills too; the bench without a kill shares all runs."""
+    file, place = folder / "killed.yaml", folder / "killed" / "tiny"
+    file.write_text(yaml.safe_dump(module_content | {"null_arms": [], "speed_up": [], "measured": 0}))
+    assert killed(file, place, lambda pool: len(list(pool.glob("*/metrics.jsonl"))) > 4)
+    assert times_of_runs(place.parent / "bench-runs")
+    assert findings(finished(file, place)) == findings(finished(file, whole.folder.parent / "killed"))
+
+
+def test_what_is_done_is_not_done_again_also_by_another_bench(whole: Bench, folder: Path, module_content: dict) -> None:
+    before = times_of_runs(whole.pool)
+    assert list(next_runs(whole, Runs(whole), None)) == []
+    finished(folder / "tiny.yaml", whole.folder)
+    assert times_of_runs(whole.pool) == before
+    other = module_content | {"arms": {"warm": {"schedule.warmup_steps": 2}}}
+    (folder / "other.yaml").write_text(yaml.safe_dump(other))
+    bench = Bench(read_declaration(folder / "other.yaml"), whole.folder.parent / "other")
+    needed = {run.recipe.schedule.warmup_steps for run in next_runs(bench, Runs(bench), None)}
+    assert needed == {2}
+
+
+def test_a_run_that_was_deleted_is_trained_again_and_nothing_else(whole: Bench, folder: Path) -> None:
+    runs = Runs(whole)
+    one = whole.trunk(whole.at("tiny", "lion", read_results(whole)[0].arms[0].best_lr), 1)
+    shutil.rmtree(one.folder)
+    assert [run.folder for run in next_runs(whole, Runs(whole), None)] == [one.folder]
+    assert runs.is_over(one) is False
+    before = times_of_runs(whole.pool)
+    bench = finished(folder / "tiny.yaml", whole.folder)
+    after = times_of_runs(bench.pool)
+    assert {name for name in after if after[name] != before.get(name)} == {one.folder.name}
+
+
+def test_a_rate_that_diverges_is_a_result_and_no_failure(file: Path, content: dict, tmp_path: Path) -> None:
+    content |= {"arms": {"wild": {"optimizer.kind": "sgd", "optimizer.lr": 1e30}}, "null_arms": [], "speed_up": []}
+    file.write_text(yaml.safe_dump(content | {"measured": 0}))
+    bench = finished(file, tmp_path / "wild")
+    wild = read_results(bench)[0].arms[0]
+    assert all(rate.diverged for rate in wild.rates)
+    assert [run.loss for run in wild.runs] == [math.inf, math.inf]
+    assert wild.at_edge
+    assert list(next_runs(bench, Runs(bench), None)) == []
+
+
+def called_with(*arguments: object) -> int:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app, "registered_callback", None)  # the type checks of tests refuse typer's own context
+        patch.setattr(sys, "argv", ["zerosum", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+    return int(end.value.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--recipe", "tiny_25k"], "nothing to compare"),
+        (["--arm", "muon"], "nothing to compare"),
+        (["FILE", "--arm", "muon"], "a file and --arm"),
+        (["--recipe", "tiny_25k", "--arm", "rho1:k=0.6,reference=nowhere"], "arm rho1: nowhere: "),
+        (["FILE", "--executor", "slurm"], "sbatch is not found"),
+    ],
+)
+def test_what_cannot_be_run_is_one_line(
+    file: Path, tmp_path: Path, arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [str(file) if argument == "FILE" else argument for argument in arguments]
+    assert called_with("bench", *given, "--out", tmp_path / "out") == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert words in lines[0]
+
+
+def test_a_missing_package_is_named_before_anything_is_trained(file: Path, tmp_path: Path, monkeypatch) -> None:
+    from zerosum.errors import MissingExtra
+    from zerosum.training.optimizers.lion import LionSettings
+
+    def missing(*_: object) -> None:
+        raise MissingExtra("lion-pytorch", "lion")
+
+    monkeypatch.setattr(LionSettings, "update", missing)
+    bench = Bench(read_declaration(file), tmp_path / "out")
+    with pytest.raises(InputError, match=r"arm lion: lion-pytorch: not installed.*pip install 'zerosum\[lion\]'"):
+        identities_of(bench)
+    assert not bench.folder.exists()
+
+
+def test_a_partition_that_does_not_exist_is_one_line_and_loses_nothing(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    programs = pretend_slurm(tmp_path, monkeypatch)
+    refusal = "sbatch: error: invalid partition specified: nowhere"
+    (programs / "sbatch").write_text(f"#!/bin/sh\necho '{refusal}' >&2\nexit 1\n")
+    command = ("bench", file, "--out", tmp_path / "out", "--executor", "slurm")
+    assert called_with(*command) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert "invalid partition specified: nowhere" in lines[0]
+
+    (programs / "sbatch").write_text("#!/bin/sh\nprintf 'Submitted batch job 4711\\n'\n")
+    assert called_with(*command, "--json") == 0
+    waiting = json.loads(capsys.readouterr().out)["waiting"]
+    assert len(waiting) == 6
