@@ -28,6 +28,7 @@ from zerosum.runs import RunDirectory, branch_folders, ngrams_of, read_branches
 from zerosum.training.cost import read_cost
 from zerosum.training.metrics import read_rows
 from zerosum.training.models import count_parameters
+from zerosum.training.recipe import Recipe
 from zerosum.training.run_folder import METRICS
 
 _KINDS: dict[str, ArmKind] = {BASELINE: "baseline", PLACEBO: "placebo", HALF_RATE: "half-rate"}
@@ -105,7 +106,7 @@ def _arm(
     if arm == PLACEBO:
         settings = {"order of the data": "another"}
     return ArmResult(
-        name=arm,
+        name=_baseline_name(bench, own) if arm == BASELINE else arm,
         kind=_KINDS.get(arm, "arm"),
         settings=settings,
         identity=identity,
@@ -115,6 +116,12 @@ def _arm(
         runs=tuple(run for run in found if run is not None),
         notes=notes(bench.at(size, tuned, own.optimizer.lr), baseline),
     )
+
+
+def _baseline_name(bench: Bench, recipe: Recipe) -> str:
+    """The kind of its optimizer, where no arm has that name."""
+    kind = recipe.optimizer.kind
+    return BASELINE if kind in bench.declaration.arms else kind
 
 
 def _run(bench: Bench, one: SeedRuns, levels: Sequence[float], runs: Runs) -> RunResult | None:

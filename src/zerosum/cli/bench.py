@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from zerosum.cli.options import Details
+from zerosum.cli.output import made_with, say_written, write_report
 from zerosum.cli.progress import progress
-from zerosum.cli.sources import AsJson, print_json
+from zerosum.cli.sources import AsJson, as_document, finish, print_document, print_json
 from zerosum.errors import InputError
 from zerosum.show.names import printable
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from zerosum.training.notices import Notice
 
 GROUP = "compare"
+PAGE, DOCUMENT = "bench.html", "answer.json"
 EPILOG = (
     "The file: recipes: [tiny_100k], arms: {muon: muon, cautious: cautious}, seeds: 6, rates: 5, set: {steps: 4096}; "
     "docs/bench.md has all of it. Without a file: `zerosum bench --recipe tiny_100k --arm muon --arm rho1:k=0.6`."
@@ -130,7 +132,20 @@ def _tell(notice: "Notice") -> None:
 
 
 def _give(place: "Bench", runs: "Runs", details: bool, as_json: bool) -> None:
+    from zerosum.bench.answer import answer as answer_of
     from zerosum.bench.read import read_results
+    from zerosum.show.report import Report
 
-    for result in read_results(place, runs):
-        print(result)
+    record = answer_of(read_results(place, runs))
+    document = record.to_json()
+    report = Report(f"Bench {record.name}", (), (record,), provenance=made_with())
+    page, failed = write_report(place.folder, report, {DOCUMENT: document | {"errors": []}}, page=PAGE)
+    if as_json:
+        shown = {"report": None if page is None else str(page), "out": str(place.folder)}
+        print_document(as_document("arms", document.pop("arms"), failed, **document, **shown))
+    else:
+        from zerosum.show import terminal
+
+        terminal.show(report, details)
+        say_written(page)
+    finish(failed, 0)
