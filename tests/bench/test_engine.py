@@ -29,7 +29,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(folder: Path, module_content: dict) -> Bench:
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(module_content))
+    """Without the half rate, which takes as long as an arm."""
+    content = module_content | {"null_arms": ["placebo", "bigram"]}
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(content))
     return finished(folder / "tiny.yaml", folder / "whole" / "tiny")
 
 
@@ -41,7 +43,7 @@ def result(whole: Bench) -> BenchResult:
 def test_every_part_is_there(result: BenchResult) -> None:
     assert result.complete
     assert [(arm.name, arm.kind) for arm in result.arms] == [
-        ("lion", "arm"), ("placebo", "placebo"), ("half-rate", "half-rate"), ("bigram", "bigram"),
+        ("lion", "arm"), ("placebo", "placebo"), ("bigram", "bigram"),
     ]  # fmt: skip
     for arm in (result.baseline, *result.arms):
         assert [run.seed for run in arm.runs] == [0, 1]
@@ -51,14 +53,13 @@ def test_every_part_is_there(result: BenchResult) -> None:
         assert len(short) in (3, 5)
         assert {rate.seed for rate in arm.rates} == {1000}
         assert arm.best_lr in {rate.lr for rate in arm.rates if rate.full}
-    assert result.arms[2].best_lr == result.baseline.best_lr / 2
     assert {one.multiple for one in result.horizons} == {1.0, 1.5}
     assert result.ngrams["bigram"] > 0
 
 
 def test_pairs_share_weights_and_batches_and_the_placebo_only_weights(result: BenchResult) -> None:
-    lion, placebo, half, _ = result.arms
-    for arm in (lion, placebo, half):
+    lion, placebo, _ = result.arms
+    for arm in (lion, placebo):
         for run, base in zip(arm.runs, result.baseline.runs, strict=True):
             assert (run.weights, run.held_out) == (base.weights, base.held_out)
             assert (run.batches == base.batches) is (arm is not placebo)
@@ -117,10 +118,18 @@ def test_a_run_that_was_deleted_is_trained_again_and_nothing_else(whole: Bench, 
     assert {name for name in after if after[name] != before.get(name)} == {one.folder.name}
 
 
-def test_a_rate_that_diverges_is_a_result_and_no_failure(file: Path, content: dict, tmp_path: Path) -> None:
+def test_the_half_rate_trains_the_baseline_at_half_its_best_rate(whole: Bench, folder: Path, content: dict) -> None:
+    (folder / "half.yaml").write_text(yaml.safe_dump(content | {"null_arms": ["half-rate"]}))
+    bench = Bench(read_declaration(folder / "half.yaml"), whole.folder.parent / "half")
+    needed = list(next_runs(bench, Runs(bench), None))
+    best = read_results(whole)[0].baseline.best_lr
+    assert [(run.recipe.seed, run.recipe.optimizer.lr) for run in needed] == [(0, best / 2), (1, best / 2)]
+
+
+def test_a_rate_that_diverges_is_a_result_and_no_failure(whole: Bench, folder: Path, content: dict) -> None:
     content |= {"arms": {"wild": {"optimizer.kind": "sgd", "optimizer.lr": 1e30}}, "null_arms": [], "speed_up": []}
-    file.write_text(yaml.safe_dump(content | {"measured": 0}))
-    bench = finished(file, tmp_path / "wild")
+    (folder / "wild.yaml").write_text(yaml.safe_dump(content))
+    bench = finished(folder / "wild.yaml", whole.folder.parent / "wild")
     wild = read_results(bench)[0].arms[0]
     assert all(rate.diverged for rate in wild.rates)
     assert [run.loss for run in wild.runs] == [math.inf, math.inf]
