@@ -99,7 +99,7 @@ def test_what_is_done_is_not_done_again_also_by_another_bench(whole: Bench, fold
     assert list(next_runs(whole, Runs(whole), None)) == []
     finished(folder / "tiny.yaml", whole.folder)
     assert times_of_runs(whole.pool) == before
-    other = module_content | {"arms": {"warm": {"schedule.warmup_steps": 2}}}
+    other = module_content | {"arms": {"warm": {"schedule.warmup_steps": 2}}, "null_arms": ["placebo"]}
     (folder / "other.yaml").write_text(yaml.safe_dump(other))
     bench = Bench(read_declaration(folder / "other.yaml"), whole.folder.parent / "other")
     needed = {run.recipe.schedule.warmup_steps for run in next_runs(bench, Runs(bench), None)}
