@@ -16,9 +16,9 @@ from zerosum.atomic import new_file
 from zerosum.bench.results import RAW, RunCurve, RunResult
 from zerosum.comparison.equal_loss import equal_loss
 from zerosum.errors import InputError
-from zerosum.sweep.branches import held_out_tokens
 from zerosum.tokens import PADDING
 from zerosum.training.batches import batch
+from zerosum.training.held_out import held_out_tokens
 from zerosum.training.recipe import Recipe
 from zerosum.training.step import cpu_threads
 

@@ -19,8 +19,8 @@ from zerosum.checkpoints import only_checkpoint
 from zerosum.errors import InputError
 from zerosum.runs import RunDirectory
 from zerosum.sweep import SweptRun
-from zerosum.sweep.branches import held_out_tokens
 from zerosum.training.batches import batch
+from zerosum.training.held_out import held_out_tokens
 from zerosum.training.metrics import read_rows
 from zerosum.training.recipe import Recipe
 from zerosum.training.run_folder import METRICS

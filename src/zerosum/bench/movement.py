@@ -12,7 +12,7 @@ from zerosum.comparison.equal_loss import EqualLoss, equal_loss
 from zerosum.losses import measure_losses, open_store
 from zerosum.runs import RunDirectory
 from zerosum.sweep import SweptRun
-from zerosum.sweep.branches import held_out_tokens
+from zerosum.training.held_out import held_out_tokens
 
 Show = Callable[..., None]
 
