@@ -66,6 +66,26 @@ def test_budgets_and_batches_are_laws_of_the_verb(call, tmp_path, blank_figures)
     assert "every run crosses 2.799 to 3.215" in stderr
 
 
+def test_every_run_that_cannot_be_used_is_named_and_laws_of_the_loss_go_on(call, tmp_path):
+    logs = []
+    for k, name in enumerate(("10M", "30M", "100M")):
+        logs.append(tmp_path / f"{name}.csv")
+        rows = (
+            f"{s},{s * 1000 * 3**k},{(8 - k) * s**-0.1}" for s in range(200, 3000, 10)
+        )  # one straight line, no break
+        logs[-1].write_text("\n".join(["step,tokens,loss", *rows]))
+    code, stdout, stderr = call("scaling", *logs, tmp_path / "none.csv", "--law", "kaplan-tokens", "--json")
+    document = one_document(stdout)
+    assert (code, document["deceleration"], [law["name"] for law in document["laws"]]) == (2, None, ["kaplan-tokens"])
+    messages = [error["message"] for error in document["errors"]]
+    assert len(messages) == 2
+    assert "none.csv" in messages[0]
+    assert "0 sizes with a break" in messages[1]
+    code, _, stderr = call("scaling", *logs, "--params", "10,30,100")
+    assert code == 2
+    assert stderr.count("in millions or billions?") == 3
+
+
 def test_what_is_wrong_is_one_line(call, table):
     for options, part in (
         (("--law", "chinchila"), "Did you mean chinchilla"),

@@ -28,7 +28,7 @@ class NamedLaws:
 def named_laws(
     names: Sequence[str], losses: "LossTable | None", settings: Mapping[str, float], hold_out: str, seed: int
 ) -> NamedLaws:
-    """Every law of the loss by its name. losses: None where no law is named. hold_out: a run, "largest" or "none"."""
+    """Every law of the loss by its name; none without losses. hold_out: a run, "largest" or "none"."""
     from zerosum import scaling as room
     from zerosum.scaling.laws import require_known
 
@@ -47,7 +47,7 @@ def named_laws(
         require_known(name, [*room.law_names(), *others])
         return others[name]() if name in others else law(name)
 
-    with following(list(dict.fromkeys(names)), "fitting") as given:
+    with following([] if losses is None else list(dict.fromkeys(names)), "fitting") as given:
         done, failed = each(((name, name) for name in given), measured)
     return NamedLaws([record for _, records in done for record in records], failed)
 

@@ -9,6 +9,7 @@ from zerosum.cli.sources import Failure, each
 from zerosum.errors import InputError
 
 if TYPE_CHECKING:
+    from zerosum.scaling import DecelerationAcrossSizes, LossTable
     from zerosum.scaling.runs import SizedRun
 
 
@@ -41,6 +42,21 @@ def fitted_runs(
             fitted,
         )
     return [run for _, run in done], failed
+
+
+def over_sizes(
+    runs: list["SizedRun"], predict: Sequence[float], level: float, cut: float | None
+) -> tuple["DecelerationAcrossSizes | None", "LossTable | None", list[Failure]]:
+    """Laws of L_d, t_d and r_d, the table of losses, and why one of them cannot be had.
+
+    predict: further sizes. cut: training tokens at which the table begins; None: no table is wanted.
+    """
+    from zerosum.scaling import deceleration, losses_of
+
+    given = [(run.label, runs) for run in runs[:1]]
+    across, failed = each(given, lambda them: deceleration(them, predict=predict, level=level))
+    tables, without = each(given if cut is not None else (), lambda them: losses_of(them, cut or 0.0))
+    return (across[0][1] if across else None), (tables[0][1] if tables else None), failed + without
 
 
 def _one_each(text: str | None, n: int, option: str) -> Sequence[str | None]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zerosum.cli._scaling_laws import law_documents, named_laws
-from zerosum.cli._scaling_runs import fitted_runs
+from zerosum.cli._scaling_runs import fitted_runs, over_sizes
 from zerosum.cli.options import Fitting, Reading, expand_option_groups
 from zerosum.cli.output import Answer, made_with, make_folder
 from zerosum.cli.sources import Failure, as_document, finish
@@ -101,11 +101,10 @@ def scaling(
         where, law = read.rows_chosen(), law or ["chinchilla"]
         losses = read_table(table, loss=read.loss, loss_unit=loss_unit, where=where, cut=settings.get("cut", 0.0))
     else:
-        from zerosum.scaling import deceleration, losses_of
-
         fitted, failed = fitted_runs(runs or [], params, tokens_per_step, not without_embeddings, read, fitting)
-        across = deceleration(fitted, predict=_sizes(predict or []), level=fitting.level)
-        losses = losses_of(fitted, settings.get("cut", 0.0)) if law else None
+        cut = settings.get("cut", 0.0) if law else None
+        across, losses, unknown = over_sizes(fitted, _sizes(predict or []), fitting.level, cut)
+        failed += unknown
     named = named_laws(law or [], losses, settings, hold_out, seed)
     failed += named.failed
     laws, more, best = law_documents(named, budget or [])

@@ -53,13 +53,19 @@ def _record(report: Report) -> DecelerationAcrossSizes:
 
 def headline(report: Report) -> str:
     across = _record(report)
-    shown = [_finding(law) for law in across.laws if law.verdict == "identified"]
-    unknown = [law.quantity for law in across.laws if law.verdict != "identified"]
+    laws = _distinct(across)
+    shown = [_finding(law) for law in laws if law.verdict == "identified"]
+    unknown = [law.quantity for law in laws if law.verdict != "identified"]
     listed = " and ".join(filter(None, (", ".join(unknown[:-1]), *unknown[-1:])))
     parts = [*shown, f"not shown: how {listed} depend{'s' * (len(unknown) == 1)} on N"]
     sentence = "; ".join(parts if unknown else shown)
     used = [row.n_params for row in across.sizes if row.in_laws]
     return f"{len(used)} sizes, {n.params(used[0])} to {n.params(used[-1])}: {sentence}."
+
+
+def _distinct(across: DecelerationAcrossSizes) -> list[SizeLaw]:
+    """The laws, without that of t_d in tokens where steps of equal batches say the same."""
+    return [law for law in across.laws if law.quantity != "t_d_tokens" or across.axis == "tokens"]
 
 
 def _sentence(message: str) -> str:
@@ -91,7 +97,7 @@ def answer(report: Report) -> Iterator[Table | str]:
     """The sizes, the laws, the gain, and what contradicts the laws."""
     across = _record(report)
     yield _sizes(across, short=True)
-    for law in across.laws:
+    for law in _distinct(across):
         exponent = n.text(law.exponent.value, law.exponent.interval, n.Form("b"))
         yield f"{law.form:<24} b {exponent}  {law.verdict.replace('-', ' ')}"
     yield _gain(across)
