@@ -99,10 +99,9 @@ def _require_sizes(fitted: Sequence[FittedRun], usable: Sequence[FittedRun]) -> 
         return
     listed = ", ".join(f"{N:.4g}" for N in sizes) or "none"
     lost = next((f"; {one.run.label} has none: {_why(one)}" for one in fitted if not one.usable), "")
-    label = fitted[0].run.label if fitted else "runs"
-    several = "size" if len(sizes) == 1 else "sizes"
+    label = (fitted[0].run.label if fitted else "runs") + (" and others" if len(fitted) > 1 else "")
     raise InputError(
-        f"{label}{' and others' if len(fitted) > 1 else ''}: {len(sizes)} {several} with a break ({listed}){lost}. Give "
+        f"{label}: {len(sizes)} size{'s' * (len(sizes) != 1)} with a break ({listed}){lost}. Give "
         f"runs of at least {FEWEST_SIZES} sizes; with 5 or more the laws can be identified."
     )
 
