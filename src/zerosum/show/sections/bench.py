@@ -67,7 +67,7 @@ def sentence(arm: ArmAnswer, size: SizeAnswer) -> str:
 def _movement_cell(arm: ArmAnswer) -> str:
     M = arm.differences["M_equal_loss"].mean
     M = M if M.known else arm.differences.get("M_equal_loss_raw", arm.differences["M_equal_loss"]).mean
-    return n.written(M.value, M.interval, b.SIGNED)[0]
+    return "—" if arm.verdict == "diverges" else n.written(M.value, M.interval, b.SIGNED)[0]
 
 
 def _speed(arm: ArmAnswer) -> str:
@@ -89,9 +89,9 @@ def _multiple(arm: ArmAnswer) -> str:
 
 
 def _movement(arm: ArmAnswer) -> str:
-    """Movement per nat, where the interval excludes 0."""
+    """Movement per nat, where the interval excludes 0; of an arm that diverged it would be that of the lucky seeds."""
     main = next((one for one in arm.movement if one.main), None)
-    if main is None or not main.M.mean.excludes(0):
+    if main is None or arm.verdict == "diverges" or not main.M.mean.excludes(0):
         return ""
     more = "more" if main.M.mean.value > 0 else "less"
     number = b.in_words(main.M.mean)
