@@ -56,6 +56,19 @@ def wandb_file(run: SimpleNamespace, folder: Path) -> Path:
     return put(folder / "offline-run-1" / "run-ab.wandb", log_file([history(row) for row in rows_of(run)]))
 
 
+def wandb_run(run: SimpleNamespace, folder: Path) -> Path:
+    """What the package itself writes without a network."""
+    wandb = pytest.importorskip("wandb")
+    logged = wandb.init(mode="offline", dir=folder, settings=wandb.Settings(silent=True))
+    to_run = log_to(logged.log)
+    for step, loss in enumerate(run.losses):
+        if step in run.values:
+            to_run.values(step, run.values[step], "")
+        logged.log({"train/loss": loss}, step=step)
+    logged.finish()
+    return folder
+
+
 def lightning_csv(run: SimpleNamespace, folder: Path) -> Path:
     """CSVLogger: a column for each name, a row for each call."""
     names = list(dict.fromkeys(name for values in run.values.values() for name in values))
@@ -77,6 +90,7 @@ LOGS: dict[str, Callable[[SimpleNamespace, Path], Path]] = {
     "JSON lines": lambda run, _: run.folder / "log.jsonl",
     "TensorBoard": lambda run, _: run.folder / "tensorboard",
     "W&B": wandb_file,
+    "a run of W&B": wandb_run,
     "Lightning": lightning_csv,
     "Trainer": trainer_state,
 }
