@@ -167,10 +167,10 @@ def test_documents_are_resampled_where_they_are_known() -> None:
 def test_signs_of_trouble_are_told_once() -> None:
     told: list[str] = []
     model = model_with_dropout()
-    monitor = zerosum.Monitor(model, DATA[: 2 * ROWS].numpy(), schedule="every(1)", cost="full", tell=told.append)
+    monitor = zerosum.Monitor(model, DATA[: 2 * ROWS].numpy(), schedule="every(4)", cost="full", tell=told.append)
     for step in range(60):
         loss = 30.0 if step == 50 else float("nan") if step == 55 else 4 * 3.7
-        with monitor.step(step, loss=loss, lr=0.0, batch=batch_of(0) if step < 5 else None):
+        with monitor.step(step, loss=loss, lr=0.0, batch=batch_of(0) if step < 15 else None):
             pass
     assert monitor.latest is not None
     monitor.state_dict()
