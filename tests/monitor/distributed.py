@@ -146,7 +146,7 @@ def _train_with_trainer(folder: Path, rank: int, last: int) -> None:
         str(folder), max_steps=last, per_device_train_batch_size=4, save_steps=3, logging_steps=1, report_to=[],
         disable_tqdm=True, use_cpu=True, learning_rate=1e-2, lr_scheduler_type="constant", seed=3,
     )  # fmt: skip
-    callback = ZerosumCallback(PROBE, cost="full", log=folder / f"log-{rank}.jsonl")
+    callback = ZerosumCallback(PROBE, cost="full", total_steps=5, log=folder / f"log-{rank}.jsonl")
     data = [{"input_ids": row, "labels": row} for row in DATA]
     trainer = Trainer(model_with_dropout(), arguments, train_dataset=data, callbacks=[callback])
     trainer.train(resume_from_checkpoint=(folder / "checkpoint-3").is_dir())

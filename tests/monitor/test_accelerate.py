@@ -1,15 +1,17 @@
 """In a loop of accelerate with accumulated gradients: nothing changes, and states continue with its checkpoints."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from loops import DATA, PROBE, TROUBLE_STEPS, assert_trouble_is_told_once, batch_of, model_with_dropout, trouble
 
 import zerosum
+from zerosum.losses import token_losses
 
 
 class Loop:
@@ -78,6 +80,39 @@ def test_a_saved_state_continues(whole: tuple[Loop, list[Any]], tmp_path: Path) 
     second.run(3, 5)
     assert first.values() + second.values() == whole[0].values()
     assert all(torch.equal(one, other) for one, other in zip(second.everything(), whole[1], strict=True))
+
+
+@pytest.fixture
+def fresh_accelerate() -> Iterator[None]:
+    """accelerate has one precision in a process."""
+    AcceleratorState._reset_state()
+    yield
+    AcceleratorState._reset_state()
+
+
+@pytest.mark.usefixtures("fresh_accelerate")
+def test_mixed_precision_is_measured_in_that_of_the_weights() -> None:
+    accelerator = Accelerator(cpu=True, mixed_precision="bf16")
+    model = model_with_dropout()
+    model, optimizer = accelerator.prepare(model, torch.optim.AdamW(model.parameters(), 1e-2))
+    wrapped = model.forward
+    told: list[str] = []
+    settings = {"schedule": [1], "cost": "full", "gradients": "sampled", "total_steps": 2, "tell": told.append}
+    monitor = zerosum.Monitor(model, PROBE, **settings).prepare(accelerator)
+    for step in range(2):
+        ids = batch_of(step)
+        accelerator.backward(model(input_ids=ids, labels=ids).loss)
+        twin = model_with_dropout()
+        twin.load_state_dict(model.state_dict())
+        with monitor.step(step):
+            optimizer.step()
+        optimizer.zero_grad()
+    assert model.forward is wrapped
+    assert told == []
+    assert monitor.latest is not None
+    assert monitor.latest.loss == pytest.approx(token_losses(twin, PROBE).mean(dtype=float), abs=1e-6)
+    assert monitor.latest.gradients is not None
+    assert monitor.latest.values()["zerosum/total_steps"] == 2
 
 
 def test_trouble_is_told_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -34,7 +34,7 @@ def train(
         **settings,
     )
     data = [{"input_ids": row, "labels": row} for row in DATA]
-    callbacks = [ZerosumCallback(probe, cost="full")] if monitored else []
+    callbacks = [ZerosumCallback(probe, cost="full", total_steps=STEPS)] if monitored else []
     trainer = kind(model_with_dropout(), arguments, train_dataset=data, callbacks=callbacks)
     trainer.train(resume_from_checkpoint=resume)
     return trainer

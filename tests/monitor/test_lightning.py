@@ -99,10 +99,12 @@ def test_nothing_changes_and_values_are_those_of_the_model(tmp_path: Path) -> No
 
 
 def test_a_checkpoint_continues(tmp_path: Path) -> None:
-    whole = values(train(tmp_path / "whole", ZerosumCallback(PROBE, cost="full")))
-    first = train(tmp_path / "first", ZerosumCallback(PROBE, cost="full"), last=3)
+    whole = values(train(tmp_path / "whole", ZerosumCallback(PROBE, cost="full", total_steps=STEPS)))
+    first = train(tmp_path / "first", ZerosumCallback(PROBE, cost="full", total_steps=STEPS), last=3)
     first.save_checkpoint(tmp_path / "state.ckpt")
-    second = train(tmp_path / "second", ZerosumCallback(PROBE, cost="full"), checkpoint=tmp_path / "state.ckpt")
+    second = train(
+        tmp_path / "second", ZerosumCallback(PROBE, cost="full", total_steps=STEPS), checkpoint=tmp_path / "state.ckpt"
+    )
     assert list(values(second)) == [4]
     assert values(second)[4]["zerosum/D_double"]
     assert values(first) == {step: whole[step] for step in (1, 2)}

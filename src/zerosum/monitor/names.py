@@ -59,7 +59,7 @@ OTHERS = {
     L_D: "loss at the break, nats per token",
     R_D: "log-log rate after the break",
     L_END: "expected training loss at the last step, nats per token, if the fitted law goes on",
-    TOTAL_STEPS: "the last step, of L_end",
+    TOTAL_STEPS: "the last step, where it is known",
     FORECAST_ERROR: "loss forecast at half this many steps over the loss that came, minus 1",
 }
 

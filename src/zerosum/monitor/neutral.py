@@ -30,13 +30,16 @@ def left_as_it_was(model: Any, optimizers: Sequence[Any] = ()) -> Iterator[None]
     """Inside the block the model may be measured; it has the weights that the optimizers evaluate.
 
     Afterwards these are as before: weights, buffers, modes and attributes of every module, random generators of Python,
-    NumPy and torch. Autocast is off inside.
+    NumPy and torch. Autocast is off inside, also where accelerate puts it around `forward`: losses are computed in the
+    precision of the weights, as of a checkpoint.
     """
     device = device_of(model)
     with ExitStack() as stack:
         stack.enter_context(_generators(device))
         if isinstance(model, nn.Module):
             stack.enter_context(_modules(model))
+            if (own_forward := vars(model).get("_original_forward")) is not None:  # of a model that accelerate prepared
+                model.forward = own_forward
             stack.enter_context(_parts(model))
         stack.enter_context(_eager())
         for optimizer in optimizers:

@@ -88,7 +88,6 @@ class RunningVerdict:
             yield from ((names.T_D, fitted.t_d), (names.L_D, fitted.L_d), (names.R_D, fitted.r_d))
         if self.total_steps and fitted.verdict != "cannot-tell":
             yield names.L_END, law_forecast(fitted, self.total_steps).loss
-            yield names.TOTAL_STEPS, float(self.total_steps)
         if math.isfinite(self.forecast_error):
             yield names.FORECAST_ERROR, self.forecast_error
 

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from zerosum.errors import InputError
+from zerosum.monitor import names
 from zerosum.monitor.asked import Asked
 from zerosum.monitor.cost import Cost
 from zerosum.monitor.doubles import double_changes
@@ -121,6 +122,8 @@ class ScheduledSteps:
             self._guards.unchanged(step)
         self._guards.multiple_of_measured(step, loss)
         others = self._fit(step)
+        if total := self._verdict.total_steps:
+            others |= {names.TOTAL_STEPS: float(total)}
         asked = self._asked.after(step, around)
         sequences = len(now), len(self._probe.ids)
         # The time up to here belongs to the cost that is logged here.
