@@ -1,5 +1,6 @@
 """A bench shows itself: sentences, tables, figures, one screen; names of arms are text."""
 
+import csv
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from zerosum.show.records import report_on
 from zerosum.show.report import Report
 from zerosum.show.sections import bench as section
 from zerosum.show.sections import bench_forest, bench_losses, bench_movement, bench_rates
+from zerosum.show.table import Column, Table, Text, as_csv, as_latex
 
 FIGURES = (bench_forest, bench_rates, bench_losses, bench_movement)
 
@@ -46,6 +48,14 @@ def test_the_headline_names_arms_by_verdict(report):
     )
 
 
+def test_a_failed_null_arm_comes_first():
+    result = made_up()
+    lion = next(arm for arm in result.arms if arm.name == "lion")
+    arms = tuple(replace(arm, runs=lion.runs) if arm.kind == "placebo" else arm for arm in result.arms)
+    headline = section.headline(Report("x", (), (answer([replace(result, arms=arms)]),)))
+    assert headline.startswith("The placebo, the baseline on another order of the data, differs from the baseline")
+
+
 def test_one_screen(report, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     terminal.show(report)
@@ -59,6 +69,13 @@ def test_tables_have_every_difference(report, bench):
     tables = {table.name: table for table in section.tables(report)}
     assert set(tables) == {"bench", "bench-differences", "bench-notes"}
     assert len(tables["bench"].rows) == 1 + len(bench.sizes[0].arms)
+    muon = bench.sizes[0].arms[0]
+    row = next(
+        csv.DictReader(line for line in as_csv(tables["bench"]).splitlines() if not line.startswith("25k,adamw"))
+    )
+    assert float(row["p"]) == muon.differences["loss"].p
+    assert float(row["tokens"]) == muon.cost["tokens"]
+    assert float(row["loss_low"]) == muon.differences["loss"].mean.interval[0]
     measures = sum(len(arm.differences) for arm in bench.sizes[0].arms if arm.verdict)
     assert len(tables["bench-differences"].rows) == measures
 
@@ -109,6 +126,11 @@ def test_names_are_text(tmp_path, blank_figures):
     assert "'=<script>" in (tmp_path / "bench.csv").read_text()
     assert "25k: " in html
     assert {path.name for path in (tmp_path / "figures").glob("*.svg")} >= {"bench-forest.svg", "bench-movement.svg"}
+
+
+def test_a_dash_and_a_yes_are_text_in_latex():
+    table = Table("t", "", (Column("a"), Column("b"), Column("c")), (("x", Text("—"), True),))
+    assert "x & --- & yes" in as_latex(table)
 
 
 def test_other_reports_have_no_bench():

@@ -203,10 +203,10 @@ def as_latex(table: Table) -> str:
 
 def _tex(value: Value, form: n.Form) -> str:
     shown = cell(value, form)
-    if isinstance(value, str | Text | bool):
-        return escape(shown.main)
     if shown.main == "—":
         return DASH
+    if isinstance(value, str | Text | bool):
+        return escape(shown.main)
     if isinstance(value, PlusMinus):
         return in_math(shown.main) + (rf" {{\scriptsize$\pm$ {in_math(value.below)}}}" if value.below else "")
     ends = shown.below.strip("[]").split(",\xa0") if shown.below else []

@@ -18,6 +18,7 @@ VERDICTS = {
 }
 KINDS = {"arm": "", "placebo": "null arm", "half-rate": "null arm", "bigram": "null arm"}
 SIGNED = n.Form("", signed=True)
+P = n.Form("", digits=2, most=4)
 NATS = "nats per token"
 
 
@@ -69,11 +70,11 @@ def p_value(p: float) -> str:
     """A p value; a dash where there is none.
 
     >>> p_value(0.03125), p_value(0.0001), p_value(float("nan"))
-    ('0.031', '<0.001', '—')
+    ('0.031', '0.0001', '—')
     """
-    return "<0.001" if p < 0.001 else n.number(p, 3)
+    return n.number(p, n.decimals(p, None, P))
 
 
 def pairs(difference: PairedDifference) -> str:
     """How many pairs, and what p is."""
-    return f"p\xa0=\xa0{p_value(difference.p)}, {n.counted(difference.n, 'pair')}".replace("=\xa0<", "<\xa0")
+    return f"p\xa0=\xa0{p_value(difference.p)}, {n.counted(difference.n, 'pair')}"

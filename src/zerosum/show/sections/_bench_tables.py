@@ -4,10 +4,11 @@ import math
 from collections.abc import Iterator
 
 from zerosum.bench.answer_record import ArmAnswer, BaselineAnswer, BenchAnswer, SizeAnswer
+from zerosum.bench.results import ArmResult
 from zerosum.show.names import printable
 from zerosum.show.report import Report
 from zerosum.show.sections import _bench as b
-from zerosum.show.table import Column, Table, Text, Value
+from zerosum.show.table import Column, Table, Text, Value, with_ends
 
 
 def tables(report: Report) -> Iterator[Table]:
@@ -46,11 +47,11 @@ def _arms(bench: BenchAnswer) -> Table:
         Column("size"),
         Column("arm"),
         Column("verdict"),
-        Column("loss", "difference in loss", "nats per token", b.SIGNED, interval=True),
-        Column("p"),
+        Column("loss", "difference in loss", "nats per token", b.SIGNED),
+        Column("p", form=b.P),
         Column("n"),
         Column("correlation"),
-        Column("speed_up", "speed-up", interval=True),
+        Column("speed_up", "speed-up"),
         Column("best_lr", "best rate"),
         Column("rate_sensitivity", "rate sensitivity", "nats per token"),
         Column("tokens", unit="millions a run"),
@@ -59,40 +60,74 @@ def _arms(bench: BenchAnswer) -> Table:
         Column("peak_memory", "peak memory", "MB"),
         Column("settings", "differs in"),
     )
-    rows = tuple(_arm(arm, size) for size in bench.sizes for arm in size.arms)
-    baselines = tuple(_baseline(size) for size in bench.sizes)
     legend = (
         "Arm minus baseline, held-out loss after the cooldown; brackets: 95 % intervals over paired seeds; p holds for "
         "all arms together. Speed-up: tokens that the baseline needs for the loss of the arm, over those of the arm."
     )
-    return Table("bench", "Arms against the baseline", columns, (*baselines, *rows), legend)
+    baselines = [(size, size.baseline) for size in bench.sizes]
+    arms = [(size, arm) for size in bench.sizes for arm in size.arms]
+    rows = (*(_baseline(*one) for one in baselines), *(_arm(*one) for one in arms))
+    table = Table("bench", "Arms against the baseline", columns, rows, legend)
+    return table.with_csv([*(_own(*one) for one in baselines), *(_own(*one) | _compared(one[1]) for one in arms)])
 
 
-def _baseline(size: SizeAnswer) -> tuple[Value, ...]:
-    answer = size.baseline
-    name = (size.result.size.name, answer.result.name, "baseline")
+def _baseline(size: SizeAnswer, answer: BaselineAnswer) -> tuple[Value, ...]:
     runs = len(answer.result.runs)
-    return (*name, None, None, runs, None, None, *_tuning_and_cost(answer.tuning.best_lr, answer), "")
+    return (size.result.size.name, answer.result.name, "baseline", None, None, runs, None, None, *_cost(answer), "")
 
 
-def _arm(arm: ArmAnswer, size: SizeAnswer) -> tuple[Value, ...]:
-    loss = arm.differences["loss"]
-    settings = ", ".join(f"{name}={value}" for name, value in arm.result.settings.items())
+def _arm(size: SizeAnswer, arm: ArmAnswer) -> tuple[Value, ...]:
     if arm.verdict is None:
-        return (size.result.size.name, arm.name, "no competitor", *[None] * 11, printable(settings, 200))
+        return (size.result.size.name, arm.name, "no competitor", *[None] * 11, _settings(arm.result))
+    loss = arm.differences["loss"]
     return (
         *(size.result.size.name, arm.name, b.verdict(arm)),
-        *(loss.mean, Text(b.p_value(loss.p)), loss.n, loss.correlation, arm.speed_up.multiple),
-        *_tuning_and_cost(arm.tuning.best_lr, arm),
-        printable(settings, 200),
+        *(loss.mean, loss.p, loss.n, loss.correlation, arm.speed_up.multiple),
+        *_cost(arm),
+        _settings(arm.result),
     )
 
 
-def _tuning_and_cost(best_lr: float, answer: ArmAnswer | BaselineAnswer) -> tuple[Value, ...]:
-    cost = answer.cost
-    rate = Text(f"{best_lr:.3g}" if math.isfinite(best_lr) else "—")
+def _cost(answer: ArmAnswer | BaselineAnswer) -> tuple[Value, ...]:
+    """Rate, sensitivity and cost as people read them."""
+    best, cost = answer.tuning.best_lr, answer.cost
+    rate = Text(f"{best:.3g}" if math.isfinite(best) else "—")
     numbers = (cost["tokens"] / 1e6, cost["flops"], cost["seconds"], cost["peak_memory"] / 1e6)
     return (rate, answer.tuning.sensitivity, *numbers)
+
+
+def _settings(arm: ArmResult) -> str:
+    return printable(", ".join(f"{name}={value}" for name, value in arm.settings.items()), 200)
+
+
+def _own(size: SizeAnswer, answer: ArmAnswer | BaselineAnswer) -> dict[str, Value]:
+    """Columns in CSV of the baseline and of every arm: tokens, FLOPs, seconds, bytes."""
+    tuning = answer.tuning
+    return {
+        "size": size.result.size.name,
+        "arm": answer.result.name,
+        "kind": answer.result.kind,
+        "best_lr": tuning.best_lr,
+        "best_lr_between": tuning.best_between,
+        "at_edge": tuning.at_edge,
+        "rate_sensitivity": tuning.sensitivity.value,
+        **answer.cost,
+        "settings": _settings(answer.result),
+    }
+
+
+def _compared(arm: ArmAnswer) -> dict[str, Value]:
+    """Columns in CSV of an arm alone."""
+    loss = arm.differences["loss"]
+    return {
+        "verdict": arm.verdict,
+        **with_ends("loss", loss.mean),
+        "p": loss.p,
+        "n": loss.n,
+        "correlation": loss.correlation,
+        **with_ends("speed_up", arm.speed_up.multiple),
+        "beyond": arm.speed_up.beyond,
+    }
 
 
 def _differences(bench: BenchAnswer) -> Table:
@@ -102,7 +137,7 @@ def _differences(bench: BenchAnswer) -> Table:
         Column("measure"),
         Column("difference", form=b.SIGNED, interval=True),
         Column("unit"),
-        Column("p"),
+        Column("p", form=b.P),
         Column("n"),
         Column("censored"),
         Column("diverged"),

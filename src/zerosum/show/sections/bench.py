@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from zerosum.bench.answer_record import ArmAnswer, BenchAnswer, SizeAnswer
+from zerosum.bench.answer_record import ArmAnswer, BenchAnswer, Reason, SizeAnswer
 from zerosum.show import numbers as n
 from zerosum.show.names import printable
 from zerosum.show.report import Report
@@ -36,7 +36,14 @@ def headline(report: Report) -> str:
     for arm in (arm for arm in size.arms if arm.result.kind == "arm"):
         by_verdict.setdefault(b.verdict(arm), []).append(printable(arm.name, 40))
     parts = [f"{verdict}: {', '.join(arms)}" for verdict, arms in by_verdict.items()]
-    return f"{of}{seeds}, against {printable(size.baseline.result.name, 40)}. {'; '.join(parts)}."
+    failed = [
+        f"{reason.message[0].upper()}{reason.message[1:]}. " for reason in size.reasons if reason.level == "blocking"
+    ]
+    return f"{''.join(failed)}{of}{seeds}, against {printable(size.baseline.result.name, 40)}. {'; '.join(parts)}."
+
+
+def _sentence(reason: Reason) -> str:
+    return f"{reason.message[0].upper()}{reason.message[1:]}."
 
 
 def sentences(report: Report) -> Iterator[str]:
@@ -45,7 +52,7 @@ def sentences(report: Report) -> Iterator[str]:
     for size in bench.sizes:
         before = f"{b.at(size, bench)}: " if len(bench.sizes) > 1 else ""
         yield from (before + sentence(arm, size) for arm in b.trained(size))
-        yield from (f"{before}{reason.message[0].upper()}{reason.message[1:]}." for reason in size.reasons)
+        yield from (before + _sentence(reason) for reason in size.reasons)
     yield from _over_sizes(bench)
 
 
@@ -138,7 +145,7 @@ def answer(report: Report) -> Iterator[Table | str]:
     )
     legend = f"no difference: above {size.result.margin:g} nats; M/nat: difference in movement per nat gained"
     yield Table("", "", columns, rows, legend)
-    yield from (f"{reason.message[0].upper()}{reason.message[1:]}." for reason in size.reasons)
+    yield from (_sentence(reason) for reason in size.reasons if reason.level == "note")
     for arm in b.trained(size):
         needs = [reason.message for reason in arm.reasons if reason.code in ("few-seeds", "more-seeds", "incomplete")]
         yield from (f"{printable(arm.name, 40)}: {printable(why, 200)}." for why in needs)

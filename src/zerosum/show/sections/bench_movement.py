@@ -13,7 +13,7 @@ from zerosum.show.names import printable
 from zerosum.show.report import Report
 from zerosum.show.section import with_sentences
 from zerosum.show.sections import _bench as b
-from zerosum.show.table import Column, Table, Text, with_ends
+from zerosum.show.table import Column, Table, with_ends
 
 TITLE = "Movement paid per nat, at equal losses"
 PLACE = 77.4
@@ -69,13 +69,13 @@ def tables(report: Report) -> Iterator[Table]:
         Column("main"),
         Column("M_per_nat", "difference in M per nat", form=b.SIGNED, interval=True),
         Column("D", "difference in D", form=b.SIGNED, interval=True),
-        Column("p"),
+        Column("p", form=b.P),
         Column("n"),
     )
     rows = tuple(
         (
             *(size.result.size.name, arm.name, one.weights, one.L_a, one.L_b, one.main),
-            *(one.M.mean, one.D.mean, Text(b.p_value(one.M.p)), one.M.n),
+            *(one.M.mean, one.D.mean, one.M.p, one.M.n),
         )
         for size in b.record(report).sizes
         for arm in b.trained(size)

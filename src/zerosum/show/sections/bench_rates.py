@@ -11,7 +11,7 @@ from zerosum.show.names import printable
 from zerosum.show.report import Report
 from zerosum.show.section import with_sentences
 from zerosum.show.sections import _bench as b
-from zerosum.show.table import Column, Table
+from zerosum.show.table import PEOPLE, SCRIPTS, Column, Table
 
 TITLE = "Tuning: loss against learning rate"
 PLACE = 77.2
@@ -51,14 +51,15 @@ def tables(report: Report) -> Iterator[Table]:
     columns = (
         Column("size"),
         Column("arm"),
-        Column("lr", "rate"),
+        Column("lr", on=SCRIPTS),
+        Column("lr", "rate", on=PEOPLE),
         Column("loss", "held-out loss", "nats per token", n.Form("", digits=5)),
         Column("diverged"),
         Column("full", "whole horizon"),
         Column("n", "seeds"),
     )
     rows = tuple(
-        (size.result.size.name, name, f"{point.lr:.4g}", point.loss, point.diverged, point.full, point.n)
+        (size.result.size.name, name, point.lr, f"{point.lr:.4g}", point.loss, point.diverged, point.full, point.n)
         for size in bench.sizes
         for name, tuning in _tunings(size)
         for point in tuning.rates
