@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from zerosum.bench.arms import arm_changes, notes
+from zerosum.bench.arms import arm_changes, differences, notes
+from zerosum.bench.engine import next_runs
 from zerosum.bench.plan import Bench
+from zerosum.bench.progress import Runs
 from zerosum.bench.reading import declared, read_declaration, require_own_folder, write_declaration
 from zerosum.errors import InputError
 from zerosum.recipes import named_recipe
@@ -55,6 +57,26 @@ def test_every_method_is_an_arm_by_its_name(kind: str) -> None:
     assert recipe.optimizer.horizon in (None, 512)
     if kind != "rho1":  # its reference is a run of its own
         assert with_changes(named_recipe("tiny_250k"), arm_changes(kind, named_recipe("tiny_250k"), {}))
+
+
+@pytest.mark.parametrize("name", ["tiny_100k", "mine"])
+def test_an_arm_has_the_settings_of_the_baseline_that_both_have(name: str, tmp_path: Path) -> None:
+    changes = {"optimizer.lr": 0.002, "optimizer.betas": [0.8, 0.9], "optimizer.eps": 1e-6, "optimizer.clip": 0.5}
+    baseline = with_changes(named_recipe("tiny_100k"), {"name": name, **changes})
+    (tmp_path / "mine.yaml").write_text(baseline.to_yaml())
+    for arms in (
+        ["cautious", "muon", "ademamix"],
+        {kind: {"optimizer.kind": kind} for kind in ("cautious_adamw", "muon")},
+    ):
+        declared_once = declared({"recipes": ["mine.yaml"], "arms": arms}, "a", tmp_path)
+        bench = Bench(declared(yaml.safe_load(declared_once.to_yaml()), "b"), tmp_path / "out")
+        for arm in bench.declaration.arms:
+            settings = bench.recipe(name, arm).optimizer
+            assert (settings.clip, settings.eps) == (0.5, 1e-6)
+            if settings.kind != "ademamix":
+                assert settings.betas == (0.8, 0.9)
+            assert getattr(settings, "adamw_lr", settings.lr) == pytest.approx(0.002)
+            assert "betas" not in str(differences(bench.recipe(name, arm), baseline)) or settings.kind == "ademamix"
 
 
 @pytest.mark.parametrize(
@@ -147,3 +169,14 @@ def test_what_differs_beside_the_method_is_named(content: dict, tmp_path: Path) 
     ):
         assert code in notes(with_changes(plain, changes), plain)
     assert "warmup-longer-than-run" in notes(with_changes(plain, {"schedule.warmup_steps": 20}), plain)
+
+
+def test_the_first_study_is_declared_as_it_says(tmp_path: Path) -> None:
+    file = Path(__file__).parents[2] / "docs" / "studies" / "first" / "bench.yaml"
+    bench = Bench(read_declaration(file), tmp_path / "first")
+    needed = list(next_runs(bench, Runs(bench), None))
+    assert len(needed) == 3 * 5 * 5  # sizes, arms with the baseline, rates
+    assert {run.recipe.steps for run in needed} == {16384 + 3277}
+    muon = bench.recipe("50k", "muon").optimizer
+    assert (muon.lr, muon.adamw_lr, muon.betas, muon.weight_decay) == (0.02, 1.4e-3, (0.9, 0.95), 0.0)
+    assert all(run.recipe.learning_rate(16384) == run.recipe.optimizer.lr for run in needed)

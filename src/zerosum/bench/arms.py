@@ -11,12 +11,13 @@ from zerosum.training.kinds import Kinds
 from zerosum.training.objectives import OBJECTIVES
 from zerosum.training.optimizer_settings import OptimizerSettings
 from zerosum.training.optimizers import OPTIMIZERS
-from zerosum.training.recipe import Recipe
+from zerosum.training.recipe import Recipe, flat_values
 
 ArmChanges = dict[str, Any]
 METHODS = ("optimizer", "objective", "aggregator")
 """Parts of a recipe that an arm may change, and beside them only what `NOTED` says."""
 NOTED = {"batch.passes": "other-accumulation", "schedule.warmup_steps": "other-warmup"}
+RATES, _DECAY = ("optimizer.lr", "optimizer.adamw_lr"), "optimizer.weight_decay"
 _SHORT_NAMES = {"cautious": "cautious_adamw"}
 _FOLDERS: Mapping[str, Kinds[Any]] = {"optimizer": OPTIMIZERS, "objective": OBJECTIVES, "aggregator": AGGREGATORS}
 _COMMON_RATE = OptimizerSettings.model_fields["lr"].default
@@ -25,14 +26,20 @@ _COMMON_RATE = OptimizerSettings.model_fields["lr"].default
 def arm_changes(given: Any, baseline: Recipe, own_set: Mapping[str, Any]) -> ArmChanges:
     """Changes of the baseline by dotted name, from changes, from a text like "rho1:k=0.6", or from a recipe's name.
 
-    own_set: values that are set for every arm. Raises InputError where a text names nothing, and where a recipe differs
+    own_set: values that are set for every arm. Another kind of method begins with settings that suit the baseline (see
+    `_start`), and what is given comes on top. Raises InputError where a text names nothing, and where a recipe differs
     from the baseline in more than its method.
 
     >>> arm_changes("cautious", named_recipe("tiny_25k"), {})["optimizer.kind"]
     'cautious_adamw'
     """
     if isinstance(given, Mapping):
-        return {str(name): plain_value(value) for name, value in given.items()}
+        changes = {name: plain_value(value) for name, value in flat_values(given).items()}
+        kinds = {part: changes.get(f"{part}.kind") for part in METHODS}
+        other = {part: kind for part, kind in kinds.items() if kind not in (None, getattr(baseline, part).kind)}
+        for part, other_kind in other.items():
+            changes = {**_start(part, str(other_kind), baseline), **changes}
+        return changes
     if not isinstance(given, str):
         raise InputError(f"arm {given!r}: not known. Give changes such as {{optimizer.kind: muon}}, or a name.")
     name, _, rest = given.partition(":")
@@ -49,25 +56,37 @@ def _part_of(kind: str) -> str | None:
 
 
 def _start(part: str, kind: str, baseline: Recipe) -> ArmChanges:
-    """The kind with settings that train well: those of the variant of a named recipe, else its own and our rate.
+    """Another kind, with settings that suit the baseline.
 
-    An optimizer whose rates are of another range has its own default rate.
+    An optimizer has the baseline's eps, decay and, where they mean the same, betas; its own default rate where its
+    rates are of another range, else the baseline's. What the variant of a named recipe changes comes on top, with rates
+    in proportion to the baseline's; settings for a number of updates are those of the run instead.
     """
+    changes: ArmChanges = {f"{part}.kind": kind}
+    if part == "optimizer":
+        changes |= _shared(OPTIMIZERS.settings(kind), baseline.optimizer)
     variant = f"{baseline.name}_{kind}"
     if variant in variant_names() and baseline.name in recipe_names():
         own, plain = named_recipe(variant), named_recipe(baseline.name)
-        changes = changed(own, plain)
         factor = baseline.optimizer.lr / plain.optimizer.lr
-        for name in ("optimizer.lr", "optimizer.adamw_lr"):
-            if name in changes:
-                changes[name] = _rounded(changes[name] * factor)
-        horizon = own.optimizer.horizon  # that of this run instead, whatever its length
-        return {name: value for name, value in changes.items() if horizon is None or value != horizon}
-    changes = {f"{part}.kind": kind}
-    if part == "optimizer":
-        own_rate = OPTIMIZERS.settings(kind).model_fields["lr"].default
-        if own_rate != _COMMON_RATE:
-            changes["optimizer.lr"] = own_rate
+        for name, value in _different(own, plain).items():
+            if own.optimizer.horizon is None or value != own.optimizer.horizon:
+                changes[name] = _rounded(value * factor) if name in RATES else value
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in changes.items()}
+
+
+def _shared(settings: type[OptimizerSettings], theirs: OptimizerSettings) -> ArmChanges:
+    fields, others = settings.model_fields, type(theirs).model_fields
+    changes: ArmChanges = {}
+    for name in ("betas", "eps", "weight_decay"):
+        if name in fields and name in others:
+            same = name != "betas" or fields[name].default == others[name].default or "adamw_lr" in fields
+            if same:
+                changes[f"optimizer.{name}"] = getattr(theirs, name)
+    if fields["lr"].default != _COMMON_RATE:
+        changes["optimizer.lr"] = fields["lr"].default
+    if "adamw_lr" in fields:
+        changes["optimizer.adamw_lr"] = theirs.lr
     return changes
 
 
@@ -94,19 +113,26 @@ def require_method(name: str, changes: Mapping[str, Any]) -> None:
 
 
 def differences(arm: Recipe, baseline: Recipe) -> dict[str, Any]:
-    """Values in which an arm differs from the baseline, by dotted name; the rate and the run's own names are left out.
-
-    Values of another kind that both have and that are equal are no difference.
-    """
-    tuned = ("optimizer.lr", "optimizer.adamw_lr", "optimizer.weight_decay")
-    return {name: value for name, value in changed(arm, baseline).items() if name not in tuned}
+    """Values in which an arm differs from the baseline, by dotted name, but those that are tuned or follow the rate."""
+    return {name: value for name, value in _different(arm, baseline).items() if name not in (*RATES, _DECAY)}
 
 
 def changed(arm: Recipe, baseline: Recipe) -> ArmChanges:
-    """Every value of an arm's recipe that is not the baseline's, by dotted name; names and seeds do not count."""
-    own, plain = arm.flat(), baseline.flat()
-    changes = {key: value for key, value in own.items() if key not in ("name", "seed") and plain.get(key) != value}
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in changes.items()}
+    """What makes the baseline's recipe the arm's: values that differ, and of a method of another kind all values."""
+    others = [part for part in METHODS if getattr(arm, part).kind != getattr(baseline, part).kind]
+    whole = {name: value for name, value in arm.flat().items() if name.partition(".")[0] in others}
+    changes = {**_different(arm, baseline), **whole}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in changes.items()}
+
+
+def _different(arm: Recipe, baseline: Recipe) -> dict[str, Any]:
+    """Values of an arm that are not the baseline's; names and seeds do not count."""
+    plain = baseline.flat()
+    return {
+        name: value
+        for name, value in arm.flat().items()
+        if name not in ("name", "seed") and (name not in plain or plain[name] != value)
+    }
 
 
 def notes(arm: Recipe, baseline: Recipe) -> tuple[str, ...]:
