@@ -35,18 +35,18 @@ def arm_changes(given: Any, baseline: Recipe, own_set: Mapping[str, Any]) -> Arm
     """
     if isinstance(given, Mapping):
         changes = {name: plain_value(value) for name, value in flat_values(given).items()}
-        kinds = {part: changes.get(f"{part}.kind") for part in METHODS}
-        other = {part: kind for part, kind in kinds.items() if kind not in (None, getattr(baseline, part).kind)}
-        for part, other_kind in other.items():
-            changes = {**_start(part, str(other_kind), baseline), **changes}
+        for method in METHODS:
+            kind = changes.get(f"{method}.kind")
+            if kind not in (None, getattr(baseline, method).kind):
+                changes = {**_start(method, str(kind), baseline), **changes}
         return changes
     if not isinstance(given, str):
         raise InputError(f"arm {given!r}: not known. Give changes such as {{optimizer.kind: muon}}, or a name.")
     name, _, rest = given.partition(":")
-    part = _part_of(_SHORT_NAMES.get(name, name))
+    kind = _SHORT_NAMES.get(name, name)
+    part = _part_of(kind)
     if part is None:
         return _of_recipe(given, baseline, own_set)
-    kind = _SHORT_NAMES.get(name, name)
     settings = parse_changes(rest.split(",")) if rest else {}
     return {**_start(part, kind, baseline), **{f"{part}.{key}": value for key, value in settings.items()}}
 
