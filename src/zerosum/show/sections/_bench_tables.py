@@ -63,7 +63,7 @@ def _arms(bench: BenchAnswer) -> Table:
     legend = (
         "Arm minus baseline, held-out loss after the cooldown; brackets: 95 % intervals over paired seeds; p holds for "
         "all arms together. Speed-up: tokens that the baseline needs for the loss of the arm, over those of the arm. "
-        "Rate sensitivity: mean excess of the loss from best / 4 to 4 best; none where one of these rates was not tried."
+        "Rate sensitivity: mean excess of the loss from best / 4 to 4 best; none where one of these was not tried."
     )
     baselines = [(size, size.baseline) for size in bench.sizes]
     arms = [(size, arm) for size in bench.sizes for arm in size.arms]
