@@ -93,6 +93,8 @@ def test_preset_levels_are_the_losses_of_doublings():
         [L[-1] * 8**0.15, L[-1] * 4**0.15, L[-1] * 2**0.15]
     )
     assert preset_levels(STEP.tolist(), [1.0] * 57) == (1.0,)
+    assert preset_levels([0.0, 1.0, 64.0], [9.0, math.inf, math.nan]) == ()
+    assert preset_levels([0.0, *STEP.tolist()], [9.0, *L.tolist()]) == preset_levels(STEP.tolist(), L.tolist())
 
 
 def test_paired_intervals_recover_a_known_shift():

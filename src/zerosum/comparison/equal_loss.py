@@ -95,10 +95,13 @@ def preset_levels(step: Sequence[float], loss: Sequence[float], n: int = 5) -> t
     """Losses that a run had at the n steps T/2^n, ..., T/4, T/2, T its last: presets for all other runs.
 
     step, loss: mean held-out losses of the checkpoints of the tuned baseline at its constant rate, on a tuning seed.
-    A level that is not at least a thousandth below the one before is left out.
+    A level that is not at least a thousandth below the one before is left out; none without a finite loss.
     """
-    steps = np.asarray(step, float)
-    curve = falling(np.asarray(loss, float))
+    steps, losses = np.asarray(step, float), np.asarray(loss, float)
+    known = (steps > 0) & np.isfinite(losses)
+    if not known.any():
+        return ()
+    steps, curve = steps[known], falling(losses[known])
     at = np.log(steps[-1]) - math.log(2) * np.arange(n, 0, -1)
     levels: list[float] = []
     for level in np.interp(at, np.log(steps), curve).tolist():
