@@ -37,7 +37,7 @@ def simulated() -> LossTable:
     loss = (1.69 + 406.4 / N**0.34 + 410.7 / D**0.28) * np.exp(noise)
     none = np.full(len(run), np.nan)
     names = tuple(f"r{k}" for k in run)
-    return LossTable(names, N, D, loss, none, none, none, none, np.ones(len(run), dtype=int))
+    return LossTable(names, N, D, loss, none, none, none, none, none, np.ones(len(run), dtype=int))
 
 
 def seconds(call: Callable[[], Any]) -> tuple[float, Any]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from zerosum.show.report import Report
 
 GROUP = "compare"
+# Files of scaling/laws, listed without loading numpy.
+LAWS = sorted(file.stem.replace("_", "-") for file in Path(__file__).parents[1].glob("scaling/laws/[!_]*.py"))
 SETTINGS = ("delta", "cut", "target")
 EPILOG = "Exit codes: 0 done; 2 a run, the table or the call is wrong; 1 a bug of ours."
 
@@ -51,7 +53,7 @@ def scaling(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Law of the loss to fit, or iso-flop, critical-batch; repeatable. Of a table without it chinchilla.",
+            help=f"{', '.join(LAWS)}, iso-flop or critical-batch; repeatable. Of a table without it chinchilla.",
         ),
     ] = None,
     loss_unit: Annotated[
