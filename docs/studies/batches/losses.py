@@ -17,7 +17,7 @@ from zerosum.training.recipe import Recipe
 
 SEQUENCES = 128
 AVERAGES = ("last:16", "last:64")
-EARLIEST = 1 / 16  # of the run's steps
+EARLIEST = 1 / 8  # of the run's steps
 
 
 def rows_of(run: Path, average: str) -> Iterator[dict[str, Any]]:
