@@ -172,11 +172,13 @@ def test_what_differs_beside_the_method_is_named(content: dict, tmp_path: Path) 
 
 
 def test_the_first_study_is_declared_as_it_says(tmp_path: Path) -> None:
-    file = Path(__file__).parents[2] / "docs" / "studies" / "first" / "bench.yaml"
-    bench = Bench(read_declaration(file), tmp_path / "first")
+    folder = Path(__file__).parents[2] / "docs" / "studies" / "first"
+    bench = Bench(read_declaration(folder / "bench.yaml"), tmp_path / "first")
     needed = list(next_runs(bench, Runs(bench), None))
     assert len(needed) == 3 * 5 * 5  # sizes, arms with the baseline, rates
     assert {run.recipe.steps for run in needed} == {16384 + 3277}
     muon = bench.recipe("50k", "muon").optimizer
     assert (muon.lr, muon.adamw_lr, muon.betas, muon.weight_decay) == (0.02, 1.4e-3, (0.9, 0.95), 0.0)
     assert all(run.recipe.learning_rate(16384) == run.recipe.optimizer.lr for run in needed)
+    other = read_declaration(folder / "robustness.yaml")
+    assert (other.recipes["bpe"].data.kind, other.seeds, list(other.arms)) == ("tokens", (0, 1, 2), ["muon"])

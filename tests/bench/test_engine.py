@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from benches import findings, finished, killed, times_of_runs
 from pretend_slurm import pretend_slurm
 
 from zerosum.bench.engine import identities_of, next_runs
+from zerosum.bench.movement import is_measured, measure
 from zerosum.bench.plan import Bench
 from zerosum.bench.progress import Runs
 from zerosum.bench.read import read_results
@@ -104,6 +106,20 @@ def test_what_is_done_is_not_done_again_also_by_another_bench(whole: Bench, fold
     bench = Bench(read_declaration(folder / "other.yaml"), whole.folder.parent / "other")
     needed = {run.recipe.schedule.warmup_steps for run in next_runs(bench, Runs(bench), None)}
     assert needed == {2}
+
+
+def test_a_bench_that_measures_other_tokens_needs_the_checkpoints(whole: Bench, tmp_path: Path) -> None:
+    best = read_results(whole)[0].arms[0].best_lr
+    trunk = whole.trunk(whole.at("tiny", "lion", best), 0)
+    copy = replace(trunk, folder=shutil.copytree(trunk.folder, tmp_path / trunk.folder.name))
+    assert is_measured(copy, 4)
+    assert not is_measured(copy, 5)
+    measure(copy, 5, False, lambda *news: None)
+    assert is_measured(copy, 4)
+    assert is_measured(copy, 5)
+    assert {path.name for path in copy.folder.glob("checkpoint-*")} == {"checkpoint-0", "checkpoint-8"}
+    with pytest.raises(InputError, match="checkpoint-1 is not there: a bench with keep_checkpoints: false"):
+        measure(copy, 6, True, lambda *news: None)
 
 
 def test_a_run_that_was_deleted_is_trained_again_and_nothing_else(whole: Bench, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from zerosum.bench.facts import read_facts, write_facts
 from zerosum.bench.results import RAW
 from zerosum.checkpoints import find_checkpoints, load_model, parse_average
 from zerosum.comparison.equal_loss import EqualLoss, equal_loss
+from zerosum.errors import InputError
 from zerosum.losses import measure_losses, open_store
 from zerosum.runs import RunDirectory
 from zerosum.sweep import SweptRun
@@ -23,10 +25,10 @@ def is_measured(trunk: SweptRun, sequences: int) -> bool:
         return False
     steps = set(trunk.recipe.checkpoint_steps)
     for weights in _weights(trunk) if sequences else ():
-        run = _of(trunk, weights)
-        if not run.losses.is_dir():
+        path = _store(trunk, weights, sequences)
+        if not path.is_dir():
             return False
-        store = open_store(run.losses)
+        store = open_store(path)
         if not (store.attrs.get("complete") and steps <= set(store["step"].values.tolist())):
             return False
     return True
@@ -35,40 +37,37 @@ def is_measured(trunk: SweptRun, sequences: int) -> bool:
 def measure(trunk: SweptRun, sequences: int, keep: bool, show: Show) -> None:
     """Measure a finished trunk; what is there is not measured again. keep: False removes checkpoints between the first
     and the last, except those to branch from, once everything is measured.
+
+    Raises InputError where checkpoints were removed that are needed.
     """
     if read_facts(trunk) is None:
         write_facts(trunk)
     if not sequences:
         return
-    tokens = held_out_tokens(trunk.recipe, sequences)
+    tokens, steps = held_out_tokens(trunk.recipe, sequences), set(trunk.recipe.checkpoint_steps)
     for weights in _weights(trunk):
-        run = _of(trunk, weights)
         found = find_checkpoints([trunk.folder], average=None if weights == RAW else weights).checkpoints
-        steps = set(trunk.recipe.checkpoint_steps)
+        chosen = [checkpoint for checkpoint in found if checkpoint.step in steps]
+        if missing := steps - {checkpoint.step for checkpoint in chosen}:
+            raise InputError(
+                f"{trunk.folder}: checkpoint-{min(missing)} is not there: a bench with keep_checkpoints: false "
+                "measured other tokens and removed it. Delete this run: it is trained again."
+            )
 
         def report(done: int, total: int, step: int) -> None:
             show(trunk.folder.name, total, done, "token losses")
 
-        measure_losses(
-            run.losses,
-            [one for one in found if one.step in steps],
-            tokens,
-            load=load_model,
-            model=trunk.folder.name,
-            on_piece=report,
-        )
+        path = _store(trunk, weights, sequences)
+        measure_losses(path, chosen, tokens, load=load_model, model=trunk.folder.name, on_piece=report)
     if not keep:
         _remove_checkpoints(trunk)
 
 
-def movement(trunk: SweptRun, levels: Sequence[float]) -> dict[str, EqualLoss]:
+def movement(trunk: SweptRun, sequences: int, levels: Sequence[float]) -> dict[str, EqualLoss]:
     """Movement over the intervals between losses, by the weights that were measured."""
     found = {}
     for weights in _weights(trunk):
-        run = _of(trunk, weights)
-        if not run.losses.is_dir():
-            continue
-        store = open_store(run.losses)
+        store = open_store(_store(trunk, weights, sequences))
         steps = store["step"].values
         later = steps > 0
         losses = store["loss"].values[later].reshape(int(later.sum()), -1)
@@ -80,8 +79,13 @@ def _weights(trunk: SweptRun) -> tuple[str, ...]:
     return (RAW, *trunk.recipe.averages)
 
 
-def _of(trunk: SweptRun, weights: str) -> RunDirectory:
-    return RunDirectory(trunk.folder, "" if weights == RAW else parse_average(weights).place)
+def _store(trunk: SweptRun, weights: str, sequences: int) -> Path:
+    """The run's store of losses, or another one beside it where that is of other tokens."""
+    run = RunDirectory(trunk.folder, "" if weights == RAW else parse_average(weights).place)
+    sha256 = held_out_tokens(trunk.recipe, sequences).sha256
+    if not run.losses.is_dir() or open_store(run.losses).attrs.get("data_sha256") == sha256:
+        return run.losses
+    return run.measured / f"bench-{sha256[:8]}-{run.losses.name}"
 
 
 def _remove_checkpoints(trunk: SweptRun) -> None:

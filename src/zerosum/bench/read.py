@@ -9,7 +9,7 @@ from zerosum.bench import bigram
 from zerosum.bench.arms import differences, notes
 from zerosum.bench.facts import read_facts
 from zerosum.bench.identity_file import read_identities
-from zerosum.bench.movement import movement
+from zerosum.bench.movement import is_measured, movement
 from zerosum.bench.plan import BASELINE, Bench
 from zerosum.bench.progress import BIGRAM, HALF_RATE, PLACEBO, ArmProgress, Runs, SeedRuns, progress_of, tuning_results
 from zerosum.bench.results import (
@@ -126,7 +126,7 @@ def _baseline_name(bench: Bench, recipe: Recipe) -> str:
 
 def _run(bench: Bench, one: SeedRuns, levels: Sequence[float], runs: Runs) -> RunResult | None:
     """A reporting seed; None while its branch, or what is measured of its trunk, is not there."""
-    trunk, cooled = one.trunk, one.cooled
+    trunk, cooled, measured = one.trunk, one.cooled, bench.declaration.measured
     if runs.state(trunk).diverged:
         return RunResult(one.seed, math.inf, verdict="diverged")
     facts = read_facts(trunk)
@@ -142,7 +142,7 @@ def _run(bench: Bench, one: SeedRuns, levels: Sequence[float], runs: Runs) -> Ru
         t_d=_number(facts.t_d),
         r_d=_number(facts.r_d),
         verdict=facts.verdict,
-        movement=movement(trunk, levels) if levels else {},
+        movement=movement(trunk, measured, levels) if levels and is_measured(trunk, measured) else {},
         systematic_share=_systematic_share(trunk.folder),
         conflict_rate=_number(facts.conflict_rate),
         tokens=cooled.recipe.tokens_seen(cooled.recipe.steps),
