@@ -68,13 +68,13 @@ class Accumulated:
         return [*tensors, torch.get_rng_state()]
 
 
-def accumulated(updates: int, **settings: Any) -> Accumulated:
+def accumulated(updates: int, probe: Any = PROBE, **settings: Any) -> Accumulated:
     model = model_with_dropout()
     optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
     torch.manual_seed(1)
     run = Accumulated(model, optimizer)
     if settings:
-        run.monitor = zerosum.Monitor(model, PROBE, optimizer=optimizer, tell=run.told.append, **settings)
+        run.monitor = zerosum.Monitor(model, probe, optimizer=optimizer, tell=run.told.append, **settings)
     run.go_on(0, updates)
     run.weights.append(copy.deepcopy(model))
     return run
@@ -157,6 +157,15 @@ def test_gradients_are_those_of_the_update(run: Accumulated) -> None:
         assert run.records[4].values()[f"zerosum/{name}"] == pytest.approx(getattr(expected, name), abs=1e-5)
     record = run.records[4].gradients
     assert record.intervals["C_g"] == pytest.approx(expected.intervals["C_g"], abs=1e-5)
+
+
+def test_gradients_of_few_tokens_are_all_formed() -> None:
+    """68 tokens of sequences that are padded."""
+    ids = np.where(np.arange(13) < np.array([2, 3, 13, 13, 13, 13, 13, 6])[:, None], PROBE[:8], -1)
+    run = accumulated(3, schedule=[2], cost="full", gradients="sampled", probe=ids)
+    assert run.told == []
+    expected = gradient_interference(run.weights[2].eval(), ids, run.weights[3].eval(), method="exact")
+    assert run.records[2].gradients.C_g == pytest.approx(expected.C_g, abs=1e-5)
 
 
 def test_micro_batches_agree_as_their_gradients_do(run: Accumulated) -> None:

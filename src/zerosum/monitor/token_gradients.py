@@ -18,12 +18,13 @@ from zerosum.monitor.neutral import left_as_it_was
 GRADIENTS = "gradients"
 SEQUENCES = 8
 SAMPLED = 64  # tokens whose gradients are formed
+FEW = 80  # tokens; the gradients of so few are all formed, because a sample takes whole stretches of sequences
 FIRST_UPDATES = 50
 """Updates that the first measurement is taken to last as long as; it was 20 with small models."""
 
 
 class TokenGradients:
-    """Measures C_g, C_ug and C_uG of an update u on the first 8 sequences, by a sample of 64 tokens if they have more.
+    """Measures C_g, C_ug and C_uG of an update u on the first 8 sequences, by a sample of 64 tokens if they have many.
 
     Holds a copy of the model while the update is made. Raises InputError for another method than "sampled".
     """
@@ -46,7 +47,7 @@ class TokenGradients:
     def after(self, ids: Int64[np.ndarray, "s L2"], document: Int[np.ndarray, "s *T"] | None) -> GradientInterference:
         """The record of the update since `before`, on the first of these sequences."""
         n_tokens = int((ids[:SEQUENCES, 1:] >= 0).sum())
-        sample = {"method": "sampled", "n_sampled": SAMPLED} if n_tokens > SAMPLED else {"method": "exact"}
+        sample = {"method": "sampled", "n_sampled": SAMPLED} if n_tokens > FEW else {"method": "exact"}
         with self._cost.work(GRADIENTS), left_as_it_was(self._model, self._optimizers):
             now = dict(self._model.named_parameters())
             trained = {name: weight for name, weight in self._before.named_parameters() if weight.requires_grad}
