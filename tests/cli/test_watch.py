@@ -63,11 +63,10 @@ def test_one_document(call: Any, tmp_path: Path) -> None:  # noqa: F811
 
 
 def generated(kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and losses of a power law, of a law with a break, and of one with a floor that looks like a break."""
+    """Steps and losses of a law with a break, and of one with a floor that looks like a break."""
     step = np.unique(np.geomspace(1, 20_000, 400).round())
     noise = np.exp(0.005 * np.random.default_rng(0).normal(size=len(step)))
     loss = {
-        "straight": 12 * step**-0.15 * noise,
         "break": 12 * step**-0.25 * (1 + (step / 500) ** 4) ** 0.04 * noise,
         "floor": 2.0 + 30.0 * step**-0.5,
     }[kind]
@@ -75,12 +74,7 @@ def generated(kind: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "quick", "verdict"),
-    [
-        ("straight", "no-break", "no-break"),
-        ("break", "decelerates", "decelerates"),
-        ("floor", "decelerates", "cannot-tell"),
-    ],
+    ("kind", "quick", "verdict"), [("break", "decelerates", "decelerates"), ("floor", "decelerates", "cannot-tell")]
 )
 def test_its_verdict_is_that_of_fit(
     call: Any,  # noqa: F811

@@ -2,14 +2,15 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
-from zerosum.curves import read_curve
-from zerosum.deceleration import law_forecast
+from zerosum.curves import LossCurve, read_curve
+from zerosum.deceleration import Fit, ModelRow, fit, law_forecast
 from zerosum.errors import InputError
 from zerosum.runs import Mirror, read_monitor_log, read_progress
 
@@ -70,6 +71,35 @@ def test_progress_of_a_run(tmp_path: Path) -> None:
     document = progress.to_json()
     json.dumps(document, allow_nan=False)
     assert document["cost"] == 0.01
+
+
+def test_a_fit_that_takes_long_is_kept_while_the_log_grows_a_little(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside: list[int] = []
+    law = ModelRow("a law", 2, 0.1, 0.1, {})
+
+    def fitted(curve: LossCurve, models: bool = False) -> Fit:
+        beside.extend([len(curve)] * models)
+        return replace(fit(curve), models=(law,) * models)
+
+    monkeypatch.setattr("zerosum.runs._progress.fit", fitted)
+
+    def rows(last: int, factor: float = 1.0) -> list[dict[str, object]]:
+        return [{"step": k, "loss": factor * 12 * k**-0.25 * (1 + (k / 60) ** 4) ** 0.04} for k in range(1, last + 1)]
+
+    first = read_progress(write(tmp_path / "a.jsonl", *rows(800)))
+    kept = read_progress(write(tmp_path / "a.jsonl", *rows(830)), earlier=first)
+    kept = read_progress(write(tmp_path / "a.jsonl", *rows(840)), earlier=kept)
+    assert first.fit is not None
+    assert kept.fit is not None
+    assert (kept.step, kept.fit.last_step, kept.fit.t_d, kept.loss.N) == (840, 800, first.fit.t_d, 43)
+    assert beside == [800]
+    for log in (rows(841), rows(800, 1.01), rows(500)):  # grown by more, another one, a shorter one
+        anew = read_progress(write(tmp_path / "a.jsonl", *log), earlier=kept)
+        assert anew.fit is not None
+        assert anew.fit.last_step == len(log)
+    assert beside == [800, 841, 800, 500]
 
 
 def test_trainer_states_say_how_long_the_run_is(tmp_path: Path) -> None:

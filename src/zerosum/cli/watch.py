@@ -100,7 +100,7 @@ class _Looks:
         problem = ""
         try:
             if self._mirror.update():
-                self._progress = read_progress(self._mirror.path, self._mirror.source)
+                self._progress = read_progress(self._mirror.path, self._mirror.source, self._progress)
         except InputError as error:
             text = str(error).replace(str(self._mirror.path), str(self._mirror.source))
             problem = f"waiting: {printable(' '.join(text.split()), 200)}"

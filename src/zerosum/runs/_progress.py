@@ -19,6 +19,7 @@ from zerosum.runs._monitor_log import MonitorLog, read_monitor_log
 from zerosum.runs._ngrams import ngrams_of, noted
 
 RECENT = 0.05  # of all steps: over the last of them the loss is averaged
+KEPT = 0.05  # growth of a log for which a fit is kept that takes up to a second
 RECIPE = "recipe.yaml"
 
 
@@ -27,7 +28,7 @@ class Progress(Record):
     """A run while it trains. source: its log or folder. total_steps: None where the log does not say it.
 
     fit: of the loss so far, with the verdict of `zerosum fit`; None before there is a loss, and `reason` says why.
-    monitor: None where the monitor logged nothing.
+    monitor: None where the monitor logged nothing. fitted_at: last step of the log when it was fitted.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Progress(Record):
     fit: Fit | None
     monitor: MonitorLog | None
     reason: str = ""
+    fitted_at: float = math.nan
 
     @property
     def step(self) -> int:
@@ -82,9 +84,10 @@ class Progress(Record):
         }
 
 
-def read_progress(log: Path, source: Path | None = None) -> Progress:
+def read_progress(log: Path, source: Path | None = None, earlier: Progress | None = None) -> Progress:
     """log: of the run, a file or folder. source: where the run itself is, if the log is a copy.
 
+    earlier: of the same run: its fit beside other laws is kept while the log grows by less than 5 %.
     Raises InputError where the log has neither losses nor values of the monitor.
     """
     source = source or log
@@ -97,8 +100,18 @@ def read_progress(log: Path, source: Path | None = None) -> Progress:
         curve, why = None, " ".join(str(error).split()).replace(str(log), str(source))
     total = (monitor.total_steps if monitor else None) or _total_steps(source, curve)
     name = source.resolve().name
-    fitted = None if curve is None else _fit(replace(curve, name=name, source=str(source)))
-    return Progress(name, str(source), total, fitted, monitor, why)
+    if curve is None:
+        return Progress(name, str(source), total, None, monitor, why)
+    curve = replace(curve, name=name, source=str(source))
+    if earlier is not None and earlier.fit is not None and _still_holds(earlier.fit, earlier.fitted_at, curve):
+        return replace(earlier, total_steps=total, fit=replace(earlier.fit, curve=curve), monitor=monitor)
+    return Progress(name, str(source), total, _fit(curve), monitor, why, float(curve.step[-1]))
+
+
+def _still_holds(fitted: Fit, fitted_at: float, curve: LossCurve) -> bool:
+    """Whether a fit that took long is of nearly the whole curve, which has only grown since."""
+    has_grown = np.array_equal(curve.loss[: len(fitted.curve)], fitted.curve.loss)
+    return bool(fitted.models) and has_grown and bool(curve.step[-1] <= (1 + KEPT) * fitted_at)
 
 
 def _fit(curve: LossCurve) -> Fit:
