@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from zerosum.runs import model_size
+from zerosum.scaling import critical_batch, hold_out
 from zerosum.sweep import read_plan
 
 STUDIES = Path(__file__).parents[2] / "docs" / "studies"
@@ -29,3 +30,14 @@ def test_six_batch_sizes_differ_in_nothing_but_steps_and_rates(tmp_path):
         for run in plan.runs:
             changed = {text.partition(":")[0] for text in run.recipe.differences(first)}
             assert changed <= {"name", "seed", "steps", "batch.sequences", "optimizer.lr"}
+
+
+def test_the_pages_say_what_their_tables_do():
+    batches, sizes = STUDIES / "batches", STUDIES / "sizes"
+    B_crit = critical_batch(batches / "losses.csv", 2.03, where={"average": "last:64"}).B_crit
+    low, high = (round(end, -1) for end in B_crit.interval)
+    assert f"{round(B_crit.value, -1):,.0f} [{low:,.0f}, {high:,.0f}] tokens" in (batches / "README.md").read_text(
+        "utf-8"
+    )
+    error = hold_out(sizes / "losses.csv", draws=20).protocol[0].error.value
+    assert f"Chinchilla's law {100 * error:.1f} %" in (sizes / "README.md").read_text("utf-8")
