@@ -16,6 +16,7 @@ import zerosum
 from zerosum.checkpoints import load_model, open_run
 from zerosum.gradients.parameters import in_D_grad, trainable
 from zerosum.monitor.batches import ids_of, predicted_tokens
+from zerosum.monitor.micro_steps import NO_TOKENS
 from zerosum.training.batches import batch as batch_of_recipe
 from zerosum.training.recipe import Recipe
 
@@ -166,6 +167,39 @@ def test_micro_batches_are_those_of_the_step(host: str, tmp_path: Path, recipe: 
     assert square > 0 < trace
     assert noise.noise_scale == pytest.approx(trace / square, rel=0.02)  # from sketches, where token counts differ
     assert monitor.latest.gradients is not None
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("tokens", "factor", "is_measured", "in_tokens"),
+    [
+        ([24, 24, 24], 1.0, True, True),
+        ([None, 24, 24], 1.0, True, False),
+        ([0, 24, 24], 0.0, True, True),  # nothing to predict in the first
+        ([0, 0, 0], 1.0, True, False),
+        ([24, 24, 24], float("inf"), False, False),  # an overflow in half precision
+        ([24, 24, 24], float("nan"), False, False),
+    ],
+)
+def test_odd_micro_batches_end_nothing(
+    tokens: list[int | None], factor: float, is_measured: bool, in_tokens: bool
+) -> None:
+    model, told = tiny_model(), []
+    monitor = zerosum.Monitor(model, PROBE, schedule=[0], cost="full", tell=told.append)
+    for k, ids in enumerate(DATA[:6].split(2)):
+        model(input_ids=ids, labels=ids).loss.backward()
+        if k == 0:
+            for parameter in model.parameters():
+                parameter.grad.mul_(factor)
+        monitor.micro_batch(0, tokens[k])
+    with monitor.step(0), torch.no_grad():
+        next(model.parameters()).add_(0.1)
+    assert told == []
+    assert monitor.latest is not None
+    assert (monitor.latest.noise is not None) == is_measured
+    assert ("zerosum/micro_cosine" in monitor.latest.values()) == is_measured
+    if monitor.latest.noise is not None:
+        assert (monitor.latest.noise.reasons["noise_scale"] != NO_TOKENS) == in_tokens
 
 
 def test_what_a_batch_predicts() -> None:

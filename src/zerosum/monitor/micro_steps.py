@@ -85,11 +85,15 @@ class MicroSteps:
         self._sum = [g.clone() for g in now]
 
     def record(self, step: int) -> NoiseScale | None:
-        """Cosine, conflict rate and noise scale of the micro-batches of a step; None of fewer than two or a part."""
-        if step != self._step or self._is_refused or len(self._batches) < 2:
+        """Cosine, conflict rate and noise scale of the micro-batches of a step.
+
+        None of fewer than two or a part, and where a gradient is not finite, as after an overflow in half precision.
+        """
+        if step != self._step or self._is_refused or len(self._batches) < 2 or not np.isfinite(self._squared).all():
             self._clear()
             return None
-        is_known = all(batch.tokens is not None for batch in self._batches)
+        known = [batch.tokens for batch in self._batches if batch.tokens is not None]
+        is_known = len(known) == len(self._batches) and sum(known) > 0
         batches = self._batches if is_known else [MicroBatch(1)] * len(self._batches)
         tokens, weight = (np.array([getattr(batch, name) for batch in batches]) for name in ("tokens", "weight"))
         sketch = weight.astype(np.float32)[:, None] * np.stack(self._sketches)
