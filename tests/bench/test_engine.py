@@ -21,6 +21,7 @@ from zerosum.bench.reading import read_declaration
 from zerosum.bench.results import BenchResult
 from zerosum.cli import app, main
 from zerosum.errors import InputError
+from zerosum.show import folder as show_folder
 from zerosum.training import train
 
 
@@ -151,6 +152,28 @@ def test_a_rate_that_diverges_is_a_result_and_no_failure(whole: Bench, folder: P
     assert [run.loss for run in wild.runs] == [math.inf, math.inf]
     assert wild.at_edge
     assert list(next_runs(bench, Runs(bench), None)) == []
+
+
+def test_the_answer_of_what_is_there_trains_nothing(
+    whole: Bench, folder: Path, content: dict, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(show_folder, "write", lambda report, out, documents, page: out / page)
+    more = folder / "more.yaml"
+    command = ("bench", more, "--out", whole.folder.parent / "more", "--status", "--json")
+    more.write_text(yaml.safe_dump(content | {"seeds": 3, "null_arms": ["placebo"]}))
+    before = times_of_runs(whole.pool)
+    assert called_with(*command) == 0
+    output = capsys.readouterr()
+    document = json.loads(output.out)
+    assert [(arm["name"], arm["n"], arm["verdict"]) for arm in document["arms"]] == [
+        ("lion", 2, "cannot-tell"), ("placebo", 2, "cannot-tell"),
+    ]  # fmt: skip
+    assert (document["complete"], document["errors"], document["baseline"]["n"]) == (False, [], 2)
+    assert output.err == "zerosum: 2 runs can be trained now; others wait for them.\n"
+    assert times_of_runs(whole.pool) == before
+    more.write_text(yaml.safe_dump(content | {"set": {"optimizer.lr": 1e-4}}))
+    assert called_with(*command) == 2
+    assert "no reporting seed of the baseline is there yet" in capsys.readouterr().err
 
 
 def called_with(*arguments: object) -> int:

@@ -46,8 +46,8 @@ def measure(trunk: SweptRun, sequences: int, keep: bool, show: Show) -> None:
         return
     tokens, steps = held_out_tokens(trunk.recipe, sequences), set(trunk.recipe.checkpoint_steps)
     for weights in _weights(trunk):
-        found = find_checkpoints([trunk.folder], average=None if weights == RAW else weights).checkpoints
-        chosen = [checkpoint for checkpoint in found if checkpoint.step in steps]
+        run = find_checkpoints([trunk.folder], average=None if weights == RAW else weights)
+        chosen = [checkpoint for checkpoint in run.checkpoints if checkpoint.step in steps]
         if missing := steps - {checkpoint.step for checkpoint in chosen}:
             raise InputError(
                 f"{trunk.folder}: checkpoint-{min(missing)} is not there: a bench with keep_checkpoints: false "
@@ -65,14 +65,14 @@ def measure(trunk: SweptRun, sequences: int, keep: bool, show: Show) -> None:
 
 def movement(trunk: SweptRun, sequences: int, levels: Sequence[float]) -> dict[str, EqualLoss]:
     """Movement over the intervals between losses, by the weights that were measured."""
-    found = {}
+    movements = {}
     for weights in _weights(trunk):
         store = open_store(_store(trunk, weights, sequences))
         steps = store["step"].values
         later = steps > 0
         losses = store["loss"].values[later].reshape(int(later.sum()), -1)
-        found[weights] = equal_loss(steps[later].astype(float).tolist(), losses[:, np.isfinite(losses[0])], levels)
-    return found
+        movements[weights] = equal_loss(steps[later].astype(float).tolist(), losses[:, np.isfinite(losses[0])], levels)
+    return movements
 
 
 def _weights(trunk: SweptRun) -> tuple[str, ...]:
@@ -90,8 +90,8 @@ def _store(trunk: SweptRun, weights: str, sequences: int) -> Path:
 
 def _remove_checkpoints(trunk: SweptRun) -> None:
     recipe = trunk.recipe
-    kept = {recipe.first_step, recipe.steps, *recipe.checkpoints.also}
+    needed = {recipe.first_step, recipe.steps, *recipe.checkpoints.also}
     for step in recipe.checkpoint_steps:
         folder = trunk.folder / f"checkpoint-{step}"
-        if step not in kept and folder.is_dir():
+        if step not in needed and folder.is_dir():
             shutil.rmtree(folder)

@@ -101,7 +101,7 @@ def _arm(
             for (lr, full), by_seed in results.items()
             for seed, loss in by_seed.items()
         ]
-    found = [_run(bench, seed, levels, runs) for seed in progress.seeds]
+    seeds = [_run(bench, seed, levels, runs) for seed in progress.seeds]
     settings: dict[str, Any] = differences(own, baseline)
     if arm == PLACEBO:
         settings = {"order of the data": "another"}
@@ -113,7 +113,7 @@ def _arm(
         rates=tuple(rates),
         best_lr=progress.recipe.optimizer.lr if progress.recipe else math.nan,
         at_edge=bool(progress.tuning and progress.tuning.at_edge),
-        runs=tuple(run for run in found if run is not None),
+        runs=tuple(run for run in seeds if run is not None),
         notes=notes(bench.at(size, tuned, own.optimizer.lr), baseline),
     )
 
@@ -187,13 +187,13 @@ def _bigram(bench: Bench, size: str, levels: Sequence[float]) -> tuple[RunResult
     declared, recipe = bench.declaration, bench.declaration.recipes[size]
     if BIGRAM not in declared.null_arms or not declared.measured:
         return None
-    found = []
+    tables = []
     for seed in declared.seeds:
         own = recipe.model_copy(update={"seed": seed})
         file = bigram.file_of(bench.pool, own, declared.measured, bench.cooldown_steps(recipe.steps))
         if file.is_file():
-            found.append(bigram.read_table(file, own, list(levels)))
-    return tuple(found)
+            tables.append(bigram.read_table(file, own, list(levels)))
+    return tuple(tables)
 
 
 def _is_complete(progress: ArmProgress, seeds: Sequence[int], runs: Runs) -> bool:

@@ -52,6 +52,7 @@ def bench(
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, metavar="N", help="Runs at a time; without it one a core here.")
     ] = None,
+    dry: Annotated[bool, typer.Option("--status", help="Answer from what is there; train and submit nothing.")] = False,
     details: Details = False,
     as_json: AsJson = False,
 ) -> None:
@@ -65,8 +66,10 @@ def bench(
     declaration, name = _declaration(file, recipe, arm or [], changes or [], seeds, rates)
     place = Bench(declaration, (out or Path("runs") / name).expanduser())
     with writing(place.folder):
-        runs = _on_slurm(place, jobs, as_json) if executor == "slurm" else _here(place, jobs)
-        if runs is not None:
+        runs = _there(place) if dry else _on_slurm(place, jobs) if executor == "slurm" else _here(place, jobs)
+        if isinstance(runs, list):
+            _say_waiting(place, runs, as_json)
+        else:
             _give(place, runs, details, as_json)
 
 
@@ -95,6 +98,19 @@ def _declaration(
     return declared(content, "the call"), names
 
 
+def _there(place: "Bench") -> "Runs":
+    from zerosum.bench.engine import next_runs
+    from zerosum.bench.progress import Runs
+    from zerosum.bench.reading import require_own_folder
+
+    require_own_folder(place.declaration, place.folder)
+    runs = Runs(place)
+    left = len(list(next_runs(place, runs, None)))
+    message = f"{left} runs can be trained now; others wait for them." if left else "all runs are trained."
+    print(f"zerosum: {message}", file=sys.stderr)
+    return runs
+
+
 def _here(place: "Bench", jobs: int | None) -> "Runs":
     from zerosum.bench.engine import run_here
 
@@ -102,14 +118,13 @@ def _here(place: "Bench", jobs: int | None) -> "Runs":
         return run_here(place, jobs, show, _tell)
 
 
-def _on_slurm(place: "Bench", jobs: int | None, as_json: bool) -> "Runs | None":
-    """None where jobs are left; the same command goes on when they are done."""
+def _on_slurm(place: "Bench", jobs: int | None) -> "Runs | list[RunState]":
+    """The runs that are left, where there are any: the same command goes on when their jobs are done."""
     from zerosum.bench.engine import measure_here, submit
     from zerosum.bench.progress import Runs
 
     if waiting := [state for state in submit(place, jobs) if state.state != "done"]:
-        _say_waiting(place, waiting, as_json)
-        return None
+        return waiting
     runs = Runs(place)
     with progress() as show:
         measure_here(place, runs, jobs, show)
@@ -136,13 +151,16 @@ def _give(place: "Bench", runs: "Runs", details: bool, as_json: bool) -> None:
     from zerosum.bench.read import read_results
     from zerosum.show.report import Report
 
-    record = answer_of(read_results(place, runs))
+    results = [result for result in read_results(place, runs) if result.baseline.runs]
+    if not results:
+        raise InputError(f"{place.folder}: no reporting seed of the baseline is there yet. Start without --status.")
+    record = answer_of(results)
     document = record.to_json()
     report = Report(f"Bench {record.name}", (), (record,), provenance=made_with())
     page, failed = write_report(place.folder, report, {DOCUMENT: document | {"errors": []}}, page=PAGE)
     if as_json:
         shown = {"report": None if page is None else str(page), "out": str(place.folder)}
-        print_document(as_document("arms", document.pop("arms"), failed, **document, **shown))
+        print_document(document | shown | {"errors": as_document("", [], failed)["errors"]})
     else:
         from zerosum.show import terminal
 
