@@ -53,7 +53,10 @@ def _optimizer(settings: OptimizerSettings) -> IdentityCheck:
     if not isinstance(declared, Identity):
         own = type(settings)(**{"lr": _RATE["lr"], **declared.settings})
         sums = weighted_sums(trajectory(own))
-        rows = trajectory_file(kind).read_text(encoding="utf-8").splitlines()
+        file = trajectory_file(kind)
+        if not file.is_file():
+            raise InputError(f"optimizer {kind}: equals no other one, and no trajectory is stored. Run make golden.")
+        rows = file.read_text(encoding="utf-8").splitlines()
         stored = [float(row.split()[1]) for row in rows]
         error = max(abs(a - b) / abs(b) for a, b in zip(sums, stored, strict=True))
         return IdentityCheck("golden", error, STORED_TOLERANCE, error <= STORED_TOLERANCE, f"its stored {kind}")
