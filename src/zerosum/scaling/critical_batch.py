@@ -5,7 +5,7 @@ Source: McCandlish et al. 2018 (arXiv 1812.06162), equation 5.1; Kaplan et al. 2
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -122,7 +122,8 @@ def critical_batch(table: Any, loss: float | None, **reading: Any) -> CriticalBa
 def _measured(loss: float, reached: StepsToLoss, notes: tuple[Reason, ...]) -> CriticalBatch:
     steps = reached.steps
     best = _fit(np.array(list(steps)), np.array(list(steps.values())))
-    noise = noise_of(best, np.arange(len(steps)))
+    noise, t = noise_of(best, np.arange(len(steps))), float(stdtrit(len(steps) - 2, (1 + LEVEL) / 2))
+    noise = replace(noise, t=t, threshold=noise.threshold * (t / noise.t) ** 2)
     (profile,) = profiles(best, noise, ["log_B_crit"])
     S_min, B_crit = (float(value[0]) for value in best.law.published(best.theta[None], best.centre).values())
     low, high = (math.exp(end + best.centre["B"]) for end in profile.interval)
@@ -130,7 +131,6 @@ def _measured(loss: float, reached: StepsToLoss, notes: tuple[Reason, ...]) -> C
     seen = f"batches of {min(steps):g} to {max(steps):g} tokens"
     text = f"{seen} are compatible with a B_crit of {low:.3g} to {high:.3g} tokens"
     reasons = () if known else (Reason("flat-valley", "blocking", text),)
-    t = float(stdtrit(len(steps) - 2, (1 + LEVEL) / 2))
 
     def around(value: float, direction: list[float], unit: str) -> Estimate:
         half = t * math.sqrt(max(float(np.array(direction) @ noise.covariance @ direction), 0.0))
