@@ -13,6 +13,8 @@ from zerosum.scaling import deceleration, hold_out, losses_of, sized_runs
 from zerosum.scaling import fit as law_fit
 from zerosum.scaling.shared_errors import between
 from zerosum.scaling.weighted_line import weighted_line
+from zerosum.show.records import report_on
+from zerosum.show.sections import scaling_deceleration
 
 SIZES = (2e7, 5e7, 1.2e8, 3e8, 7e8)
 FAST = {"draws": 20}
@@ -171,6 +173,12 @@ def test_three_sizes_give_numbers_whose_intervals_are_finite_or_left_out_with_a_
         for gain in deceleration(runs).gains:
             for number in (gain.total, *gain.terms.values(), *gain.shares.values()):
                 assert np.all(np.isfinite(number.interval)) if number.interval else number.reason
+
+
+def test_too_few_sizes_are_named_once(fits):
+    report = report_on(deceleration(fits[:4]))
+    for shown in (scaling_deceleration.answer(report), scaling_deceleration.sentences(report)):
+        assert [*shown].count("4 sizes: a law of N needs at least 5.") == 1
 
 
 def test_a_run_without_a_break_is_left_out_and_named(fits):

@@ -135,7 +135,7 @@ def _without_each(
 def _reasons(quantity: str, k: int, exponent: Estimate, without: Mapping[float, float]) -> list[Reason]:
     reasons = []
     if k < FEWEST_SIZES:
-        text = f"{k} sizes: the law of {quantity} needs at least {FEWEST_SIZES}"
+        text = f"{k} sizes: a law of N needs at least {FEWEST_SIZES}"
         reasons.append(Reason("few-sizes", "blocking", text))
     if not exponent.excludes(0.0):
         text = f"the interval of the exponent contains 0: these runs do not show that {quantity} depends on N"

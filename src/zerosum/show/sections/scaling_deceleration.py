@@ -68,6 +68,12 @@ def _distinct(across: DecelerationAcrossSizes) -> list[SizeLaw]:
     return [law for law in across.laws if law.quantity != "t_d_tokens" or across.axis == "tokens"]
 
 
+def _why(across: DecelerationAcrossSizes, *levels: str) -> Iterator[str]:
+    """Reasons of the laws, each once, apart from those that the headline gives."""
+    reasons = [reason for law in _distinct(across) for reason in law.reasons if reason.code != "sign-not-shown"]
+    yield from dict.fromkeys(_sentence(reason.message) for reason in reasons if reason.level in levels)
+
+
 def _sentence(message: str) -> str:
     return f"{message[:1].upper()}{printable(message[1:], 400)}."
 
@@ -82,8 +88,7 @@ def sentences(report: Report) -> Iterator[str]:
     """What is shown, what is not, where the gain comes from, and how well the largest size was predicted."""
     across = _record(report)
     yield headline(report)
-    for law in across.laws:
-        yield from (_sentence(reason.message) for reason in law.reasons if reason.code != "sign-not-shown")
+    yield from _why(across, "blocking", "note")
     yield _gain(across)
     yield from _orders(across)
     yield from _held_out(across)
@@ -100,6 +105,7 @@ def answer(report: Report) -> Iterator[Table | str]:
     for law in _distinct(across):
         exponent = n.text(law.exponent.value, law.exponent.interval, n.Form("b"))
         yield f"{law.form:<24} b {exponent}  {law.verdict.replace('-', ' ')}"
+    yield from _why(across, "blocking")
     yield _gain(across)
     yield from _orders(across)
     yield from _held_out(across)
