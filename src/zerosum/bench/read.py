@@ -27,7 +27,7 @@ from zerosum.interference.labelled import Branches
 from zerosum.runs import RunDirectory, branch_folders, ngrams_of, read_branches
 from zerosum.training.cost import read_cost
 from zerosum.training.metrics import read_rows
-from zerosum.training.models import count_parameters
+from zerosum.training.models import configuration, count_parameters
 from zerosum.training.recipe import Recipe
 from zerosum.training.run_folder import METRICS
 
@@ -52,7 +52,9 @@ def _size(bench: Bench, size: str, identities: Mapping[str, IdentityCheck], runs
     return BenchResult(
         name=bench.folder.name,
         hash=declared.hash,
-        size=BenchSize(size, count_parameters(recipe.model), int(recipe.model.settings.get("hidden_size", 0))),
+        size=BenchSize(
+            size, count_parameters(recipe.model), int(getattr(configuration(recipe.model), "hidden_size", 0))
+        ),
         baseline=baseline,
         arms=tuple(arms[1:]),
         margin=declared.margin,
