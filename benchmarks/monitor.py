@@ -101,7 +101,7 @@ def main() -> None:
         "# Cost of the live monitor",
         "",
         f"Made by `python benchmarks/monitor.py`: {ROUNDS} rounds of {STEPS:,} updates without and with each preset,",
-        f"update by update in turn; schedule log2, batches of {ROWS} x {LENGTH} tokens, {PROBE_ROWS} held-out sequences,",
+        f"update by update in turn; schedule log2, batches of {ROWS} x {LENGTH} tokens, {PROBE_ROWS} held-out rows,",
         f"one thread. CPU time of the whole runs, median of the pairs; {1000 * plain / STEPS:.2g} ms an update.",
         f"Load of the machine at the end: {os.getloadavg()[1]:.2g} on {os.cpu_count()} cores.",
         "",
