@@ -63,9 +63,12 @@ class Callback:
 
     at_evaluation_weights: whether the parameters hold, during calls around an update, the weights that the optimizer
     evaluates (those of a checkpoint) instead of those that it trains at; for most optimizers both are the same.
+    is_trusted: whether calls after an update are made without the checks that they only read, which take longer than
+    small work of their own. For callbacks whose code is known to draw no random numbers and to change nothing.
     """
 
     at_evaluation_weights: ClassVar[bool] = False
+    is_trusted: ClassVar[bool] = False
 
     @property
     def name(self) -> str:

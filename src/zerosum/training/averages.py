@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -21,6 +21,8 @@ class AveragedWeights(Callback):
     else is that of the checkpoint. The state is saved with the run, so that a resumed run gives the same averages.
     """
 
+    is_trusted: ClassVar[bool] = True
+
     def __init__(self, recipe: Recipe):
         self._forms = [parse_average(text) for text in recipe.averages]
         self._optimizer = recipe.optimizer
@@ -28,6 +30,7 @@ class AveragedWeights(Callback):
         self._averages = RunningAverages(self._forms, self._first, ListedEnds(recipe.checkpoint_steps[1:]))
         self._model: torch.nn.Module | None = None
         self._parameters: Tensors = []
+        self._weights: Tensors = []
 
     def is_due(self, update: int) -> bool:
         """Whether a window or an EMA needs this iterate."""
@@ -72,7 +75,10 @@ class AveragedWeights(Callback):
         """The trained parameters as the optimizer evaluates them; on the CPU where the device has no float64."""
         if context.model is not self._model:
             self._model, self._parameters = context.model, _trained(context.model)
-        weights = [self._optimizer.evaluated(context.optimizer, weight).detach() for weight in self._parameters]
+            self._weights = [weight.detach() for weight in self._parameters]  # of the same memory
+        weights = self._weights
+        if self._optimizer.evaluated_at:
+            weights = [self._optimizer.evaluated(context.optimizer, weight).detach() for weight in self._parameters]
         return [weight.cpu() for weight in weights] if weights[0].device.type == "mps" else weights
 
 

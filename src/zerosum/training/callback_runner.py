@@ -72,7 +72,8 @@ class CallbackRunner:
         )
         columns: dict[str, float | None] = {}
         for callback in self._due("after_step", state.step):
-            with _weights_for(state, callback), _only_reading(state, f"{callback.name}.after_step"):
+            checks = nullcontext() if callback.is_trusted else _only_reading(state, f"{callback.name}.after_step")
+            with _weights_for(state, callback), checks:
                 values = callback.after_step(context)
             for column, value in (values or {}).items():
                 if column in _COLUMNS or column in result.values or column in columns:
