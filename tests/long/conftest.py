@@ -46,7 +46,7 @@ class Table:
     def markdown(self) -> str:
         """The page."""
         columns = list(self.rows[0])
-        cells = [columns, ["---"] * len(columns), *(row.values() for row in self.rows)]
+        cells = [columns, ["---"] * len(columns), *([row.get(name, "") for name in columns] for row in self.rows)]
         lines = "\n".join(f"| {' | '.join(line)} |" for line in cells)
         made = f"Command: `make check-long`. Date: {date.today()}. Seeds: {self.seeds}."
         return f"# {self.title}\n\n{self.text}\n\n{made}\nMachine: {machine()}.\n\n{lines}\n"

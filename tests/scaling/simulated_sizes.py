@@ -79,7 +79,7 @@ def measure(seed, **scenario):
     for name, (value, share) in true_gain(true, first, last, log_T).items():
         if name == "total":
             covers["gain"] = not gain.total.excludes(value)
-        elif gain.shares[name].interval is not None:
+        elif true != FLAT and gain.shares[name].interval is not None:  # a gain of 0 has no shares
             covers[f"share of {name}"] = not gain.shares[name].excludes(share)
     covers["loss of a larger run"] = held_out(whole, False, 0.95).held
     return covers, {name: law.verdict == "identified" for name, law in laws.items()}
