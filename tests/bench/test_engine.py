@@ -3,13 +3,13 @@
 import json
 import math
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from benches import findings, finished, killed, times_of_runs
+from command_line import called_with
 from pretend_slurm import pretend_slurm
 
 from zerosum.bench.engine import identities_of, next_runs
@@ -19,7 +19,6 @@ from zerosum.bench.progress import Runs
 from zerosum.bench.read import read_results
 from zerosum.bench.reading import read_declaration
 from zerosum.bench.results import BenchResult
-from zerosum.cli import app, main
 from zerosum.errors import InputError
 from zerosum.show import folder as show_folder
 from zerosum.training import train
@@ -174,15 +173,6 @@ def test_the_answer_of_what_is_there_trains_nothing(
     more.write_text(yaml.safe_dump(content | {"set": {"optimizer.lr": 1e-4}}))
     assert called_with(*command) == 2
     assert "no reporting seed of the baseline is there yet" in capsys.readouterr().err
-
-
-def called_with(*arguments: object) -> int:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(app, "registered_callback", None)  # the type checks of tests refuse typer's own context
-        patch.setattr(sys, "argv", ["zerosum", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-    return int(end.value.code or 0)
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,11 @@ import pytest
 pytest.importorskip("torch")
 sys.path.insert(0, str(Path(__file__).parent.parent / "training"))
 
+from command_line import called_with
 from pretend_slurm import pretend_slurm
 from tiny_recipe import tiny_recipe, write_corpus
 
 from zerosum import open_store
-from zerosum.cli import app, main
 from zerosum.errors import InputError
 from zerosum.interference.labelled import Branches, change_between
 from zerosum.runs import read_run
@@ -37,12 +37,9 @@ from zerosum.training.orders import other_order, run_and_step
 def called(*arguments: object) -> SimpleNamespace:
     """Exit code, stdout and stderr of the command line, called here."""
     out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(app, "registered_callback", None)  # the type checks of tests refuse typer's own context
-        patch.setattr(sys, "argv", ["zerosum", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-    return SimpleNamespace(code=int(end.value.code or 0), out=out.getvalue(), err=err.getvalue())
+    with redirect_stdout(out), redirect_stderr(err):
+        code = called_with(*arguments)
+    return SimpleNamespace(code=code, out=out.getvalue(), err=err.getvalue())
 
 
 @pytest.fixture(scope="module")

@@ -3,17 +3,16 @@
 import json
 import os
 import signal
-import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import yaml
+from command_line import called_with
 from pretend_slurm import pretend_slurm
 from warm_processes import start_verb
 
-from zerosum.cli import app, main
 from zerosum.errors import InputError
 from zerosum.sweep import read_plan, states
 from zerosum.sweep.slurm import TrainingJob, queued_jobs, submit
@@ -34,16 +33,6 @@ def change(file: Path, **more: object) -> Path:
 def printed(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[dict, int]:
     code = called_with("sweep", *arguments, "--json")
     return json.loads(capsys.readouterr().out), code
-
-
-def called_with(*arguments: object) -> int:
-    """Exit code of the command line, called here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(app, "registered_callback", None)  # the type checks of tests refuse typer's own context
-        patch.setattr(sys, "argv", ["zerosum", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-    return int(end.value.code or 0)
 
 
 def test_the_grid_is_every_combination_and_seed(file: Path) -> None:
