@@ -70,10 +70,11 @@ def optimizer_step(state: TrainingState, batch: Batch, after_pass: AfterPass | N
         )
         result = StepResult(gradient.loss.item(), lr, gradient.norm.item(), _columns(state, gradient))
         if not (math.isfinite(result.loss) and math.isfinite(result.grad_norm)):
-            state.optimizer.zero_grad()
+            state.plain_optimizer.zero_grad()
             raise NotFinite(result)
-        state.optimizer.step()
-        state.optimizer.zero_grad()
+        # accelerate's wrapper adds the loss scaling of float16, which no recipe has, and searches for packages every time.
+        state.plain_optimizer.step()
+        state.plain_optimizer.zero_grad()
     state.step += 1
     return result
 
