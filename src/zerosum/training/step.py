@@ -72,7 +72,7 @@ def optimizer_step(state: TrainingState, batch: Batch, after_pass: AfterPass | N
         if not (math.isfinite(result.loss) and math.isfinite(result.grad_norm)):
             state.plain_optimizer.zero_grad()
             raise NotFinite(result)
-        # accelerate's wrapper adds the loss scaling of float16, which no recipe has, and searches for packages every time.
+        # accelerate wraps them for the loss scaling of float16, which no recipe has, and looks for packages each time.
         state.plain_optimizer.step()
         state.plain_optimizer.zero_grad()
     state.step += 1
