@@ -32,7 +32,7 @@ def test_the_row_of_fits_is_written_once() -> None:
     files = [file for room in ("show", "cli") for file in (SOURCE / room).rglob("*.py")]
     rows = [place for file in files for place, texts in functions_and_tables(file) if texts >= ROW]
     places = {place.partition(":")[0] for place in rows}
-    assert places == {"show/sections/fits.py", "show/sections/scaling_deceleration.py"}
+    assert places == {"show/sections/fits.py", "show/sections/_scaling_deceleration_tables.py"}
 
 
 def test_the_measurer_of_a_store_exists_once() -> None:

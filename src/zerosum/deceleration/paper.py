@@ -57,12 +57,6 @@ def estimate(points: Points, weight: Float[np.ndarray, " n"], best: BNSL) -> Fit
     return FittedLaw(law, t_d, errors, tuple(notes))
 
 
-def one_error_around(params: BNSL, errors: dict[str, float]) -> tuple[float, float]:
-    """The published range of t_d: whole steps one standard error of log d1 below and above."""
-    low, high = np.floor(params.d1 * np.exp([-errors["log_d1"], errors["log_d1"]]))
-    return float(low), float(high)
-
-
 def _published(
     x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]
 ) -> tuple[Float[np.ndarray, "5"], Float[np.ndarray, "5 5"]]:

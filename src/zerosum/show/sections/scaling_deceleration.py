@@ -12,7 +12,8 @@ from zerosum.show import numbers as n
 from zerosum.show.names import printable
 from zerosum.show.report import Report
 from zerosum.show.section import with_sentences
-from zerosum.show.table import Column, Table, Text, Value
+from zerosum.show.sections import _scaling_deceleration_tables as t
+from zerosum.show.table import Table
 
 TITLE = "Deceleration across sizes"
 PLACE = 74
@@ -40,19 +41,17 @@ LABELS = {
 }
 WRITTEN = {"t_d_tokens": n.params}
 ERROR = n.Form("", "%", scale=100.0, signed=True, places=1)
-MOST_SIZES, MOST_PAIRS = 8, 2  # on one screen
+MOST_PAIRS = 2  # on one screen
+
+tables = t.tables
 
 
 def absent(report: Report) -> str | None:
     return None if report.across(DecelerationAcrossSizes) else ""
 
 
-def _record(report: Report) -> DecelerationAcrossSizes:
-    return report.across(DecelerationAcrossSizes)[0]
-
-
 def headline(report: Report) -> str:
-    across = _record(report)
+    across = t.record(report)
     laws = _distinct(across)
     shown = [_finding(law) for law in laws if law.verdict == "identified"]
     unknown = [law.quantity for law in laws if law.verdict != "identified"]
@@ -86,7 +85,7 @@ def _finding(law: SizeLaw) -> str:
 
 def sentences(report: Report) -> Iterator[str]:
     """What is shown, what is not, where the gain comes from, and how well the largest size was predicted."""
-    across = _record(report)
+    across = t.record(report)
     yield headline(report)
     yield from _why(across, "blocking", "note")
     yield _gain(across)
@@ -100,8 +99,8 @@ def sentences(report: Report) -> Iterator[str]:
 
 def answer(report: Report) -> Iterator[Table | str]:
     """The sizes, the laws, the gain, and what contradicts the laws."""
-    across = _record(report)
-    yield _sizes(across, short=True)
+    across = t.record(report)
+    yield t.sizes(across, short=True)
     for law in _distinct(across):
         exponent = n.text(law.exponent.value, law.exponent.interval, n.Form("b"))
         yield f"{law.form:<24} b {exponent}  {law.verdict.replace('-', ' ')}"
@@ -112,18 +111,14 @@ def answer(report: Report) -> Iterator[Table | str]:
     for one in across.ahead:
         loss = n.text(one.loss.value, one.loss.interval, n.LOSS)
         far = "; far beyond the sizes fitted" if one.reasons else ""
-        yield f"{n.params(one.n_params)} at {_length(across, one.T)} by the laws: loss {loss}{far}"
-
-
-def _length(across: DecelerationAcrossSizes, T: float) -> str:
-    return f"{n.params(T)} tokens" if across.axis == "tokens" else f"step {n.count(round(T))}"
+        yield f"{n.params(one.n_params)} at {t.length(across, one.T)} by the laws: loss {loss}{far}"
 
 
 def _gain(across: DecelerationAcrossSizes) -> str:
     gain = across.gains[0]
     parts = ", ".join(f"{name} {n.percent(share.value, share.interval)}" for name, share in gain.shares.items())
     return (
-        f"From {n.params(gain.smaller)} to {n.params(gain.larger)} at {_length(across, gain.T)}: "
+        f"From {n.params(gain.smaller)} to {n.params(gain.larger)} at {t.length(across, gain.T)}: "
         f"{n.text(gain.total.value, gain.total.interval, n.LOSS)}; of this {parts}."
         f"{' No intervals: ' + gain.total.reason + '.' if gain.total.interval is None else ''}"
     )
@@ -156,94 +151,9 @@ def _held_out(across: DecelerationAcrossSizes) -> Iterator[str]:
     )
 
 
-def tables(report: Report) -> Iterator[Table]:
-    """Sizes, laws, shares of the gain, and notes."""
-    across = _record(report)
-    yield _sizes(across, short=False)
-    yield _laws(across)
-    yield _shares(across)
-    notes = (*across.reasons, *(reason for law in across.laws for reason in law.reasons))
-    if notes:
-        rows = tuple((Text(reason.code), Text(printable(reason.message, 600))) for reason in notes)
-        yield Table("scaling-deceleration-notes", "To keep in mind", (Column("code"), Column("note")), rows)
-
-
-def _sizes(across: DecelerationAcrossSizes, *, short: bool) -> Table:
-    known = [row.t_d_tokens.value for row in across.sizes if row.t_d_tokens.known]
-    tokens, words = bool(known), n.in_words(max(known, default=1.0), "tokens")
-    more: tuple[Column, ...] = () if short else (Column("run"), Column("verdict"))
-    columns = (
-        Column("n_params", "N"),
-        Column("L_d", unit="nats per token", form=n.L_D, interval=True),
-        Column("t_d", unit="steps", form=n.T_D, interval=True),
-        *((Column("t_d_tokens", "t_d", words.unit, words, interval=True),) if tokens else ()),
-        Column("r_d", form=n.R_D, interval=True),
-        *more,
-    )
-    rows = []
-    sizes = list(across.sizes)
-    if short and len(sizes) > MOST_SIZES:
-        sizes = [*sizes[: MOST_SIZES // 2], *sizes[-MOST_SIZES // 2 :]]
-    for row in sizes:
-        N = Text(n.params(row.n_params), "" if row.in_laws else "not in the laws")
-        numbers = [row.L_d, row.t_d, *([row.t_d_tokens] if tokens else []), row.r_d]
-        values = [_without_interval(one) for one in numbers] if short else numbers
-        names = () if short else (printable(" + ".join(row.runs), 200), ", ".join(dict.fromkeys(row.verdicts)))
-        rows.append((N, *values, *names))
-    legend = "" if short else "Brackets: 95 % intervals of the fits, which neighbouring sizes share in part."
-    return Table("scaling-deceleration", "" if short else "Deceleration of each size", columns, tuple(rows), legend)
-
-
-def _without_interval(one: Estimate) -> Value:
-    """On one screen each size has one line."""
-    return one.value if one.known else None
-
-
-def _laws(across: DecelerationAcrossSizes) -> Table:
-    columns = (
-        Column("quantity"),
-        Column("form"),
-        Column("a", interval=True),
-        Column("b", interval=True),
-        Column("N0", form=n.PLAIN),
-        Column("tau", "scatter"),
-        Column("verdict"),
-        Column("without", "b without one size"),
-    )
-    rows = tuple(
-        (
-            law.quantity, law.form, law.at_centre, law.exponent, n.params(law.N0), law.tau, law.verdict,
-            Text(f"{min(law.without.values()):.3g} to {max(law.without.values()):.3g}" if law.without else "—"),
-        )
-        for law in across.laws
-    )  # fmt: skip
-    legend = (
-        "Brackets: 95 % intervals. Scatter: standard deviation of sizes around the law beyond the errors of the fits."
-    )
-    return Table("scaling-deceleration-laws", "Laws over sizes", columns, rows, legend)
-
-
-def _shares(across: DecelerationAcrossSizes) -> Table:
-    names = ("L_d", "t_d", "r_d")
-    columns = (
-        Column("from"),
-        Column("to"),
-        Column("total", "difference", "nats per token", n.TERM, interval=True),
-        *(Column(f"{name}_share", f"of it {name}", "%", n.PERCENT, interval=True) for name in names),
-    )
-    rows: tuple[tuple[Value, ...], ...] = tuple(
-        (n.params(gain.smaller), n.params(gain.larger), gain.total, *(gain.shares[name] for name in names))
-        for gain in across.gains
-    )
-    legend = f"By the laws, at {_length(across, across.gains[0].T)}. Brackets: 95 % intervals."
-    return Table(
-        "scaling-deceleration-shares", "Where the lower loss of larger models comes from", columns, rows, legend
-    )
-
-
 def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
     """L_d, t_d and r_d against N, each with its law and band."""
-    across = _record(report)
+    across = t.record(report)
     with d.style():
         fig, axes = d.panels(len(across.laws), layout, height=3.2, columns=3 if len(across.laws) <= 3 else 2)
         for ax, law in zip(axes, across.laws, strict=True):
@@ -312,7 +222,7 @@ alt = with_sentences("L_d, t_d and r_d against the number of parameters, each wi
 
 def numbers(report: Report) -> list[dict[str, Any]]:
     """One row for each size: its numbers with intervals, and the laws there."""
-    across = _record(report)
+    across = t.record(report)
     rows = []
     for row in across.sizes:
         values: dict[str, Any] = {"run": " + ".join(row.runs), "n_params": row.n_params}
