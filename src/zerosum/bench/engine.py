@@ -23,6 +23,7 @@ from zerosum.training.disk import bytes_to_come, require_free
 from zerosum.training.notices import Tell
 
 Show = Callable[..., None]
+_RUNS_PER_WORKER = 3
 _PRELOADED = ("zerosum.training.loop", "zerosum.losses", "zerosum.checkpoints", "zerosum.bench.movement")
 
 
@@ -89,13 +90,14 @@ def submit(bench: Bench, jobs: int | None) -> list[RunState]:
 
 
 def next_runs(bench: Bench, runs: Runs, workers: int | None) -> Iterator[SweptRun]:
-    """Runs that can be trained now: arm by arm, the baseline first, so many that no worker waits for long.
+    """Runs that can be trained now: arm by arm, the baseline first, several for each worker: runs differ in length, and
+    with one for each, workers would wait for the longest.
 
     workers: None for all of them. A run that two arms or sizes share comes once.
     """
     seen: set[str] = set()
     for progress in _all(bench, runs):
-        if workers is not None and len(seen) >= workers:
+        if workers is not None and len(seen) >= _RUNS_PER_WORKER * workers:
             return
         for run in progress.needed:
             if run.folder.name not in seen:
