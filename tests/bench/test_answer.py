@@ -135,6 +135,11 @@ def test_null_arms_judge_the_bench(result):
     assert {reason.code for reason in answer([bad]).sizes[0].reasons} == {"placebo-differs", "half-rate-not-worse"}
 
 
+def test_null_arms_that_are_not_finished_say_nothing_of_the_bench(result):
+    waiting = changed(changed(result, "placebo", runs=()), "half-rate", runs=result.arms[0].runs[:-1])
+    assert answer([waiting]).sizes[0].reasons == ()
+
+
 def test_what_differs_beside_the_method_is_said(result):
     notes = tuple(verdicts.NOTES)
     muon = arms_of(changed(result, "muon", notes=notes))["muon"]

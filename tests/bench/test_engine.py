@@ -1,4 +1,4 @@
-"""A bench of tiny runs from its first rate to its results; killed and continued; what two benches share; what fails."""
+"""A bench of tiny runs from its first rate to its results; what two benches share; what fails. Killed: tests/long."""
 
 import json
 import math
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from benches import findings, finished, killed, times_of_runs
+from benches import finished, times_of_runs
 from command_line import called_with
 from pretend_slurm import pretend_slurm
 
@@ -85,15 +85,6 @@ def test_a_tuning_run_is_a_trunk_and_its_branch_bit_for_bit(whole: Bench, tmp_pa
         json.loads((tmp_path / name / "metrics.jsonl").read_text().splitlines()[-1]) for name in ("together", "branch")
     ]
     assert rows[0] == rows[1]
-
-
-def test_a_killed_bench_ends_with_the_same_results(whole: Bench, folder: Path, module_content: dict) -> None:
-    """Without null arms and speed-up, which `make check-long` kills too; the bench without a kill shares all runs."""
-    file, place = folder / "killed.yaml", folder / "killed" / "tiny"
-    file.write_text(yaml.safe_dump(module_content | {"null_arms": [], "speed_up": [], "measured": 0}))
-    assert killed(file, place, lambda pool: len(list(pool.glob("*/metrics.jsonl"))) > 4)
-    assert times_of_runs(place.parent / "bench-runs")
-    assert findings(finished(file, place)) == findings(finished(file, whole.folder.parent / "killed"))
 
 
 def test_what_is_done_is_not_done_again_also_by_another_bench(whole: Bench, folder: Path, module_content: dict) -> None:

@@ -2,10 +2,8 @@
 
 import io
 import json
-import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from contextlib import redirect_stderr, redirect_stdout
@@ -21,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "training"))
 from command_line import called_with
 from pretend_slurm import pretend_slurm
 from tiny_recipe import tiny_recipe, write_corpus
+from warm_processes import start_verb
 
 from zerosum import open_store
 from zerosum.errors import InputError
@@ -106,15 +105,14 @@ def test_only_the_order_of_the_data_differs(run: Path) -> None:
 
 def test_a_killed_command_loses_nothing(run: Path, tmp_path: Path) -> None:
     out, options = tmp_path / "out", ["--branches", "2", "--steps", "60", "--jobs", "1"]
-    command = [sys.executable, "-m", "zerosum", "branch", f"{run}@4", *options, "--runs", str(out)]
     plan = plan_of_branches(run, 4, 64, 2, out)
     log = plan.runs[0].folder / "metrics.jsonl"
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    while process.poll() is None and not (log.exists() and log.read_bytes().count(b"\n") > 8):
+    process = start_verb("branch", f"{run}@4", *options, "--runs", out)
+    while process.is_alive() and not (log.exists() and log.read_bytes().count(b"\n") > 8):
         time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert process.returncode == -signal.SIGKILL
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     train_in_this_process(plan, list(plan.runs))
     whole = plan_of_branches(run, 4, 64, 2, tmp_path / "whole").runs[1]
     assert train_one(plan, whole) is None

@@ -96,8 +96,10 @@ def _more_seeds(primary: PairedDifference, needed: int | None) -> Reason:
 
 
 def of_null_arms(arms: Sequence[ArmAnswer]) -> Iterator[Reason]:
-    """What the placebo and the untuned half rate say of the bench itself."""
+    """What the placebo and the untuned half rate say of the bench itself, once their runs are finished."""
     for arm in arms:
+        if any(reason.code == "incomplete" for reason in arm.reasons):
+            continue
         if arm.result.kind == "placebo" and arm.verdict in ("better", "worse"):
             message = "the placebo, the baseline on another order of the data, differs from the baseline"
             yield _blocks("placebo-differs", f"{message}: differences of this size are no findings")
