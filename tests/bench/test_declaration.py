@@ -174,7 +174,7 @@ def test_what_differs_beside_the_method_is_named(content: dict, tmp_path: Path) 
 def test_the_first_study_is_declared_as_it_says(tmp_path: Path) -> None:
     folder = Path(__file__).parents[2] / "docs" / "studies" / "first"
     bench = Bench(read_declaration(folder / "bench.yaml"), tmp_path / "first")
-    needed = list(next_runs(bench, Runs(bench), None))
+    needed = list(next_runs(bench, Runs(bench)))
     assert len(needed) == 3 * 5 * 5  # sizes, arms with the baseline, rates
     assert {run.recipe.steps for run in needed} == {16384 + 3277}
     muon = bench.recipe("50k", "muon").optimizer

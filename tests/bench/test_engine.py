@@ -12,6 +12,7 @@ from benches import finished, times_of_runs
 from command_line import called_with
 from pretend_slurm import pretend_slurm
 
+from zerosum.bench import engine
 from zerosum.bench.engine import identities_of, next_runs
 from zerosum.bench.movement import is_measured, measure
 from zerosum.bench.plan import Bench
@@ -20,8 +21,10 @@ from zerosum.bench.read import read_results
 from zerosum.bench.reading import read_declaration
 from zerosum.bench.results import BenchResult
 from zerosum.errors import InputError
+from zerosum.sharing import take
 from zerosum.show import folder as show_folder
 from zerosum.training import train
+from zerosum.training.run_folder import LOCK
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +92,13 @@ def test_a_tuning_run_is_a_trunk_and_its_branch_bit_for_bit(whole: Bench, tmp_pa
 
 def test_what_is_done_is_not_done_again_also_by_another_bench(whole: Bench, folder: Path, module_content: dict) -> None:
     before = times_of_runs(whole.pool)
-    assert list(next_runs(whole, Runs(whole), None)) == []
+    assert list(next_runs(whole, Runs(whole))) == []
     finished(folder / "tiny.yaml", whole.folder)
     assert times_of_runs(whole.pool) == before
     other = module_content | {"arms": {"warm": {"schedule.warmup_steps": 2}}, "null_arms": ["placebo"]}
     (folder / "other.yaml").write_text(yaml.safe_dump(other))
     bench = Bench(read_declaration(folder / "other.yaml"), whole.folder.parent / "other")
-    needed = {run.recipe.schedule.warmup_steps for run in next_runs(bench, Runs(bench), None)}
+    needed = {run.recipe.schedule.warmup_steps for run in next_runs(bench, Runs(bench))}
     assert needed == {2}
 
 
@@ -117,7 +120,7 @@ def test_a_run_that_was_deleted_is_trained_again_and_nothing_else(whole: Bench, 
     runs = Runs(whole)
     one = whole.trunk(whole.at("tiny", "lion", read_results(whole)[0].arms[0].best_lr), 1)
     shutil.rmtree(one.folder)
-    assert [run.folder for run in next_runs(whole, Runs(whole), None)] == [one.folder]
+    assert [run.folder for run in next_runs(whole, Runs(whole))] == [one.folder]
     assert runs.is_over(one) is False
     before = times_of_runs(whole.pool)
     bench = finished(folder / "tiny.yaml", whole.folder)
@@ -125,10 +128,29 @@ def test_a_run_that_was_deleted_is_trained_again_and_nothing_else(whole: Bench, 
     assert {name for name in after if after[name] != before.get(name)} == {one.folder.name}
 
 
+def test_a_run_that_another_process_trains_is_waited_for(
+    whole: Bench, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = whole.trunk(whole.at("tiny", "lion", read_results(whole)[0].arms[0].best_lr), 0)
+    shutil.rmtree(one.folder)
+    one.folder.mkdir()
+    claim, waited = take(one.folder / LOCK, lock=True), []
+
+    def the_other_process_ends(seconds: float) -> None:
+        assert list(one.folder.iterdir()) == [one.folder / LOCK]
+        claim.release()
+        waited.append(seconds)
+
+    monkeypatch.setattr(engine, "sleep", the_other_process_ends)
+    bench = finished(folder / "tiny.yaml", whole.folder)
+    assert len(waited) == 1
+    assert list(next_runs(bench, Runs(bench))) == []
+
+
 def test_the_half_rate_trains_the_baseline_at_half_its_best_rate(whole: Bench, folder: Path, content: dict) -> None:
     (folder / "half.yaml").write_text(yaml.safe_dump(content | {"null_arms": ["half-rate"]}))
     bench = Bench(read_declaration(folder / "half.yaml"), whole.folder.parent / "half")
-    needed = list(next_runs(bench, Runs(bench), None))
+    needed = list(next_runs(bench, Runs(bench)))
     best = read_results(whole)[0].baseline.best_lr
     assert [(run.recipe.seed, run.recipe.optimizer.lr) for run in needed] == [(0, best / 2), (1, best / 2)]
 
@@ -141,7 +163,7 @@ def test_a_rate_that_diverges_is_a_result_and_no_failure(whole: Bench, folder: P
     assert all(rate.diverged for rate in wild.rates)
     assert [run.loss for run in wild.runs] == [math.inf, math.inf]
     assert wild.at_edge
-    assert list(next_runs(bench, Runs(bench), None)) == []
+    assert list(next_runs(bench, Runs(bench))) == []
 
 
 def test_the_answer_of_what_is_there_trains_nothing(

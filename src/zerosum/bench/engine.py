@@ -5,6 +5,8 @@ Every round asks what is needed next (`progress`), so that a bench continues whe
 
 import os
 from collections.abc import Callable, Iterator
+from itertools import islice
+from time import sleep
 from typing import Any
 
 from zerosum.bench import bigram
@@ -23,7 +25,8 @@ from zerosum.training.disk import bytes_to_come, require_free
 from zerosum.training.notices import Tell
 
 Show = Callable[..., None]
-_RUNS_PER_WORKER = 3
+_RUNS_PER_WORKER = 3  # at a time: runs differ in length, and with one for each, workers wait for the longest
+_LOOK = 2.0  # seconds between looks at runs of another process
 _PRELOADED = ("zerosum.training.loop", "zerosum.losses", "zerosum.checkpoints", "zerosum.bench.movement")
 
 
@@ -53,13 +56,15 @@ def identities_of(bench: Bench) -> dict[str, IdentityCheck]:
 def run_here(bench: Bench, jobs: int | None, show: Show, tell: Tell) -> Runs:
     """Train and measure on this machine, `jobs` runs at a time, until the bench is complete.
 
-    show: called as (name, total, done, note). Raises InputError where a run fails for another reason than divergence.
+    A run that another bench trains in the same pool is waited for. show: called as (name, total, done, note). Raises
+    InputError where a run fails for another reason than divergence.
     """
     identities_of(bench)
     runs = Runs(bench)
     workers = jobs or _cores()
     while True:
-        batch = list(next_runs(bench, runs, workers))
+        free = (run for run in next_runs(bench, runs) if runs.state(run).state != "running")
+        batch = list(islice(free, _RUNS_PER_WORKER * workers))
         if batch:
             _require_space(bench, batch)
             train_here(bench.plan(batch), batch, jobs, show, tell)
@@ -67,7 +72,11 @@ def run_here(bench: Bench, jobs: int | None, show: Show, tell: Tell) -> Runs:
             _require_success(batch, runs)
         measured = _measure(bench, runs, jobs, show)
         if not batch and not measured:
-            return runs
+            if (run := next(next_runs(bench, runs), None)) is None:
+                return runs
+            show(run.folder.name, run.recipe.steps, runs.state(run).step, "trained by another process")
+            sleep(_LOOK)
+            runs.refresh()
 
 
 def submit(bench: Bench, jobs: int | None) -> list[RunState]:
@@ -81,7 +90,7 @@ def submit(bench: Bench, jobs: int | None) -> list[RunState]:
 
     identities_of(bench)
     runs = Runs(bench)
-    needed = list(next_runs(bench, runs, None))
+    needed = list(next_runs(bench, runs))
     plan = bench.plan(needed)
     bench.pool.mkdir(parents=True, exist_ok=True)
     if left := [state for state in states(plan, queued_jobs(plan)) if state.state in ("waiting", "failed")]:
@@ -89,16 +98,10 @@ def submit(bench: Bench, jobs: int | None) -> list[RunState]:
     return states(plan, queued_jobs(plan))
 
 
-def next_runs(bench: Bench, runs: Runs, workers: int | None) -> Iterator[SweptRun]:
-    """Runs that can be trained now: arm by arm, the baseline first, several for each worker: runs differ in length, and
-    with one for each, workers would wait for the longest.
-
-    workers: None for all of them. A run that two arms or sizes share comes once.
-    """
+def next_runs(bench: Bench, runs: Runs) -> Iterator[SweptRun]:
+    """Runs that can be trained now: arm by arm, the baseline first. A run that two arms or sizes share comes once."""
     seen: set[str] = set()
     for progress in _all(bench, runs):
-        if workers is not None and len(seen) >= _RUNS_PER_WORKER * workers:
-            return
         for run in progress.needed:
             if run.folder.name not in seen:
                 seen.add(run.folder.name)

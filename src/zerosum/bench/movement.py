@@ -13,10 +13,12 @@ from zerosum.comparison.equal_loss import EqualLoss, equal_loss
 from zerosum.errors import InputError
 from zerosum.losses import measure_losses, open_store
 from zerosum.runs import RunDirectory
+from zerosum.sharing import locked
 from zerosum.sweep import SweptRun
 from zerosum.training.held_out import held_out_tokens
 
 Show = Callable[..., None]
+_LOCK = "bench.lock"
 
 
 def is_measured(trunk: SweptRun, sequences: int) -> bool:
@@ -38,8 +40,16 @@ def measure(trunk: SweptRun, sequences: int, keep: bool, show: Show) -> None:
     """Measure a finished trunk; what is there is not measured again. keep: False removes checkpoints between the first
     and the last, except those to branch from, once everything is measured.
 
-    Raises InputError where checkpoints were removed that are needed.
+    One process at a time measures a trunk. Raises InputError where checkpoints were removed that are needed.
     """
+    folder = RunDirectory(trunk.folder).measured
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / _LOCK):
+        if not is_measured(trunk, sequences):
+            _measure(trunk, sequences, keep, show)
+
+
+def _measure(trunk: SweptRun, sequences: int, keep: bool, show: Show) -> None:
     if read_facts(trunk) is None:
         write_facts(trunk)
     if not sequences:

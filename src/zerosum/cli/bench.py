@@ -105,7 +105,7 @@ def _there(place: "Bench") -> "Runs":
 
     require_own_folder(place.declaration, place.folder)
     runs = Runs(place)
-    left = len(list(next_runs(place, runs, None)))
+    left = len(list(next_runs(place, runs)))
     message = f"{left} runs can be trained now; others wait for them." if left else "all runs are trained."
     print(f"zerosum: {message}", file=sys.stderr)
     return runs
