@@ -38,6 +38,8 @@ def measures(result: BenchResult) -> tuple[Measure, ...]:
         Measure("r_d", "", lambda run: run.r_d, always=True),
         Measure("systematic_share", "", lambda run: run.systematic_share),
         Measure("conflict_rate", "", lambda run: run.conflict_rate),
+        Measure("seconds", "s", lambda run: run.seconds),
+        Measure("peak_memory", "bytes", lambda run: run.peak_memory),
     )
     return tuple(one for one in known if one.always or any(math.isfinite(one.of(run)) for run in runs))
 
