@@ -18,6 +18,7 @@ from zerosum.training.optimizers.ademamix import AdEMAMixSettings
 from zerosum.training.optimizers.sgd import SGDSettings
 from zerosum.training.recipe import Recipe
 from zerosum.training.replay.saved_states import SavedState, bind
+from zerosum.training.schedules.wsd import WSDSettings
 from zerosum.training.state import new_state
 
 TORCH = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
@@ -167,6 +168,8 @@ def test_the_horizon_of_ademamix_is_that_of_its_run(recipe: Recipe, tmp_path: Pa
     assert new_state(recipe).plain_optimizer.param_groups[0]["rise_steps"] == 2
     other = recipe.model_copy(update={"optimizer": AdEMAMixSettings(lr=0.01, rise_steps=9)})
     assert [notice.code for notice in before_training(other)] == ["other-horizon"]
+    cooldown = {"steps": 12, "schedule": WSDSettings(warmup_steps=0, decay_steps=3)}  # after the 9 steps
+    assert list(before_training(other.model_copy(update=cooldown))) == []
     assert new_state(other).plain_optimizer.param_groups[0]["rise_steps"] == 9
     train(recipe, tmp_path / "run")
     longer = branch(tmp_path / "run", 2).model_copy(update={"steps": 8})  # goes on with the same method

@@ -42,8 +42,8 @@ def before_training(recipe: Recipe) -> Iterator[Notice]:
             step,
             f"schedule.warmup_steps {warmup} is not below steps {recipe.steps}: the full rate is never reached.",
         )
-    horizon = recipe.optimizer.horizon
-    if horizon is not None and horizon != recipe.steps:
+    horizon, cooldown = recipe.optimizer.horizon, getattr(recipe.schedule, "decay_steps", 0)
+    if horizon is not None and horizon not in (recipe.steps, recipe.steps - cooldown):
         yield Notice(
             "other-horizon",
             step,
