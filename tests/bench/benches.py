@@ -4,8 +4,9 @@ import itertools
 import math
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,13 @@ from zerosum.bench.engine import run_here
 from zerosum.bench.plan import Bench
 from zerosum.bench.read import read_results
 from zerosum.bench.reading import read_declaration
-from zerosum.sweep import local
 
 MEASURED = ("seconds", "peak_memory")
 
 
-def one_after_the_other(work: Callable[..., Any], jobs: Sequence[Any], **_: Any) -> list[Any]:
+def one_after_the_other(work: Callable[..., Any], jobs: Iterable[Any], **_: Any) -> list[Any]:
     """In the place of `side_by_side`: in this process, which has everything loaded."""
-    return [work(job, lambda *news: None) for job in jobs]
+    return [work(job, lambda *news: None) for job in takewhile(lambda job: job is not None, jobs)]
 
 
 def finished(file: Path, folder: Path) -> Bench:
@@ -32,7 +32,6 @@ def finished(file: Path, folder: Path) -> Bench:
     bench = Bench(read_declaration(file), folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "side_by_side", one_after_the_other)
-        patch.setattr(local, "side_by_side", one_after_the_other)
         run_here(bench, 1, lambda *news: None, lambda notice: None)
     return bench
 

@@ -55,6 +55,22 @@ def test_jobs_run_at_the_same_time(tmp_path: Path) -> None:
     assert side_by_side(meet, [(tmp_path, "a", "b"), (tmp_path, "b", "a")], workers=2) == [True, True]
 
 
+def test_a_job_that_waits_for_another_is_asked_for_again_when_that_has_ended(tmp_path: Path) -> None:
+    """The third job is there once the second is done, while the first still runs and waits for its sign."""
+    asked = []
+
+    def jobs():
+        yield tmp_path, "first", "third"
+        yield tmp_path, "second", "first"
+        while not (tmp_path / "second").exists() or len(asked) < 1:
+            asked.append(None)
+            yield None
+        yield tmp_path, "third", "second"
+
+    assert side_by_side(meet, jobs(), workers=3) == [True, True, True]
+    assert len(asked) == 1
+
+
 def test_refusal_ends_all_and_arrives_as_it_was() -> None:
     begun = time.monotonic()
     with pytest.raises(InputError, match=r"^bad: cannot be used\. Give a good one\.$"):

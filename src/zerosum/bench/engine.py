@@ -1,11 +1,10 @@
-"""Runs a bench to its end, here or as jobs of SLURM: rounds of training and of measuring, until nothing is needed.
+"""Runs a bench to its end, here or as jobs of SLURM.
 
-Every round asks what is needed next (`progress`), so that a bench continues where it was stopped.
+Whenever a process is free, `progress` says what is needed next from what is there, so that no process waits for others
+without need and a bench continues where it was stopped.
 """
 
-import os
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from time import sleep
 from typing import Any
 
@@ -18,14 +17,17 @@ from zerosum.bench.progress import BIGRAM, ArmProgress, Runs, progress_of
 from zerosum.bench.reading import require_own_folder, write_declaration
 from zerosum.bench.results import IdentityCheck
 from zerosum.errors import InputError
-from zerosum.sweep import RunState, SweptRun
-from zerosum.sweep.local import train_here
+from zerosum.sweep import Plan, RunState, SweptRun
+from zerosum.sweep.status import note_failure
+from zerosum.sweep.work import train_one
 from zerosum.training import side_by_side
 from zerosum.training.disk import bytes_to_come, require_free
-from zerosum.training.notices import Tell
+from zerosum.training.notices import Notice, Tell
 
 Show = Callable[..., None]
-_RUNS_PER_WORKER = 3  # at a time: runs differ in length, and with one for each, workers wait for the longest
+Work = tuple[Any, ...]
+"""A function of this module and its arguments, but for the last, which reports how far it is."""
+_REMEDY = "What is done stays: the same command goes on."
 _LOOK = 2.0  # seconds between looks at runs of another process
 _PRELOADED = ("zerosum.training.loop", "zerosum.losses", "zerosum.checkpoints", "zerosum.bench.movement")
 
@@ -57,26 +59,82 @@ def run_here(bench: Bench, jobs: int | None, show: Show, tell: Tell) -> Runs:
     """Train and measure on this machine, `jobs` runs at a time, until the bench is complete.
 
     A run that another bench trains in the same pool is waited for. show: called as (name, total, done, note). Raises
-    InputError where a run fails for another reason than divergence.
+    InputError where a run fails for another reason than divergence; runs that train at that moment are finished first.
     """
     identities_of(bench)
     runs = Runs(bench)
-    workers = jobs or _cores()
     while True:
-        free = (run for run in next_runs(bench, runs) if runs.state(run).state != "running")
-        batch = list(islice(free, _RUNS_PER_WORKER * workers))
-        if batch:
-            _require_space(bench, batch)
-            train_here(bench.plan(batch), batch, jobs, show, tell)
-            runs.refresh()
-            _require_success(batch, runs)
-        measured = _measure(bench, runs, jobs, show)
-        if not batch and not measured:
-            if (run := next(next_runs(bench, runs), None)) is None:
-                return runs
-            show(run.folder.name, run.recipe.steps, runs.state(run).step, "trained by another process")
-            sleep(_LOOK)
-            runs.refresh()
+        given: dict[str, SweptRun | None] = {}
+        _side_by_side(_work_to_do(bench, runs, given), jobs, show, tell)
+        runs.refresh()
+        if failure := _failure(given, runs):
+            raise InputError(failure)
+        if (run := next(next_runs(bench, runs), None)) is None:
+            return runs
+        show(run.folder.name, run.recipe.steps, runs.state(run).step, "trained by another process")
+        sleep(_LOOK)
+        runs.refresh()
+
+
+def _side_by_side(work: Iterable[Work | None], jobs: int | None, show: Show, tell: Tell) -> None:
+    """Do all work, `jobs` at a time (None: one for each core)."""
+
+    def receive(number: int, *news: Any) -> None:
+        if isinstance(news[0], Notice):
+            tell(news[0])
+        else:
+            show(*news)
+
+    side_by_side(_call, work, workers=jobs, on_report=receive, modules=_PRELOADED)
+
+
+def _work_to_do(bench: Bench, runs: Runs, given: dict[str, SweptRun | None]) -> Iterator[Work | None]:
+    """The next work, asked for whenever a process is free; None where it waits for work that is being done.
+
+    given: filled with the name of all work that was given, and its run where one is trained. Ends at a failure.
+    """
+    measured: set[str] = set()
+    while not _failure(given, runs):
+        chosen = next((one for one in _all_work(bench, runs, measured) if one[0] not in given), None)
+        if chosen is None:
+            yield None
+        else:
+            name, run, work = chosen
+            if run is not None:
+                require_free(bench.pool, bytes_to_come(run.recipe, run.folder), _REMEDY)
+                note_failure(bench.plan([]), run, None)
+            given[name] = run
+            yield work
+        runs.refresh()
+
+
+def _all_work(bench: Bench, runs: Runs, measured: set[str]) -> Iterator[tuple[str, SweptRun | None, Work]]:
+    """Everything that can be done now, with its name: trunks to measure, runs to train, then tables of bigrams.
+
+    measured: names of trunks that are known to be measured.
+    """
+    declared = bench.declaration
+    for trunk in _trunks_to_measure(bench, runs, measured):
+        yield (
+            f"measure {trunk.folder.name}",
+            None,
+            (_measure_trunk, trunk, declared.measured, declared.keep_checkpoints),
+        )
+    for run in next_runs(bench, runs):
+        if runs.state(run).state != "running":
+            yield run.folder.name, run, (_train_run, bench.plan([]), run)
+    for progress in _all(bench, runs):
+        if progress.arm == BASELINE and progress.recipe is not None and BIGRAM in declared.null_arms:
+            yield from ((f"table {table[1].name}", None, table) for table in _tables(bench, progress.size))
+
+
+def _failure(given: Mapping[str, SweptRun | None], runs: Runs) -> str:
+    """Why a run that was given failed for another reason than divergence; empty where none did."""
+    for run in given.values():
+        state = None if run is None else runs.state(run)
+        if state and state.error and not state.diverged:
+            return f"{state.run.folder}: {state.error} {_REMEDY}"
+    return ""
 
 
 def submit(bench: Bench, jobs: int | None) -> list[RunState]:
@@ -114,34 +172,23 @@ def _all(bench: Bench, runs: Runs) -> Iterator[ArmProgress]:
 
 
 def measure_here(bench: Bench, runs: Runs, jobs: int | None, show: Show) -> None:
-    """Measure what is trained and not measured."""
-    _measure(bench, runs, jobs, show)
+    """Measure what is trained and not measured, and train the tables of bigrams."""
+    work = [work for _, run, work in _all_work(bench, runs, set()) if run is None]
+    _side_by_side(work, jobs, show, lambda notice: None)
 
 
-def _measure(bench: Bench, runs: Runs, jobs: int | None, show: Show) -> bool:
-    """Measure every trunk that is trained, and train the tables of bigrams; whether there was something to do."""
-    declared = bench.declaration
-    work: list[tuple[Any, ...]] = []
+def _trunks_to_measure(bench: Bench, runs: Runs, measured: set[str]) -> Iterator[SweptRun]:
     for progress in _all(bench, runs):
-        for one in progress.seeds:
-            done = runs.state(one.trunk).state == "done"
-            if done and not is_measured(one.trunk, declared.measured):
-                keep = declared.keep_checkpoints
-                work.append((_measure_trunk, one.trunk, declared.measured, keep))
-        if progress.arm == BASELINE and progress.recipe is not None and BIGRAM in declared.null_arms:
-            work += _tables(bench, progress.size)
-    if work:
-        side_by_side(
-            _call,
-            work,
-            workers=jobs,
-            on_report=lambda number, *news: show(*news),
-            modules=_PRELOADED,
-        )
-    return bool(work)
+        for trunk in (one.trunk for one in progress.seeds):
+            if trunk.folder.name in measured or runs.state(trunk).state != "done":
+                continue
+            if is_measured(trunk, bench.declaration.measured):
+                measured.add(trunk.folder.name)
+            else:
+                yield trunk
 
 
-def _tables(bench: Bench, size: str) -> Iterator[tuple[Any, ...]]:
+def _tables(bench: Bench, size: str) -> Iterator[Work]:
     declared, recipe = bench.declaration, bench.declaration.recipes[size]
     if not (declared.measured and bigram.is_possible(recipe)):
         return
@@ -153,9 +200,13 @@ def _tables(bench: Bench, size: str) -> Iterator[tuple[Any, ...]]:
             yield (_train_table, file, own, declared.measured, more)
 
 
-def _call(job: tuple[Any, ...], report: Show) -> None:
+def _call(job: Work, report: Show) -> None:
     work, *arguments = job
     work(*arguments, report)
+
+
+def _train_run(plan: Plan, run: SweptRun, report: Show) -> None:
+    train_one(plan, run, report, tell=report)
 
 
 def _measure_trunk(trunk: SweptRun, sequences: int, keep: bool, report: Show) -> None:
@@ -165,19 +216,3 @@ def _measure_trunk(trunk: SweptRun, sequences: int, keep: bool, report: Show) ->
 def _train_table(file: Any, recipe: Any, sequences: int, more: int, report: Show) -> None:
     report(file.stem, 1, 0, "table of bigrams")
     bigram.train_table(file, recipe, sequences, more)
-
-
-def _require_space(bench: Bench, batch: list[SweptRun]) -> None:
-    needed = sum(bytes_to_come(run.recipe, run.folder) for run in batch)
-    require_free(bench.pool, needed, "Free some space: what is done stays, and the same command goes on.")
-
-
-def _require_success(batch: list[SweptRun], runs: Runs) -> None:
-    for run in batch:
-        state = runs.state(run)
-        if state.error and not state.diverged:
-            raise InputError(f"{run.folder}: {state.error} What is done stays: the same command goes on.")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -9,9 +9,10 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
@@ -32,7 +33,7 @@ class _Worker:
 
 def side_by_side(
     work: Callable[[Any, Report], Any],
-    jobs: Sequence[Any],
+    jobs: Iterable[Any],
     *,
     workers: int | None = None,
     on_report: Callable[..., None] | None = None,
@@ -41,36 +42,42 @@ def side_by_side(
     """`[work(job, report) for job in jobs]`, computed by `workers` processes in parallel, started in the order given.
 
     work: a function that another process can import; jobs and results are pickled.
+    jobs: asked for the next one whenever a process is free. None: there is none before another job has ended; the end,
+    where no job is running.
     workers: None means one process for each CPU core that this process may use.
     on_report: called in this process as `on_report(number, *values)` for each `report(*values)` of job `number`.
     modules: names of modules that `work` needs; on Linux they are loaded once for all processes.
     The first error ends all processes and is raised: an InputError unchanged, any other error as RuntimeError with
     the worker's traceback on stderr. The processes end by themselves when this process is killed.
     """
-    context = _context(modules)
-    waiting = list(enumerate(jobs))
+    context, waiting, numbers = _context(modules), iter(jobs), count()
     running: list[_Worker] = []
     results: dict[int, Any] = {}
     try:
-        while waiting or running:
-            while waiting and len(running) < (workers or _usable_cores()):
-                number, job = waiting.pop(0)
+        has_ended = True
+        while True:
+            while has_ended and len(running) < (workers or _usable_cores()):
+                if (job := next(waiting, None)) is None:
+                    break
                 receiver, sender = context.Pipe(duplex=False)
                 process = context.Process(target=_work, args=(work, job, sender), daemon=True)
                 with _interrupts_blocked():  # an interrupt is for this process, which then ends the workers
                     process.start()
                 sender.close()  # only the worker holds it now, so that the messages end with the worker
-                running.append(_Worker(number, process, receiver))
+                running.append(_Worker(next(numbers), process, receiver))
+            if not running:
+                return [results[number] for number in sorted(results)]
+            has_ended = False
             for worker in _with_messages(running):
                 if not _take(worker, results, on_report):
                     worker.process.join()
                     worker.messages.close()
                     running.remove(worker)
+                    has_ended = True
     finally:
         for worker in running:
             worker.process.terminate()
             worker.process.join()
-    return [results[number] for number in range(len(jobs))]
 
 
 def _context(modules: Sequence[str]) -> SpawnContext | ForkServerContext:
