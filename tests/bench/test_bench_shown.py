@@ -1,6 +1,7 @@
 """A bench shows itself: sentences, tables, figures, one screen; names of arms are text."""
 
 import csv
+import re
 from dataclasses import replace
 
 import pytest
@@ -65,10 +66,19 @@ def test_one_screen(report, capsys, monkeypatch):
     assert sum("muon" in line for line in lines) >= 2
 
 
+def test_words_stay_whole_in_the_tables_of_a_narrow_terminal(report, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    for table in section.tables(report):
+        terminal.say(table)
+        said = capsys.readouterr().out
+        for word in ("size", "25k", str(getattr(table.rows[0][1], "main", table.rows[0][1]))):
+            assert re.search(rf"(^|\s){word}(\s|$)", said), (table.name, word)
+
+
 def test_tables_have_every_difference(report, bench):
     tables = {table.name: table for table in section.tables(report)}
-    assert set(tables) == {"bench", "bench-differences", "bench-notes"}
-    assert len(tables["bench"].rows) == 1 + len(bench.sizes[0].arms)
+    assert set(tables) == {"bench", "bench-costs", "bench-differences", "bench-notes"}
+    assert len(tables["bench"].rows) == len(tables["bench-costs"].rows) + 1 == 1 + len(bench.sizes[0].arms)
     muon = bench.sizes[0].arms[0]
     row = next(
         csv.DictReader(line for line in as_csv(tables["bench"]).splitlines() if not line.startswith("25k,adamw"))

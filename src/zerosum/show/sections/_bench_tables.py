@@ -1,9 +1,9 @@
-"""Tables of a bench: arms, every difference, slopes over sizes, and notes."""
+"""Tables of a bench: arms, their costs, every difference, slopes over sizes, and notes."""
 
 import math
 from collections.abc import Iterator
 
-from zerosum.bench.answer_record import ArmAnswer, BaselineAnswer, BenchAnswer, SizeAnswer
+from zerosum.bench.answer_record import ArmAnswer, BaselineAnswer, BenchAnswer
 from zerosum.bench.results import ArmResult
 from zerosum.show.names import printable
 from zerosum.show.report import Report
@@ -12,9 +12,10 @@ from zerosum.show.table import Column, Table, Text, Value, with_ends
 
 
 def tables(report: Report) -> Iterator[Table]:
-    """Arms; every difference; slopes over sizes; notes."""
+    """Arms; their costs; every difference; slopes over sizes; notes."""
     bench = b.record(report)
     yield _arms(bench)
+    yield _costs(bench)
     yield _differences(bench)
     if bench.over_sizes:
         columns = (
@@ -52,45 +53,57 @@ def _arms(bench: BenchAnswer) -> Table:
         Column("n"),
         Column("correlation"),
         Column("speed_up", "speed-up"),
+    )
+    legend = (
+        "Arm minus baseline, held-out loss after the cooldown; brackets: 95 % intervals over paired seeds; p holds for "
+        "all arms together. Speed-up: tokens that the baseline needs for the loss of the arm, over those of the arm."
+    )
+    baselines, arms = _every(bench)
+    rows = (
+        *((at, one.result.name, "baseline", None, None, len(one.result.runs), None, None) for at, one in baselines),
+        *((at, *_arm(one)) for at, one in arms),
+    )
+    table = Table("bench", "Arms against the baseline", columns, rows, legend)
+    return table.with_csv([*(_own(*one) for one in baselines), *(_own(*one) | _compared(one[1]) for one in arms)])
+
+
+def _every(bench: BenchAnswer) -> tuple[list[tuple[str, BaselineAnswer]], list[tuple[str, ArmAnswer]]]:
+    """Baselines and arms, each with the name of its size."""
+    sizes = [(size.result.size.name, size) for size in bench.sizes]
+    return [(at, size.baseline) for at, size in sizes], [(at, arm) for at, size in sizes for arm in size.arms]
+
+
+def _arm(arm: ArmAnswer) -> tuple[Value, ...]:
+    if arm.verdict is None:
+        return (arm.name, "no competitor", *[None] * 5)
+    loss = arm.differences["loss"]
+    return (arm.name, b.verdict(arm), loss.mean, loss.p, loss.n, loss.correlation, arm.speed_up.multiple)
+
+
+def _costs(bench: BenchAnswer) -> Table:
+    columns = (
+        Column("size"),
+        Column("arm"),
         Column("best_lr", "best rate"),
         Column("rate_sensitivity", "rate sensitivity", "nats per token"),
         Column("tokens", unit="millions a run"),
         Column("flops", "FLOPs", "a run"),
         Column("seconds", unit="a run"),
         Column("peak_memory", "peak memory", "MB"),
-        Column("settings", "differs in"),
+        Column("settings", "differs in", on=("page", "csv", "json")),
     )
+    baselines, arms = _every(bench)
+    shown: list[tuple[str, ArmAnswer | BaselineAnswer]] = [*baselines]
+    shown += [(at, arm) for at, arm in arms if arm.verdict is not None]
+    rows = tuple((at, one.result.name, *_cost(one), _settings(one.result)) for at, one in shown)
     legend = (
-        "Arm minus baseline, held-out loss after the cooldown; brackets: 95 % intervals over paired seeds; p holds for "
-        "all arms together. Speed-up: tokens that the baseline needs for the loss of the arm, over those of the arm. "
-        "Rate sensitivity: mean excess of the loss from best / 4 to 4 best; none where one of these was not tried."
+        "Means over seeds, trunk and branch together. Rate sensitivity: mean excess of the loss from best / 4 to "
+        "4 best; none where one of these was not tried."
     )
-    baselines = [(size, size.baseline) for size in bench.sizes]
-    arms = [(size, arm) for size in bench.sizes for arm in size.arms]
-    rows = (*(_baseline(*one) for one in baselines), *(_arm(*one) for one in arms))
-    table = Table("bench", "Arms against the baseline", columns, rows, legend)
-    return table.with_csv([*(_own(*one) for one in baselines), *(_own(*one) | _compared(one[1]) for one in arms)])
-
-
-def _baseline(size: SizeAnswer, answer: BaselineAnswer) -> tuple[Value, ...]:
-    runs = len(answer.result.runs)
-    return (size.result.size.name, answer.result.name, "baseline", None, None, runs, None, None, *_cost(answer), "")
-
-
-def _arm(size: SizeAnswer, arm: ArmAnswer) -> tuple[Value, ...]:
-    if arm.verdict is None:
-        return (size.result.size.name, arm.name, "no competitor", *[None] * 11, _settings(arm.result))
-    loss = arm.differences["loss"]
-    return (
-        *(size.result.size.name, arm.name, b.verdict(arm)),
-        *(loss.mean, loss.p, loss.n, loss.correlation, arm.speed_up.multiple),
-        *_cost(arm),
-        _settings(arm.result),
-    )
+    return Table("bench-costs", "What each arm takes", columns, rows, legend)
 
 
 def _cost(answer: ArmAnswer | BaselineAnswer) -> tuple[Value, ...]:
-    """Rate, sensitivity and cost as people read them."""
     best, cost = answer.tuning.best_lr, answer.cost
     rate = Text(f"{best:.3g}" if math.isfinite(best) else "—")
     numbers = (cost["tokens"] / 1e6, cost["flops"], cost["seconds"], cost["peak_memory"] / 1e6)
@@ -101,11 +114,11 @@ def _settings(arm: ArmResult) -> str:
     return printable(", ".join(f"{name}={value}" for name, value in arm.settings.items()), 200)
 
 
-def _own(size: SizeAnswer, answer: ArmAnswer | BaselineAnswer) -> dict[str, Value]:
+def _own(size: str, answer: ArmAnswer | BaselineAnswer) -> dict[str, Value]:
     """Columns in CSV of the baseline and of every arm: tokens, FLOPs, seconds, bytes."""
     tuning = answer.tuning
     return {
-        "size": size.result.size.name,
+        "size": size,
         "arm": answer.result.name,
         "kind": answer.result.kind,
         "best_lr": tuning.best_lr,
