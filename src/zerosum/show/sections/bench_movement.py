@@ -7,6 +7,7 @@ from typing import Any
 from zerosum.bench.answer_record import ArmAnswer, MovementDifference, SizeAnswer
 from zerosum.bench.differences import weights_measured
 from zerosum.bench.over_seeds import Means, mean_movement
+from zerosum.bench.results import ArmResult
 from zerosum.estimate import Estimate
 from zerosum.show import drawing as d
 from zerosum.show.names import printable
@@ -104,8 +105,9 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
             differences.set_title("arm minus baseline")
             for ax in (M, differences, D):
                 rungs = d.rung_lines(ax, size.result.ngrams, "x") or rungs
-        bigram = d.entry("table of bigrams", color=d.MUTED, marker="x", linestyle="-", linewidth=1)
-        d.legend_below(fig, [*d.run_handles(list(looks.values())), bigram, *rungs], layout)
+        drawn = any(mean_movement(table, "raw", "D") for size in bench.sizes for table in _tables_of_bigrams(size))
+        bigram = [d.entry("table of bigrams", color=d.MUTED, marker="x", linestyle="-", linewidth=1)] if drawn else []
+        d.legend_below(fig, [*d.run_handles(list(looks.values())), *bigram, *rungs], layout)
     return fig
 
 
@@ -119,12 +121,16 @@ def _values(ax: "d.Axes", size: SizeAnswer, weights: str, number: str, looks: di
             means = [Estimate(mean.value) for mean in means]
         d.with_band(ax, places, means, look)
         seen += places
-    for table in (arm.result for arm in size.arms if arm.result.kind == "bigram" and number == "D"):
+    for table in _tables_of_bigrams(size) if number == "D" else ():
         places, means = _apart(mean_movement(table, "raw", number))
         ax.plot(places, [mean.value for mean in means], color=d.MUTED, marker="x", linewidth=1)
         seen += places
     _loss_axis(ax, seen)
     ax.set_ylabel("D" if number == "D" else "M per nat of progress")
+
+
+def _tables_of_bigrams(size: SizeAnswer) -> list[ArmResult]:
+    return [arm.result for arm in size.arms if arm.result.kind == "bigram"]
 
 
 def _differences(ax: "d.Axes", size: SizeAnswer, weights: str, looks: dict[str, "d.RunStyle"]) -> None:

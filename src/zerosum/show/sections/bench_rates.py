@@ -18,11 +18,12 @@ PLACE = 77.2
 HOW_TO_READ = (
     "Each line is an arm, each point the held-out loss after the cooldown of tuning runs at one rate, on seeds that "
     "are not reported. Lines: the short horizon; points without a line: the whole horizon. Ring: the rate that was "
-    "chosen. Crosses at the upper edge: a run diverged. An arm whose best rate lies at the end of its line is "
-    "undertuned. A flat line is insensitive to the rate. Losses at the short and at the whole horizon are not to be "
-    "compared."
+    "chosen. At the upper edge, plus signs: a higher loss than is drawn; crosses: a run diverged. An arm whose best "
+    "rate lies at the end of its line is undertuned. A flat line is insensitive to the rate. Losses at the short and "
+    "at the whole horizon are not to be compared."
 )
 
+HIGHER = "+"
 RING: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 9, "markerfacecolor": "none"}
 
 
@@ -84,14 +85,15 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
             ax.set_title(b.at(size, bench))
         drawn = list(dict.fromkeys(name for size in bench.sizes for name, _ in _tunings(size)))
         handles = d.run_handles([looks[name] for name in drawn])
-        ring = d.entry("chosen", **RING)
-        d.legend_below(fig, [*handles, ring, d.entry("diverged", marker="x")], layout)
+        marks = [d.entry("chosen", **RING), d.entry("higher", marker=HIGHER), d.entry("diverged", marker="x")]
+        d.legend_below(fig, [*handles, *marks], layout)
     return fig
 
 
 def _panel(ax: "d.Axes", size: SizeAnswer, looks: dict[str, "d.RunStyle"]) -> None:
     every = [point for _, tuning in _tunings(size) for point in tuning.rates]
     losses = [point.loss for point in every if not point.diverged]
+    highest = _highest(size)
     for name, tuning in _tunings(size):
         look = looks[name]
         chosen = [point for point in tuning.rates if point.lr == tuning.best_lr and not point.diverged][-1:]
@@ -103,14 +105,31 @@ def _panel(ax: "d.Axes", size: SizeAnswer, looks: dict[str, "d.RunStyle"]) -> No
             ax.plot(
                 [p.lr for p in known], [p.loss for p in known], color=look.colour, marker=look.marker, linestyle=line
             )
-            top = [point.lr for point in points if point.diverged]
-            ax.plot(top, [0.98] * len(top), transform=ax.get_xaxis_transform(), color=look.colour, marker="x", ls="")
+            higher = [p.lr for p in known if p.loss > highest]
+            for marker, top in ((HIGHER, higher), ("x", [p.lr for p in points if p.diverged])):
+                at_the_edge: dict[str, Any] = {
+                    "transform": ax.get_xaxis_transform(),
+                    "color": look.colour,
+                    "marker": marker,
+                }
+                ax.plot(top, [0.98] * len(top), linestyle="", **at_the_edge)
     d.log_axis(ax, "x", [point.lr for point in every], pad=1.2, most=6)
     if losses:
-        room = 0.08 * (max(losses) - min(losses)) or 0.01
-        ax.set_ylim(min(losses) - room, max(losses) + 1.5 * room)
+        room = 0.08 * (highest - min(losses)) or 0.01
+        ax.set_ylim(min(losses) - room, highest + 1.5 * room)
     ax.set_xlabel("learning rate")
     ax.set_ylabel("held-out loss after cooldown (nats per token)")
+
+
+def _highest(size: SizeAnswer) -> float:
+    """The highest loss at half and twice the rates with the lowest: one steep side would hide all differences."""
+    near: list[float] = []
+    for _, tuning in _tunings(size):
+        for full in (False, True):
+            losses = {p.lr: p.loss for p in tuning.rates if p.full is full and not p.diverged}
+            best = min(losses, key=lambda lr: losses[lr], default=math.nan)
+            near += [loss for lr, loss in losses.items() if abs(math.log2(lr / best)) < 1.1]
+    return max(near, default=math.nan)
 
 
 alt = with_sentences("Held-out loss after the cooldown against the learning rate, a line for each arm.", sentences)
