@@ -57,6 +57,16 @@ def test_a_failed_null_arm_comes_first():
     assert headline.startswith("The placebo, the baseline on another order of the data, differs from the baseline")
 
 
+def test_arms_without_a_finished_run_are_in_no_legend():
+    result = made_up()
+    arms = tuple(replace(arm, runs=()) if arm.name == "muon" else arm for arm in result.arms)
+    bench = Report("x", (), (answer([replace(result, arms=arms)]),))
+    for figure in (bench_losses, bench_movement):
+        entries = [text.get_text() for text in figure.plot(bench).legends[0].get_texts()]
+        assert "cautious" in entries
+        assert "muon" not in entries
+
+
 def test_one_screen(report, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     terminal.show(report)

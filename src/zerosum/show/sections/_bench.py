@@ -56,6 +56,13 @@ def looks(bench: BenchAnswer) -> dict[str, "d.RunStyle"]:
     )
 
 
+def handles(bench: BenchAnswer) -> list["d.Line2D"]:
+    """Legend entries of the baseline and of every arm with a finished run."""
+    there = {arm.name for size in bench.sizes for arm in trained(size) if arm.result.runs}
+    there.add(bench.sizes[0].baseline.result.name)
+    return d.run_handles([look for name, look in looks(bench).items() if name in there])
+
+
 def verdict(arm: ArmAnswer) -> str:
     """Its verdict in words."""
     return VERDICTS[arm.verdict] if arm.verdict else "—"

@@ -59,7 +59,7 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
             rungs = _losses(axes[2 * k], size, looks) or rungs
             _differences(axes[2 * k + 1], size, looks)
             axes[2 * k].set_title(b.at(size, bench))
-        d.legend_below(fig, [*d.run_handles(list(looks.values())), *rungs], layout)
+        d.legend_below(fig, [*b.handles(bench), *rungs], layout)
     return fig
 
 

@@ -107,7 +107,7 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
                 rungs = d.rung_lines(ax, size.result.ngrams, "x") or rungs
         drawn = any(mean_movement(table, "raw", "D") for size in bench.sizes for table in _tables_of_bigrams(size))
         bigram = [d.entry("table of bigrams", color=d.MUTED, marker="x", linestyle="-", linewidth=1)] if drawn else []
-        d.legend_below(fig, [*d.run_handles(list(looks.values())), *bigram, *rungs], layout)
+        d.legend_below(fig, [*b.handles(bench), *bigram, *rungs], layout)
     return fig
 
 
