@@ -13,6 +13,7 @@ MOST_SIZES = 8  # on one screen
 
 
 def record(report: Report) -> DecelerationAcrossSizes:
+    """What is shown of a report."""
     return report.across(DecelerationAcrossSizes)[0]
 
 
