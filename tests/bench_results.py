@@ -59,7 +59,7 @@ def made_up(n_params=25_000, width=32, margin=0.003, seeds=SEEDS):
     size = BenchSize(f"{n_params // 1000}k", n_params, width)
     return BenchResult(
         "first", "c0ffee" * 4, size, baseline, tuple(arms), margin, tuple(seeds), HORIZON, TOKENS_PER_STEP, "loss",
-        horizons, NGRAMS, True,
+        horizons, NGRAMS, final_tokens=131_072, complete=True,
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ def tiny_content(corpus: Path) -> dict:
         "per_doubling": 1,
         "averages": [],
         "held_out": 4,
+        "final_held_out": 8,
         "measured": 4,
         "speed_up": [1.0, 1.5],
     }

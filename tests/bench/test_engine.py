@@ -13,7 +13,8 @@ from command_line import called_with
 from pretend_slurm import pretend_slurm
 
 from zerosum.bench import engine
-from zerosum.bench.engine import identities_of, next_runs
+from zerosum.bench.engine import identities_of, next_runs, unmeasured
+from zerosum.bench.final_loss import measure_final_loss, read_final_loss
 from zerosum.bench.movement import is_measured, measure
 from zerosum.bench.plan import Bench
 from zerosum.bench.progress import Runs
@@ -24,7 +25,10 @@ from zerosum.errors import InputError
 from zerosum.sharing import take
 from zerosum.show import folder as show_folder
 from zerosum.training import train
-from zerosum.training.run_folder import LOCK
+from zerosum.training.changes import with_changes
+from zerosum.training.held_out import held_out_tokens
+from zerosum.training.metrics import read_rows
+from zerosum.training.run_folder import LOCK, METRICS
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +92,43 @@ def test_a_tuning_run_is_a_trunk_and_its_branch_bit_for_bit(whole: Bench, tmp_pa
         json.loads((tmp_path / name / "metrics.jsonl").read_text().splitlines()[-1]) for name in ("together", "branch")
     ]
     assert rows[0] == rows[1]
+
+
+def test_the_final_loss_is_the_logged_loss_on_more_text(whole: Bench, result: BenchResult, tmp_path: Path) -> None:
+    trunk = whole.trunk(whole.at("tiny", "lion", result.arms[0].best_lr), 0)
+    cooled = whole.cooled(trunk, trunk.recipe.steps)
+    for kind in ("lion", "schedule_free"):  # the second saves other weights than it trains
+        run = cooled
+        if kind != "lion":
+            recipe = with_changes(trunk.recipe, {"optimizer.kind": kind})
+            run = replace(trunk, folder=tmp_path / kind, recipe=recipe)
+            train(recipe, run.folder)
+        logged = read_rows(run.folder / METRICS, run.recipe.first_step)[-1]["held_out_loss"]
+        measure_final_loss(run, 4)
+        on_the_same = read_final_loss(run, 4)
+        assert (on_the_same.loss, on_the_same.tokens) == (pytest.approx(logged, rel=1e-6), 4 * run.recipe.batch.length)
+    on_more = read_final_loss(cooled, 8)
+    assert on_more.loss == result.arms[0].runs[0].loss != pytest.approx(logged)
+    assert result.final_tokens == on_more.tokens == 8 * cooled.recipe.batch.length
+    measure_final_loss(cooled, 10**6)  # more than there are
+    most = read_final_loss(cooled, 10**6).tokens // cooled.recipe.batch.length
+    assert most in {10**6 // 2**k for k in range(20)}
+    with pytest.raises(InputError):
+        held_out_tokens(cooled.recipe, 2 * most)
+
+
+def test_other_text_for_the_final_loss_trains_no_run_again(whole: Bench, folder: Path, module_content: dict) -> None:
+    content = module_content | {"null_arms": ["placebo", "bigram"], "final_held_out": 6}
+    (folder / "more_text.yaml").write_text(yaml.safe_dump(content))
+    bench = Bench(read_declaration(folder / "more_text.yaml"), whole.folder.parent / "more_text")
+    before = times_of_runs(whole.pool)
+    assert not any(math.isfinite(run.loss) for run in read_results(bench)[0].baseline.runs)
+    assert list(unmeasured(bench, Runs(bench)))
+    finished(folder / "more_text.yaml", bench.folder)
+    assert {name: at for name, at in times_of_runs(bench.pool).items() if name in before} == before
+    one, other = (read_results(each)[0] for each in (whole, bench))
+    assert one.final_tokens / 8 == other.final_tokens / 6
+    assert one.baseline.runs[0].loss != other.baseline.runs[0].loss
 
 
 def test_what_is_done_is_not_done_again_also_by_another_bench(whole: Bench, folder: Path, module_content: dict) -> None:

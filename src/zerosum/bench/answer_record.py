@@ -206,6 +206,7 @@ class SizeAnswer:
             "complete": result.complete,
             "horizon_steps": result.horizon_steps,
             "tokens_per_step": result.tokens_per_step,
+            "final_tokens": result.final_tokens or None,
             "ngrams": dict(result.ngrams),
             "baseline": self.baseline.to_json(),
             "arms": [arm.to_json() for arm in self.arms],

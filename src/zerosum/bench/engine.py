@@ -9,6 +9,7 @@ from time import sleep
 from typing import Any
 
 from zerosum.bench import bigram
+from zerosum.bench.final_loss import measure_final_loss
 from zerosum.bench.identity import check_identity
 from zerosum.bench.identity_file import read_identities, write_identities
 from zerosum.bench.movement import is_measured, measure
@@ -109,21 +110,23 @@ def _work_to_do(bench: Bench, runs: Runs, given: dict[str, SweptRun | None]) -> 
 
 
 def _all_work(bench: Bench, runs: Runs, measured: set[str]) -> Iterator[tuple[str, SweptRun | None, Work]]:
-    """Everything that can be done now, with its name: trunks to measure, runs to train, then tables of bigrams.
+    """Everything that can be done now, with its name: what is to be measured, runs to train, then tables of bigrams.
 
     measured: names of trunks that are known to be measured.
     """
-    declared = bench.declaration
-    for trunk in _trunks_to_measure(bench, runs, measured):
+    declared, every = bench.declaration, list(_all(bench, runs))
+    for run in _once(run for progress in every for run in progress.unmeasured):
+        yield f"final loss {run.folder.name}", None, (_measure_final_loss, run, declared.final_held_out)
+    for trunk in _trunks_to_measure(bench, every, runs, measured):
         yield (
             f"measure {trunk.folder.name}",
             None,
             (_measure_trunk, trunk, declared.measured, declared.keep_checkpoints),
         )
-    for run in next_runs(bench, runs):
+    for run in _once(run for progress in every for run in progress.needed):
         if runs.state(run).state != "running":
             yield run.folder.name, run, (_train_run, bench.plan([]), run)
-    for progress in _all(bench, runs):
+    for progress in every:
         if progress.arm == BASELINE and progress.recipe is not None and BIGRAM in declared.null_arms:
             yield from ((f"table {table[1].name}", None, table) for table in _tables(bench, progress.size))
 
@@ -137,10 +140,11 @@ def _failure(given: Mapping[str, SweptRun | None], runs: Runs) -> str:
     return ""
 
 
-def submit(bench: Bench, jobs: int | None) -> list[RunState]:
-    """Submit a job for every run that can be trained now and is in no queue; how far these runs are.
+def submit(bench: Bench, jobs: int | None, show: Show) -> list[RunState]:
+    """Measure here what is trained, and submit a job for every run that can be trained now and is in no queue.
 
-    Raises InputError where SLURM is not there or refuses a job.
+    How far these runs are; none is left where the bench is complete. Raises InputError where SLURM is not there or
+    refuses a job.
     """
     from zerosum.sweep.slurm import queued_jobs
     from zerosum.sweep.slurm import submit as submit_jobs
@@ -148,6 +152,7 @@ def submit(bench: Bench, jobs: int | None) -> list[RunState]:
 
     identities_of(bench)
     runs = Runs(bench)
+    _measure(bench, runs, jobs, show)
     needed = list(next_runs(bench, runs))
     plan = bench.plan(needed)
     bench.pool.mkdir(parents=True, exist_ok=True)
@@ -158,12 +163,15 @@ def submit(bench: Bench, jobs: int | None) -> list[RunState]:
 
 def next_runs(bench: Bench, runs: Runs) -> Iterator[SweptRun]:
     """Runs that can be trained now: arm by arm, the baseline first. A run that two arms or sizes share comes once."""
+    return _once(run for progress in _all(bench, runs) for run in progress.needed)
+
+
+def _once(runs: Iterable[SweptRun]) -> Iterator[SweptRun]:
     seen: set[str] = set()
-    for progress in _all(bench, runs):
-        for run in progress.needed:
-            if run.folder.name not in seen:
-                seen.add(run.folder.name)
-                yield run
+    for run in runs:
+        if run.folder.name not in seen:
+            seen.add(run.folder.name)
+            yield run
 
 
 def _all(bench: Bench, runs: Runs) -> Iterator[ArmProgress]:
@@ -171,14 +179,22 @@ def _all(bench: Bench, runs: Runs) -> Iterator[ArmProgress]:
         yield from progress_of(bench, size, runs)
 
 
-def measure_here(bench: Bench, runs: Runs, jobs: int | None, show: Show) -> None:
+def unmeasured(bench: Bench, runs: Runs) -> Iterator[SweptRun]:
+    """Finished runs whose final loss is not measured yet."""
+    return _once(run for progress in _all(bench, runs) for run in progress.unmeasured)
+
+
+def _measure(bench: Bench, runs: Runs, jobs: int | None, show: Show) -> None:
     """Measure what is trained and not measured, and train the tables of bigrams."""
-    work = [work for _, run, work in _all_work(bench, runs, set()) if run is None]
-    _side_by_side(work, jobs, show, lambda notice: None)
+    while work := [work for _, run, work in _all_work(bench, runs, set()) if run is None]:
+        _side_by_side(work, jobs, show, lambda notice: None)
+        runs.refresh()
 
 
-def _trunks_to_measure(bench: Bench, runs: Runs, measured: set[str]) -> Iterator[SweptRun]:
-    for progress in _all(bench, runs):
+def _trunks_to_measure(
+    bench: Bench, every: Iterable[ArmProgress], runs: Runs, measured: set[str]
+) -> Iterator[SweptRun]:
+    for progress in every:
         for trunk in (one.trunk for one in progress.seeds):
             if trunk.folder.name in measured or runs.state(trunk).state != "done":
                 continue
@@ -192,12 +208,12 @@ def _tables(bench: Bench, size: str) -> Iterator[Work]:
     declared, recipe = bench.declaration, bench.declaration.recipes[size]
     if not (declared.measured and bigram.is_possible(recipe)):
         return
-    more = bench.cooldown_steps(recipe.steps)
+    measured = bigram.measured_in(bench, recipe)
     for seed in declared.seeds:
         own = recipe.model_copy(update={"seed": seed})
-        file = bigram.file_of(bench.pool, own, declared.measured, more)
+        file = bigram.file_of(bench.pool, own, measured)
         if not file.is_file():
-            yield (_train_table, file, own, declared.measured, more)
+            yield (_train_table, file, own, measured)
 
 
 def _call(job: Work, report: Show) -> None:
@@ -209,10 +225,15 @@ def _train_run(plan: Plan, run: SweptRun, report: Show) -> None:
     train_one(plan, run, report, tell=report)
 
 
+def _measure_final_loss(run: SweptRun, most: int, report: Show) -> None:
+    report(run.folder.name, 1, 0, "final loss")
+    measure_final_loss(run, most)
+
+
 def _measure_trunk(trunk: SweptRun, sequences: int, keep: bool, report: Show) -> None:
     measure(trunk, sequences, keep, report)
 
 
-def _train_table(file: Any, recipe: Any, sequences: int, more: int, report: Show) -> None:
+def _train_table(file: Any, recipe: Any, measured: bigram.Measured, report: Show) -> None:
     report(file.stem, 1, 0, "table of bigrams")
-    bigram.train_table(file, recipe, sequences, more)
+    bigram.train_table(file, recipe, measured)

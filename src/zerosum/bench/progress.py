@@ -5,11 +5,12 @@ there is never trained again.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from zerosum.bench.final_loss import FinalLoss, read_final_loss
 from zerosum.bench.plan import BASELINE, Bench
 from zerosum.bench.tuning import Tuning, tune
-from zerosum.errors import InputError
 from zerosum.sweep import RunState, SweptRun, state_of
 from zerosum.training.recipe import Recipe
 
@@ -41,12 +42,17 @@ class SeedRuns:
                 runs.append((run, self.extension if self.extension and multiple > 1 else self.trunk))
         return runs
 
+    @property
+    def compared(self) -> list[SweptRun]:
+        """Runs whose final losses count."""
+        return [self.cooled, *(run for multiple, run in self.horizons.items() if multiple != 1)]
+
 
 class Runs:
-    """States of runs, read once for each; `refresh` reads them again."""
+    """States and final losses of runs, read once for each; `refresh` reads them again."""
 
     def __init__(self, bench: Bench):
-        self._bench, self._states = bench, dict[str, RunState]()
+        self._bench, self._states, self._losses = bench, dict[str, RunState](), dict[str, FinalLoss]()
 
     def refresh(self) -> None:
         """Forget the states of runs that are not done."""
@@ -68,22 +74,37 @@ class Runs:
         return self._is_over(self.state(run))
 
     def loss(self, run: SweptRun) -> float:
-        """Held-out loss at the end: infinite where the run diverged, NaN where it is not over."""
-        state = self.state(run)
-        if state.diverged:
+        """Final loss: infinite where the run diverged, NaN where it is not over, or not measured yet."""
+        if self.state(run).diverged:
             return math.inf
-        if state.state != "done":
-            return math.nan
-        if state.held_out_loss is None:
-            raise InputError(f"{run.folder}: its log has no held-out loss. Delete the run: it is trained again.")
-        return state.held_out_loss
+        found = self._final_loss(run)
+        return math.nan if found is None else found.loss
+
+    def is_known(self, run: SweptRun) -> bool:
+        """Whether the final loss of the run is known; it is infinite where the run diverged."""
+        return not math.isnan(self.loss(run))
+
+    def tokens(self, run: SweptRun) -> int:
+        """Held-out tokens of the final loss; 0 where it is not measured."""
+        found = self._final_loss(run)
+        return 0 if found is None else found.tokens
+
+    def _final_loss(self, run: SweptRun) -> FinalLoss | None:
+        name = run.folder.name
+        if name not in self._losses:
+            is_done, most = self.state(run).state == "done", self._bench.declaration.final_held_out
+            if (found := read_final_loss(run, most) if is_done else None) is None:
+                return None
+            self._losses[name] = found
+        return self._losses[name]
 
 
 @dataclass(frozen=True)
 class ArmProgress:
     """An arm of a size: its tuning, the recipe at its best rate and the runs of its seeds, and what is needed next.
 
-    recipe: None while it is being tuned. needed: runs that can be trained now, in order.
+    recipe: None while it is being tuned. needed: runs that can be trained now, in order. unmeasured: runs that are
+    over, whose final loss is not known yet.
     """
 
     size: str
@@ -91,7 +112,8 @@ class ArmProgress:
     tuning: Tuning | None
     recipe: Recipe | None
     seeds: tuple[SeedRuns, ...]
-    needed: tuple[SweptRun, ...]
+    needed: tuple[SweptRun, ...] = ()
+    unmeasured: tuple[SweptRun, ...] = ()
 
 
 def progress_of(bench: Bench, size: str, runs: Runs) -> list[ArmProgress]:
@@ -127,12 +149,13 @@ def _tuned_arm(bench: Bench, size: str, arm: str, runs: Runs) -> ArmProgress:
             break
         rates = tuning.rates
     if tuning.needed:
-        wanted = (
+        wanted = [
             bench.tuning_run(bench.at(size, arm, rate), seed, full)
             for rate, full in tuning.needed
             for seed in declared.tuning_seeds
-        )
-        return ArmProgress(size, arm, tuning, None, (), tuple(run for run in wanted if not runs.is_over(run)))
+        ]
+        needed = tuple(run for run in wanted if not runs.is_over(run))
+        return ArmProgress(size, arm, tuning, None, (), needed, _unmeasured(wanted, runs))
     recipe = bench.at(size, arm, tuning.best)
     trunks = {seed: bench.trunk(recipe, seed) for seed in declared.seeds}
     return _reported(bench, size, arm, tuning, recipe, trunks, runs)
@@ -142,7 +165,7 @@ def _null_arms(bench: Bench, size: str, baseline: ArmProgress, runs: Runs) -> li
     """The placebo and the half rate; they wait for the baseline."""
     asked = [name for name in bench.declaration.null_arms if name != BIGRAM]
     if baseline.tuning is None or baseline.recipe is None:
-        return [ArmProgress(size, name, None, None, (), ()) for name in asked]
+        return [ArmProgress(size, name, None, None, ()) for name in asked]
     arms = []
     for name in asked:
         if name == HALF_RATE:
@@ -172,7 +195,12 @@ def _reported(
         for run, source in one.in_order
         if not runs.is_over(run) and (source is None or runs.state(source).state == "done")
     )
-    return ArmProgress(size, arm, tuning, recipe, seeds, needed)
+    compared = [run for one in seeds for run in one.compared]
+    return ArmProgress(size, arm, tuning, recipe, seeds, needed, _unmeasured(compared, runs))
+
+
+def _unmeasured(wanted: Iterable[SweptRun], runs: Runs) -> tuple[SweptRun, ...]:
+    return tuple(run for run in wanted if runs.is_over(run) and not runs.is_known(run))
 
 
 def _seed_runs(bench: Bench, seed: int, trunk: SweptRun, is_baseline: bool) -> SeedRuns:

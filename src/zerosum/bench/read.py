@@ -64,6 +64,7 @@ def _size(bench: Bench, size: str, identities: Mapping[str, IdentityCheck], runs
         primary=declared.primary,
         horizons=tuple(_horizons(progress[0], runs)),
         ngrams=_ngrams(progress[0]),
+        final_tokens=max((runs.tokens(one.cooled) for one in progress[0].seeds), default=0),
         complete=all(_is_complete(one, declared.seeds, runs) for one in progress),
     )
 
@@ -132,7 +133,7 @@ def _run(bench: Bench, one: SeedRuns, levels: Sequence[float], runs: Runs) -> Ru
     if runs.state(trunk).diverged:
         return RunResult(one.seed, math.inf, verdict="diverged")
     facts = read_facts(trunk)
-    if not runs.is_over(trunk) or not runs.is_over(cooled) or facts is None:
+    if not runs.is_over(trunk) or not runs.is_known(cooled) or facts is None:
         return None
     costs = [(read_cost(run.folder), run.recipe.steps - run.recipe.first_step) for run in (trunk, cooled)]
     seconds = sum(cost.seconds / cost.updates * updates if cost.updates else math.nan for cost, updates in costs)
@@ -172,7 +173,7 @@ def _horizons(baseline: ArmProgress, runs: Runs) -> list[HorizonResult]:
         HorizonResult(multiple, one.seed, run.recipe.tokens_seen(run.recipe.steps), runs.loss(run))
         for one in baseline.seeds
         for multiple, run in one.horizons.items()
-        if runs.is_over(run)
+        if runs.is_known(run)
     ]
 
 
@@ -189,18 +190,19 @@ def _bigram(bench: Bench, size: str, levels: Sequence[float]) -> tuple[RunResult
     declared, recipe = bench.declaration, bench.declaration.recipes[size]
     if BIGRAM not in declared.null_arms or not declared.measured:
         return None
+    measured = bigram.measured_in(bench, recipe)
     tables = []
     for seed in declared.seeds:
         own = recipe.model_copy(update={"seed": seed})
-        file = bigram.file_of(bench.pool, own, declared.measured, bench.cooldown_steps(recipe.steps))
+        file = bigram.file_of(bench.pool, own, measured)
         if file.is_file():
             tables.append(bigram.read_table(file, own, list(levels)))
     return tuple(tables)
 
 
 def _is_complete(progress: ArmProgress, seeds: Sequence[int], runs: Runs) -> bool:
-    over = {one.seed for one in progress.seeds if runs.state(one.trunk).diverged or runs.is_over(one.cooled)}
-    return progress.recipe is not None and not progress.needed and over == set(seeds)
+    over = {one.seed for one in progress.seeds if runs.state(one.trunk).diverged or runs.is_known(one.cooled)}
+    return progress.recipe is not None and not (progress.needed or progress.unmeasured) and over == set(seeds)
 
 
 def _number(value: float | None) -> float:

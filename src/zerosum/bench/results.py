@@ -136,7 +136,8 @@ class BenchResult:
     """A bench at one size. hash: of the declaration. margin: differences of the loss up to it do not matter, nats.
 
     primary: the measure that decides the verdicts. seeds: reporting seeds that were declared. horizons: of the
-    baseline. ngrams: losses of n-gram models of the text, by name. complete: every declared run is there.
+    baseline. ngrams: losses of n-gram models of the text, by name. final_tokens: held-out tokens of the loss after the
+    cooldown; 0 where it is not known. complete: every declared run is there.
     """
 
     name: str
@@ -151,4 +152,5 @@ class BenchResult:
     primary: str = "loss"
     horizons: tuple[HorizonResult, ...] = ()
     ngrams: Mapping[str, float] = field(default_factory=dict)
+    final_tokens: int = 0
     complete: bool = False

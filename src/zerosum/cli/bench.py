@@ -99,15 +99,16 @@ def _declaration(
 
 
 def _there(place: "Bench") -> "Runs":
-    from zerosum.bench.engine import next_runs
+    from zerosum.bench.engine import next_runs, unmeasured
     from zerosum.bench.progress import Runs
     from zerosum.bench.reading import require_own_folder
 
     require_own_folder(place.declaration, place.folder)
     runs = Runs(place)
-    left = len(list(next_runs(place, runs)))
-    message = f"{left} runs can be trained now; others wait for them." if left else "all runs are trained."
-    print(f"zerosum: {message}", file=sys.stderr)
+    left, waiting = (len(list(found)) for found in (next_runs(place, runs), unmeasured(place, runs)))
+    parts = [f"{left} runs can be trained now; others wait for them."] if left else []
+    parts += [f"{waiting} finished runs are not measured yet."] if waiting else []
+    print(f"zerosum: {' '.join(parts) or 'all runs are trained.'}", file=sys.stderr)
     return runs
 
 
@@ -120,15 +121,12 @@ def _here(place: "Bench", jobs: int | None) -> "Runs":
 
 def _on_slurm(place: "Bench", jobs: int | None) -> "Runs | list[RunState]":
     """The runs that are left, where there are any: the same command goes on when their jobs are done."""
-    from zerosum.bench.engine import measure_here, submit
+    from zerosum.bench.engine import submit
     from zerosum.bench.progress import Runs
 
-    if waiting := [state for state in submit(place, jobs) if state.state != "done"]:
-        return waiting
-    runs = Runs(place)
     with progress() as show:
-        measure_here(place, runs, jobs, show)
-    return runs
+        states = submit(place, jobs, show)
+    return [state for state in states if state.state != "done"] or Runs(place)
 
 
 def _say_waiting(place: "Bench", waiting: "list[RunState]", as_json: bool) -> None:

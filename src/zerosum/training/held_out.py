@@ -14,13 +14,15 @@ COLUMN = "held_out_loss"
 SEQUENCES = 256
 
 
-def held_out_tokens(recipe: Recipe, sequences: int | None = None, length: int | None = None) -> TokenSequences:
-    """Held-out sequences of the run's data: so many, or the most of 256, 128, ... that there are.
+def held_out_tokens(
+    recipe: Recipe, sequences: int | None = None, length: int | None = None, most: int = SEQUENCES
+) -> TokenSequences:
+    """Held-out sequences of the run's data: so many, or the most of `most`, half of it, a quarter, ... that there are.
 
     length: predicted tokens of each; without it that of the training batches. Raises InputError where the data have
     none.
     """
-    data, number = recipe.data.open(), sequences or SEQUENCES
+    data, number = recipe.data.open(), sequences or most
     while True:
         try:
             return data.held_out(number, length or recipe.batch.length)

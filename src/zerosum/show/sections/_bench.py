@@ -37,6 +37,12 @@ def at(size: SizeAnswer, bench: BenchAnswer) -> str:
     return printable(size.result.size.name, 24) if len(bench.sizes) > 1 else ""
 
 
+def final(size: SizeAnswer) -> str:
+    """The loss that decides, and on how many tokens it is measured."""
+    tokens = size.result.final_tokens
+    return "held-out loss after the cooldown" + (f", on {n.counted(tokens, 'token')}" if tokens else "")
+
+
 def trained(size: SizeAnswer) -> list[ArmAnswer]:
     """Every arm but the table of bigrams."""
     return [arm for arm in size.arms if arm.result.kind != "bigram"]

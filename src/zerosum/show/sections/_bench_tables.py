@@ -55,7 +55,7 @@ def _arms(bench: BenchAnswer) -> Table:
         Column("speed_up", "speed-up"),
     )
     legend = (
-        "Arm minus baseline, held-out loss after the cooldown; brackets: 95 % intervals over paired seeds; p holds for "
+        f"Arm minus baseline, {b.final(bench.sizes[-1])}; brackets: 95 % intervals over paired seeds; p holds for "
         "all arms together. Speed-up: tokens that the baseline needs for the loss of the arm, over those of the arm."
     )
     baselines, arms = _every(bench)

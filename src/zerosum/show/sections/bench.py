@@ -143,7 +143,10 @@ def answer(report: Report) -> Iterator[Table | str]:
         )
         for arm in b.trained(size)
     )
-    legend = f"no difference: above {size.result.margin:g} nats; M/nat: difference in movement per nat gained"
+    legend = (
+        f"loss: {b.final(size)}; no difference: above {size.result.margin:g} nats; M/nat: difference in movement per "
+        "nat gained"
+    )
     yield Table("", "", columns, rows, legend)
     yield from (_sentence(reason) for reason in size.reasons if reason.level == "note")
     for arm in b.trained(size):

@@ -21,7 +21,8 @@ TITLE = "Loss curves of the arms"
 PLACE = 77.3
 MILLION = 1e6
 HOW_TO_READ = (
-    "Left: held-out loss at the constant rate, mean over seeds; dots beyond the end: after the cooldown. Dotted lines: "
+    "Left: held-out loss at the constant rate, mean over seeds; dots beyond the end: after the cooldown, "
+    "on more of the held-out text, whose mean may be another. Dotted lines: "
     "losses of n-gram models of the text; a break on such a line is a floor that the model meets. Right: arm minus "
     "baseline after the same number of tokens, mean over paired seeds with its 95 % interval; below 0 the arm is "
     "ahead. A constant rate favours low rates: which arm ends lower is for the losses after the cooldown to say."
