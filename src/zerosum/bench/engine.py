@@ -212,7 +212,7 @@ def _tables(bench: Bench, size: str) -> Iterator[Work]:
     for seed in declared.seeds:
         own = recipe.model_copy(update={"seed": seed})
         file = bigram.file_of(bench.pool, own, measured)
-        if not file.is_file():
+        if not (file.is_file() or file.stem in bench.known):
             yield (_train_table, file, own, measured)
 
 

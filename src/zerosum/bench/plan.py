@@ -7,12 +7,14 @@ gives the same weights, bit for bit.
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from zerosum.bench.arms import at_rate, decay_product
 from zerosum.bench.declaration import Declaration
+from zerosum.bench.known import KnownRun
 from zerosum.sweep.plan import Plan, SweptRun
 from zerosum.training.changes import with_changes
 from zerosum.training.recipe import Recipe
@@ -26,10 +28,11 @@ PLACEBO_SEED = 1_000_000
 
 @dataclass(frozen=True)
 class Bench:
-    """A declared bench and its folder."""
+    """A declared bench and its folder. known: results of runs by name, which count where the run is not there."""
 
     declaration: Declaration
     folder: Path
+    known: Mapping[str, KnownRun] = field(default_factory=dict)
 
     @cached_property
     def pool(self) -> Path:

@@ -9,12 +9,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from zerosum.bench.final_loss import FinalLoss, read_final_loss
+from zerosum.bench.known import KnownRun
 from zerosum.bench.plan import BASELINE, Bench
+from zerosum.bench.results import RunResult
 from zerosum.bench.tuning import Tuning, tune
 from zerosum.sweep import RunState, SweptRun, state_of
 from zerosum.training.recipe import Recipe
 
 HALF_RATE, PLACEBO, BIGRAM = "half-rate", "placebo", "bigram"
+Levels = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,14 @@ class SeedRuns:
 
 
 class Runs:
-    """States and final losses of runs, read once for each; `refresh` reads them again."""
+    """States and final losses of runs, read once for each; `refresh` reads them again.
+
+    results: of trunks with their branches that were read, by name and the losses between which movement is measured.
+    """
 
     def __init__(self, bench: Bench):
         self._bench, self._states, self._losses = bench, dict[str, RunState](), dict[str, FinalLoss]()
+        self.results: dict[tuple[str, Levels], RunResult] = {}
 
     def refresh(self) -> None:
         """Forget the states of runs that are not done."""
@@ -73,8 +80,15 @@ class Runs:
         """Whether the run is done, or diverged."""
         return self._is_over(self.state(run))
 
+    def known(self, run: SweptRun) -> KnownRun | None:
+        """Its result from elsewhere, where the run is not here."""
+        found = self._bench.known.get(run.folder.name)
+        return None if found is None or run.folder.is_dir() else found
+
     def loss(self, run: SweptRun) -> float:
         """Final loss: infinite where the run diverged, NaN where it is not over, or not measured yet."""
+        if known := self.known(run):
+            return known.loss
         if self.state(run).diverged:
             return math.inf
         found = self._final_loss(run)
@@ -86,6 +100,8 @@ class Runs:
 
     def tokens(self, run: SweptRun) -> int:
         """Held-out tokens of the final loss; 0 where it is not measured."""
+        if known := self.known(run):
+            return known.tokens
         found = self._final_loss(run)
         return 0 if found is None else found.tokens
 
@@ -154,7 +170,7 @@ def _tuned_arm(bench: Bench, size: str, arm: str, runs: Runs) -> ArmProgress:
             for rate, full in tuning.needed
             for seed in declared.tuning_seeds
         ]
-        needed = tuple(run for run in wanted if not runs.is_over(run))
+        needed = tuple(run for run in wanted if not (runs.is_over(run) or runs.is_known(run)))
         return ArmProgress(size, arm, tuning, None, (), needed, _unmeasured(wanted, runs))
     recipe = bench.at(size, arm, tuning.best)
     trunks = {seed: bench.trunk(recipe, seed) for seed in declared.seeds}
@@ -173,7 +189,8 @@ def _null_arms(bench: Bench, size: str, baseline: ArmProgress, runs: Runs) -> li
             trunks = {seed: bench.trunk(recipe, seed) for seed in bench.declaration.seeds}
         else:
             recipe = baseline.recipe
-            trunks = {one.seed: bench.placebo(one.trunk) for one in baseline.seeds if runs.is_over(one.trunk)}
+            placebos = [(one, bench.placebo(one.trunk)) for one in baseline.seeds]
+            trunks = {one.seed: run for one, run in placebos if runs.is_over(one.trunk) or runs.known(run)}
         arms.append(_reported(bench, size, name, None, recipe, trunks, runs))
     return arms
 
@@ -192,11 +209,25 @@ def _reported(
     needed = tuple(
         run
         for one in seeds
+        if not _is_known(bench, one, arm == BASELINE, runs)
         for run, source in one.in_order
         if not runs.is_over(run) and (source is None or runs.state(source).state == "done")
     )
     compared = [run for one in seeds for run in one.compared]
     return ArmProgress(size, arm, tuning, recipe, seeds, needed, _unmeasured(compared, runs))
+
+
+def _is_known(bench: Bench, one: SeedRuns, is_baseline: bool, runs: Runs) -> bool:
+    """Whether every result of a seed is known without its runs, also that of the placebo that branches from it."""
+    if (trunk := runs.known(one.trunk)) is None or trunk.result is None:
+        return False
+    if math.isinf(trunk.result.loss):
+        return True
+    if is_baseline and PLACEBO in bench.declaration.null_arms:
+        placebo = bench.placebo(one.trunk)
+        if not (runs.known(placebo) or runs.is_over(placebo)):
+            return False
+    return all(runs.is_known(run) for run in one.compared)
 
 
 def _unmeasured(wanted: Iterable[SweptRun], runs: Runs) -> tuple[SweptRun, ...]:

@@ -1,17 +1,29 @@
 """Reads the finished runs of a bench into its results, as many as are there."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from zerosum.bench import bigram
 from zerosum.bench.arms import differences, notes
-from zerosum.bench.facts import read_facts
+from zerosum.bench.facts import TrunkFacts, read_facts
 from zerosum.bench.identity_file import read_identities
+from zerosum.bench.known import KnownRun
 from zerosum.bench.movement import is_measured, movement
 from zerosum.bench.plan import BASELINE, Bench
-from zerosum.bench.progress import BIGRAM, HALF_RATE, PLACEBO, ArmProgress, Runs, SeedRuns, progress_of, tuning_results
+from zerosum.bench.progress import (
+    BIGRAM,
+    HALF_RATE,
+    PLACEBO,
+    ArmProgress,
+    Levels,
+    Runs,
+    SeedRuns,
+    progress_of,
+    tuning_results,
+)
 from zerosum.bench.results import (
     ArmKind,
     ArmResult,
@@ -43,12 +55,13 @@ def read_results(bench: Bench, runs: Runs | None = None) -> tuple[BenchResult, .
 def _size(bench: Bench, size: str, identities: Mapping[str, IdentityCheck], runs: Runs) -> BenchResult:
     declared, recipe = bench.declaration, bench.declaration.recipes[size]
     progress = progress_of(bench, size, runs)
-    levels = levels_of(bench, size, progress[0])
+    levels = levels_of(bench, size, progress[0], runs)
     arms = [_arm(bench, one, identities.get(one.arm), levels, runs) for one in progress]
-    table = _bigram(bench, size, levels)
+    complete = all(_is_complete(one, arm, declared.seeds) for one, arm in zip(progress, arms, strict=True))
     baseline = arms[0]
-    if table is not None:
-        arms.append(ArmResult(BIGRAM, "bigram", {}, None, (), bigram.RATE, False, table))
+    if BIGRAM in declared.null_arms and declared.measured:
+        tables = tuple(table for _, table in tables_at(bench, size, levels))
+        arms.append(ArmResult(BIGRAM, "bigram", {}, None, (), bigram.RATE, False, tables))
     return BenchResult(
         name=bench.folder.name,
         hash=declared.hash,
@@ -63,13 +76,13 @@ def _size(bench: Bench, size: str, identities: Mapping[str, IdentityCheck], runs
         tokens_per_step=recipe.batch.tokens,
         primary=declared.primary,
         horizons=tuple(_horizons(progress[0], runs)),
-        ngrams=_ngrams(progress[0]),
+        ngrams=ngrams_at(progress[0], runs),
         final_tokens=max((runs.tokens(one.cooled) for one in progress[0].seeds), default=0),
-        complete=all(_is_complete(one, declared.seeds, runs) for one in progress),
+        complete=complete,
     )
 
 
-def levels_of(bench: Bench, size: str, baseline: ArmProgress) -> tuple[float, ...]:
+def levels_of(bench: Bench, size: str, baseline: ArmProgress, runs: Runs) -> Levels:
     """Losses between which movement is compared: as declared, or those of the baseline's best full tuning run.
 
     None where the baseline is not tuned yet, or its losses do not fall.
@@ -81,6 +94,8 @@ def levels_of(bench: Bench, size: str, baseline: ArmProgress) -> tuple[float, ..
         return ()
     recipe = bench.at(size, BASELINE, baseline.tuning.best)
     run = bench.tuning_run(recipe, declared.tuning_seeds[0], full=True)
+    if known := runs.known(run):
+        return known.levels
     rows = [row for row in read_rows(run.folder / METRICS) if row.get("held_out_loss") is not None]
     rows = [row for row in rows if row["step"] <= recipe.steps]
     if len(rows) < 2:
@@ -89,9 +104,7 @@ def levels_of(bench: Bench, size: str, baseline: ArmProgress) -> tuple[float, ..
     return levels if len(levels) > 1 else ()
 
 
-def _arm(
-    bench: Bench, progress: ArmProgress, identity: IdentityCheck | None, levels: Sequence[float], runs: Runs
-) -> ArmResult:
+def _arm(bench: Bench, progress: ArmProgress, identity: IdentityCheck | None, levels: Levels, runs: Runs) -> ArmResult:
     size, arm = progress.size, progress.arm
     baseline = bench.recipe(size)
     tuned = BASELINE if arm in (HALF_RATE, PLACEBO) else arm
@@ -104,7 +117,7 @@ def _arm(
             for (lr, full), by_seed in results.items()
             for seed, loss in by_seed.items()
         ]
-    seeds = [_run(bench, seed, levels, runs) for seed in progress.seeds]
+    seeds = [seed_result(bench, seed, levels, runs) for seed in progress.seeds]
     settings: dict[str, Any] = differences(own, baseline)
     if arm == PLACEBO:
         settings = {"order of the data": "another"}
@@ -127,20 +140,33 @@ def _baseline_name(bench: Bench, recipe: Recipe) -> str:
     return BASELINE if kind in bench.declaration.arms else kind
 
 
-def _run(bench: Bench, one: SeedRuns, levels: Sequence[float], runs: Runs) -> RunResult | None:
-    """A reporting seed; None while its branch, or what is measured of its trunk, is not there."""
-    trunk, cooled, measured = one.trunk, one.cooled, bench.declaration.measured
+def seed_result(bench: Bench, one: SeedRuns, levels: Levels, runs: Runs) -> RunResult | None:
+    """A reporting seed; None while its branch, or what is measured of its trunk, is not there.
+
+    A result that is known without its runs has no movement where that was measured between other losses.
+    """
+    trunk, cooled = one.trunk, one.cooled
+    if (known := runs.known(trunk)) and known.result:
+        return _between(known.result, known, levels)
     if runs.state(trunk).diverged:
         return RunResult(one.seed, math.inf, verdict="diverged")
     facts = read_facts(trunk)
     if not runs.is_over(trunk) or not runs.is_known(cooled) or facts is None:
         return None
+    read = runs.results
+    if (trunk.folder.name, levels) not in read:
+        read[trunk.folder.name, levels] = _trunk_and_branch(bench, one, facts, levels, runs.loss(cooled))
+    return read[trunk.folder.name, levels]
+
+
+def _trunk_and_branch(bench: Bench, one: SeedRuns, facts: TrunkFacts, levels: Levels, loss: float) -> RunResult:
+    trunk, cooled, measured = one.trunk, one.cooled, bench.declaration.measured
     costs = [(read_cost(run.folder), run.recipe.steps - run.recipe.first_step) for run in (trunk, cooled)]
     seconds = sum(cost.seconds / cost.updates * updates if cost.updates else math.nan for cost, updates in costs)
     updates = sum(updates for _, updates in costs)
     return RunResult(
         seed=one.seed,
-        loss=runs.loss(cooled),
+        loss=loss,
         L_d=_number(facts.L_d),
         t_d=_number(facts.t_d),
         r_d=_number(facts.r_d),
@@ -177,32 +203,39 @@ def _horizons(baseline: ArmProgress, runs: Runs) -> list[HorizonResult]:
     ]
 
 
-def _ngrams(baseline: ArmProgress) -> dict[str, float]:
+def ngrams_at(baseline: ArmProgress, runs: Runs) -> Mapping[str, float]:
+    """Losses of n-gram models of the text; none where they are not measured."""
     for one in baseline.seeds:
+        if known := runs.known(one.trunk):
+            return known.ngrams
         ladder = ngrams_of(one.trunk.folder) if one.trunk.folder.is_dir() else None
         if ladder is not None:
             return {rung.model: float(rung.loss.value) for rung in ladder.rungs}
     return {}
 
 
-def _bigram(bench: Bench, size: str, levels: Sequence[float]) -> tuple[RunResult, ...] | None:
-    """Runs of the table of bigrams that are there; None where none was asked for."""
+def tables_at(bench: Bench, size: str, levels: Levels) -> Iterator[tuple[str, RunResult]]:
+    """Tables of bigrams that are there, or known, with their names."""
     declared, recipe = bench.declaration, bench.declaration.recipes[size]
     if BIGRAM not in declared.null_arms or not declared.measured:
-        return None
+        return
     measured = bigram.measured_in(bench, recipe)
-    tables = []
     for seed in declared.seeds:
         own = recipe.model_copy(update={"seed": seed})
         file = bigram.file_of(bench.pool, own, measured)
         if file.is_file():
-            tables.append(bigram.read_table(file, own, list(levels)))
-    return tuple(tables)
+            yield file.stem, bigram.read_table(file, own, list(levels))
+        elif (known := bench.known.get(file.stem)) and known.result:
+            yield file.stem, _between(known.result, known, levels)
 
 
-def _is_complete(progress: ArmProgress, seeds: Sequence[int], runs: Runs) -> bool:
-    over = {one.seed for one in progress.seeds if runs.state(one.trunk).diverged or runs.is_known(one.cooled)}
-    return progress.recipe is not None and not (progress.needed or progress.unmeasured) and over == set(seeds)
+def _between(result: RunResult, known: KnownRun, levels: Levels) -> RunResult:
+    return result if known.levels == levels else replace(result, movement={})
+
+
+def _is_complete(progress: ArmProgress, arm: ArmResult, seeds: Sequence[int]) -> bool:
+    nothing_left = progress.recipe is not None and not (progress.needed or progress.unmeasured)
+    return nothing_left and {run.seed for run in arm.runs} == set(seeds)
 
 
 def _number(value: float | None) -> float:

@@ -46,6 +46,9 @@ def bench(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of the bench. Without it runs/ and its name.")
     ] = None,
+    known: Annotated[
+        Path | None, typer.Option(metavar="RUNS.jsonl", help="Results of runs made elsewhere, which count as done.")
+    ] = None,
     executor: Annotated[
         Literal["local", "slurm"], typer.Option(help="Train on this machine, or submit a job for each run.")
     ] = "local",
@@ -60,11 +63,15 @@ def bench(
 
     Stopped at any moment, the same command continues. Two benches of one baseline, side by side, share its runs.
     """
+    from zerosum.bench.known import read_known
     from zerosum.bench.plan import Bench
     from zerosum.training.run_folder import writing
 
     declaration, name = _declaration(file, recipe, arm or [], changes or [], seeds, rates)
-    place = Bench(declaration, (out or Path("runs") / name).expanduser())
+    results = read_known(known, declaration) if known else {}
+    if known:
+        print(f"zerosum: {known}: results of {len(results)} finished runs.", file=sys.stderr)
+    place = Bench(declaration, (out or Path("runs") / name).expanduser(), results)
     with writing(place.folder):
         runs = _there(place) if dry else _on_slurm(place, jobs) if executor == "slurm" else _here(place, jobs)
         if isinstance(runs, list):
@@ -146,9 +153,12 @@ def _tell(notice: "Notice") -> None:
 
 def _give(place: "Bench", runs: "Runs", details: bool, as_json: bool) -> None:
     from zerosum.bench.answer import answer as answer_of
+    from zerosum.bench.collect import collect
+    from zerosum.bench.known import FILE, write_known
     from zerosum.bench.read import read_results
     from zerosum.show.report import Report
 
+    write_known(place.folder / FILE, place.declaration, collect(place, runs))
     results = [result for result in read_results(place, runs) if result.baseline.runs]
     if not results:
         raise InputError(f"{place.folder}: no reporting seed of the baseline is there yet. Start without --status.")

@@ -1,0 +1,41 @@
+"""Collects the results of every finished run of a bench, to be kept without the runs."""
+
+from collections.abc import Iterator
+
+from zerosum.bench.known import KnownRun
+from zerosum.bench.plan import BASELINE, Bench
+from zerosum.bench.progress import ArmProgress, Levels, Runs, progress_of
+from zerosum.bench.read import levels_of, ngrams_at, seed_result, tables_at
+
+
+def collect(bench: Bench, runs: Runs) -> Iterator[KnownRun]:
+    """Tuning runs, trunks with their branches, and tables of bigrams, at every size; those that were known, too."""
+    for size in bench.declaration.recipes:
+        every = progress_of(bench, size, runs)
+        levels = levels_of(bench, size, every[0], runs)
+        ngrams = ngrams_at(every[0], runs)
+        for progress in every:
+            is_baseline = progress.arm == BASELINE
+            yield from _tuning(bench, progress, levels if is_baseline else (), runs)
+            for one in progress.seeds:
+                if (result := seed_result(bench, one, levels, runs)) is not None:
+                    name = one.trunk.folder.name
+                    yield KnownRun(name, result=result, levels=levels, ngrams=ngrams if is_baseline else {})
+                yield from (
+                    KnownRun(run.folder.name, runs.loss(run), runs.tokens(run))
+                    for run in one.compared
+                    if runs.is_known(run)
+                )
+        for name, table in tables_at(bench, size, levels):
+            yield KnownRun(name, result=table, levels=levels)
+
+
+def _tuning(bench: Bench, progress: ArmProgress, levels: Levels, runs: Runs) -> Iterator[KnownRun]:
+    for rate in progress.tuning.rates if progress.tuning else ():
+        recipe = bench.at(progress.size, progress.arm, rate)
+        for full in (False, True):
+            of_best = levels if full and progress.tuning and rate == progress.tuning.best else ()
+            for seed in bench.declaration.tuning_seeds:
+                run = bench.tuning_run(recipe, seed, full)
+                if runs.is_known(run):
+                    yield KnownRun(run.folder.name, runs.loss(run), runs.tokens(run), levels=of_best)

@@ -1,0 +1,117 @@
+"""A bench that goes on from the results of runs that are not here."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from benches import findings, finished
+from command_line import called_with
+
+from zerosum.bench.collect import collect
+from zerosum.bench.engine import next_runs
+from zerosum.bench.known import FILE, read_known, write_known
+from zerosum.bench.plan import Bench
+from zerosum.bench.progress import Runs
+from zerosum.bench.read import read_results
+from zerosum.bench.reading import declared
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory, module_content: dict) -> Bench:
+    """A finished bench, one arm of which diverges."""
+    folder = tmp_path_factory.mktemp("known")
+    arms = {"wild": {"optimizer.kind": "sgd", "optimizer.lr": 1e30}}
+    content = module_content | {"arms": arms, "null_arms": ["placebo", "bigram"], "speed_up": [1.0]}
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(content))
+    return finished(folder / "tiny.yaml", folder / "runs" / "tiny")
+
+
+@pytest.fixture(scope="module")
+def content(here: Bench) -> dict:
+    return yaml.safe_load((here.folder.parents[1] / "tiny.yaml").read_text())
+
+
+@pytest.fixture(scope="module")
+def file(here: Bench) -> Path:
+    write_known(here.folder / FILE, here.declaration, collect(here, Runs(here)))
+    return here.folder / FILE
+
+
+def elsewhere(file: Path, content: dict, tmp_path: Path, without: str = "") -> Bench:
+    """The bench on a machine without its runs."""
+    declaration = declared(content, "the file")
+    known = {name: run for name, run in read_known(file, declaration).items() if not (without and without in name)}
+    return Bench(declaration, tmp_path / "runs" / "tiny", known)
+
+
+def test_the_same_results_without_any_run(here: Bench, file: Path, content: dict, tmp_path: Path) -> None:
+    there = elsewhere(file, content, tmp_path)
+    assert list(next_runs(there, Runs(there))) == []
+    results = read_results(there)
+    assert findings(there) == [*findings_without_identity(here)]
+    assert results[0].complete
+    for arm in (results[0].baseline, *results[0].arms):
+        assert [run.seed for run in arm.runs] == [0, 1]
+    write_known(tmp_path / FILE, there.declaration, collect(there, Runs(there)))
+    assert (tmp_path / FILE).read_bytes() == file.read_bytes()
+
+
+def findings_without_identity(bench: Bench) -> list:
+    """The identity gate is passed anew where the bench goes on."""
+    found = findings(bench)
+    for result in found:
+        for arm in result["arms"]:
+            arm["identity"] = None
+    return found
+
+
+def test_only_what_is_new_is_trained(file: Path, content: dict, tmp_path: Path) -> None:
+    more = elsewhere(file, content | {"seeds": 3}, tmp_path)
+    assert {(run.recipe.optimizer.kind, run.recipe.seed) for run in next_runs(more, Runs(more))} == {
+        ("adamw", 2), ("sgd", 2),
+    }  # fmt: skip
+    assert [one.complete for one in read_results(more)] == [False]
+
+
+@pytest.mark.parametrize("without", ["seed1000000-", "seed0-8-"])
+def test_a_run_from_which_another_has_to_start_is_trained(
+    file: Path, content: dict, tmp_path: Path, without: str
+) -> None:
+    part = elsewhere(file, content, tmp_path, without)
+    assert {(run.recipe.optimizer.kind, run.recipe.seed) for run in next_runs(part, Runs(part))} >= {("adamw", 0)}
+
+
+def test_movement_between_other_losses_is_not_taken(file: Path, content: dict, tmp_path: Path) -> None:
+    other = elsewhere(file, content | {"levels": [5.0, 4.0]}, tmp_path)
+    assert all(run.loss > 0 and not run.movement for run in read_results(other)[0].baseline.runs)
+
+
+def test_a_run_that_is_here_counts_and_not_its_known_result(here: Bench, file: Path) -> None:
+    wrong = {name: replace(run, loss=0.0, result=None) for name, run in read_known(file, here.declaration).items()}
+    bench = replace(here, known=wrong)
+    assert read_results(bench) == read_results(here)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda lines: lines[1:], "line 1 is no run"),
+        (lambda lines: [], "holds no runs"),
+        (lambda lines: [*lines[:2], lines[2][:-9]], "line 3 is no run"),
+        (lambda lines: [lines[0], json.dumps({"run": "a", "tokens": "many"})], "line 2 is no run"),
+        (lambda lines: [lines[0].replace(": 8", ": 16"), *lines[1:]], "final_held_out 16 there, 8 now"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_one_line(
+    file: Path, content: dict, tmp_path: Path, change, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(content))
+    (tmp_path / "runs.jsonl").write_text("\n".join(change(file.read_text().splitlines())))
+    command = ("bench", tmp_path / "tiny.yaml", "--out", tmp_path / "out", "--known", tmp_path / "runs.jsonl")
+    assert called_with(*command) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert words in lines[0]
+    assert not (tmp_path / "out").exists()
