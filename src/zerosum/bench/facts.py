@@ -4,17 +4,14 @@ They are written beside the trunk once, so that reading a bench takes no time.
 """
 
 import hashlib
-import json
 import math
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 
 from zerosum import deceleration
-from zerosum.atomic import write_text
 from zerosum.bench.results import RunCurve
+from zerosum.bench.stored import read_stored, write_stored
 from zerosum.checkpoints import only_checkpoint
 from zerosum.errors import InputError
 from zerosum.runs import RunDirectory
@@ -46,18 +43,9 @@ class TrunkFacts:
     curve: RunCurve = field(default_factory=RunCurve)
 
 
-_ADAPTER = TypeAdapter(TrunkFacts)
-
-
 def read_facts(trunk: SweptRun) -> TrunkFacts | None:
     """What `write_facts` wrote; None where it did not. Raises InputError where the file is damaged."""
-    file = _file(trunk.folder)
-    if not file.is_file():
-        return None
-    try:
-        return _ADAPTER.validate_json(file.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise InputError(f"{file}: damaged. Delete it and start the same command again: it is made anew.") from error
+    return read_stored(trunk, FILE, TrunkFacts)
 
 
 def write_facts(trunk: SweptRun) -> None:
@@ -85,8 +73,7 @@ def write_facts(trunk: SweptRun) -> None:
             tuple(row["held_out_loss"] for row in held_out),
         ),
     )
-    run.measured.mkdir(parents=True, exist_ok=True)
-    write_text(_file(trunk.folder), json.dumps(asdict(facts)) + "\n")
+    write_stored(trunk, FILE, facts)
 
 
 def hash_of_batches(recipe: Recipe) -> str:
@@ -107,7 +94,3 @@ def _fit(run: RunDirectory) -> tuple[float | None, float | None, float | None, s
         return None, None, None, str(fit.verdict)
     L_d, t_d, r_d = (float(value) if math.isfinite(value) else None for value in (fit.L_d, fit.t_d, fit.r_d))
     return L_d, t_d, r_d, str(fit.verdict)
-
-
-def _file(run: Path) -> Path:
-    return RunDirectory(run).measured / FILE

@@ -4,17 +4,12 @@ It is measured once, from the last checkpoint of a finished run, and written bes
 text would be most of the difference between two runs.
 """
 
-import json
 import math
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 
-from zerosum.atomic import write_text
-from zerosum.errors import InputError
-from zerosum.runs import RunDirectory
+from zerosum.bench.stored import read_stored, write_stored
 from zerosum.sweep import SweptRun
 
 
@@ -26,18 +21,9 @@ class FinalLoss:
     tokens: int
 
 
-_ADAPTER = TypeAdapter(FinalLoss)
-
-
 def read_final_loss(run: SweptRun, most: int) -> FinalLoss | None:
     """What `measure_final_loss` wrote; None where it did not. Raises InputError where the file is damaged."""
-    file = _file(run, most)
-    if not file.is_file():
-        return None
-    try:
-        return _ADAPTER.validate_json(file.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise InputError(f"{file}: damaged. Delete it and start the same command again: it is made anew.") from error
+    return read_stored(run, _name(most), FinalLoss)
 
 
 def measure_final_loss(run: SweptRun, most: int) -> None:
@@ -51,10 +37,8 @@ def measure_final_loss(run: SweptRun, most: int) -> None:
     ids = held_out_tokens(run.recipe, most=most).ids
     losses = ModelLosses(load_model(checkpoint))(ids)[ids[:, 1:] != PADDING]
     mean = losses.mean(dtype=np.float64).item()
-    file = _file(run, most)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_text(file, json.dumps(asdict(FinalLoss(mean if math.isfinite(mean) else math.inf, losses.size))) + "\n")
+    write_stored(run, _name(most), FinalLoss(mean if math.isfinite(mean) else math.inf, losses.size))
 
 
-def _file(run: SweptRun, most: int) -> Path:
-    return RunDirectory(run.folder).measured / f"final-loss-{most}.json"
+def _name(most: int) -> str:
+    return f"final-loss-{most}.json"
