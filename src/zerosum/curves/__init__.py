@@ -1,6 +1,6 @@
 """Reads loss logs of many formats into a `LossCurve`. Knows file formats; knows nothing of fits or models.
 
-A format is one file in `formats/`; column names live in `columns.py`, the cleaning of untidy rows in `cleaning.py`.
+A format is one file in `formats/`; names of columns live in `column_names.py`, the cleaning of rows in `cleaning.py`.
 """
 
 from zerosum.curves._curve import LossCurve

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from zerosum.curves._read import log_at
-from zerosum.curves.columns import ALIASES, plain
+from zerosum.curves.column_names import ALIASES
+from zerosum.curves.columns import plain
 from zerosum.curves.monitor_rows import is_under
 from zerosum.curves.numerals import as_number
 from zerosum.errors import InputError

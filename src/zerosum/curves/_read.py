@@ -9,7 +9,8 @@ from pathlib import Path
 from zerosum.curves._curve import LossCurve
 from zerosum.curves._format import GENERAL, HEAD_BYTES, Columns, Format
 from zerosum.curves.cleaning import OnRepeat, OnResume, clean_curve
-from zerosum.curves.columns import ALIASES, Chooser
+from zerosum.curves.column_names import ALIASES
+from zerosum.curves.columns import Chooser
 from zerosum.curves.folders import Log, find_log, run_log
 from zerosum.curves.formats import known_formats
 from zerosum.curves.pattern import by_pattern, compile_pattern

@@ -1,4 +1,4 @@
-"""Finds the columns of step, loss, tokens and learning rate. One table of names, no guessing."""
+"""Finds the columns of step, loss, tokens and learning rate, by the names in `column_names.py`."""
 
 import re
 import shlex
@@ -7,137 +7,9 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from zerosum.curves._note import Note, left_out
+from zerosum.curves.column_names import ALIASES, HELPERS, LAST_RESORTS, STAND_INS
 from zerosum.errors import InputError
 
-ALIASES: dict[str, tuple[str, ...]] = {
-    # Names as the trainers write them, in the spelling that `plain` brings every name to. Validation and averaged
-    # losses are left out on purpose.
-    "step": (
-        "step",
-        "steps",
-        "global_step",
-        "global_steps",
-        "train/global_step",
-        "trainer/global_step",
-        "train/step",
-        "training_step",
-        "train_step",
-        "step_num",
-        "optimizer_step",
-        "optimizer_steps",
-        "opt_step",
-        "gradient_step",
-        "update_step",
-        "current_step",
-        "cur_step",
-        "iter",
-        "iters",
-        "iter_num",
-        "train_iter",
-        "global_iter",
-        "global_iteration",
-        "current_iter",
-        "n_iter",
-        "iteration",
-        "iterations",
-        "iteration_step",
-        "num_updates",
-        "updates",
-        "counted",
-    ),
-    "loss": (
-        "loss",
-        "train_loss",
-        "train_losses",
-        "losses",
-        "loss_history",
-        "train_loss_history",
-        "train/loss",
-        "trainloss",
-        "training_loss",
-        "training_losses",
-        "training/loss",
-        "train_loss_step",
-        "train/loss_step",
-        "train/crossentropyloss",
-        "train/ce_loss",
-        "loss/train",
-        "loss_train",
-        "loss/train/total",
-        "loss_metrics/global_avg_loss",
-        "reduced_train_loss",
-        "lm_loss",
-        "train/lm_loss",
-        "trl",
-    ),
-    "tokens": (
-        "tokens",
-        "tokens_seen",
-        "total_tokens",
-        "consumed_tokens",
-        "train/consumed_tokens",
-        "tokens_consumed",
-        "tokens_total",
-        "tokens_processed",
-        "total_tokens_seen",
-        "track_tokens_seen",
-        "trained_tokens",
-        "num_tokens_seen",
-        "num_input_tokens_seen",
-        "train/tokens",
-        "train/tokens_seen",
-        "train/num_input_tokens_seen",
-        "throughput/total_tokens",
-        "n_tokens_seen",
-        "time/token",
-        "d",
-    ),
-    "lr": (
-        "lr",
-        "learning_rate",
-        "learning_rates",
-        "lrs",
-        "train/lr",
-        "train/learning_rate",
-        "optim/lr",
-        "optim/learning_rate",
-        "optim/learning_rate_group0",
-        "optim/lr_(group_0)",
-        "lr_adamw",
-    ),
-}
-# Names that stand for an axis only where no other does: W&B's `_step` counts calls of its logger, which is the
-# optimizer step unless the run logs that beside it; `train/train_loss` is, from Hugging Face, an average at the end;
-# bits per byte are converted where the bytes per token are told.
-STAND_INS: dict[str, tuple[str, ...]] = {
-    "step": ("_step",),
-    "loss": (
-        "train/train_loss",
-        "train",  # a list beside a list "val"
-        "ce_loss",
-        "train_ce",
-        "train/ce",
-        "train_nll",
-        "train/nll",
-        "nll_loss",
-        "nll",
-        "ce",
-        "xent",
-        "cross_entropy",
-        "cross_entropy_loss",
-        "bpb",
-        "train_bpb",
-        "train/bpb",
-    ),
-}
-# Counters that may start again with every epoch: used where no other name is known.
-LAST_RESORTS: dict[str, tuple[str, ...]] = {"step": ("batch", "batches", "batch_idx", "batch_num", "minibatch", "it")}
-# Columns that tell how the others are to be read. They are used where they are there, and never missed.
-HELPERS: dict[str, tuple[str, ...]] = {
-    "epoch": ("epoch", "epochs", "ep", "train/epoch", "trainer/epoch", "current_epoch", "epoch_num"),
-    "total_steps": ("total_steps", "max_steps", "total_iters", "max_iters", "train_iters", "num_steps"),
-    "perplexity": ("ppl", "perplexity", "train_ppl", "train/ppl", "ppl/train", "train_perplexity", "train/perplexity"),
-}
 _LR_OF_OPTIMIZER = re.compile(r"lr_\w*(?:adam|sgd|lion|muon|lamb|adafactor|sophia)\w*(?:/(?:pg1|group0))?")
 _AXIS_OF = {
     name: axis

@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float
 
 from zerosum.curves._note import Note
 from zerosum.curves._table import Cells, Table
-from zerosum.curves.columns import HELPERS, Chooser, matching, plain
+from zerosum.curves.column_names import HELPERS
+from zerosum.curves.columns import Chooser, matching, plain
 from zerosum.curves.numerals import as_number
 from zerosum.errors import InputError
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from zerosum.curves._format import flat
 from zerosum.curves._note import Note
-from zerosum.curves.columns import ALIASES, Chooser, matching
+from zerosum.curves.column_names import ALIASES
+from zerosum.curves.columns import Chooser, matching
 from zerosum.curves.line_fields import is_of_validation
 from zerosum.curves.numerals import as_number
 from zerosum.errors import InputError

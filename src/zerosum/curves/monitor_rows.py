@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from zerosum.curves._table import Cells, Table
-from zerosum.curves.columns import ALIASES, plain
+from zerosum.curves.column_names import ALIASES
+from zerosum.curves.columns import plain
 
 PREFIX = "zerosum/"
 _PLACES = {*ALIASES["step"], "epoch"}  # they say where a row is, as do names of loggers, which begin with "_"

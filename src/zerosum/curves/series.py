@@ -13,7 +13,8 @@ from jaxtyping import Bool, Float, Int
 
 from zerosum.curves._note import Note
 from zerosum.curves._table import Cells, Table
-from zerosum.curves.columns import HELPERS, Chooser, matching
+from zerosum.curves.column_names import HELPERS
+from zerosum.curves.columns import Chooser, matching
 from zerosum.curves.counting import count_steps
 from zerosum.curves.labels import RANK_NAMES, RUN_NAMES, Labels, label, labels_of, last_part, training_labels
 from zerosum.curves.long_form import LongForm, long_form

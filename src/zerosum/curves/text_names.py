@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from zerosum.curves._note import Note
-from zerosum.curves.columns import LAST_RESORTS, Chooser, axis_of, matching, plain
+from zerosum.curves.column_names import LAST_RESORTS
+from zerosum.curves.columns import Chooser, axis_of, matching, plain
 from zerosum.curves.line_fields import FRACTION, NAMELESS, Line, is_of_validation
 from zerosum.errors import InputError
 
