@@ -109,12 +109,13 @@ def _there(place: "Bench") -> "Runs":
     from zerosum.bench.engine import next_runs, unmeasured
     from zerosum.bench.progress import Runs
     from zerosum.bench.reading import require_own_folder
+    from zerosum.show import numbers as n
 
     require_own_folder(place.declaration, place.folder)
     runs = Runs(place)
     left, waiting = (len(list(found)) for found in (next_runs(place, runs), unmeasured(place, runs)))
-    parts = [f"{left} runs can be trained now; others wait for them."] if left else []
-    parts += [f"{waiting} finished runs are not measured yet."] if waiting else []
+    parts = [f"{n.counted(left, 'run')} can be trained now; others wait for them."] if left else []
+    parts += [f"{n.counted(waiting, 'finished run')} still to be measured."] if waiting else []
     print(f"zerosum: {' '.join(parts) or 'all runs are trained.'}", file=sys.stderr)
     return runs
 
