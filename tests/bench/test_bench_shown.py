@@ -1,6 +1,7 @@
 """A bench shows itself: sentences, tables, figures, one screen; names of arms are text."""
 
 import csv
+import math
 import re
 from dataclasses import replace
 
@@ -40,6 +41,26 @@ def test_a_sentence_for_each_arm(report):
     assert "undertuned, because its best rate" in sentences[4]
     assert "diverges, because 1 of 8 runs diverged" in sentences[5]
     assert "cannot tell, because neither a difference nor its absence is shown; needs n" in sentences[2]
+
+
+def test_a_speed_up_is_no_more_certain_than_the_horizons_that_were_trained(bench):
+    size = bench.sizes[0]
+    muon = next(arm for arm in size.arms if arm.name == "muon")
+    for interval, words in [
+        ((1.2, math.inf), "[1.20,\xa0> 2.00]"),
+        ((0.1, 1.6), "[< 0.50,\xa01.60]"),
+        ((1.2, 1.6), "[1.20,\xa01.60]"),
+    ]:
+        speed = replace(muon.speed_up, multiple=replace(muon.speed_up.multiple, value=1.4, interval=interval))
+        assert words in section.sentence(replace(muon, speed_up=speed), size)
+
+
+def test_rates_of_arms_that_are_not_tuned_yet_are_not_named():
+    result = made_up()
+    arms = tuple(replace(arm, best_lr=math.nan, rates=()) if arm.name == "rho1" else arm for arm in result.arms)
+    found = list(bench_rates.sentences(Report("x", (), (answer([replace(result, arms=arms)]),))))
+    assert found[0].startswith("Best rates: adamw 0.00")
+    assert not any("rho1" in sentence or "nan" in sentence for sentence in found)
 
 
 def test_the_headline_names_arms_by_verdict(report):

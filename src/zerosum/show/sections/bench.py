@@ -84,8 +84,11 @@ def _speed(arm: ArmAnswer) -> str:
     if not speed.multiple.known or arm.verdict not in ("better", "worse"):
         return ""
     low, high = speed.multiple.interval or (math.nan, math.nan)
-    ends = (max(low, speed.lowest), min(high, speed.highest))
-    return f" The baseline needs {n.text(speed.multiple.value, ends, n.PLAIN)} times the tokens for this loss."
+    trained = (max(low, speed.lowest), min(high, speed.highest))
+    places = n.decimals(speed.multiple.value, trained, n.PLAIN)
+    times, *ends = (n.number(value, places) for value in (speed.multiple.value, *trained))
+    interval = f" [{'< ' if low < speed.lowest else ''}{ends[0]},\xa0{'> ' if high > speed.highest else ''}{ends[1]}]"
+    return f" The baseline needs {times}{interval} times the tokens for this loss."
 
 
 def _multiple(arm: ArmAnswer) -> str:

@@ -39,8 +39,10 @@ def sentences(report: Report) -> Iterator[str]:
     bench = b.record(report)
     for size in bench.sizes:
         before = f"{b.at(size, bench)}: " if len(bench.sizes) > 1 else ""
-        rates = ", ".join(f"{printable(name, 40)} {tuning.best_lr:.3g}" for name, tuning in _tunings(size))
-        yield f"{before}Best rates: {rates}."
+        tuned = [(name, tuning) for name, tuning in _tunings(size) if math.isfinite(tuning.best_lr)]
+        if tuned:
+            rates = ", ".join(f"{printable(name, 40)} {tuning.best_lr:.3g}" for name, tuning in tuned)
+            yield f"{before}Best rates: {rates}."
         edge = [printable(name, 40) for name, tuning in _tunings(size) if tuning.at_edge]
         if edge:
             yield f"{before}At the edge of the rates tried: {', '.join(edge)}."
