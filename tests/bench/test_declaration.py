@@ -163,11 +163,13 @@ def test_what_differs_beside_the_method_is_named(content: dict, tmp_path: Path) 
         ({"batch.passes": 2}, "other-accumulation"),
         ({"optimizer.weight_decay": 0.2}, "other-decay"),
         ({"optimizer.decay_embeddings": False}, "other-groups"),
+        ({"optimizer.kind": "ademamix", "optimizer.betas": [0.9, 0.99, 0.9999]}, "other-b2"),
         ({"schedule.warmup_steps": 20}, "other-warmup"),
         ({"batch.length": 4}, "other-batch"),
         ({"objective.kind": "reweighting"}, "weighted-loss"),
     ):
         assert code in notes(with_changes(plain, changes), plain)
+    assert notes(with_changes(plain, {"optimizer.betas": [0.9, 0.5]}), plain) == ()  # then it is the method
     assert "warmup-longer-than-run" in notes(with_changes(plain, {"schedule.warmup_steps": 20}), plain)
 
 

@@ -30,6 +30,7 @@ Code = Literal[
     "other-clip",
     "other-decay",
     "other-groups",
+    "other-b2",
     "other-warmup",
     "other-schedule",
     "no-cooldown",

@@ -136,7 +136,7 @@ def _different(arm: Recipe, baseline: Recipe) -> dict[str, Any]:
 
 
 def notes(arm: Recipe, baseline: Recipe) -> tuple[str, ...]:
-    """Codes of what differs beside the method: clipping, decay, groups of parameters, accumulation, warm-up, batch."""
+    """Codes of what differs beside the method, such as clipping, decay, or the average of squares."""
     ours, theirs = arm.optimizer, baseline.optimizer
     codes = {
         "other-batch": arm.batch.tokens != baseline.batch.tokens or arm.batch.length != baseline.batch.length,
@@ -144,6 +144,7 @@ def notes(arm: Recipe, baseline: Recipe) -> tuple[str, ...]:
         "other-clip": ours.clip != theirs.clip,
         "other-decay": abs(decay_product(arm) - decay_product(baseline)) > 1e-9 * max(1e-300, decay_product(baseline)),
         "other-groups": ours.decay_embeddings != theirs.decay_embeddings or ours.groups_rule != theirs.groups_rule,
+        "other-b2": ours.kind != theirs.kind and None not in (ours.b2, theirs.b2) and ours.b2 != theirs.b2,
         "other-warmup": arm.schedule.warmup_steps != baseline.schedule.warmup_steps,
         "other-schedule": arm.schedule.kind != baseline.schedule.kind,
         "no-cooldown": ours.schedules is not None and "wsd" not in ours.schedules,

@@ -100,6 +100,12 @@ class OptimizerSettings(Kind):
     decay_embeddings: bool = True
 
     @property
+    def b2(self) -> float | None:
+        """Weight of the past in the average of squared gradients; None where it has no such average."""
+        betas = getattr(self, "betas", None)
+        return betas[1] if betas else None
+
+    @property
     def horizon(self) -> int | None:
         """Number of steps of the run that the settings are meant for; None where they fit every length."""
         return None

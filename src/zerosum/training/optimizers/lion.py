@@ -39,6 +39,11 @@ class LionSettings(RuleSettings):
     betas: tuple[PastWeight, PastWeight] = (0.9, 0.99)
     weight_decay: NonNegative = 0.0
 
+    @property
+    def b2(self) -> float | None:
+        """None: its second beta is of the momentum."""
+        return None
+
     @classmethod
     def first_state(cls, parameter: "Tensor", group: dict[str, Any]) -> dict[str, Any]:
         """Momentum 0."""
