@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
-from multiprocessing import resource_tracker
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
@@ -61,8 +61,7 @@ def side_by_side(
                     break
                 receiver, sender = context.Pipe(duplex=False)
                 process = context.Process(target=_work, args=(work, job, sender), daemon=True)
-                with _interrupts_blocked():  # an interrupt is for this process, which then ends the workers
-                    process.start()
+                _start(process, context)
                 sender.close()  # only the worker holds it now, so that the messages end with the worker
                 running.append(_Worker(next(numbers), process, receiver))
             if not running:
@@ -78,6 +77,21 @@ def side_by_side(
         for worker in running:
             worker.process.terminate()
             worker.process.join()
+
+
+def _start(process: BaseProcess, context: SpawnContext | ForkServerContext) -> None:
+    """Start a worker that never receives Ctrl-C: an interrupt is for this process, which then ends the workers.
+
+    Workers inherit the blocked signal from the server of forks, which takes seconds to load its modules; meanwhile this
+    process can be interrupted.
+    """
+    if isinstance(context, ForkServerContext):
+        with _interrupts_blocked():
+            forkserver.ensure_running()
+        process.start()
+    else:
+        with _interrupts_blocked():
+            process.start()
 
 
 def _context(modules: Sequence[str]) -> SpawnContext | ForkServerContext:
