@@ -6,11 +6,9 @@ file whose name begins with an underscore belongs to a verb, which imports it wh
 
 import gc
 import sys
-from _thread import interrupt_main
 from collections.abc import Iterator
 from importlib import import_module
 from pkgutil import iter_modules
-from threading import Timer
 from types import ModuleType
 
 import typer
@@ -64,20 +62,10 @@ def main() -> None:
     """Run a verb; what is wrong with the input or the call is one line on stderr and exit code 2."""
     gc.set_threshold(50_000)  # by default, collections take a seventh of the time in which torch and transformers load
     hold_freed_memory()
-    if sys.unraisablehook is sys.__unraisablehook__:
-        sys.unraisablehook = _interrupt_again
     code, message = _run()
     if message:
         print(f"zerosum: {printable(' '.join(message.split()), 2_000)}", file=sys.stderr)
     sys.exit(code)
-
-
-def _interrupt_again(ignored: "sys.UnraisableHookArgs") -> None:
-    """Ctrl-C during a callback of the import system or of a destructor, where Python ignores errors, comes again."""
-    if issubclass(ignored.exc_type, KeyboardInterrupt):
-        Timer(0.05, interrupt_main).start()
-    else:
-        sys.__unraisablehook__(ignored)
 
 
 def _is_out_of_memory(error: Exception) -> bool:
