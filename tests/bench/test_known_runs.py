@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from benches import findings, finished
+from benches import findings, finished, one_after_the_other
 from command_line import called_with
 
+from zerosum.bench import engine
 from zerosum.bench.collect import collect
-from zerosum.bench.engine import next_runs
+from zerosum.bench.engine import next_runs, run_here
 from zerosum.bench.known import FILE, read_known, write_known
 from zerosum.bench.plan import Bench
 from zerosum.bench.progress import Runs
@@ -67,12 +68,22 @@ def findings_without_identity(bench: Bench) -> list:
     return found
 
 
-def test_only_what_is_new_is_trained(file: Path, content: dict, tmp_path: Path) -> None:
+def test_only_what_is_new_is_trained(
+    here: Bench, file: Path, content: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     more = elsewhere(file, content | {"seeds": 3}, tmp_path)
     assert {(run.recipe.optimizer.kind, run.recipe.seed) for run in next_runs(more, Runs(more))} == {
         ("adamw", 2), ("sgd", 2),
     }  # fmt: skip
     assert [one.complete for one in read_results(more)] == [False]
+    monkeypatch.setattr(engine, "side_by_side", one_after_the_other)
+    run_here(more, 1, lambda *news: None, lambda notice: None)
+    (result,) = read_results(more)
+    assert result.complete
+    assert [run.seed for run in result.baseline.runs] == [0, 1, 2]
+    for one, other in zip(result.baseline.runs[:2], read_results(here)[0].baseline.runs, strict=True):
+        assert (one.loss, one.movement, one.seconds) == (other.loss, other.movement, other.seconds)
+    assert not list(more.pool.glob("*-seed[01]-8-*"))
 
 
 @pytest.mark.parametrize("without", ["seed1000000-", "seed0-8-"])

@@ -24,7 +24,7 @@ def collect(bench: Bench, runs: Runs) -> Iterator[KnownRun]:
                 yield from (
                     KnownRun(run.folder.name, runs.loss(run), runs.tokens(run))
                     for run in one.compared
-                    if runs.is_known(run)
+                    if runs.has_loss(run)
                 )
         for name, table in tables_at(bench, size, levels):
             yield KnownRun(name, result=table, levels=levels)
@@ -37,5 +37,5 @@ def _tuning(bench: Bench, progress: ArmProgress, levels: Levels, runs: Runs) -> 
             of_best = levels if full and progress.tuning and rate == progress.tuning.best else ()
             for seed in bench.declaration.tuning_seeds:
                 run = bench.tuning_run(recipe, seed, full)
-                if runs.is_known(run):
+                if runs.has_loss(run):
                     yield KnownRun(run.folder.name, runs.loss(run), runs.tokens(run), levels=of_best)

@@ -57,10 +57,10 @@ class Declaration(Part):
     it do not matter, nats per token. levels: losses, from high to low, between which movement is compared; without
     them, losses that the tuned baseline had on a tuning seed (see `preset_levels`). per_doubling: checkpoints in each
     doubling of the step. averages: of weights, which are measured beside the weights. held_out: sequences of the
-    held-out loss that is logged while training, held_out_per_decade: how often; final_held_out: sequences of the loss
-    after the cooldown, by which arms are tuned and compared: the most of so many, half of them, ... that the data have;
-    measured: sequences whose tokens' losses are
-    measured at each checkpoint, 0 for no movement. speed_up: multiples of the horizon at which the baseline is cooled.
+    held-out loss that is logged while training, held_out_per_decade: how often. final_held_out: sequences of the loss
+    after the cooldown, by which arms are tuned and compared: the most of so many, half of them, ... that the data have.
+    measured: sequences whose tokens' losses are measured at each checkpoint, 0 for no movement. speed_up: multiples of
+    the horizon at which the baseline is cooled.
     null_arms: that are added. keep_checkpoints: false removes those between the first and the last once they are
     measured. stopping: when the bench ends: after the declared seeds, whatever they show. slurm: what a job asks for.
     """

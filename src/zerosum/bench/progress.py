@@ -94,7 +94,7 @@ class Runs:
         found = self._final_loss(run)
         return math.nan if found is None else found.loss
 
-    def is_known(self, run: SweptRun) -> bool:
+    def has_loss(self, run: SweptRun) -> bool:
         """Whether the final loss of the run is known; it is infinite where the run diverged."""
         return not math.isnan(self.loss(run))
 
@@ -170,7 +170,7 @@ def _tuned_arm(bench: Bench, size: str, arm: str, runs: Runs) -> ArmProgress:
             for rate, full in tuning.needed
             for seed in declared.tuning_seeds
         ]
-        needed = tuple(run for run in wanted if not (runs.is_over(run) or runs.is_known(run)))
+        needed = tuple(run for run in wanted if not (runs.is_over(run) or runs.has_loss(run)))
         return ArmProgress(size, arm, tuning, None, (), needed, _unmeasured(wanted, runs))
     recipe = bench.at(size, arm, tuning.best)
     trunks = {seed: bench.trunk(recipe, seed) for seed in declared.seeds}
@@ -227,11 +227,11 @@ def _is_known(bench: Bench, one: SeedRuns, is_baseline: bool, runs: Runs) -> boo
         placebo = bench.placebo(one.trunk)
         if not (runs.known(placebo) or runs.is_over(placebo)):
             return False
-    return all(runs.is_known(run) for run in one.compared)
+    return all(runs.has_loss(run) for run in one.compared)
 
 
 def _unmeasured(wanted: Iterable[SweptRun], runs: Runs) -> tuple[SweptRun, ...]:
-    return tuple(run for run in wanted if runs.is_over(run) and not runs.is_known(run))
+    return tuple(run for run in wanted if runs.is_over(run) and not runs.has_loss(run))
 
 
 def _seed_runs(bench: Bench, seed: int, trunk: SweptRun, is_baseline: bool) -> SeedRuns:

@@ -151,7 +151,7 @@ def seed_result(bench: Bench, one: SeedRuns, levels: Levels, runs: Runs) -> RunR
     if runs.state(trunk).diverged:
         return RunResult(one.seed, math.inf, verdict="diverged")
     facts = read_facts(trunk)
-    if not runs.is_over(trunk) or not runs.is_known(cooled) or facts is None:
+    if not runs.is_over(trunk) or not runs.has_loss(cooled) or facts is None:
         return None
     read = runs.results
     if (trunk.folder.name, levels) not in read:
@@ -199,7 +199,7 @@ def _horizons(baseline: ArmProgress, runs: Runs) -> list[HorizonResult]:
         HorizonResult(multiple, one.seed, run.recipe.tokens_seen(run.recipe.steps), runs.loss(run))
         for one in baseline.seeds
         for multiple, run in one.horizons.items()
-        if runs.is_known(run)
+        if runs.has_loss(run)
     ]
 
 
