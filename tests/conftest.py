@@ -6,10 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tiny import repeating_tokens, save_trained_run
-from warm_processes import warm_processes
+from type_checks import check_package
 
-from zerosum.memory import hold_freed_memory
+check_package()  # before anything imports it
+from tiny import repeating_tokens, save_trained_run  # noqa: E402
+from warm_processes import warm_processes  # noqa: E402
+
+from zerosum.memory import hold_freed_memory  # noqa: E402
 
 gc.set_threshold(50_000)
 hold_freed_memory()

@@ -11,7 +11,7 @@ PAGE = Path(__file__).parent / "compare.html"
 COMMAND = "compare bend.csv later.csv --out page"
 STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 MADE_WITH = re.compile(
-    r"(<summary>(?:machine|command): ).*?(?=</summary>)|(<dt>(?:python|zerosum|numpy|scipy)</dt><dd>).*?(?=</dd>)"
+    r"(<p>(?:machine|command): ).*?(?=</p>)|(<dt>(?:python|zerosum|numpy|scipy)</dt><dd>).*?(?=</dd>)"
 )
 
 

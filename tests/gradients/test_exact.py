@@ -28,7 +28,8 @@ def assert_same_sums(found, expected, within=1e-9):
 def test_every_family_has_the_oracles_sums(family, tied, attention, tokens):
     model = moved_model(family, tied=tied, attention=attention)
     assert separate_head(model, tokens) is not None
-    assert_same_sums(exact_sums(model, tokens, block=5), oracle_sums(model, tokens))
+    within = 1e-6 if attention == "eager" else 1e-9  # transformers' eager attention has its softmax in float32
+    assert_same_sums(exact_sums(model, tokens, block=5), oracle_sums(model, tokens), within)
 
 
 @pytest.mark.parametrize("block", [1, 4, 100])
