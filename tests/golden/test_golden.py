@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from golden_json import FITTED, MAX_DIFFERENCES, NUMPY, TORCH, differences, normalised, written
+from golden_json import MAX_DIFFERENCES, NUMPY, RESAMPLED, TORCH, differences, normalised, written
 
 FOLDER = Path(__file__).parent
 DATA = "--data texts.jsonl --no-pack --sequence-length 12"
@@ -55,7 +55,7 @@ WITH_TORCH = {
 
 @pytest.mark.parametrize("name", WITHOUT_TORCH)
 def test_without_torch(name, all_inputs, printed_json, request):
-    tolerance = FITTED if name.startswith("scaling") else NUMPY  # ends of resampled fits differ between kinds of CPU
+    tolerance = RESAMPLED if name.startswith("scaling") else NUMPY
     check(name, *WITHOUT_TORCH[name], printed_json(all_inputs, WITHOUT_TORCH[name][1]), tolerance, request.config)
 
 

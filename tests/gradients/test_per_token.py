@@ -31,7 +31,8 @@ def test_every_family_has_the_oracles_numbers(family, tied, attention, tokens):
     model = moved_model(family, tied=tied, attention=attention)
     update = random_update(model)
     expected = oracle_sums(model, tokens, update, per_token=True).tokens
-    assert_same_numbers(exact_sums(model, tokens, update, per_token=True, block=5).tokens, expected)
+    within = 1e-5 if attention == "eager" else 1e-9  # transformers' eager attention has its softmax in float32
+    assert_same_numbers(exact_sums(model, tokens, update, per_token=True, block=5).tokens, expected, within)
 
 
 def test_the_oracles_numbers_are_those_of_the_written_out_gradients(tokens):
