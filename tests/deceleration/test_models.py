@@ -9,7 +9,14 @@ from simulated import POWER_LAW, SHORT_RUN, simulated_curve
 
 from zerosum.curves import LossCurve, read_curve
 from zerosum.deceleration import compare_models, fit
-from zerosum.deceleration.floors import broken_above_floor, broken_bounds, power_law_bounds, shifted_power_law
+from zerosum.deceleration.floors import (
+    broken_above_floor,
+    broken_above_floor_design,
+    broken_bounds,
+    power_law_bounds,
+    shifted_power_law,
+    shifted_power_law_design,
+)
 from zerosum.deceleration.models import MODELS, compare_points, left_out_error
 
 X = np.log(np.geomspace(20, 20_000, 64))
@@ -74,6 +81,18 @@ def test_laws_are_their_product_forms():
     np.testing.assert_allclose(
         np.exp(broken_above_floor(theta, X)), np.exp(theta[5]) + np.exp(LAWS["one break"].log_loss(theta[:5], X))
     )
+
+
+@pytest.mark.parametrize("name", ["power law with floor", "shifted power law with floor", "one break with floor"])
+def test_derivatives_of_laws_with_a_floor_are_those_of_differences(name):
+    law, theta = LAWS[name], np.array(TRUTHS[name])
+    design = broken_above_floor_design if "break" in name else shifted_power_law_design
+    found = design(theta, X)
+    for column, step in enumerate(1e-6 * np.eye(len(theta))):
+        differences = (law.log_loss(theta + step, X) - law.log_loss(theta - step, X)) / 2e-6
+        np.testing.assert_allclose(found[:, column], differences, rtol=1e-6, atol=1e-9)
+    with np.errstate(all="raise", under="ignore"):
+        assert np.isfinite(design(theta * 40, X)).all()
 
 
 def test_left_out_error_of_the_power_law_is_that_of_explicit_refits():

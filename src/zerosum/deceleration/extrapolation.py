@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from zerosum.deceleration.floors import fit_power_law, shifted_power_law
+from zerosum.deceleration.floors import fit_power_law, shifted_power_law, shifted_power_law_design
 from zerosum.deceleration.models import FEWEST
 
 DECADE = float(np.log(10))
@@ -44,11 +44,9 @@ def floor_of_last_decade(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"],
     ahead = np.array([at])
     residual = y[late] - shifted_power_law(theta, x[late])
     return Extrapolation(
-        float(shifted_power_law(theta, ahead)[0]), late, residual, _design(theta, x[late]), _design(theta, ahead)[0]
+        float(shifted_power_law(theta, ahead)[0]),
+        late,
+        residual,
+        shifted_power_law_design(theta, x[late]),
+        shifted_power_law_design(theta, ahead)[0],
     )
-
-
-def _design(theta: Float[np.ndarray, "3"], x: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 3"]:
-    """Derivatives of log(E + A t^-alpha) by log A, alpha and log E."""
-    share = 1 / (1 + np.exp(np.clip(theta[2] - theta[0] + theta[1] * x, -700, 700)))
-    return np.stack([share, -share * x, 1 - share], axis=-1)

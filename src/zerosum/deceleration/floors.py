@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import least_squares
+from scipy.optimize import OptimizeResult, least_squares
+from scipy.special import expit
 
 from zerosum.deceleration.bnsl import hinge
 from zerosum.deceleration.varpro import LOG_F_MAX, LOG_F_MIN, solve
@@ -17,6 +18,7 @@ Theta = Float[np.ndarray, " p"]
 Points = Float[np.ndarray, " n"]
 Weights = Float[np.ndarray, "B n"]
 Thetas = Float[np.ndarray, "B p"]
+Design = Float[np.ndarray, "n p"]
 Bounds = tuple[Theta, Theta]
 SHARES = 1 - np.geomspace(0.9, 0.01, 8)  # where a floor may lie, as a share of the lowest loss
 MOST = 0.9999  # a floor must stay below the lowest loss by this factor
@@ -36,11 +38,32 @@ def shifted_power_law(theta: Theta, x: Points) -> Points:
     return above_floor(float(theta[2]), theta[0] - theta[1] * late)
 
 
+def shifted_power_law_design(theta: Theta, x: Points) -> Design:
+    """Derivatives of `shifted_power_law` by its parameters."""
+    late = np.logaddexp(x, theta[3]) if len(theta) == 4 else x
+    share = expit(theta[0] - theta[1] * late - theta[2])  # of the loss, above the floor
+    columns = [share, -share * late, 1 - share]
+    if len(theta) == 4:
+        columns.append(-theta[1] * share * np.exp(theta[3] - late))
+    return np.stack(columns, axis=-1)
+
+
 def broken_above_floor(theta: Theta, x: Points) -> Points:
     """log(E + one-break law); theta = log L_d (of the part above E), r_before, r_d, log t_d, log f, log E."""
     log_L_d, r_before, r_d, at, log_f, log_E = theta
     bend = hinge(x, float(at), float(np.exp(log_f)))
     return above_floor(float(log_E), log_L_d - r_before * (x - at) - (r_d - r_before) * bend)
+
+
+def broken_above_floor_design(theta: Theta, x: Points) -> Design:
+    """Derivatives of `broken_above_floor` by its parameters."""
+    log_L_d, r_before, r_d, at, log_f, log_E = (float(value) for value in theta)
+    width, change = float(np.exp(log_f)), r_d - r_before
+    bend, bent = hinge(x, at, width), expit((x - at) / width)
+    share = expit(log_L_d - r_before * (x - at) - change * bend - log_E)  # of the loss, above the floor
+    by_width = bend - (x - at) * bent
+    columns = [np.ones_like(x), bend - (x - at), -bend, r_before + change * bent, -change * by_width]
+    return np.stack([*(share * column for column in columns), 1 - share], axis=-1)
 
 
 def log_floors(y: Points) -> Float[np.ndarray, " k"]:
@@ -94,6 +117,7 @@ def fit_power_law(x: Points, y: Points, weights: Weights) -> Thetas:
     """The least-squares power law with floor for each weighting."""
     return _searched(
         shifted_power_law,
+        shifted_power_law_design,
         lambda x, y: power_law_starts(x, y, (-np.inf,)),
         lambda x, y: power_law_bounds(x, y, shifted=False),
         x, y, weights,
@@ -104,6 +128,7 @@ def fit_shifted_power_law(x: Points, y: Points, weights: Weights) -> Thetas:
     """The least-squares power law with floor and shift for each weighting."""
     return _searched(
         shifted_power_law,
+        shifted_power_law_design,
         lambda x, y: power_law_starts(x, y, tuple(np.linspace(x[0] - 2, x[-1] - np.log(20), 8))),
         lambda x, y: power_law_bounds(x, y, shifted=True),
         x, y, weights,
@@ -112,11 +137,12 @@ def fit_shifted_power_law(x: Points, y: Points, weights: Weights) -> Thetas:
 
 def fit_broken(x: Points, y: Points, weights: Weights) -> Thetas:
     """The least-squares one-break law above a floor for each weighting."""
-    return _searched(broken_above_floor, broken_starts, broken_bounds, x, y, weights)
+    return _searched(broken_above_floor, broken_above_floor_design, broken_starts, broken_bounds, x, y, weights)
 
 
 def _searched(
     log_loss: Callable[[Theta, Points], Points],
+    design: Callable[[Theta, Points], Design],
     starts: Callable[[Points, Points], list[Theta]],
     bounds: Callable[[Points, Points], Bounds],
     x: Points,
@@ -127,15 +153,29 @@ def _searched(
     thetas: list[Theta] = []
     for used in weights > 0:
         at, seen = x[used], y[used]
-        low, high = bounds(at, seen)
-
-        def residual(theta: Theta, at: Points = at, seen: Points = seen) -> Points:
-            return np.asarray(log_loss(theta, at) - seen)
-
+        low, high = limits = bounds(at, seen)
         inside = [np.clip(start, low + 1e-9, high - 1e-9) for start in thetas[:1] or starts(at, seen)]
-        ends = [least_squares(residual, start, bounds=(low, high), x_scale="jac", max_nfev=200) for start in inside]
+        ends = [_search(log_loss, design, at, seen, limits, start) for start in inside]
         thetas.append(np.asarray(min(ends, key=lambda end: end.cost).x))
     return np.array(thetas)
+
+
+def _search(
+    log_loss: Callable[[Theta, Points], Points],
+    design: Callable[[Theta, Points], Design],
+    x: Points,
+    y: Points,
+    bounds: Bounds,
+    start: Theta,
+) -> OptimizeResult:
+    return least_squares(
+        lambda theta: log_loss(theta, x) - y,
+        start,
+        lambda theta: design(theta, x),
+        bounds=bounds,
+        x_scale="jac",
+        max_nfev=200,
+    )
 
 
 def _above(y: Points, log_E: float) -> tuple[Points, Points]:
