@@ -168,14 +168,13 @@ def _search(
     bounds: Bounds,
     start: Theta,
 ) -> OptimizeResult:
-    return least_squares(
-        lambda theta: log_loss(theta, x) - y,
-        start,
-        lambda theta: design(theta, x),
-        bounds=bounds,
-        x_scale="jac",
-        max_nfev=200,
-    )
+    def residual(theta: Theta) -> Points:
+        return np.asarray(log_loss(theta, x) - y)
+
+    def slopes(theta: Theta) -> Design:
+        return design(theta, x)
+
+    return least_squares(residual, start, slopes, bounds=bounds, x_scale="jac", max_nfev=200)
 
 
 def _above(y: Points, log_E: float) -> tuple[Points, Points]:
