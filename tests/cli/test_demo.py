@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from called import one_document
-from tiny_demo import BLANK, DEMO, run, tiny_suite
+from tiny_demo import BLANK, DEMO, tiny_suite
 from warm_processes import start_verb
 
 pytest.importorskip("torch")
@@ -154,15 +154,12 @@ def test_no_place_for_what_is_measured_is_one_line(finished, tmp_path, demo):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of a process")
 def test_a_disk_that_fills_up_while_measuring_is_one_line(finished, tmp_path):
-    import resource
-
     copy_not_measured(finished, tmp_path / "out")
-
-    def nearly_full():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (6_000, resource.RLIM_INFINITY))
-
-    process = run("--out", tmp_path / "out", preexec_fn=nearly_full)
-    message = last_line(process.returncode, process.stderr)
+    process = start_verb(
+        "demo", "--out", tmp_path / "out", output=tmp_path / "said", prepare="tiny_demo:prepare_with_a_full_disk"
+    )
+    process.join()
+    message = last_line(process.exitcode, (tmp_path / "said.err").read_text())
     assert "cannot be written (File too large)" in message
     # The other worker is ended at any moment: its lock may stay, and is known to be stale by the next call.
     assert not list((tmp_path / "out").rglob("losses.zarr"))
@@ -180,9 +177,9 @@ def test_again_is_quick_and_the_same(finished, demo):
 
 
 def test_killed_at_any_moment_it_ends_with_the_same_numbers(finished, tmp_path, demo):
-    """Three kills at random moments of the whole job, a folder of its own, then one call that finishes."""
+    """Two kills at random moments of the whole job, a folder of its own, then one call that finishes."""
     folder = tmp_path / "out"
-    for _ in range(3):
+    for _ in range(2):
         process = start_verb("demo", "--out", folder, environment=BLANK, prepare="tiny_demo:prepare")
         time.sleep(random.uniform(0.2, 3.0))  # noqa: S311 - not for cryptography
         process.kill()

@@ -4,7 +4,6 @@ Other verbs work too. Tests start it as a process of its own, because they kill 
 """
 
 import os
-import subprocess
 import sys
 
 import zerosum.recipes
@@ -18,12 +17,6 @@ TINY = [sys.executable, __file__]
 DEMO = [*TINY, "demo"]
 BLANK = os.environ | {"ZEROSUM_TESTS_DRAW_NOTHING": "1"}
 """Environment of a process whose figures are empty: to draw them takes seconds, and is tested elsewhere."""
-
-
-def run(*arguments, env=None, **options):
-    return subprocess.run(
-        [*DEMO, *map(str, arguments)], capture_output=True, text=True, timeout=300, env=env, **options
-    )
 
 
 def tiny_suite(seed: int = 0, quick: bool = False) -> list[Recipe]:
@@ -64,6 +57,14 @@ def prepare() -> None:
     ngrams.COUNTED = 1 << 16  # of the standard library's 27 million tokens: within milliseconds
     if "ZEROSUM_TESTS_DRAW_NOTHING" in os.environ:
         draw_nothing()
+
+
+def prepare_with_a_full_disk() -> None:
+    """No file may grow beyond a few thousand bytes."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6_000, resource.RLIM_INFINITY))
+    prepare()
 
 
 if __name__ == "__main__":

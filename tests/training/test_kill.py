@@ -21,7 +21,7 @@ def test_killed_before_any_file_operation(recipe: Recipe, tmp_path: Path, proces
     run = tmp_path / "killed"
     generator = np.random.default_rng(0)
     kills = 0
-    for _ in range(12):
+    for _ in range(6):
         if steps_when_killed(processes, recipe, run, int(generator.integers(1, 90))) is None:
             break
         kills += 1
@@ -47,7 +47,7 @@ def test_killed_at_random_times(recipe: Recipe, tmp_path: Path, processes: ForkS
     generator = np.random.default_rng(1)
     log = run / "metrics.jsonl"
     lives = []
-    for target in (5, 40, 70, 110):
+    for target in (5, 60, 110):
         process = processes.Process(target=train_and_die, args=(longer, run, 10**9))
         process.start()
         while process.is_alive() and (not log.exists() or log.read_bytes().count(b"\n") < target):
