@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from tiny import VOCABULARY, moved_model, save_checkpoint
 
-BATCHES = 6
+BATCHES = 4
 
 
 def save_run(folder):
-    """Two checkpoints, and 24 sequences of 8 predictions, some shorter."""
+    """Two checkpoints, and 16 sequences of 8 predictions, some shorter."""
     for step, seed in ((1, 0), (2, 1)):
         torch.manual_seed(seed)
         model = moved_model("llama").float()
@@ -20,7 +20,7 @@ def save_run(folder):
             for one in model.parameters():
                 one += 0.01 * seed * torch.randn_like(one)
         save_checkpoint(folder, step, model)
-    ids = np.random.default_rng(0).integers(0, VOCABULARY, (24, 9))
+    ids = np.random.default_rng(0).integers(0, VOCABULARY, (16, 9))
     ids[::3, 6:] = -1
     np.save(folder / "ids.npy", ids)
 
@@ -53,7 +53,7 @@ def measure(run, store, method, die_at=None, **environment):
     tokens = read_tokens([str(run / "ids.npy")], sequence_length=8, vocab_size=VOCABULARY)
     models = [load_model(one) for one in checkpoints]
     update = Update(lambda: update_between(*models))
-    choice = _measurement.Choice(method, n_sampled=96, tokens_per_batch=32)
+    choice = _measurement.Choice(method, n_sampled=64, tokens_per_batch=32)
     found = [
         measure_checkpoint(store, one, lambda model=model: model, tokens, update, choice, 0, lambda *_: None)
         for one, model in zip(checkpoints, models, strict=True)
