@@ -49,6 +49,16 @@ def test_p_of_an_arm_alone_is_that_of_the_sign_flip_test():
     assert adjusted_p(d[None]) == pytest.approx([of_scipy.pvalue])
 
 
+@pytest.mark.parametrize("few", [[0.01, 0.0101], [0.01, -0.012], [0.02, 0.001]])
+def test_an_arm_of_two_values_does_not_hide_one_of_six(few):
+    """Student's t of two values is often above 10, and that of six values hardly ever."""
+    clear = np.array([-0.030, -0.033, -0.028, -0.031, -0.032, -0.029])
+    table = np.stack([clear, [*few, *[np.nan] * 4]])
+    alone = adjusted_p(clear[None])[0]
+    assert alone == 2 / 2**6
+    assert alone <= adjusted_p(table)[0] <= 2 * alone
+
+
 def test_many_seeds_are_sampled():
     d = np.random.default_rng(4).normal(0.4, 1, (1, 24))
     assert adjusted_p(d)[0] == pytest.approx(stats.ttest_1samp(d[0], 0).pvalue, abs=0.01)

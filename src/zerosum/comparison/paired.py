@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import nctdtr, stdtrit
+from scipy.special import nctdtr, stdtr, stdtrit
 
 from zerosum.estimate import Estimate
 
@@ -146,19 +146,24 @@ def adjusted_p(table: Float[np.ndarray, "a n"]) -> Float[np.ndarray, " a"]:
     """p of no difference for each arm, adjusted for all arms by step-down max-|t| over joint sign flips.
 
     table: differences of a arms at n seeds; NaN is left out. NaN for an arm of fewer than two values. With n seeds the
-    smallest p is 2 / 2^n, and more arms can raise it.
+    smallest p is 2 / 2^n, and more arms can raise it. Where arms have values at different numbers of seeds, each t is
+    read as its two-sided probability under Student's distribution, so that an arm of two values, whose t is easily
+    large, does not hide the others; where the numbers are equal, this changes nothing.
     """
     p = np.full(len(table), math.nan)
     if not table.size:
         return p
-    t = _t(table, np.ones((1, table.shape[1])))[:, 0]
-    of_flips = _t(table, _flips(table.shape[1]))
-    order = sorted(np.flatnonzero(np.isfinite(table).sum(axis=1) > 1).tolist(), key=lambda k: -abs(t[k]))
+    known = np.isfinite(table).sum(axis=1)
+    tested = np.flatnonzero(known > 1)
+    t = np.abs(_t(table[tested], np.ones((1, table.shape[1]))))
+    of_flips = np.abs(_t(table[tested], _flips(table.shape[1])))
+    freedom = known[tested, None] - 1.0
+    chance, of_flips = 2 * stdtr(freedom, -t * (1 - 1e-9))[:, 0], 2 * stdtr(freedom, -of_flips)
+    order = np.argsort(chance, kind="stable")
     so_far = 0.0
     for place, k in enumerate(order):
-        largest = np.max(np.abs(of_flips[order[place:]]), axis=0)
-        so_far = max(so_far, float(np.mean(largest >= abs(t[k]) * (1 - 1e-9))))
-        p[k] = so_far
+        so_far = max(so_far, float(np.mean(of_flips[order[place:]].min(axis=0) <= chance[k])))
+        p[tested[k]] = so_far
     return p
 
 
