@@ -177,9 +177,9 @@ def test_again_is_quick_and_the_same(finished, demo):
 
 
 def test_killed_at_any_moment_it_ends_with_the_same_numbers(finished, tmp_path, demo):
-    """Two kills at random moments of the whole job, a folder of its own, then one call that finishes."""
+    """Three kills at random moments of the whole job, a folder of its own, then one call that finishes."""
     folder = tmp_path / "out"
-    for _ in range(2):
+    for _ in range(3):
         process = start_verb("demo", "--out", folder, environment=BLANK, prepare="tiny_demo:prepare")
         time.sleep(random.uniform(0.2, 3.0))  # noqa: S311 - not for cryptography
         process.kill()

@@ -36,17 +36,11 @@ class Tolerance:
 # Processors round sums in different orders. The bounds are a few times what was seen between one with AVX-512, one with
 # AVX2 and the plain code paths of NumPy and torch.
 NUMPY = Tolerance(relative=1e-7, floor=1e-12, digits=13)
-RESAMPLED = Tolerance(relative=1e-3, floor=2e-5, digits=9)  # ends of intervals of fits, and the spread of their starts
+RESAMPLED = Tolerance(relative=1e-3, floor=1e-5, digits=9)  # ends of intervals of fits, and the spread of their starts
 TORCH = Tolerance(relative=1e-3, floor=1e-5, digits=9)  # tiny models in float32
 FORECAST = Tolerance(relative=1e-4, floor=1e-6, digits=13)
 UNDETERMINED = Tolerance(relative=2e-2, floor=1e-5, digits=9)  # a curve need not determine all parameters of its rivals
-UNDER = {
-    "fit": UNDETERMINED,  # of the few losses of a training run of the demo
-    "models": UNDETERMINED,
-    "cutoffs": UNDETERMINED,
-    "forecasts": FORECAST,
-    "backtest": FORECAST,
-}
+UNDER = {"models": UNDETERMINED, "cutoffs": RESAMPLED, "forecasts": FORECAST, "backtest": FORECAST}
 
 
 def normalised(value: Any, digits: int, name: str = "") -> Any:
