@@ -12,7 +12,7 @@ from command_line import called_with
 from zerosum.bench import engine
 from zerosum.bench.collect import collect
 from zerosum.bench.engine import next_runs, run_here
-from zerosum.bench.known import FILE, read_known, write_known
+from zerosum.bench.known import FILE, read_all_known, read_known, write_known
 from zerosum.bench.plan import Bench
 from zerosum.bench.progress import Runs
 from zerosum.bench.read import read_results
@@ -103,6 +103,30 @@ def test_a_run_that_is_here_counts_and_not_its_known_result(here: Bench, file: P
     wrong = {name: replace(run, loss=0.0, result=None) for name, run in read_known(file, here.declaration).items()}
     bench = replace(here, known=wrong)
     assert read_results(bench) == read_results(here)
+
+
+def test_a_run_that_was_stopped_here_hides_no_known_result(file: Path, content: dict, tmp_path: Path) -> None:
+    there = elsewhere(file, content, tmp_path)
+    expected = findings(there)
+    for name in there.known:
+        folder = there.pool / name
+        folder.mkdir(parents=True)
+        (folder / "metrics.jsonl").write_text('{"step": 1, "loss": 5.5}\n')
+    assert list(next_runs(there, Runs(there))) == []
+    assert findings(there) == expected
+
+
+def test_of_a_run_in_several_files_the_most_is_taken(file: Path, here: Bench, tmp_path: Path) -> None:
+    known = read_known(file, here.declaration)
+    less = [replace(run, result=None, ngrams={}) for run in known.values()]
+    names = sorted(known)
+    write_known(tmp_path / "less.jsonl", here.declaration, less)
+    write_known(tmp_path / "half.jsonl", here.declaration, [known[name] for name in names[::2]])
+    write_known(tmp_path / "rest.jsonl", here.declaration, [known[name] for name in names[1::2]])
+    for order in (("less", "half", "rest"), ("rest", "half", "less")):
+        found = read_all_known([tmp_path / f"{name}.jsonl" for name in order], here.declaration)
+        write_known(tmp_path / FILE, here.declaration, found.values())
+        assert (tmp_path / FILE).read_bytes() == file.read_bytes()
 
 
 @pytest.mark.parametrize(

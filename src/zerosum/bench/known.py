@@ -49,6 +49,23 @@ class _Header:
 _HEADER, _RUN = TypeAdapter(_Header), TypeAdapter(KnownRun)
 
 
+def read_all_known(files: Iterable[Path], declaration: Declaration) -> dict[str, KnownRun]:
+    """Runs of several files by name. Of a run in two files, the one with more of its results is taken.
+
+    Raises InputError as `read_known`.
+    """
+    found: dict[str, KnownRun] = {}
+    for file in files:
+        for name, run in read_known(file, declaration).items():
+            if name not in found or _results(run) > _results(found[name]):
+                found[name] = run
+    return found
+
+
+def _results(run: KnownRun) -> int:
+    return sum((not math.isnan(run.loss), run.result is not None, bool(run.ngrams)))
+
+
 def read_known(file: Path, declaration: Declaration) -> dict[str, KnownRun]:
     """Runs by name. Raises InputError where the file is none of `write_known`, or of other held-out text."""
     try:

@@ -28,7 +28,7 @@ PLACEBO_SEED = 1_000_000
 
 @dataclass(frozen=True)
 class Bench:
-    """A declared bench and its folder. known: results of runs by name, which count where the run is not there."""
+    """A declared bench and its folder. known: results of runs by name, which count where the run is not over."""
 
     declaration: Declaration
     folder: Path

@@ -81,9 +81,9 @@ class Runs:
         return self._is_over(self.state(run))
 
     def known(self, run: SweptRun) -> KnownRun | None:
-        """Its result from elsewhere, where the run is not here."""
+        """Its result from elsewhere, where the run is not over here."""
         found = self._bench.known.get(run.folder.name)
-        return None if found is None or run.folder.is_dir() else found
+        return None if found is None or self.is_over(run) else found
 
     def loss(self, run: SweptRun) -> float:
         """Final loss: infinite where the run diverged, NaN where it is not over, or not measured yet."""

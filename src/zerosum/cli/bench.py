@@ -47,7 +47,8 @@ def bench(
         Path | None, typer.Option(metavar="DIR", help="Folder of the bench. Without it runs/ and its name.")
     ] = None,
     known: Annotated[
-        Path | None, typer.Option(metavar="RUNS.jsonl", help="Results of runs made elsewhere, which count as done.")
+        list[Path] | None,
+        typer.Option(metavar="RUNS.jsonl", help="Results of runs made elsewhere, which count as done; repeatable."),
     ] = None,
     executor: Annotated[
         Literal["local", "slurm"], typer.Option(help="Train on this machine, or submit a job for each run.")
@@ -63,14 +64,14 @@ def bench(
 
     Stopped at any moment, the same command continues. Two benches of one baseline, side by side, share its runs.
     """
-    from zerosum.bench.known import read_known
+    from zerosum.bench.known import read_all_known
     from zerosum.bench.plan import Bench
     from zerosum.training.run_folder import writing
 
     declaration, name = _declaration(file, recipe, arm or [], changes or [], seeds, rates)
-    results = read_known(known, declaration) if known else {}
+    results = read_all_known(known or [], declaration)
     if known:
-        print(f"zerosum: {known}: results of {len(results)} finished runs.", file=sys.stderr)
+        print(f"zerosum: {', '.join(map(str, known))}: results of {len(results)} finished runs.", file=sys.stderr)
     place = Bench(declaration, (out or Path("runs") / name).expanduser(), results)
     with writing(place.folder):
         runs = _there(place) if dry else _on_slurm(place, jobs) if executor == "slurm" else _here(place, jobs)
