@@ -1,26 +1,36 @@
 """Laws with a floor: L = E + A (t + t0)^(-alpha), and the one-break law above a floor.
 
-x = log step, y = log loss; least squares in y. Each law gives starts for a search that SciPy finishes.
-Letters: n points, p parameters, B weightings of the points (0 leaves a point out).
+x = log step, y = log loss; least squares in y. Each law gives starts, from which Newton searches run side by side.
+Letters: n points, q parameters, M searches side by side, B weightings of the points (0 leaves a point out).
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
-from scipy.optimize import OptimizeResult, least_squares
-from scipy.special import expit
+from jaxtyping import Bool, Float, Int
 
+from zerosum.deceleration.above_floor import (
+    BROKEN_FLOOR,
+    POWER_LAW_FLOOR,
+    Line,
+    broken_law,
+    first_derivatives,
+    power_law,
+    squares,
+)
 from zerosum.deceleration.bnsl import hinge
+from zerosum.deceleration.newton import Objective, minimise
 from zerosum.deceleration.varpro import LOG_F_MAX, LOG_F_MIN, solve
 
-Theta = Float[np.ndarray, " p"]
+Theta = Float[np.ndarray, " q"]
 Points = Float[np.ndarray, " n"]
 Weights = Float[np.ndarray, "B n"]
-Thetas = Float[np.ndarray, "B p"]
-Design = Float[np.ndarray, "n p"]
+Thetas = Float[np.ndarray, "M q"]
+Design = Float[np.ndarray, "n q"]
 Bounds = tuple[Theta, Theta]
 SHARES = 1 - np.geomspace(0.9, 0.01, 8)  # where a floor may lie, as a share of the lowest loss
+STEPS = 200  # valleys are long where the points do not determine the floor
 MOST = 0.9999  # a floor must stay below the lowest loss by this factor
 
 
@@ -40,12 +50,7 @@ def shifted_power_law(theta: Theta, x: Points) -> Points:
 
 def shifted_power_law_design(theta: Theta, x: Points) -> Design:
     """Derivatives of `shifted_power_law` by its parameters."""
-    late = np.logaddexp(x, theta[3]) if len(theta) == 4 else x
-    share = expit(theta[0] - theta[1] * late - theta[2])  # of the loss, above the floor
-    columns = [share, -share * late, 1 - share]
-    if len(theta) == 4:
-        columns.append(-theta[1] * share * np.exp(theta[3] - late))
-    return np.stack(columns, axis=-1)
+    return np.asarray(first_derivatives(power_law(theta[None], x), theta[None], POWER_LAW_FLOOR)[0].T)
 
 
 def broken_above_floor(theta: Theta, x: Points) -> Points:
@@ -57,13 +62,7 @@ def broken_above_floor(theta: Theta, x: Points) -> Points:
 
 def broken_above_floor_design(theta: Theta, x: Points) -> Design:
     """Derivatives of `broken_above_floor` by its parameters."""
-    log_L_d, r_before, r_d, at, log_f, log_E = (float(value) for value in theta)
-    width, change = float(np.exp(log_f)), r_d - r_before
-    bend, bent = hinge(x, at, width), expit((x - at) / width)
-    share = expit(log_L_d - r_before * (x - at) - change * bend - log_E)  # of the loss, above the floor
-    by_width = bend - (x - at) * bent
-    columns = [np.ones_like(x), bend - (x - at), -bend, r_before + change * bent, -change * by_width]
-    return np.stack([*(share * column for column in columns), 1 - share], axis=-1)
+    return np.asarray(first_derivatives(broken_law(theta[None], x), theta[None], BROKEN_FLOOR)[0].T)
 
 
 def log_floors(y: Points) -> Float[np.ndarray, " k"]:
@@ -115,66 +114,74 @@ def power_law_bounds(x: Points, y: Points, *, shifted: bool) -> Bounds:
 
 def fit_power_law(x: Points, y: Points, weights: Weights) -> Thetas:
     """The least-squares power law with floor for each weighting."""
-    return _searched(
-        shifted_power_law,
-        shifted_power_law_design,
+    law = _Floored(
+        power_law,
+        POWER_LAW_FLOOR,
         lambda x, y: power_law_starts(x, y, (-np.inf,)),
         lambda x, y: power_law_bounds(x, y, shifted=False),
-        x, y, weights,
-    )  # fmt: skip
+    )
+    return law.fit(x, y, weights)
 
 
 def fit_shifted_power_law(x: Points, y: Points, weights: Weights) -> Thetas:
     """The least-squares power law with floor and shift for each weighting."""
-    return _searched(
-        shifted_power_law,
-        shifted_power_law_design,
+    law = _Floored(
+        power_law,
+        POWER_LAW_FLOOR,
         lambda x, y: power_law_starts(x, y, tuple(np.linspace(x[0] - 2, x[-1] - np.log(20), 8))),
         lambda x, y: power_law_bounds(x, y, shifted=True),
-        x, y, weights,
-    )  # fmt: skip
+    )
+    return law.fit(x, y, weights)
 
 
 def fit_broken(x: Points, y: Points, weights: Weights) -> Thetas:
     """The least-squares one-break law above a floor for each weighting."""
-    return _searched(broken_above_floor, broken_above_floor_design, broken_starts, broken_bounds, x, y, weights)
+    return _Floored(broken_law, BROKEN_FLOOR, broken_starts, broken_bounds).fit(x, y, weights)
 
 
-def _searched(
-    log_loss: Callable[[Theta, Points], Points],
-    design: Callable[[Theta, Points], Design],
-    starts: Callable[[Points, Points], list[Theta]],
-    bounds: Callable[[Points, Points], Bounds],
-    x: Points,
-    y: Points,
-    weights: Weights,
-) -> Thetas:
-    """The best end of a bounded search from each start for the first row; the others start where that one ends."""
-    thetas: list[Theta] = []
-    for used in weights > 0:
-        at, seen = x[used], y[used]
-        low, high = limits = bounds(at, seen)
-        inside = [np.clip(start, low + 1e-9, high - 1e-9) for start in thetas[:1] or starts(at, seen)]
-        ends = [_search(log_loss, design, at, seen, limits, start) for start in inside]
-        thetas.append(np.asarray(min(ends, key=lambda end: end.cost).x))
-    return np.array(thetas)
+@dataclass(frozen=True)
+class _Floored:
+    """A law above a floor. floor: which of its parameters is log E."""
 
+    line: Callable[[Thetas, Points], Line]
+    floor: int
+    starts: Callable[[Points, Points], list[Theta]]
+    bounds: Callable[[Points, Points], Bounds]
 
-def _search(
-    log_loss: Callable[[Theta, Points], Points],
-    design: Callable[[Theta, Points], Design],
-    x: Points,
-    y: Points,
-    bounds: Bounds,
-    start: Theta,
-) -> OptimizeResult:
-    def residual(theta: Theta) -> Points:
-        return np.asarray(log_loss(theta, x) - y)
+    def fit(self, x: Points, y: Points, weights: Weights) -> Thetas:
+        """The best end of the searches from each start for the first row; the others start where that one ends."""
+        used = weights > 0
+        starts = np.array(self.starts(x[used[0]], y[used[0]]))
+        ends, values = self._search(x, y, np.repeat(used[:1], len(starts), axis=0), starts)
+        best: Thetas = ends[values.argmin()][None]
+        if len(used) == 1:
+            return best
+        others, _ = self._search(x, y, used[1:], np.repeat(best, len(used) - 1, axis=0))
+        return np.concatenate([best, others])
 
-    def slopes(theta: Theta) -> Design:
-        return design(theta, x)
+    def _search(
+        self, x: Points, y: Points, used: Bool[np.ndarray, "M n"], starts: Thetas
+    ) -> tuple[Thetas, Float[np.ndarray, " M"]]:
+        """Where searches end, each over the points that it uses, and half their sums of squares."""
+        limits = [self.bounds(x[rows], y[rows]) for rows in used]
+        low, high = np.stack([low for low, _ in limits]), np.stack([high for _, high in limits])
+        lowest = float(y[used.any(axis=0)].min())
 
-    return least_squares(residual, start, slopes, bounds=bounds, x_scale="jac", max_nfev=200)
+        def objective(which: Int[np.ndarray, " M"]) -> Objective:
+            return lambda theta: squares(self.line(theta, x), theta, self.floor, lowest, y, used[which] * 1.0)
+
+        begin, least, most = (
+            self._as_share(one, lowest) for one in (np.clip(starts, low + 1e-9, high - 1e-9), low, high)
+        )
+        ends, values = minimise(objective, begin, least, most, steps=STEPS)
+        ends[:, self.floor] = lowest + np.log(ends[:, self.floor])
+        return ends, values
+
+    def _as_share(self, theta: Thetas, lowest: float) -> Thetas:
+        """With the floor as a share of the lowest loss: valleys of the squares are straighter in it than in log E."""
+        changed: Thetas = theta.copy()
+        changed[:, self.floor] = np.exp(theta[:, self.floor] - lowest)
+        return changed
 
 
 def _above(y: Points, log_E: float) -> tuple[Points, Points]:

@@ -120,11 +120,15 @@ def left_out_error(
 
 
 def preferred(rows: tuple[ModelRow, ...]) -> tuple[Reason, ...]:
-    """The reason that another law predicts left-out stretches clearly better; blocking where it does so by far."""
+    """The reason that another law predicts left-out stretches clearly better; blocking where it does so by far.
+
+    Of laws that predict them about as well as the best, it names the one with the fewest parameters.
+    """
     ours = next((row.criterion for row in rows if row.name == ONE_BREAK), float("nan"))
-    best = min(rows, key=lambda row: row.criterion if np.isfinite(row.criterion) else np.inf)
-    if not best.criterion * CLEARLY < ours:
+    least = min((row.criterion for row in rows if np.isfinite(row.criterion)), default=np.inf)
+    if not least * CLEARLY < ours:
         return ()
+    best = min((row for row in rows if row.criterion <= least * CLEARLY), key=lambda row: row.n_params)
     text = (
         f"{best.name} ({best.n_params} parameters) describes the curve better than one break: error on left-out "
         f"stretches {best.criterion:.2g} instead of {ours:.2g}"

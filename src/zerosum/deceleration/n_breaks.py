@@ -9,7 +9,7 @@ Letters: B weightings of the points, n points, K breaks, c cells of the grid, T 
 """
 
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -83,11 +83,7 @@ def solve_breaks(
     at_edge = np.zeros((B, K), dtype=bool)
     if enough.any():
         problem = problem_of(x, y, weights[enough])
-        single = solve(x, y, weights[enough])
-        theta = np.stack([single.log_t_d, single.log_f], axis=-1)
-        before = np.zeros((len(theta), 0))
-        for _ in range(1, K):
-            before, theta = theta, _with_one_more(problem, theta, before)
+        theta = _found(*(np.asarray(given, float).tobytes() for given in (x, y, weights[enough])), K)
         theta = np.stack([pairs[pairs[:, 0].argsort(kind="stable")] for pairs in theta.reshape(len(theta), K, 2)])
         theta = theta.reshape(len(theta), 2 * K)
         for whole, part in zip(parameters, _parameters(problem, y, theta), strict=True):
@@ -96,6 +92,20 @@ def solve_breaks(
         at_edge[enough] = (at <= problem.low[:, :1] + 1e-6) | (at >= problem.high[:, :1] - 1e-6)
     log_b, rates, log_t, log_f, rss = parameters
     return BreakSolutions(log_b, rates, log_t, log_f, rss, at_edge)
+
+
+@lru_cache(maxsize=4)
+def _found(x: bytes, y: bytes, weights: bytes, K: int) -> Float[np.ndarray, "B q"]:
+    """Places and widths of K breaks in the order in which they were found; kept, because K + 1 breaks start there."""
+    at, seen = np.frombuffer(x), np.frombuffer(y)
+    rows = np.frombuffer(weights).reshape(-1, len(at))
+    if K == 0:
+        return np.zeros((len(rows), 0))
+    if K == 1:
+        single = solve(at, seen, rows)
+        return np.stack([single.log_t_d, single.log_f], axis=-1)
+    fewer, before = (_found(x, y, weights, number) for number in (K - 1, K - 2))
+    return _with_one_more(problem_of(at, seen, rows), fewer, before)
 
 
 def _with_one_more(
@@ -151,11 +161,11 @@ class _Grid:
         unit, usable = self._beside(base)
         c, cosine = unit @ self.p.y[0], unit @ unit.T
         own = 1 - cosine**2
-        explained = (c[:, None] ** 2 + c**2 - 2 * cosine * c[:, None] * c) / np.maximum(own, TINY)
+        explained = (c[:, None] ** 2 + c**2 - 2 * cosine * np.outer(c, c)) / np.maximum(own, TINY)
         gain = np.where((own > ALIKE**2) & usable[:, None] & usable, explained, -1.0)
-        by_place = gain.reshape(WIDTHS, PLACES, WIDTHS, PLACES).transpose(1, 3, 0, 2).reshape(PLACES, PLACES, -1)
-        i, j = np.unravel_index(_peaks(np.triu(by_place.max(axis=2), 1)), (PLACES, PLACES))
-        wide_i, wide_j = np.divmod(by_place[i, j].argmax(axis=1), WIDTHS)
+        by_place = gain.reshape(WIDTHS, PLACES, WIDTHS, PLACES)
+        i, j = np.unravel_index(_peaks(np.triu(by_place.max(axis=2).max(axis=0), 1)), (PLACES, PLACES))
+        wide_i, wide_j = np.divmod(by_place[:, i, :, j].reshape(len(i), -1).argmax(axis=1), WIDTHS)
         return np.concatenate([self.cells[wide_i * PLACES + i], self.cells[wide_j * PLACES + j]], axis=1)
 
     def _beside(self, base: Float[np.ndarray, " q"]) -> tuple[Float[np.ndarray, "c n"], Bool[np.ndarray, " c"]]:

@@ -26,18 +26,19 @@ def minimise(
     low: Float[np.ndarray, "M q"],
     high: Float[np.ndarray, "M q"],
     still: float = STILL,
+    steps: int = MAX_STEPS,
 ) -> tuple[Float[np.ndarray, "M q"], Float[np.ndarray, " M"]]:
     """Damped Newton steps from each start until it stops moving; returns the end points and the values there.
 
     objective: which of the searches -> a function of their points that gives values, gradients and Hessians. still: log
-    steps; a search that moves less has arrived. No step raises a value by more than rounding; points with a non-finite
-    value are rejected.
+    steps; a search that moves less has arrived. steps: the most that are made. No step raises a value by more than
+    rounding; points with a non-finite value are rejected.
     """
     end, value = start.copy(), np.empty(len(start))
     active, point, damping = np.arange(len(start)), start.copy(), np.full(len(start), 1e-3)
     derivatives = objective(active)
     goal, gradient, hessian = derivatives(point)
-    for _ in range(MAX_STEPS):
+    for _ in range(steps):
         trial = _step(point, gradient, hessian, damping, low, high)
         moves = np.abs(trial - point).max(axis=1) >= still
         new_goal, new_gradient, new_hessian = derivatives(trial)
