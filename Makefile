@@ -25,6 +25,7 @@ SHARE ?= 1
 check-long: install
 	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -o addopts=--strict-markers -n 2 --dist loadfile \
 		tests/long/check_*.py --share $(SHARE)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m long tests
 
 golden: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/golden tests/long/check_golden_losses.py --renew-golden

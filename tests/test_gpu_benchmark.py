@@ -95,6 +95,7 @@ def test_without_a_gpu_it_says_so(capsys, monkeypatch):
     assert "--tiny" in capsys.readouterr().err
 
 
+@pytest.mark.long  # the dry run makes the same table, on the CPU
 def test_the_script_runs_on_a_pretended_gpu(capsys, monkeypatch):
     float32 = [replace(check, tolerance={"float32": check.tolerance["float32"]}) for check in gpu.CHECKS]
     monkeypatch.setattr(gpu, "CHECKS", float32)  # autocast for CUDA does nothing on the CPU

@@ -108,7 +108,6 @@ def test_wandbs_own_messages(tmp_path):
     np.testing.assert_array_equal(curve.loss, 3.0 - np.arange(100) / 100)
 
 
-@pytest.mark.slow
 def test_what_wandb_itself_writes(tmp_path, monkeypatch):
     wandb = pytest.importorskip("wandb", reason="wandb writes the run")
     monkeypatch.setenv("WANDB_SILENT", "true")

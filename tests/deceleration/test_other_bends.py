@@ -94,7 +94,7 @@ def test_the_first_point_alone_makes_no_rate():
     assert not_measured(early, law.log_loss(np.exp(early)), law).startswith("too few points after the break: 3 fitted")
 
 
-@pytest.mark.parametrize("noise", [0.001, 0.01])
+@pytest.mark.parametrize("noise", [0.001, pytest.param(0.01, marks=pytest.mark.long)])
 def test_a_warm_up_that_was_not_logged_is_no_deceleration(noise):
     """Never firmer than with the learning rate beside it."""
     firm = 0

@@ -27,7 +27,11 @@ def brute_force(x, y, places=300, widths=60):
 
 @pytest.mark.parametrize(
     ("law", "last_step", "cutoff", "misfit", "seed"),
-    [(SHORT_RUN, 2_048, 20, 0.02, 0), (SHORT_RUN, 2_048, 20, 0.05, 1), (LONG_RUN, 60_000, 100, 0.03, 2)],
+    [
+        (SHORT_RUN, 2_048, 20, 0.05, 1),
+        pytest.param(SHORT_RUN, 2_048, 20, 0.02, 0, marks=pytest.mark.long),
+        pytest.param(LONG_RUN, 60_000, 100, 0.03, 2, marks=pytest.mark.long),
+    ],
 )
 def test_no_grid_point_beats_the_search(law, last_step, cutoff, misfit, seed):
     curve = simulated_curve(law, last_step, noise=0.02, misfit=misfit, seed=seed)

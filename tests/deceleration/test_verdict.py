@@ -15,7 +15,10 @@ def reasons(found, level="blocking"):
     return {reason.code for reason in found.reasons if reason.level == level}
 
 
-@pytest.mark.parametrize(("misfit", "least"), [(0.0, 39), (0.005, 38), (0.01, 32)])
+@pytest.mark.parametrize(
+    ("misfit", "least"),
+    [(0.01, 32), *(pytest.param(*case, marks=pytest.mark.long) for case in [(0.0, 39), (0.005, 38)])],
+)
 def test_short_runs_with_a_break_decelerate(misfit, least):
     """The larger the wander beside the law, the more often "cannot tell"; but never the opposite."""
     curves = [simulated_curve(SHORT_RUN, 2_048, noise=0.015, misfit=misfit, seed=k) for k in range(40)]
@@ -24,7 +27,10 @@ def test_short_runs_with_a_break_decelerate(misfit, least):
     assert not any(one.verdict in ("no-break", "accelerates") for one in found)
 
 
-@pytest.mark.parametrize(("misfit", "least"), [(0.0, 39), (0.005, 37), (0.01, 30)])
+@pytest.mark.parametrize(
+    ("misfit", "least"),
+    [(0.01, 30), *(pytest.param(*case, marks=pytest.mark.long) for case in [(0.0, 39), (0.005, 37)])],
+)
 def test_power_laws_do_not_decelerate(misfit, least):
     """A wander beside the law looks a little like a break: then it cannot be told; but never a break."""
     found = [fit(simulated_curve(POWER_LAW, 2_048, noise=0.015, misfit=misfit, seed=k)) for k in range(40)]
@@ -132,7 +138,7 @@ def noise(seed, rows=10_000, size=0.015):
     return np.exp(size * np.random.default_rng(seed).normal(size=rows))
 
 
-@pytest.mark.parametrize("end", [600, 800, 1_000])
+@pytest.mark.parametrize("end", [600, pytest.param(800, marks=pytest.mark.long), 1_000])
 @pytest.mark.parametrize("cutoff", [None, 100])
 def test_a_logged_warm_up_is_no_deceleration(end, cutoff):
     """A power law that is up to 30 % higher while the learning rate is low."""

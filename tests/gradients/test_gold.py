@@ -63,8 +63,15 @@ def test_sums_of_every_coordinate(case, split):
     assert compared == 21
 
 
-@pytest.mark.parametrize("split", ["train", "eval"])
-@pytest.mark.parametrize("precision", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("split", "precision"),
+    [
+        ("train", torch.float64),
+        ("eval", torch.float32),
+        pytest.param("train", torch.float32, marks=pytest.mark.long),
+        pytest.param("eval", torch.float64, marks=pytest.mark.long),
+    ],
+)
 def test_numbers_of_every_token(case, split, precision):
     """In float32 relative to the largest token: where a label is nearly certain, its small gradient is less exact."""
     folder, model, update = case

@@ -110,7 +110,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("name", ODD)
-@pytest.mark.parametrize("shape", [(1, 6), (2, 5), (3, 12)])
+@pytest.mark.parametrize("shape", [(1, 6), (2, 5), pytest.param((3, 12), marks=pytest.mark.long)])
 def test_numbers_are_right_or_there_are_none(name, shape):
     refused, why = 0, "Choose method general"
     for seed in range(6):

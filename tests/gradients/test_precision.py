@@ -21,7 +21,7 @@ def relative(found, expected):
     return (gap / sum(float(one.square().sum()) for one in expected.values())) ** 0.5
 
 
-@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("tied", [True, pytest.param(False, marks=pytest.mark.long)])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_sums_are_off_by_rounding_and_by_no_more(family, tied, tokens):
     model = moved_model(family, tied=tied).float()

@@ -114,7 +114,7 @@ def test_estimates_are_close_and_their_intervals_cover():
     check_accuracy(*accuracy(*random_model(), DRAWS))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_real_step_of_a_trained_model_sampled(reference_data):
     """As above, for a model that was trained, on text: gradients of tokens differ more, the more it was trained."""
     check_accuracy(*accuracy(*trained_model(reference_data, "late"), DRAWS))

@@ -150,12 +150,9 @@ def test_many_branches_are_averaged_in_neighbouring_sets():
 @pytest.mark.parametrize(
     ("kind", "noise", "size", "branches"),
     [
-        ("noise", "t3", 1.0, 3),
         ("mixture", "t3", 1.0, 3),
         ("smooth", "t3", 0.7, 4),
-        ("noise", "1 direction", 1.0, 4),
         ("opposed", "1 direction", 0.5, 4),
-        ("opposed", "3 directions", 0.5, 4),
     ],
 )
 def test_intervals_hold_the_systematic_share(kind, noise, size, branches):

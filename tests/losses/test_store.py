@@ -149,6 +149,18 @@ TORN = {
     "lost chunk": (lambda store: chunks(store, "loss")[4].unlink(), [1]),
     "every chunk": (lambda store: shutil.rmtree(store / "loss" / "c"), [0, 1, 2]),
 }
+_MEASURED = {}  # the undamaged store, made by the first test that wants it
+
+
+@pytest.fixture
+def undamaged(run, tokens, tmp_path_factory, tmp_path):
+    """A measured store of its own for each test, as a copy; its path, and what it holds."""
+    if not _MEASURED:
+        _MEASURED["path"] = tmp_path_factory.mktemp("measured") / "store"
+        _MEASURED["whole"] = measure_losses(_MEASURED["path"], run.checkpoints, tokens).load()
+    return Path(shutil.copytree(_MEASURED["path"], tmp_path / "store")), _MEASURED["whole"]
+
+
 DAMAGES = {
     "no metadata": lambda store: (store / "zarr.json").unlink(),
     "garbage metadata": lambda store: (store / "zarr.json").write_text("{not JSON"),
@@ -165,14 +177,14 @@ OTHERS = {
 
 
 @pytest.mark.parametrize(("damage", "steps"), TORN.values(), ids=TORN)
-def test_damaged_pieces_are_measured_again(run, tokens, tmp_path, damage, steps):
-    whole = measure_losses(tmp_path / "store", run.checkpoints, tokens).load()
-    damage(tmp_path / "store")
+def test_damaged_pieces_are_measured_again(run, tokens, undamaged, damage, steps):
+    path, whole = undamaged
+    damage(path)
     loading = Loading()
-    again = measure_losses(tmp_path / "store", run.checkpoints, tokens, load=loading)
+    again = measure_losses(path, run.checkpoints, tokens, load=loading)
     assert loading.steps == steps
     assert {step for problem in again.attrs["problems"] for step in problem["steps"]} == set(steps)
-    xr.testing.assert_identical(zerosum.open_store(tmp_path / "store").load(), whole)
+    xr.testing.assert_identical(zerosum.open_store(path).load(), whole)
 
 
 def test_a_lost_chunk_without_padding_is_measured_again(run, tokens, tmp_path):
@@ -185,9 +197,8 @@ def test_a_lost_chunk_without_padding_is_measured_again(run, tokens, tmp_path):
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_store_is_moved_aside_and_made_anew(run, tokens, tmp_path, damage):
-    path = tmp_path / "store"
-    whole = measure_losses(path, run.checkpoints, tokens).load()
+def test_a_damaged_store_is_moved_aside_and_made_anew(run, tokens, undamaged, tmp_path, damage):
+    path, whole = undamaged
     damage(path)
     with pytest.raises(zerosum.InputError, match=r"store: damaged: .* Start the same zerosum losses command again"):
         zerosum.open_store(path).load()
@@ -198,9 +209,8 @@ def test_a_damaged_store_is_moved_aside_and_made_anew(run, tokens, tmp_path, dam
 
 
 @pytest.mark.parametrize("damage", [*DAMAGES.values(), *OTHERS.values()], ids=[*DAMAGES, *OTHERS])
-def test_what_is_no_store_is_refused_or_replaced(run, tokens, tmp_path, damage):
-    path = tmp_path / "store"
-    whole = measure_losses(path, run.checkpoints, tokens).load()
+def test_what_is_no_store_is_refused_or_replaced(run, tokens, undamaged, damage):
+    path, whole = undamaged
     damage(path)
     if damage in OTHERS.values():
         with pytest.raises(zerosum.InputError, match=r"not a store of losses|holds no per-token"):

@@ -53,8 +53,14 @@ def frame(module: Any, shown: Report) -> pd.DataFrame:
     return pd.DataFrame(module.numbers(shown))
 
 
-@pytest.mark.parametrize("layout", get_args(Layout))
-@pytest.mark.parametrize("layers", [2, 40])
+@pytest.mark.parametrize(
+    ("layers", "layout"),
+    [
+        pytest.param(layers, layout, marks=() if layers == 40 or layout == "narrow" else pytest.mark.long)
+        for layers in (2, 40)
+        for layout in get_args(Layout)
+    ],
+)
 @pytest.mark.parametrize("stem", FIGURES)
 def test_nothing_is_cut_off(stem: str, layers: int, layout: Layout) -> None:
     shown = report(over_training(layers=layers))

@@ -66,9 +66,15 @@ def drawn(fig):
     return canvas.get_renderer()
 
 
-@pytest.mark.parametrize("layout", get_args(Layout))
 @pytest.mark.parametrize("section", FIGURES)
-@pytest.mark.parametrize("case", ["plain", "mixed", "long_names", "deep"])
+@pytest.mark.parametrize(
+    ("case", "layout"),
+    [
+        pytest.param(case, layout, marks=() if case == "long_names" or layout == "narrow" else pytest.mark.long)
+        for case in ("plain", "mixed", "long_names", "deep")
+        for layout in get_args(Layout)
+    ],
+)
 def test_nothing_is_cut_off_and_a_legend_covers_no_panel(request, case, section, layout):
     given = request.getfixturevalue(case)
     fig = section.plot(given, layout)

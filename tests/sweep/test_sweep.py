@@ -160,7 +160,6 @@ def test_a_failed_run_is_a_failed_job(file: Path, monkeypatch: pytest.MonkeyPatc
     assert states(plan)[0].state == "waiting"
 
 
-@pytest.mark.slow
 def test_a_job_that_is_preempted_is_requeued_and_ends_the_same(file: Path) -> None:
     """submitit's local executor stands in for SLURM: SIGUSR2 is what SLURM sends before it takes a node away."""
     change(file, set={"steps": 200, "resume_every": 20}, grid={}, seeds=[0])
