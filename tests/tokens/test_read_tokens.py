@@ -241,8 +241,12 @@ def test_a_folder_of_source_code_is_read_without_its_compiled_files(tmp_path, to
     with pytest.warns(UserWarning, match="2 of 4 files are not UTF-8 text"):
         read = read_tokens(tmp_path, tokenizer=tokenizer, sequence_length=8, pack=False)
     assert read.documents == (str(tmp_path / "a.py"), str(tmp_path / "long.py"))
-    with pytest.raises(InputError, match="none of its 1 files is UTF-8 text"):
-        read_tokens(tmp_path / "i", tokenizer=tokenizer)
+    with pytest.warns(UserWarning, match="2 of 4 files are not UTF-8 text"):
+        matched = read_tokens(f"{tmp_path}/**/*.p*", tokenizer=tokenizer, sequence_length=8, pack=False)
+    assert matched.documents == read.documents
+    for source in (tmp_path / "i", f"{tmp_path}/i/*"):
+        with pytest.raises(InputError, match="none of its 1 files is UTF-8 text"):
+            read_tokens(source, tokenizer=tokenizer)
 
 
 @pytest.mark.parametrize(("name", "content", "message"), REFUSED.values(), ids=REFUSED)

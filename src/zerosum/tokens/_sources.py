@@ -22,28 +22,32 @@ _FILE_SUFFIXES = (".txt", ".json", ".jsonl", ".gz", ".parquet", ".npy", ".bin")
 def files_of(source: str) -> list[str]:
     """The files of a folder or of a pattern such as `src/**/*.py`, or the source itself if it is a file or dataset.
 
-    Of a folder, hidden files are left out, and so are files that are not UTF-8 text, with a warning of how many (a
-    folder of source code has compiled files in it).
+    Files that are not UTF-8 text are left out, with a warning of how many (a folder of source code has compiled files
+    in it), and so are hidden files of a folder.
     Raises InputError for a folder without a file to read, and a pattern that nothing matches.
     """
     path = Path(source)
     if _PATTERN.search(source) and not path.exists():
         found = glob(source, recursive=True)  # noqa: PTH207 (Path.glob takes no absolute pattern)
-        matches = sorted(match for match in found if Path(match).is_file())
+        matches = [Path(match) for match in sorted(found) if Path(match).is_file()]
         if not matches:
             raise InputError(f"{source}: no file matches this pattern. Check the path.")
-        return matches
+        return _readable(source, matches)
     if not path.is_dir() or huggingface.is_saved(path):
         return [source]
     files = [file for file in sorted(path.rglob("*")) if file.is_file() and not _hidden(file.relative_to(path))]
     if not files:
         raise InputError(f"{source}: an empty folder. Give a folder of text or token files.")
+    return _readable(source, files)
+
+
+def _readable(source: str, files: Sequence[Path]) -> list[str]:
     readable = [str(file) for file in files if _is_readable(file)]
     if not readable:
         raise InputError(f"{source}: none of its {len(files)} files is UTF-8 text. Give text or token files.")
     if len(readable) < len(files):
         number = len(files) - len(readable)
-        warnings.warn(f"{source}: {number} of {len(files)} files are not UTF-8 text, and are left out", stacklevel=2)
+        warnings.warn(f"{source}: {number} of {len(files)} files are not UTF-8 text, and are left out", stacklevel=3)
     return readable
 
 

@@ -42,7 +42,10 @@ def documents(path: Path, fields: Fields, part: Range | None = None) -> Iterator
 
 def not_utf8(name: str, byte: int) -> InputError:
     """The error for a text that is not UTF-8. byte: the first that is wrong."""
-    return InputError(f"{name}: not UTF-8 text (byte {byte}). Give text, .jsonl, .parquet, .npy or .bin files.")
+    return InputError(
+        f"{name}: not UTF-8 text (byte {byte}). Convert it, or leave it out. Text, .jsonl, .parquet, .npy and .bin "
+        "files are read."
+    )
 
 
 def _documents_in(path: Path, part: Range) -> Iterator[Document]:
