@@ -41,3 +41,7 @@ class MissingExtra(InputError):
         super().__init__(
             f"{package}: not installed, but needed here. Install the extra: pip install 'zerosum[{extra}]'"
         )
+
+
+class InputWarning(UserWarning):
+    """Something about the input that its user should know; the work goes on."""

@@ -87,6 +87,14 @@ def test_what_is_refused(call, texts, tmp_path):
     assert "train.bin: changed since it was written" in refused(call, texts, *given)
 
 
+def test_files_that_are_no_text_are_said_in_one_line(call, texts, tmp_path):
+    (texts / "compiled.pyc").write_bytes(b"\xe3\x00\xff")
+    code, _, err = call("data", f"{texts}/*", "--tokenizer", "bytes", "--out", tmp_path / "out")
+    assert code == 0
+    assert f"zerosum: {texts}/*: 1 of 33 files are not UTF-8 text, and are left out" in err.splitlines()
+    assert "UserWarning" not in err
+
+
 def test_a_full_disk_loses_nothing(call, texts, tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")

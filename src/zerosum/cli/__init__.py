@@ -6,15 +6,17 @@ file whose name begins with an underscore belongs to a verb, which imports it wh
 
 import gc
 import sys
+import warnings
 from collections.abc import Iterator
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
+from typing import TextIO
 
 import typer
 
 import zerosum
-from zerosum.errors import InputError
+from zerosum.errors import InputError, InputWarning
 from zerosum.memory import hold_freed_memory
 from zerosum.show.names import printable
 
@@ -62,10 +64,31 @@ def main() -> None:
     """Run a verb; what is wrong with the input or the call is one line on stderr and exit code 2."""
     gc.set_threshold(50_000)  # by default, collections take a seventh of the time in which torch and transformers load
     hold_freed_memory()
-    code, message = _run()
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        code, message = _run()
     if message:
-        print(f"zerosum: {printable(' '.join(message.split()), 2_000)}", file=sys.stderr)
+        _say(message)
     sys.exit(code)
+
+
+def _say(message: str) -> None:
+    print(f"zerosum: {printable(' '.join(message.split()), 2_000)}", file=sys.stderr)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Our own warnings as one line; those of libraries as Python shows them."""
+    if issubclass(category, InputWarning):
+        _say(str(message))
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float32
 
-from zerosum.errors import InputError, MissingExtra
+from zerosum.errors import InputError, InputWarning, MissingExtra
 from zerosum.tokens import token_ids
 
 
@@ -35,5 +35,5 @@ def token_losses(
     losses_of = ModelLosses(model, tokens_per_batch)
     losses = losses_of(token_ids(tokens))
     for note in losses_of.notes:
-        warnings.warn(note, stacklevel=2)
+        warnings.warn(note, InputWarning, stacklevel=2)
     return losses

@@ -8,7 +8,7 @@ from glob import glob
 from pathlib import Path
 from types import ModuleType
 
-from zerosum.errors import InputError
+from zerosum.errors import InputError, InputWarning
 from zerosum.tokens import formats
 from zerosum.tokens._document import Document, Fields, Range
 from zerosum.tokens.formats import huggingface, npy
@@ -47,7 +47,8 @@ def _readable(source: str, files: Sequence[Path]) -> list[str]:
         raise InputError(f"{source}: none of its {len(files)} files is UTF-8 text. Give text or token files.")
     if len(readable) < len(files):
         number = len(files) - len(readable)
-        warnings.warn(f"{source}: {number} of {len(files)} files are not UTF-8 text, and are left out", stacklevel=3)
+        message = f"{source}: {number} of {len(files)} files are not UTF-8 text, and are left out"
+        warnings.warn(message, InputWarning, stacklevel=3)
     return readable
 
 

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from zerosum.errors import InputWarning
 from zerosum.loss_watch import LossWatch
 from zerosum.training.recipe import Recipe
 
 Code = Literal["warmup-longer-than-run", "other-horizon", "rate-zero", "spike", "unchanged-checkpoint"]
 
 
-class TrainingWarning(UserWarning):
+class TrainingWarning(InputWarning):
     """The warning of a notice, where nobody else receives it."""
 
 
