@@ -9,6 +9,7 @@ from simulated import POWER_LAW, SHORT_RUN, simulated_curve
 
 from zerosum.curves import LossCurve, read_curve
 from zerosum.deceleration import compare_models, fit
+from zerosum.deceleration.above_floor import BROKEN_FLOOR, POWER_LAW_FLOOR, broken_law, power_law, squares
 from zerosum.deceleration.floors import (
     broken_above_floor,
     broken_above_floor_design,
@@ -93,6 +94,25 @@ def test_derivatives_of_laws_with_a_floor_are_those_of_differences(name):
         np.testing.assert_allclose(found[:, column], differences, rtol=1e-6, atol=1e-9)
     with np.errstate(all="raise", under="ignore"):
         assert np.isfinite(design(theta * 40, X)).all()
+
+
+@pytest.mark.parametrize("name", ["power law with floor", "shifted power law with floor", "one break with floor"])
+def test_gradient_and_hessian_of_the_squares_are_those_of_differences(name):
+    line, floor = (broken_law, BROKEN_FLOOR) if "break" in name else (power_law, POWER_LAW_FLOOR)
+    rng = np.random.default_rng(3)
+    y = LAWS[name].log_loss(TRUTHS[name], X) + 0.2 * rng.normal(size=64)
+    theta = np.array(TRUTHS[name]) * rng.uniform(0.9, 1.1, len(TRUTHS[name]))
+    theta[floor] = 0.7  # as a share of the lowest loss
+    weight = (rng.random((1, 64)) < 0.8) * 1.0
+
+    def of(theta):
+        return squares(line(theta[None], X), theta[None], floor, float(y.min()), y, weight)
+
+    _, gradient, hessian = of(theta)
+    for k, step in enumerate(1e-5 * np.eye(len(theta))):
+        more, less = of(theta + step), of(theta - step)
+        assert (more[0] - less[0]) / 2e-5 == pytest.approx(gradient[:, k], rel=1e-5, abs=1e-7)
+        np.testing.assert_allclose((more[1] - less[1])[0] / 2e-5, hessian[0, k], rtol=1e-5, atol=1e-6)
 
 
 def test_left_out_error_of_the_power_law_is_that_of_explicit_refits():
