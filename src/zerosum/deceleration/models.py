@@ -133,6 +133,6 @@ def preferred(rows: tuple[ModelRow, ...]) -> tuple[Reason, ...]:
         f"{best.name} ({best.n_params} parameters) describes the curve better than one break: error on left-out "
         f"stretches {best.criterion:.2g} instead of {ours:.2g}"
     )
-    if best.criterion * FAR < ours:
+    if least * FAR < ours:
         return (Reason("another-model-preferred", "blocking", text),)
     return (Reason("another-model-preferred", "note", text),)

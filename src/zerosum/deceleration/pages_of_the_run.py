@@ -145,8 +145,8 @@ PAGES: tuple[Page, ...] = (
         "published curves do, although each is described better by a law with a floor or with more breaks.",
         f"Each law is fitted with each of {left_out.BLOCKS} stretches left out. On the stretches left out, the root "
         f"mean squared error of log loss of the best law is {models.CLEARLY:g} times (note) or {models.FAR:g} times "
-        f"(blocking) smaller than that of the one-break law. Of laws within a factor of {models.CLEARLY:g} of it, "
-        "the one with the fewest parameters is named.",
+        "(blocking) smaller than that of the one-break law. Of laws whose error is at most "
+        f"{models.CLEARLY:g} times that of the best, the one with the fewest parameters is named.",
         "Use t_d and L_d to describe where the curve bends, not as proof of a break. Do not extrapolate the law: use "
         "the forecasts and their back-test. If two breaks are preferred, see `zerosum.deceleration.fit_breaks`.",
         blocking="power law with floor (3 parameters) describes the curve better than one break: error on left-out "
