@@ -9,7 +9,7 @@ from simulated import POWER_LAW, SHORT_RUN, simulated_curve
 
 from zerosum.curves import LossCurve, read_curve
 from zerosum.deceleration import compare_models, fit
-from zerosum.deceleration.above_floor import BROKEN_FLOOR, POWER_LAW_FLOOR, broken_law, power_law, squares
+from zerosum.deceleration.floor_derivatives import BROKEN_FLOOR, POWER_LAW_FLOOR, broken_law, power_law, squares
 from zerosum.deceleration.floors import (
     broken_above_floor,
     broken_above_floor_design,

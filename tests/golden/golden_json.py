@@ -39,7 +39,7 @@ NUMPY = Tolerance(relative=1e-7, floor=1e-12, digits=13)
 RESAMPLED = Tolerance(relative=1e-3, floor=1e-5, digits=9)  # ends of intervals of fits, and the spread of their starts
 TORCH = Tolerance(relative=1e-3, floor=1e-5, digits=9)  # tiny models in float32
 FORECAST = Tolerance(relative=1e-4, floor=1e-6, digits=13)
-UNDETERMINED = Tolerance(relative=2e-2, floor=1e-5, digits=9)  # a curve need not determine all parameters of its rivals
+UNDETERMINED = Tolerance(relative=1e-2, floor=1e-5, digits=9)  # a curve need not determine all parameters of its rivals
 UNDER = {"models": UNDETERMINED, "cutoffs": RESAMPLED, "forecasts": FORECAST, "backtest": FORECAST}
 
 

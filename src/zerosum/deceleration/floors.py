@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from zerosum.deceleration.above_floor import (
+from zerosum.deceleration.bnsl import hinge
+from zerosum.deceleration.floor_derivatives import (
     BROKEN_FLOOR,
     POWER_LAW_FLOOR,
     Line,
@@ -19,7 +20,6 @@ from zerosum.deceleration.above_floor import (
     power_law,
     squares,
 )
-from zerosum.deceleration.bnsl import hinge
 from zerosum.deceleration.newton import Objective, minimise
 from zerosum.deceleration.varpro import LOG_F_MAX, LOG_F_MIN, solve
 

@@ -29,7 +29,7 @@ def files_of(source: str) -> list[str]:
     path = Path(source)
     if _PATTERN.search(source) and not path.exists():
         found = glob(source, recursive=True)  # noqa: PTH207 (Path.glob takes no absolute pattern)
-        matches = [Path(match) for match in sorted(found) if Path(match).is_file()]
+        matches = sorted(match for match in found if Path(match).is_file())
         if not matches:
             raise InputError(f"{source}: no file matches this pattern. Check the path.")
         return _readable(source, matches)
@@ -38,11 +38,11 @@ def files_of(source: str) -> list[str]:
     files = [file for file in sorted(path.rglob("*")) if file.is_file() and not _hidden(file.relative_to(path))]
     if not files:
         raise InputError(f"{source}: an empty folder. Give a folder of text or token files.")
-    return _readable(source, files)
+    return _readable(source, [str(file) for file in files])
 
 
-def _readable(source: str, files: Sequence[Path]) -> list[str]:
-    readable = [str(file) for file in files if _is_readable(file)]
+def _readable(source: str, files: Sequence[str]) -> list[str]:
+    readable = [file for file in files if _is_readable(Path(file))]
     if not readable:
         raise InputError(f"{source}: none of its {len(files)} files is UTF-8 text. Give text or token files.")
     if len(readable) < len(files):

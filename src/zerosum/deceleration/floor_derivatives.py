@@ -9,6 +9,7 @@ from jaxtyping import Float
 from scipy.special import expit
 
 from zerosum.deceleration.newton import Derivatives
+from zerosum.deceleration.reduced import hinge_and_slope
 
 Thetas = Float[np.ndarray, "M q"]
 Points = Float[np.ndarray, " n"]
@@ -36,9 +37,8 @@ def broken_law(theta: Thetas, x: Points) -> Line:
     """The one-break law of log losses, for `broken_above_floor`."""
     log_L_d, r_before, r_d, at, log_f, _ = theta.T[..., None]
     width, away, change = np.exp(log_f), x - at, r_d - r_before
-    z = away / width
-    bend, s = width * np.logaddexp(0.0, z), expit(z)
-    by_f, cross = bend - away * s, s * (1 - s) * z
+    bend, s = hinge_and_slope(x, at, width)
+    by_f, cross = bend - away * s, s * (1 - s) * away / width
     first, second = _empty(theta, x)
     first[:, :5] = np.stack([np.ones_like(s), bend - away, -bend, r_before + change * s, -change * by_f], axis=1)
     second[:, 1, 3], second[:, 1, 4], second[:, 2, 3], second[:, 2, 4] = 1 - s, by_f, s, -by_f
