@@ -41,6 +41,14 @@ def test_the_short_form_and_a_file_declare_the_same(tmp_path: Path) -> None:
     assert read_declaration(tmp_path / "a.yaml").hash == declared(SHORT, "the call").hash
 
 
+def test_the_steps_of_whole_recipes_may_be_set_for_all(content: dict) -> None:
+    without = {name: value for name, value in content["recipes"]["tiny"].items() if name != "steps"}
+    with pytest.raises(InputError, match="steps"):
+        declared({**content, "recipes": {"tiny": without}}, "a")
+    for_all = {**content, "recipes": {"tiny": without}, "set": {"steps": "16", "checkpoints.per_doubling": 2}}
+    assert declared(for_all, "a").recipes["tiny"].steps == 16
+
+
 def test_where_jobs_run_is_no_part_of_the_hash_and_everything_else_is(content: dict) -> None:
     first = declared(content, "a").hash
     assert declared({**content, "slurm": {"partition": "gpu"}}, "a").hash == first
@@ -164,12 +172,16 @@ def test_what_differs_beside_the_method_is_named(content: dict, tmp_path: Path) 
         ({"optimizer.weight_decay": 0.2}, "other-decay"),
         ({"optimizer.decay_embeddings": False}, "other-groups"),
         ({"optimizer.kind": "ademamix", "optimizer.betas": [0.9, 0.99, 0.9999]}, "other-b2"),
+        ({"optimizer.kind": "muon", "optimizer.adamw_lr": 0.4 * plain.optimizer.lr}, "other-second-rate"),
+        ({"optimizer.kind": "muon", "optimizer.adamw_lr": 2.5 * plain.optimizer.lr}, "other-second-rate"),
         ({"schedule.warmup_steps": 20}, "other-warmup"),
         ({"batch.length": 4}, "other-batch"),
         ({"objective.kind": "reweighting"}, "weighted-loss"),
     ):
         assert code in notes(with_changes(plain, changes), plain)
     assert notes(with_changes(plain, {"optimizer.betas": [0.9, 0.5]}), plain) == ()  # then it is the method
+    near = {"optimizer.kind": "muon", "optimizer.adamw_lr": 2 * plain.optimizer.lr}  # one step of the grid
+    assert "other-second-rate" not in notes(with_changes(plain, near), plain)
     assert "warmup-longer-than-run" in notes(with_changes(plain, {"schedule.warmup_steps": 20}), plain)
 
 

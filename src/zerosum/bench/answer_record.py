@@ -31,6 +31,7 @@ Code = Literal[
     "other-decay",
     "other-groups",
     "other-b2",
+    "other-second-rate",
     "other-warmup",
     "other-schedule",
     "no-cooldown",

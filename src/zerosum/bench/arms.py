@@ -18,6 +18,8 @@ METHODS = ("optimizer", "objective", "aggregator")
 """Parts of a recipe that an arm may change, and beside them only what `NOTED` says."""
 NOTED = {"batch.passes": "other-accumulation", "schedule.warmup_steps": "other-warmup"}
 RATES, _DECAY = ("optimizer.lr", "optimizer.adamw_lr"), "optimizer.weight_decay"
+FAR = 2.0 * (1 + 1e-9)
+"""Ratio of a second rate to the baseline's best, or its inverse, above which it is noted: a step of the grid is not."""
 _SHORT_NAMES = {"cautious": "cautious_adamw"}
 _FOLDERS: Mapping[str, Kinds[Any]] = {"optimizer": OPTIMIZERS, "objective": OBJECTIVES, "aggregator": AGGREGATORS}
 _COMMON_RATE = OptimizerSettings.model_fields["lr"].default
@@ -136,7 +138,10 @@ def _different(arm: Recipe, baseline: Recipe) -> dict[str, Any]:
 
 
 def notes(arm: Recipe, baseline: Recipe) -> tuple[str, ...]:
-    """Codes of what differs beside the method, such as clipping, decay, or the average of squares."""
+    """Codes of what differs beside the method, such as clipping, decay, or the average of squares.
+
+    Once both are tuned, give them at their best rates: an arm with a second rate is compared with the baseline there.
+    """
     ours, theirs = arm.optimizer, baseline.optimizer
     codes = {
         "other-batch": arm.batch.tokens != baseline.batch.tokens or arm.batch.length != baseline.batch.length,
@@ -145,6 +150,7 @@ def notes(arm: Recipe, baseline: Recipe) -> tuple[str, ...]:
         "other-decay": abs(decay_product(arm) - decay_product(baseline)) > 1e-9 * max(1e-300, decay_product(baseline)),
         "other-groups": ours.decay_embeddings != theirs.decay_embeddings or ours.groups_rule != theirs.groups_rule,
         "other-b2": ours.kind != theirs.kind and None not in (ours.b2, theirs.b2) and ours.b2 != theirs.b2,
+        "other-second-rate": ours.kind != theirs.kind and _far_apart(getattr(ours, "adamw_lr", theirs.lr), theirs.lr),
         "other-warmup": arm.schedule.warmup_steps != baseline.schedule.warmup_steps,
         "other-schedule": arm.schedule.kind != baseline.schedule.kind,
         "no-cooldown": ours.schedules is not None and "wsd" not in ours.schedules,
@@ -152,6 +158,11 @@ def notes(arm: Recipe, baseline: Recipe) -> tuple[str, ...]:
         "weighted-loss": arm.objective.weighs_tokens,
     }
     return tuple(code for code, is_so in codes.items() if is_so)
+
+
+def _far_apart(rate: float, other: float) -> bool:
+    """Whether one rate is more than twice the other."""
+    return max(rate, other) > FAR * min(rate, other)
 
 
 def decay_product(recipe: Recipe) -> float:

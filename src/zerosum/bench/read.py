@@ -56,7 +56,8 @@ def _size(bench: Bench, size: str, identities: Mapping[str, IdentityCheck], runs
     declared, recipe = bench.declaration, bench.declaration.recipes[size]
     progress = progress_of(bench, size, runs)
     levels = levels_of(bench, size, progress[0], runs)
-    arms = [_arm(bench, one, identities.get(one.arm), levels, runs) for one in progress]
+    tuned = progress[0].recipe or recipe
+    arms = [_arm(bench, one, tuned, identities.get(one.arm), levels, runs) for one in progress]
     complete = all(_is_complete(one, arm, declared.seeds) for one, arm in zip(progress, arms, strict=True))
     baseline = arms[0]
     if BIGRAM in declared.null_arms and declared.measured:
@@ -104,11 +105,18 @@ def levels_of(bench: Bench, size: str, baseline: ArmProgress, runs: Runs) -> Lev
     return levels if len(levels) > 1 else ()
 
 
-def _arm(bench: Bench, progress: ArmProgress, identity: IdentityCheck | None, levels: Levels, runs: Runs) -> ArmResult:
+def _arm(
+    bench: Bench,
+    progress: ArmProgress,
+    baseline: Recipe,
+    identity: IdentityCheck | None,
+    levels: Levels,
+    runs: Runs,
+) -> ArmResult:
+    """baseline: at its best rate, where it is tuned."""
     size, arm = progress.size, progress.arm
-    baseline = bench.recipe(size)
-    tuned = BASELINE if arm in (HALF_RATE, PLACEBO) else arm
-    own = bench.recipe(size, tuned)
+    declared = BASELINE if arm in (HALF_RATE, PLACEBO) else arm
+    own = bench.recipe(size, declared)
     rates: list[RateResult] = []
     if progress.tuning is not None:
         results = tuning_results(bench, size, arm, progress.tuning.rates, runs)
@@ -118,7 +126,7 @@ def _arm(bench: Bench, progress: ArmProgress, identity: IdentityCheck | None, le
             for seed, loss in by_seed.items()
         ]
     seeds = [seed_result(bench, seed, levels, runs) for seed in progress.seeds]
-    settings: dict[str, Any] = differences(own, baseline)
+    settings: dict[str, Any] = differences(own, bench.recipe(size))
     if arm == PLACEBO:
         settings = {"order of the data": "another"}
     return ArmResult(
@@ -130,7 +138,7 @@ def _arm(bench: Bench, progress: ArmProgress, identity: IdentityCheck | None, le
         best_lr=progress.recipe.optimizer.lr if progress.recipe else math.nan,
         at_edge=bool(progress.tuning and progress.tuning.at_edge),
         runs=tuple(run for run in seeds if run is not None),
-        notes=notes(bench.at(size, tuned, own.optimizer.lr), baseline),
+        notes=notes(progress.recipe or bench.at(size, declared, own.optimizer.lr), baseline),
     )
 
 

@@ -63,8 +63,10 @@ def declared(content: dict[str, Any], source: str, folder: Path | None = None) -
 
 
 def _recipes(file: _File, folder: Path | None) -> dict[str, Recipe]:
+    changes = {name: plain_value(value) for name, value in file.set.items()}
     if isinstance(file.recipes, dict):
-        given = {name: Recipe.read({"name": name, **values}, name) for name, values in file.recipes.items()}
+        needed = {"steps": changes["steps"]} if "steps" in changes else {}  # no recipe can be read without
+        given = {name: Recipe.read({"name": name, **needed, **values}, name) for name, values in file.recipes.items()}
     else:
         names = file.recipes or ([file.recipe] if file.recipe else [])
         given = {}
@@ -75,7 +77,6 @@ def _recipes(file: _File, folder: Path | None) -> dict[str, Recipe]:
             given[recipe.name] = recipe
     if not given:
         raise InputError("no recipe. Give recipes: [tiny_25k] or a file.")
-    changes = {name: plain_value(value) for name, value in file.set.items()}
     return {name: with_changes(recipe, changes) if changes else recipe for name, recipe in given.items()}
 
 

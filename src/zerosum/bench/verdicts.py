@@ -25,6 +25,8 @@ NOTES: Mapping[Code, str] = {
     "other-decay": "rate times weight decay is not that of the baseline",
     "other-groups": "weight decay or the method applies to other parameters than in the baseline",
     "other-b2": "its average of squares has another b2; the control is the baseline with that b2, tuned",
+    "other-second-rate": "its second rate, of parameters that AdamW updates, is more than twice or less than half the "
+    "best rate of the baseline; the control is the arm with its two rates in another proportion",
     "other-warmup": "its warm-up has another length than that of the baseline",
     "other-schedule": "its rate follows another schedule than that of the baseline",
     "no-cooldown": "its rate cannot fall to 0: its last steps are at the full rate",
