@@ -14,8 +14,8 @@ from zerosum.bench.collect import collect
 from zerosum.bench.engine import next_runs, run_here
 from zerosum.bench.known import FILE, read_all_known, read_known, write_known
 from zerosum.bench.plan import Bench
-from zerosum.bench.progress import Runs
-from zerosum.bench.read import read_results
+from zerosum.bench.progress import Runs, progress_of
+from zerosum.bench.read import levels_of, read_results
 from zerosum.bench.reading import declared
 
 
@@ -97,6 +97,23 @@ def test_a_run_from_which_another_has_to_start_is_trained(
 def test_movement_between_other_losses_is_not_taken(file: Path, content: dict, tmp_path: Path) -> None:
     other = elsewhere(file, content | {"levels": [5.0, 4.0]}, tmp_path)
     assert all(run.loss > 0 and not run.movement for run in read_results(other)[0].baseline.runs)
+
+
+def test_what_was_an_arm_may_be_the_baseline_with_its_movement(content: dict, tmp_path: Path) -> None:
+    quick, plain = {"optimizer.betas": [0.9, 0.8]}, {"null_arms": [], "speed_up": [], "averages": []}
+    (tmp_path / "arm.yaml").write_text(yaml.safe_dump(content | plain | {"arms": {"quick": quick}}))
+    bench = finished(tmp_path / "arm.yaml", tmp_path / "runs" / "arm")
+    write_known(tmp_path / FILE, bench.declaration, collect(bench, Runs(bench)))
+    other = content | plain | {"set": {**content["set"], **quick}, "arms": {"slow": {"optimizer.betas": [0.9, 0.99]}}}
+    there = elsewhere(tmp_path / FILE, other, tmp_path)
+    here = replace(there, folder=bench.folder, known={})
+    (was,), (known,) = read_results(bench)[0].arms, read_results(there)
+    assert [run.loss for run in known.baseline.runs] == [run.loss for run in was.runs]
+    levels, expected = (
+        levels_of(one, "tiny", progress_of(one, "tiny", Runs(one))[0], Runs(one)) for one in (there, here)
+    )
+    assert len(expected) > 1
+    assert levels == expected
 
 
 def test_a_run_that_is_here_counts_and_not_its_known_result(here: Bench, file: Path) -> None:

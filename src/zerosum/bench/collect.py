@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from zerosum.bench.known import KnownRun
 from zerosum.bench.plan import BASELINE, Bench
-from zerosum.bench.progress import ArmProgress, Levels, Runs, progress_of
-from zerosum.bench.read import levels_of, ngrams_at, seed_result, tables_at
+from zerosum.bench.progress import ArmProgress, Runs, progress_of
+from zerosum.bench.read import levels_of, levels_of_run, ngrams_at, seed_result, tables_at
 
 
 def collect(bench: Bench, runs: Runs) -> Iterator[KnownRun]:
@@ -16,7 +16,7 @@ def collect(bench: Bench, runs: Runs) -> Iterator[KnownRun]:
         ngrams = ngrams_at(every[0], runs)
         for progress in every:
             is_baseline = progress.arm == BASELINE
-            yield from _tuning(bench, progress, levels if is_baseline else (), runs)
+            yield from _tuning(bench, progress, runs)
             for one in progress.seeds:
                 if (result := seed_result(bench, one, levels, runs)) is not None:
                     name = one.trunk.folder.name
@@ -30,12 +30,13 @@ def collect(bench: Bench, runs: Runs) -> Iterator[KnownRun]:
             yield KnownRun(name, result=table, levels=levels)
 
 
-def _tuning(bench: Bench, progress: ArmProgress, levels: Levels, runs: Runs) -> Iterator[KnownRun]:
+def _tuning(bench: Bench, progress: ArmProgress, runs: Runs) -> Iterator[KnownRun]:
+    """Those over the whole horizon with their own levels: here or elsewhere, one may be the best of a baseline."""
     for rate in progress.tuning.rates if progress.tuning else ():
         recipe = bench.at(progress.size, progress.arm, rate)
         for full in (False, True):
-            of_best = levels if full and progress.tuning and rate == progress.tuning.best else ()
             for seed in bench.declaration.tuning_seeds:
                 run = bench.tuning_run(recipe, seed, full)
                 if runs.has_loss(run):
-                    yield KnownRun(run.folder.name, runs.loss(run), runs.tokens(run), levels=of_best)
+                    levels = levels_of_run(run, recipe.steps, runs) if full else ()
+                    yield KnownRun(run.folder.name, runs.loss(run), runs.tokens(run), levels=levels)

@@ -25,8 +25,9 @@ FILE = "runs.jsonl"
 class KnownRun:
     """A finished run. loss: final, nats per token, on `tokens` held-out tokens; NaN where only a branch has one.
 
-    result: of a trunk and its branch, or of a table of bigrams; levels: losses between which its movement was measured.
-    A full tuning run of the baseline has the levels that follow from it. ngrams: losses of n-gram models of the text.
+    result: of a trunk and its branch, or of a table of bigrams; levels: losses between which its movement was measured,
+    and of a full tuning run those that follow from it, should it be a baseline's best. ngrams: losses of n-gram models
+    of the text.
     """
 
     run: str
@@ -63,7 +64,7 @@ def read_all_known(files: Iterable[Path], declaration: Declaration) -> dict[str,
 
 
 def _results(run: KnownRun) -> int:
-    return sum((not math.isnan(run.loss), run.result is not None, bool(run.ngrams)))
+    return sum((not math.isnan(run.loss), run.result is not None, bool(run.levels), bool(run.ngrams)))
 
 
 def read_known(file: Path, declaration: Declaration) -> dict[str, KnownRun]:

@@ -37,6 +37,7 @@ from zerosum.bench.results import (
 from zerosum.comparison.equal_loss import preset_levels
 from zerosum.interference.labelled import Branches
 from zerosum.runs import RunDirectory, branch_folders, ngrams_of, read_branches
+from zerosum.sweep import SweptRun
 from zerosum.training.cost import read_cost
 from zerosum.training.metrics import read_rows
 from zerosum.training.models import configuration, count_parameters
@@ -94,11 +95,15 @@ def levels_of(bench: Bench, size: str, baseline: ArmProgress, runs: Runs) -> Lev
     if baseline.tuning is None or not math.isfinite(baseline.tuning.best):
         return ()
     recipe = bench.at(size, BASELINE, baseline.tuning.best)
-    run = bench.tuning_run(recipe, declared.tuning_seeds[0], full=True)
+    return levels_of_run(bench.tuning_run(recipe, declared.tuning_seeds[0], full=True), recipe.steps, runs)
+
+
+def levels_of_run(run: SweptRun, horizon: int, runs: Runs) -> Levels:
+    """Losses of a tuning run up to the horizon, between which movement is compared; empty where they do not fall."""
     if known := runs.known(run):
         return known.levels
     rows = [row for row in read_rows(run.folder / METRICS) if row.get("held_out_loss") is not None]
-    rows = [row for row in rows if row["step"] <= recipe.steps]
+    rows = [row for row in rows if row["step"] <= horizon]
     if len(rows) < 2:
         return ()
     levels = preset_levels([float(row["step"]) for row in rows], [row["held_out_loss"] for row in rows])
