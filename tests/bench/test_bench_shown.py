@@ -97,6 +97,30 @@ def test_one_screen(report, capsys, monkeypatch):
     assert sum("muon" in line for line in lines) >= 2
 
 
+def test_every_size_is_in_the_first_answer_and_what_holds_for_all_is_said_once():
+    small, large = made_up(), made_up(100_000, 64)
+    noted = [
+        replace(
+            size,
+            arms=tuple(replace(arm, notes=("other-second-rate",)) if arm.name == "muon" else arm for arm in size.arms),
+            horizons=(),
+        )
+        for size in (small, large)
+    ]
+    lion = next(arm for arm in small.arms if arm.name == "lion")
+    placebo = tuple(replace(arm, runs=lion.runs) if arm.kind == "placebo" else arm for arm in noted[0].arms)
+    report = Report("x", (), (answer([replace(noted[0], arms=placebo), noted[1]]),))
+    table, *texts = section.answer(report)
+    assert "the largest of 2 sizes" in section.headline(report)
+    assert [column.name for column in table.columns] == ["size", "arm", "verdict", "loss", "p", "M_per_nat"]
+    names = [str(row[0].main) for row in table.rows]
+    assert sorted(set(names)) == ["100k", "25k"]
+    assert len(names) == 2 * names.count("25k")
+    assert [text.split(" its second rate")[0] for text in texts if "second rate" in text] == ["25k, 100k: muon:"]
+    assert any(text.startswith("25k: The placebo") and "differs from the baseline" in text for text in texts)
+    assert any("over sizes" in text for text in texts)
+
+
 def test_words_stay_whole_in_the_tables_of_a_narrow_terminal(report, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     for table in section.tables(report):

@@ -22,6 +22,8 @@ FORMULAS = {
     "Movement per nat": "<code>M / (L_a - L_b)</code>, M the mean |change| of a token's loss from where a run has the "
     "mean loss L_a to where it has L_b.",
 }
+OPEN = ("few-seeds", "more-seeds", "incomplete")
+"""Codes of what more seeds would settle."""
 LOSS, SHORT = n.Form("", "nats per token", signed=True), n.Form("", places=4, signed=True)
 
 absent, tables = b.absent, tables_of
@@ -30,7 +32,8 @@ absent, tables = b.absent, tables_of
 def headline(report: Report) -> str:
     bench = b.record(report)
     size = bench.sizes[-1]
-    of = f"{printable(bench.name, 60)}, {n.params(float(size.result.size.n_params))} parameters, "
+    largest = f", the largest of {len(bench.sizes)} sizes" if len(bench.sizes) > 1 else ""
+    of = f"{printable(bench.name, 60)}, {n.params(float(size.result.size.n_params))} parameters{largest}, "
     seeds = n.counted(len(size.result.seeds), "seed")
     by_verdict: dict[str, list[str]] = {}
     for arm in (arm for arm in size.arms if arm.result.kind == "arm"):
@@ -124,34 +127,51 @@ def _over_sizes(bench: BenchAnswer) -> Iterator[str]:
 
 
 def answer(report: Report) -> Iterator[Table | str]:
-    """A line for each arm, then what the null arms say and what size does."""
+    """A line for each arm at each size, then what its seeds and null arms leave open, and what size does."""
     bench = b.record(report)
-    size = bench.sizes[-1]
-    columns = (
+    has_sizes, has_speed = len(bench.sizes) > 1, any(size.result.horizons for size in bench.sizes)
+    columns = [
+        *((Column("size"),) if has_sizes else ()),
         Column("arm"),
         Column("verdict"),
         Column("loss", "difference in loss"),
         Column("p"),
         Column("M_per_nat", "M/nat"),
-        Column("speed_up", "speed-up"),
-    )
-    rows = tuple(
+        *((Column("speed_up", "speed-up"),) if has_speed else ()),
+    ]
+    rows = [
         (
+            *((Text(b.at(size, bench)),) if has_sizes else ()),
             Text(printable(arm.name, 12)),
             Text(b.verdict(arm)),
             Text(b.in_words(arm.differences["loss"].mean, SHORT) if arm.differences["loss"].mean.known else "—"),
             Text(b.p_value(arm.differences["loss"].p)),
             Text(_movement_cell(arm)),
-            Text(_multiple(arm)),
+            *((Text(_multiple(arm)),) if has_speed else ()),
         )
+        for size in bench.sizes
         for arm in b.trained(size)
-    )
+    ]
+    last = bench.sizes[-1]
     legend = (
-        f"loss: {b.final(size)}; no difference: above {size.result.margin:g} nats; M/nat: difference in movement per "
+        f"loss: {b.final(last)}; no difference: above {last.result.margin:g} nats; M/nat: difference in movement per "
         "nat gained"
     )
-    yield Table("", "", columns, rows, legend)
-    yield from (_sentence(reason) for reason in size.reasons if reason.level == "note")
-    for arm in b.trained(size):
-        needs = [reason.message for reason in arm.reasons if reason.code in ("few-seeds", "more-seeds", "incomplete")]
-        yield from (f"{printable(arm.name, 40)}: {printable(why, 200)}." for why in needs)
+    yield Table("", "", tuple(columns), tuple(rows), legend)
+    yield from _to_keep_in_mind(bench)
+    yield from _over_sizes(bench)
+
+
+def _to_keep_in_mind(bench: BenchAnswer) -> Iterator[str]:
+    """What null arms say, seeds that are missing, and what an arm differs in beside its method; once for all sizes."""
+    sizes_of: dict[str, list[str]] = {}
+    for size in bench.sizes:
+        in_headline = size is bench.sizes[-1]
+        found = [_sentence(reason) for reason in size.reasons if reason.level == "note" or not in_headline]
+        for arm in b.trained(size):
+            told = [one for one in arm.reasons if one.code in OPEN or (one.level == "note" and one.code != "censored")]
+            found += [f"{printable(arm.name, 40)}: {printable(reason.message, 300)}." for reason in told]
+        for text in found:
+            sizes_of.setdefault(text, []).append(b.at(size, bench))
+    for text, sizes in sizes_of.items():
+        yield f"{', '.join(sizes)}: {text}" if len(bench.sizes) > 1 else text
