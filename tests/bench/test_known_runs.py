@@ -109,11 +109,21 @@ def test_what_was_an_arm_may_be_the_baseline_with_its_movement(content: dict, tm
     here = replace(there, folder=bench.folder, known={})
     (was,), (known,) = read_results(bench)[0].arms, read_results(there)
     assert [run.loss for run in known.baseline.runs] == [run.loss for run in was.runs]
-    levels, expected = (
-        levels_of(one, "tiny", progress_of(one, "tiny", Runs(one))[0], Runs(one)) for one in (there, here)
-    )
+    baselines = [(one, progress_of(one, "tiny", Runs(one))[0]) for one in (there, here)]
+    levels, expected = (levels_of(one, "tiny", baseline, Runs(one)) for one, baseline in baselines)
     assert len(expected) > 1
     assert levels == expected
+    assert {run.recipe.optimizer.b2 for run in next_runs(there, Runs(there))} == {0.99}
+
+
+def test_a_best_run_whose_levels_are_not_known_is_trained(file: Path, content: dict, tmp_path: Path) -> None:
+    there = elsewhere(file, content, tmp_path)
+    without = {name: replace(run, levels=() if run.result is None else run.levels) for name, run in there.known.items()}
+    there = replace(there, known=without)
+    (run,) = next_runs(there, Runs(there))
+    assert (run.recipe.optimizer.kind, run.recipe.seed) == ("adamw", 1_000)
+    given = replace(there, declaration=declared(content | {"levels": [5.0, 4.0]}, "a"))
+    assert list(next_runs(given, Runs(given))) == []
 
 
 def test_a_run_that_is_here_counts_and_not_its_known_result(here: Bench, file: Path) -> None:

@@ -6,7 +6,7 @@ there is never trained again.
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from zerosum.bench.final_loss import FinalLoss, read_final_loss
 from zerosum.bench.known import KnownRun
@@ -174,7 +174,19 @@ def _tuned_arm(bench: Bench, size: str, arm: str, runs: Runs) -> ArmProgress:
         return ArmProgress(size, arm, tuning, None, (), needed, _unmeasured(wanted, runs))
     recipe = bench.at(size, arm, tuning.best)
     trunks = {seed: bench.trunk(recipe, seed) for seed in declared.seeds}
-    return _reported(bench, size, arm, tuning, recipe, trunks, runs)
+    reported = _reported(bench, size, arm, tuning, recipe, trunks, runs)
+    if arm == BASELINE and (run := _without_levels(bench, recipe, runs)):
+        return replace(reported, needed=(run, *reported.needed))
+    return reported
+
+
+def _without_levels(bench: Bench, best: Recipe, runs: Runs) -> SweptRun | None:
+    """The run from which the levels would follow, where it is known without them: it was no baseline's best there."""
+    declared = bench.declaration
+    run = bench.tuning_run(best, declared.tuning_seeds[0], full=True)
+    if declared.levels is not None or not declared.measured or (known := runs.known(run)) is None:
+        return None
+    return None if known.levels or math.isinf(known.loss) else run
 
 
 def _null_arms(bench: Bench, size: str, baseline: ArmProgress, runs: Runs) -> list[ArmProgress]:
