@@ -194,5 +194,7 @@ def test_the_first_study_is_declared_as_it_says(tmp_path: Path) -> None:
     muon = bench.recipe("50k", "muon").optimizer
     assert (muon.lr, muon.adamw_lr, muon.betas, muon.weight_decay) == (0.02, 1.4e-3, (0.9, 0.95), 0.0)
     assert all(run.recipe.learning_rate(16384) == run.recipe.optimizer.lr for run in needed)
+    for name in ("25k", "sizes"):
+        assert read_declaration(folder / f"{name}.yaml").hash == read_declaration(folder / name / "bench.yaml").hash
     other = read_declaration(folder / "robustness.yaml")
     assert (other.recipes["bpe"].data.kind, other.seeds, list(other.arms)) == ("tokens", (0, 1, 2), ["muon"])
