@@ -132,8 +132,8 @@ def _breaks(fits: Sequence[Fit]) -> str:
         return ""
     return (
         f" The breaks lie at steps {span([fit.t_d for fit in fits], form=n.T_D)} and losses of "
-        f"{span([fit.L_d for fit in fits], form=n.L_D)} nats per token; after it each doubling of training lowers the "
-        f"loss by {gains([fit.r_d for fit in fits])}."
+        f"{span([fit.L_d for fit in fits], form=n.L_D)} nats per token; after them each doubling of training lowers "
+        f"the loss by {gains([fit.r_d for fit in fits])}."
     )
 
 
