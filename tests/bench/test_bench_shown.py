@@ -1,6 +1,7 @@
 """A bench shows itself: sentences, tables, figures, one screen; names of arms are text."""
 
 import csv
+import json
 import math
 import re
 from dataclasses import replace
@@ -119,6 +120,17 @@ def test_every_size_is_in_the_first_answer_and_what_holds_for_all_is_said_once()
     assert [text.split(" its second rate")[0] for text in texts if "second rate" in text] == ["25k, 100k: muon:"]
     assert any(text.startswith("25k: The placebo") and "differs from the baseline" in text for text in texts)
     assert any("over sizes" in text for text in texts)
+
+
+def test_an_arm_that_is_not_tuned_at_a_size_yet_has_no_rate_there():
+    sizes = [made_up(), made_up(50_000, 64), made_up(100_000, 96)]
+    late = tuple(replace(arm, best_lr=math.nan, rates=(), runs=()) for arm in sizes[1].arms)
+    found = answer([sizes[0], replace(sizes[1], arms=late), sizes[2]])
+    json.dumps(found.to_json(), allow_nan=False)
+    muon = next(one for one in found.over_sizes if one.name == "muon")
+    assert muon.rate.N == 2
+    assert muon.rate.interval is None
+    assert not muon.gain.known
 
 
 def test_words_stay_whole_in_the_tables_of_a_narrow_terminal(report, capsys, monkeypatch):

@@ -135,5 +135,9 @@ def _over_sizes(sizes: Sequence[SizeAnswer]) -> Iterable[OverSizes]:
 
 
 def _rates(tunings: Iterable[tuple[SizeAnswer, Tuning]]) -> dict[float, float]:
-    """Width -> best rate, where the best rate lies inside the rates tried."""
-    return {float(size.result.size.width): tuning.best_between for size, tuning in tunings if not tuning.at_edge}
+    """Width -> best rate, where an arm is tuned and its best rate lies inside the rates tried."""
+    return {
+        float(size.result.size.width): tuning.best_between
+        for size, tuning in tunings
+        if math.isfinite(tuning.best_between) and not tuning.at_edge
+    }
