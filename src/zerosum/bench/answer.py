@@ -126,6 +126,7 @@ def _over_sizes(sizes: Sequence[SizeAnswer]) -> Iterable[OverSizes]:
             float(size.result.size.n_params): dict(zip(d.seeds, d.differences, strict=True))
             for size, arm in at
             for d in [arm.differences["loss"]]
+            if d.seeds
         }
         yield OverSizes(
             name,

@@ -130,7 +130,7 @@ def answer(report: Report) -> Iterator[Table | str]:
     """A line for each arm at each size, then what its seeds and null arms leave open, and what size does."""
     bench = b.record(report)
     has_sizes, has_speed = len(bench.sizes) > 1, any(size.result.horizons for size in bench.sizes)
-    columns = [
+    columns = (
         *((Column("size"),) if has_sizes else ()),
         Column("arm"),
         Column("verdict"),
@@ -138,8 +138,8 @@ def answer(report: Report) -> Iterator[Table | str]:
         Column("p"),
         Column("M_per_nat", "M/nat"),
         *((Column("speed_up", "speed-up"),) if has_speed else ()),
-    ]
-    rows = [
+    )
+    rows = tuple(
         (
             *((Text(b.at(size, bench)),) if has_sizes else ()),
             Text(printable(arm.name, 12)),
@@ -151,13 +151,13 @@ def answer(report: Report) -> Iterator[Table | str]:
         )
         for size in bench.sizes
         for arm in b.trained(size)
-    ]
+    )
     last = bench.sizes[-1]
     legend = (
         f"loss: {b.final(last)}; no difference: above {last.result.margin:g} nats; M/nat: difference in movement per "
         "nat gained"
     )
-    yield Table("", "", tuple(columns), tuple(rows), legend)
+    yield Table("", "", columns, rows, legend)
     yield from _to_keep_in_mind(bench)
     yield from _over_sizes(bench)
 
