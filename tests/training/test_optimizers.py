@@ -181,7 +181,7 @@ def test_the_horizon_of_ademamix_is_that_of_its_run(recipe: Recipe, tmp_path: Pa
     ("values", "words"),
     [
         ({"optimizer": {"kind": "schedule_free"}, "schedule": {"kind": "cosine"}}, "takes only constant"),
-        ({"optimizer": {"kind": "muon", "scaling": "rsm"}}, "scaling: Input should be 'spectral' or 'rms'"),
+        ({"optimizer": {"kind": "muon", "scaling": "rsm"}}, "scaling: should be 'spectral' or 'rms', not 'rsm'"),
         ({"optimizer": {"kind": "ademamix", "betas": [0.9, 0.99, 1 - 1e-9]}}, "less than or equal"),
         ({"optimizer": {"kind": "lion", "eps": 1e-8}}, "eps: not known"),
     ],

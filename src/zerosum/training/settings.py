@@ -1,10 +1,12 @@
 """Settings that a recipe is made of, and errors in them in one line. Needs no torch."""
 
+import reprlib
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from zerosum.training.kinds import Kinds
 
@@ -32,12 +34,30 @@ def first_problem(error: ValidationError, model: type[BaseModel] | None = None) 
     """The first problem that pydantic names, in one line. model: whose fields are proposed for an unknown name."""
     problem = error.errors()[0]
     place = ".".join(map(str, problem["loc"]))
-    message = str(problem["msg"]).removeprefix("Value error, ")
+    message = _with_value(problem)
     if isinstance(problem.get("ctx", {}).get("error"), _ProblemInside):
         return f"{place}.{message}"
     if problem["type"] == "extra_forbidden":
         return unknown_name(place, _fields_at(model, problem["loc"][:-1]))
     return f"{place}: {message}" if place else message
+
+
+def _with_value(problem: ErrorDetails) -> str:
+    """What pydantic says of a value, with the value: "should be greater than 0, not -1"."""
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "missing":
+        return "missing"
+    if not message.startswith("Input should "):
+        return message
+    if problem["type"] in ("model_type", "dict_type", "dataclass_type"):
+        expected = "should be settings as NAME: VALUE"
+    elif problem["type"] in ("tuple_type", "list_type"):
+        expected = "should be a list of values"
+    elif problem["type"] == "literal_error":  # its commas are between the choices
+        expected = message.removeprefix("Input ")
+    else:
+        expected = message.removeprefix("Input ").partition(", ")[0]
+    return f"{expected}, not {reprlib.repr(problem['input'])}"
 
 
 class _ProblemInside(ValueError):
