@@ -185,6 +185,21 @@ def test_speed_up(bench):
     assert muon.multiple.value == pytest.approx(math.exp(0.012 / 0.035), rel=0.1)
 
 
+def test_speed_up_at_equal_flops(result):
+    muon = result.arms[0]
+    dear = replace(muon, runs=tuple(replace(run, flops=2.5 * run.flops) for run in muon.runs))
+    size = answer([replace(result, arms=(dear, *result.arms[1:]))]).sizes[0]
+    found, plain = size.arms[0], answer([result]).sizes[0].arms[0]
+    assert found.flops_ratio == pytest.approx(2.5 * plain.flops_ratio)
+    assert found.speed_up_flops.multiple.value == pytest.approx(found.speed_up.multiple.value / found.flops_ratio)
+    assert found.speed_up == plain.speed_up
+    assert found.to_json()["speedup_flops"]["value"] == pytest.approx(found.speed_up_flops.multiple.value)
+    waiting = replace(muon, runs=())
+    nothing = answer([replace(result, arms=(waiting, *result.arms[1:]))]).sizes[0].arms[0].to_json()
+    assert nothing["flops_ratio"] is None
+    assert nothing["speedup_flops"]["reason"] == "the costs are not known"
+
+
 def test_sizes(bench):
     assert [size.result.size.name for size in bench.sizes] == ["25k", "100k"]
     assert [one.name for one in bench.over_sizes][:2] == ["adamw", "muon"]

@@ -56,6 +56,20 @@ def test_a_speed_up_is_no_more_certain_than_the_horizons_that_were_trained(bench
         assert words in section.sentence(replace(muon, speed_up=speed), size)
 
 
+def test_an_arm_that_takes_more_flops_a_token_is_said_to(bench):
+    size = bench.sizes[0]
+    muon = next(arm for arm in size.arms if arm.name == "muon")
+    for ratio, times in [(1.0, "times the tokens for this loss."), (1.4, "> 1.43] times the FLOPs.")]:
+        speed = replace(muon.speed_up, multiple=replace(muon.speed_up.multiple, value=1.4, interval=(1.2, math.inf)))
+        text = section.sentence(replace(muon, speed_up=speed, flops_ratio=ratio), size)
+        assert times in text
+    assert "1.40 [1.20,\xa0> 2.00] times the tokens for this loss, 1.00 [0.86,\xa0> 1.43] times the FLOPs." in text
+    beyond = replace(muon.speed_up, beyond="above")
+    assert "more than 2 times the tokens for this loss, more than 1.43 times the FLOPs." in section.sentence(
+        replace(muon, speed_up=beyond, flops_ratio=1.4), size
+    )
+
+
 def test_rates_of_arms_that_are_not_tuned_yet_are_not_named():
     result = made_up()
     arms = tuple(replace(arm, best_lr=math.nan, rates=()) if arm.name == "rho1" else arm for arm in result.arms)

@@ -29,6 +29,23 @@ def test_the_speed_up_is_read_off_the_baseline():
     assert (low, high) == pytest.approx((1.3 * math.exp(-half / 0.05), 1.3 * math.exp(half / 0.05)), rel=5e-3)
 
 
+@pytest.mark.parametrize("ratio", [0.5, 1.0, 2.34])
+def test_the_speed_up_at_equal_cost_is_that_of_a_baseline_trained_in_units_of_the_cost(ratio):
+    """An arm that takes `ratio` times as much a token is set against a baseline with horizons that much shorter."""
+    at_equal_tokens = speed_up(arm(1.3, 2e-3), baseline(0.5, 1.0, 1.5, 2.0))
+    in_units_of_the_arm = {at / ratio: losses for at, losses in baseline(0.5, 1.0, 1.5, 2.0).items()}
+    found, expected = at_equal_tokens.in_cost(ratio), speed_up(arm(1.3, 2e-3), in_units_of_the_arm)
+    assert found.multiple.value == pytest.approx(expected.multiple.value)
+    assert found.multiple.interval == pytest.approx(expected.multiple.interval)
+    assert (found.lowest, found.highest, found.beyond) == (expected.lowest, expected.highest, expected.beyond)
+
+
+def test_without_costs_there_is_no_speed_up_at_equal_cost():
+    found = speed_up(arm(3.0), baseline(0.5, 1.0, 2.0)).in_cost(math.nan)
+    assert found.to_json()["reason"] == "the costs are not known"
+    assert found.to_json() | {"interval": None, "beyond": None, "trained": [None, None]} == found.to_json()
+
+
 def test_beyond_what_was_trained_nothing_is_extrapolated():
     above, below = speed_up(arm(3.0), baseline(0.5, 1.0, 2.0)), speed_up(arm(0.3), baseline(0.5, 1.0, 2.0))
     assert (above.beyond, below.beyond) == ("above", "below")

@@ -79,6 +79,7 @@ def _arm(
         movement=moved,
         speed_up=speed_up(paired(arm, result, lambda run: run.loss), horizons),
         cost=_cost(arm),
+        flops_ratio=_flops_ratio(arm, result.baseline),
         needed=needed,
     )
 
@@ -113,6 +114,13 @@ def _tuning(arm: ArmResult, result: BenchResult) -> Tuning:
 
 def _cost(arm: ArmResult) -> dict[str, float]:
     return {name: float(np.mean([getattr(run, name) for run in arm.runs])) if arm.runs else math.nan for name in COSTS}
+
+
+def _flops_ratio(arm: ArmResult, baseline: ArmResult) -> float:
+    of_arm, of_baseline = _cost(arm), _cost(baseline)
+    below = of_arm["tokens"] * of_baseline["flops"]
+    ratio = of_arm["flops"] * of_baseline["tokens"] / below if below > 0 else math.nan
+    return ratio if ratio > 0 else math.nan
 
 
 def _over_sizes(sizes: Sequence[SizeAnswer]) -> Iterable[OverSizes]:

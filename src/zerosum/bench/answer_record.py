@@ -128,7 +128,8 @@ class ArmAnswer:
     """One arm. verdict: None for the table of bigrams, which is no competitor.
 
     differences: arm minus baseline by measure, see `measures`. movement: over each equal-loss interval. cost: of one
-    run, mean over seeds: tokens, FLOPs, seconds, bytes. needed: seeds that would tell, None where more than 1,000.
+    run, mean over seeds: tokens, FLOPs, seconds, bytes. flops_ratio: FLOPs of a token over those of the baseline, NaN
+    where no run of one of them is finished. needed: seeds that would tell, None where more than 1,000.
     """
 
     result: ArmResult
@@ -139,12 +140,18 @@ class ArmAnswer:
     movement: tuple[MovementDifference, ...]
     speed_up: SpeedUp
     cost: Mapping[str, float]
+    flops_ratio: float
     needed: int | None
 
     @property
     def name(self) -> str:
         """Name of the arm."""
         return self.result.name
+
+    @property
+    def speed_up_flops(self) -> SpeedUp:
+        """Speed-up at equal FLOPs instead of equal tokens."""
+        return self.speed_up.in_cost(self.flops_ratio)
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON document."""
@@ -159,7 +166,9 @@ class ArmAnswer:
             "differences": {name: one.to_json() for name, one in self.differences.items()},
             "movement": [one.to_json() for one in self.movement],
             "speedup": self.speed_up.to_json(),
+            "speedup_flops": self.speed_up_flops.to_json(),
             "cost": {name: _known(value) for name, value in self.cost.items()},
+            "flops_ratio": _known(self.flops_ratio),
             "verdict": self.verdict,
             "needed": self.needed,
             "reasons": [vars(reason) for reason in self.reasons],

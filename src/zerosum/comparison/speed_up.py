@@ -5,7 +5,7 @@ The baseline is tuned, and cooled down after several multiples of the horizon; t
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -33,6 +33,20 @@ class SpeedUp:
     beyond: Beyond
     lowest: float
     highest: float
+
+    def in_cost(self, ratio: float) -> "SpeedUp":
+        """The same at equal cost instead of equal tokens. ratio: cost of a token of the arm over that of the baseline.
+
+        No value where the ratio is not known (NaN).
+
+        >>> SpeedUp(Estimate(1.5, (1.2, 2.0)), "", 0.5, 4.0).in_cost(2.0).multiple.value
+        0.75
+        """
+        if math.isnan(ratio):
+            unknown = replace(self.multiple, value=math.nan, interval=None, reason="the costs are not known")
+            return SpeedUp(unknown, "", math.nan, math.nan)
+        factor = 1 / ratio
+        return SpeedUp(self.multiple.scaled(factor), self.beyond, factor * self.lowest, factor * self.highest)
 
     def to_json(self) -> dict[str, Any]:
         """`{value, interval, N, unit, reason, ...}`; an end outside the multiples that were trained is null."""

@@ -53,14 +53,15 @@ def _arms(bench: BenchAnswer) -> Table:
         Column("n"),
         Column("correlation"),
         Column("speed_up", "speed-up"),
+        Column("speed_up_flops", "speed-up at equal FLOPs", on=("page", "csv", "json")),
     )
     legend = (
         f"Arm minus baseline, {b.final(bench.sizes[-1])}; brackets: 95 % intervals over paired seeds; p holds for "
-        "all arms together. Speed-up: tokens that the baseline needs for the loss of the arm, over those of the arm."
+        "all arms together. Speed-up: tokens, or FLOPs, that the baseline needs for the loss of an arm, over the arm's."
     )
     baselines, arms = _every(bench)
     rows = (
-        *((at, one.result.name, "baseline", None, None, len(one.result.runs), None, None) for at, one in baselines),
+        *((at, one.result.name, "baseline", None, None, len(one.result.runs), *[None] * 3) for at, one in baselines),
         *((at, *_arm(one)) for at, one in arms),
     )
     table = Table("bench", "Arms against the baseline", columns, rows, legend)
@@ -75,9 +76,10 @@ def _every(bench: BenchAnswer) -> tuple[list[tuple[str, BaselineAnswer]], list[t
 
 def _arm(arm: ArmAnswer) -> tuple[Value, ...]:
     if arm.verdict is None:
-        return (arm.name, "no competitor", *[None] * 5)
+        return (arm.name, "no competitor", *[None] * 6)
     loss = arm.differences["loss"]
-    return (arm.name, b.verdict(arm), loss.mean, loss.p, loss.n, loss.correlation, arm.speed_up.multiple)
+    speeds = (arm.speed_up.multiple, arm.speed_up_flops.multiple)
+    return (arm.name, b.verdict(arm), loss.mean, loss.p, loss.n, loss.correlation, *speeds)
 
 
 def _costs(bench: BenchAnswer) -> Table:
@@ -140,6 +142,8 @@ def _compared(arm: ArmAnswer) -> dict[str, Value]:
         "n": loss.n,
         "correlation": loss.correlation,
         **with_ends("speed_up", arm.speed_up.multiple),
+        "flops_ratio": arm.flops_ratio,
+        **with_ends("speed_up_flops", arm.speed_up_flops.multiple),
         "beyond": arm.speed_up.beyond,
     }
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from zerosum.bench.answer_record import ArmAnswer, BenchAnswer, Reason, SizeAnswer
+from zerosum.comparison import SpeedUp
 from zerosum.show import numbers as n
 from zerosum.show.names import printable
 from zerosum.show.report import Report
@@ -24,6 +25,8 @@ FORMULAS = {
 }
 OPEN = ("few-seeds", "more-seeds", "incomplete")
 """Codes of what more seeds would settle."""
+SAME_COST = 0.01
+"""FLOPs of a token that differ by less are not spoken of."""
 LOSS, SHORT = n.Form("", "nats per token", signed=True), n.Form("", places=4, signed=True)
 
 absent, tables = b.absent, tables_of
@@ -81,17 +84,26 @@ def _movement_cell(arm: ArmAnswer) -> str:
 
 
 def _speed(arm: ArmAnswer) -> str:
-    speed = arm.speed_up
-    if speed.beyond == "above":
-        return f" The baseline needs more than {speed.highest:g} times the tokens for this loss."
-    if not speed.multiple.known or arm.verdict not in ("better", "worse"):
+    tokens, flops = arm.speed_up, arm.speed_up_flops
+    dearer = abs(arm.flops_ratio - 1) > SAME_COST
+    if tokens.beyond == "above":
+        also = f", more than {flops.highest:.3g} times the FLOPs" if dearer else ""
+        return f" The baseline needs more than {tokens.highest:g} times the tokens for this loss{also}."
+    if not tokens.multiple.known or arm.verdict not in ("better", "worse"):
         return ""
+    also = f", {_times(flops)} times the FLOPs" if dearer else ""
+    return f" The baseline needs {_times(tokens)} times the tokens for this loss{also}."
+
+
+def _times(speed: SpeedUp) -> str:
+    """As "1.39 [1.18, > 1.5]"; the interval ends at the multiples that were trained."""
     low, high = speed.multiple.interval or (math.nan, math.nan)
     trained = (max(low, speed.lowest), min(high, speed.highest))
     places = n.decimals(speed.multiple.value, trained, n.PLAIN)
     times, *ends = (n.number(value, places) for value in (speed.multiple.value, *trained))
-    interval = f" [{'< ' if low < speed.lowest else ''}{ends[0]},\xa0{'> ' if high > speed.highest else ''}{ends[1]}]"
-    return f" The baseline needs {times}{interval} times the tokens for this loss."
+    return (
+        f"{times} [{'< ' if low < speed.lowest else ''}{ends[0]},\xa0{'> ' if high > speed.highest else ''}{ends[1]}]"
+    )
 
 
 def _multiple(arm: ArmAnswer) -> str:
