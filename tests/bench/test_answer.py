@@ -10,7 +10,7 @@ from bench_results import SEEDS, made_up
 
 from zerosum.bench import verdicts
 from zerosum.bench.answer import answer
-from zerosum.bench.results import IdentityCheck
+from zerosum.bench.results import IdentityCheck, RunResult
 from zerosum.comparison import paired_differences
 from zerosum.errors import InputError
 
@@ -126,6 +126,54 @@ def test_a_diverged_baseline(result):
     baseline = replace(result.baseline, runs=(replace(runs[0], loss=math.inf), *runs[1:]))
     muon = arms_of(replace(result, baseline=baseline))["muon"]
     assert (muon.verdict, "baseline-diverged" in codes(muon)) == ("cannot-tell", True)
+
+
+def test_a_trunk_that_diverged_has_no_hashes_and_is_never_dropped(result):
+    """Read from a run that diverged: nothing of it but an infinite loss is known."""
+    lost = RunResult(SEEDS[0], math.inf, verdict="diverged")
+    for runs in ((lost, *result.arms[0].runs[1:]), tuple(replace(lost, seed=seed) for seed in SEEDS)):
+        muon = arms_of(changed(result, "muon", runs=runs))["muon"]
+        assert (muon.verdict, "unpaired" in codes(muon)) == ("diverges", False)
+        assert muon.differences["loss"].n_diverged == sum(math.isinf(run.loss) for run in runs)
+        assert not muon.speed_up.multiple.known
+    assert math.isnan(muon.flops_ratio)
+    plain = arms_of(changed(result, "muon", runs=(lost, *result.arms[0].runs[1:])))["muon"]
+    assert plain.cost["tokens"] == result.arms[0].runs[1].tokens
+    baseline = replace(result.baseline, runs=(lost, *result.baseline.runs[1:]))
+    arms = arms_of(replace(result, baseline=baseline))
+    assert {"baseline-diverged"} == {reason.code for reason in arms["muon"].reasons if reason.level == "blocking"}
+
+
+@pytest.mark.parametrize("where", ["arm", "baseline", "both"])
+def test_a_verdict_waits_for_every_seed_wherever_it_is_missing(result, where):
+    fewer = result
+    if where != "arm":
+        fewer = replace(fewer, baseline=replace(result.baseline, runs=result.baseline.runs[:6]))
+    if where != "baseline":
+        fewer = replace(fewer, arms=tuple(replace(arm, runs=arm.runs[:6]) for arm in result.arms))
+    size = answer([fewer]).sizes[0]
+    for arm in size.arms:
+        if arm.verdict not in (None, "undertuned", "diverges"):
+            assert (arm.verdict, "incomplete" in codes(arm)) == ("cannot-tell", True)
+    assert not size.reasons
+
+
+def test_over_sizes_a_diverged_arm_has_no_gain(result):
+    lost = tuple(replace(run, loss=math.inf) if run.seed in SEEDS[:4] else run for run in result.arms[0].runs)
+    gain = answer([result, changed(made_up(100_000, 64), "muon", runs=lost)]).over_sizes[1].gain
+    assert (gain.known, gain.reason) == (False, "4 of 8 runs diverged")
+
+
+def test_more_seeds_than_there_are_named():
+    """Twenty seeds whose difference is nearly half the margin: more than the number that a plan names."""
+    noise = np.random.default_rng(0).standard_normal(20)
+    noise = (noise - noise.mean()) / noise.std(ddof=1)
+    few = made_up(seeds=tuple(range(20)))
+    sd, base = few.margin / 0.8, {run.seed: run.loss for run in few.baseline.runs}
+    runs = tuple(replace(run, loss=base[run.seed] + sd * (0.45 + noise[run.seed])) for run in few.arms[0].runs)
+    muon = arms_of(replace(few, arms=(replace(few.arms[0], runs=runs),)))["muon"]
+    assert (muon.verdict, muon.needed > 20) == ("cannot-tell", True)
+    assert f"needs n = {muon.needed}" in next(reason.message for reason in muon.reasons if reason.code == "more-seeds")
 
 
 def test_null_arms_judge_the_bench(result):

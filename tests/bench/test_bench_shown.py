@@ -70,6 +70,21 @@ def test_an_arm_that_takes_more_flops_a_token_is_said_to(bench):
     )
 
 
+def test_a_size_without_movement_leaves_its_panels_empty():
+    report = Report("x", (), (answer([made_up(), without_movement(made_up(100_000, 64))]),))
+    assert bench_movement.absent(report) is None
+    fig = bench_movement.plot(report)
+    assert "not measured yet" in " ".join(ax.get_title(loc="left") for ax in fig.axes)
+    assert list(bench_movement.sentences(report))
+
+
+def without_movement(result):
+    def bare(arm):
+        return replace(arm, runs=tuple(replace(run, movement={}) for run in arm.runs))
+
+    return replace(result, baseline=bare(result.baseline), arms=tuple(map(bare, result.arms)))
+
+
 def test_rates_of_arms_that_are_not_tuned_yet_are_not_named():
     result = made_up()
     arms = tuple(replace(arm, best_lr=math.nan, rates=()) if arm.name == "rho1" else arm for arm in result.arms)

@@ -95,6 +95,22 @@ def test_an_arm_has_the_settings_of_the_baseline_that_both_have(name: str, tmp_p
         ({"arms": {"a": {"optimizer.kind": "mun"}}}, "optimizer 'mun': not known. Did you mean muon?"),
         ({"arms": {"a": "muonn"}}, "arm muonn: not known: neither a recipe nor one of"),
         ({"arms": {"a": {}}}, "arm a: changes nothing"),
+        (
+            {"arms": {"a": {"optimizer.lr": 0.004}}},
+            "arm a: changes only optimizer.lr: every arm is tuned over the rate",
+        ),
+        (
+            {"arms": {"a": {"optimizer.lr": 0.01, "optimizer.weight_decay": 0.3}}},
+            "arm a: changes only optimizer.lr and optimizer.weight_decay",
+        ),
+        ({"arms": {"baseline": {"optimizer.betas": [0.9, 0.5]}}}, "arm baseline: this name is taken"),
+        ({"arms": {"placebo": "muon"}}, "arm placebo: this name is taken"),
+        ({"arms": {"a": {1: 2}}}, "arm a: differs from the baseline in 1, which is no method"),
+        (
+            {"arms": {"a": {"schedule.warmup_steps": 12}}},
+            "arm a, tiny: schedule.warmup_steps 12 is not below the 4",
+        ),
+        ({"tuning_seeds": True}, "tuning_seeds: should be a list of values, not True"),
         ({"arms": {"a": {"batch.sequences": 8}}}, "arm a: differs from the baseline in batch.sequences"),
         ({"arms": {"a": {"seed": 8}}}, "arm a: differs from the baseline in seed"),
         ({"arms": {"a": "tiny_25k_muon"}}, "arm tiny_25k_muon: differs from the baseline in steps"),

@@ -17,6 +17,7 @@ from zerosum.bench.plan import Bench
 from zerosum.bench.progress import Runs, progress_of
 from zerosum.bench.read import levels_of, read_results
 from zerosum.bench.reading import declared
+from zerosum.bench.trained_on import texts_now
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +155,49 @@ def test_of_a_run_in_several_files_the_most_is_taken(file: Path, here: Bench, tm
         found = read_all_known([tmp_path / f"{name}.jsonl" for name in order], here.declaration)
         write_known(tmp_path / FILE, here.declaration, found.values())
         assert (tmp_path / FILE).read_bytes() == file.read_bytes()
+
+
+def test_reading_a_bench_whose_runs_are_gone_removes_nothing(
+    file: Path, content: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(content))
+    out = tmp_path / "runs" / "tiny"
+    out.mkdir(parents=True)
+    more = json.dumps({"run": "of-an-arm-that-was-taken-out", "loss": 2.5})
+    (out / FILE).write_text(file.read_text() + more + "\n")
+    assert called_with("bench", tmp_path / "tiny.yaml", "--out", out, "--status") == 0
+    assert "all runs are trained" in capsys.readouterr().err
+    kept = read_known(out / FILE, declared(content, "the file"))
+    assert kept.keys() == read_known(file, declared(content, "the file")).keys() | {"of-an-arm-that-was-taken-out"}
+
+
+def test_results_of_other_text_are_left_out_where_runs_are_trained(
+    here: Bench, file: Path, content: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line says so of some of the runs, which are trained again; all others are known."""
+    known = read_known(file, here.declaration)
+    assert {run.text for run in known.values()} == texts_now(here.declaration)
+    old = [name for name in known if name.startswith("adamw") and "-seed1000-5-" in name]
+    assert len(old) >= 3
+    other = [replace(run, text="0123456789abcdef") if run.run in old else run for run in known.values()]
+    write_known(tmp_path / "other.jsonl", here.declaration, other)
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(content))
+    command = (
+        "bench",
+        tmp_path / "tiny.yaml",
+        "--out",
+        tmp_path / "runs" / "tiny",
+        "--known",
+        tmp_path / "other.jsonl",
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "side_by_side", one_after_the_other)
+        assert called_with(*command) == 0
+    assert f"{len(old)} results are of other text than is here: left out" in capsys.readouterr().err
+    trained = {folder.name for folder in (tmp_path / "runs" / "bench-runs").iterdir() if folder.is_dir()}
+    assert set(old) <= trained < known.keys()
+    again = read_known(tmp_path / "runs" / "tiny" / FILE, here.declaration)
+    assert {name: again[name].loss for name in old} == pytest.approx({name: known[name].loss for name in old})
 
 
 @pytest.mark.parametrize(

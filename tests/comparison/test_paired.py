@@ -9,10 +9,26 @@ import pytest
 from scipy import stats
 from simulated_benches import measure_study
 
-from zerosum.comparison import paired_differences, seeds_needed, verdict_of
+from zerosum.comparison import more_seeds_needed, paired_differences, seeds_needed, verdict_of
 from zerosum.comparison.paired import adjusted_p
 
 NAN, INF = math.nan, math.inf
+
+
+@pytest.mark.parametrize(("seen", "is_there"), [(0.45, True), (0.1, False), (1.1, True)])
+def test_the_seeds_that_are_named_tell_a_difference_that_stays_as_it_was(seen, is_there):
+    """In 4,000 simulated studies of so many seeds, 80 % find a difference of 0.45 or 1.1, or that 0.1 is below 0.8."""
+    rng, margin = np.random.default_rng(1), 0.8
+    d = rng.standard_normal(8)
+    d = seen + (d - d.mean()) / d.std(ddof=1)
+    found = paired_differences({"a": (dict.fromkeys(range(8), 0.0), dict(enumerate(d.tolist())))})["a"]
+    n = more_seeds_needed(found, margin)
+    studies = seen + rng.standard_normal((4_000, n))
+    mean, error = np.abs(studies.mean(axis=1)), studies.std(axis=1, ddof=1) / math.sqrt(n)
+    level = 0.975 if is_there else 0.95
+    told = mean > stats.t.ppf(level, n - 1) * error if is_there else mean + stats.t.ppf(level, n - 1) * error < margin
+    assert told.mean() > 0.78
+    assert n == 9 or told.mean() < 0.84
 
 
 def slow_p(table):

@@ -40,6 +40,13 @@ def test_the_speed_up_at_equal_cost_is_that_of_a_baseline_trained_in_units_of_th
     assert (found.lowest, found.highest, found.beyond) == (expected.lowest, expected.highest, expected.beyond)
 
 
+def test_a_baseline_that_diverged_on_its_way_leaves_no_speed_up():
+    losses = baseline(0.5, 1.0, 2.0)
+    losses[2.0] |= {1: math.inf, 2: math.inf}
+    found = speed_up(arm(1.3), losses).multiple
+    assert (found.known, found.interval, found.reason) == (False, None, "2 of 4 runs of the baseline diverged")
+
+
 def test_without_costs_there_is_no_speed_up_at_equal_cost():
     found = speed_up(arm(3.0), baseline(0.5, 1.0, 2.0)).in_cost(math.nan)
     assert found.to_json()["reason"] == "the costs are not known"

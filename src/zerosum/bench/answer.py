@@ -31,6 +31,7 @@ from zerosum.comparison import (
     speed_up,
 )
 from zerosum.errors import InputError
+from zerosum.estimate import Estimate
 from zerosum.interference import over_repeats
 
 
@@ -113,7 +114,9 @@ def _tuning(arm: ArmResult, result: BenchResult) -> Tuning:
 
 
 def _cost(arm: ArmResult) -> dict[str, float]:
-    return {name: float(np.mean([getattr(run, name) for run in arm.runs])) if arm.runs else math.nan for name in COSTS}
+    """Means over the runs that did not diverge: a run that ended early says nothing about cost."""
+    runs = [run for run in arm.runs if not math.isinf(run.loss)]
+    return {name: float(np.mean([getattr(run, name) for run in runs])) if runs else math.nan for name in COSTS}
 
 
 def _flops_ratio(arm: ArmResult, baseline: ArmResult) -> float:
@@ -130,17 +133,17 @@ def _over_sizes(sizes: Sequence[SizeAnswer]) -> Iterable[OverSizes]:
     )
     for name in (arm.name for arm in sizes[0].arms if arm.result.kind == "arm"):
         at = [(size, arm) for size in sizes for arm in size.arms if arm.name == name]
-        gains = {
-            float(size.result.size.n_params): dict(zip(d.seeds, d.differences, strict=True))
-            for size, arm in at
-            for d in [arm.differences["loss"]]
-            if d.seeds
-        }
-        yield OverSizes(
-            name,
-            gain_slope(gains, "nats per token per e-fold of N"),
-            rate_slope(_rates([(size, arm.tuning) for size, arm in at])),
-        )
+        losses = {float(size.result.size.n_params): arm.differences["loss"] for size, arm in at}
+        yield OverSizes(name, _gain(losses), rate_slope(_rates([(size, arm.tuning) for size, arm in at])))
+
+
+def _gain(losses: Mapping[float, PairedDifference]) -> Estimate:
+    """How the difference in loss changes with size, of the sizes that have pairs; not known where a run diverged."""
+    unit = "nats per token per e-fold of N"
+    if lost := next((d for d in losses.values() if d.n_diverged or d.n_baseline_diverged), None):
+        return Estimate(math.nan, reason=lost.mean.reason, N=lost.n, of="seeds", unit=unit)
+    gains = {N: dict(zip(d.seeds, d.differences, strict=True)) for N, d in losses.items() if d.seeds}
+    return gain_slope(gains, unit)
 
 
 def _rates(tunings: Iterable[tuple[SizeAnswer, Tuning]]) -> dict[float, float]:

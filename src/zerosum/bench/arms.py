@@ -185,5 +185,10 @@ def at_rate(recipe: Recipe, lr: float, decay: float) -> Recipe:
     return with_changes(recipe, changes)
 
 
+def tuned_alike(arm: Recipe, baseline: Recipe) -> Recipe:
+    """The arm at the baseline's own rate, as it would be trained there."""
+    return at_rate(arm, baseline.optimizer.lr, decay_product(baseline))
+
+
 def _rounded(value: float) -> float:
     return float(f"{value:.12g}")

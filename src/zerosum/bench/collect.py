@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 
+from zerosum.bench.declaration import BASELINE
 from zerosum.bench.known import KnownRun
-from zerosum.bench.plan import BASELINE, Bench
-from zerosum.bench.progress import ArmProgress, Runs, progress_of
+from zerosum.bench.plan import Bench
+from zerosum.bench.progress import ArmProgress, Levels, Runs, progress_of
 from zerosum.bench.read import levels_of, levels_of_run, ngrams_at, seed_result, tables_at
+from zerosum.bench.trained_on import trained_on
+from zerosum.sweep import SweptRun
 
 
 def collect(bench: Bench, runs: Runs) -> Iterator[KnownRun]:
@@ -20,14 +23,21 @@ def collect(bench: Bench, runs: Runs) -> Iterator[KnownRun]:
             for one in progress.seeds:
                 if (result := seed_result(bench, one, levels, runs)) is not None:
                     name = one.trunk.folder.name
-                    yield KnownRun(name, result=result, levels=levels, ngrams=ngrams if is_baseline else {})
-                yield from (
-                    KnownRun(run.folder.name, runs.loss(run), runs.tokens(run))
-                    for run in one.compared
-                    if runs.has_loss(run)
-                )
+                    text = _text(one.trunk, runs)
+                    yield KnownRun(name, result=result, levels=levels, ngrams=ngrams if is_baseline else {}, text=text)
+                yield from (_final(run, runs) for run in one.compared if runs.has_loss(run))
         for name, table in tables_at(bench, size, levels):
-            yield KnownRun(name, result=table, levels=levels)
+            text = next((_text(one.trunk, runs) for one in every[0].seeds), "")
+            yield KnownRun(name, result=table, levels=levels, text=text)
+
+
+def _final(run: SweptRun, runs: Runs, levels: Levels = ()) -> KnownRun:
+    return KnownRun(run.folder.name, runs.loss(run), runs.tokens(run), levels=levels, text=_text(run, runs))
+
+
+def _text(run: SweptRun, runs: Runs) -> str:
+    known = runs.known(run)
+    return known.text if known else trained_on(run)
 
 
 def _tuning(bench: Bench, progress: ArmProgress, runs: Runs) -> Iterator[KnownRun]:
@@ -38,5 +48,4 @@ def _tuning(bench: Bench, progress: ArmProgress, runs: Runs) -> Iterator[KnownRu
             for seed in bench.declaration.tuning_seeds:
                 run = bench.tuning_run(recipe, seed, full)
                 if runs.has_loss(run):
-                    levels = levels_of_run(run, recipe.steps, runs) if full else ()
-                    yield KnownRun(run.folder.name, runs.loss(run), runs.tokens(run), levels=levels)
+                    yield _final(run, runs, levels_of_run(run, recipe.steps, runs) if full else ())

@@ -29,6 +29,7 @@ from zerosum.training.recipe import Recipe
 from zerosum.training.settings import Part
 
 FIRST_TUNING_SEED = 1_000
+BASELINE, PLACEBO, HALF_RATE, BIGRAM = "baseline", "placebo", "half-rate", "bigram"
 NullArm = Literal["placebo", "half-rate", "bigram"]
 
 
@@ -37,7 +38,8 @@ def _seeds(value: Any) -> Any:
 
 
 def _tuning_seeds(value: Any) -> Any:
-    return tuple(FIRST_TUNING_SEED + seed for seed in _seeds(value)) if isinstance(value, int) else value
+    seeds = _seeds(value)
+    return tuple(FIRST_TUNING_SEED + seed for seed in seeds) if isinstance(value, int) and seeds is not value else value
 
 
 Seeds = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(_seeds), Field(min_length=2)]

@@ -38,11 +38,15 @@ def families(arms: Iterable[ArmResult]) -> list[list[ArmResult]]:
 
 
 def unpaired_seeds(arm: ArmResult, baseline: ArmResult) -> set[int]:
-    """Seeds whose runs do not share initial weights, held-out tokens or, the placebo apart, batches."""
+    """Seeds whose runs do not share initial weights, held-out tokens or, the placebo apart, batches.
+
+    A run that diverged is not among them: it has no value to pair, and counts as diverged.
+    """
     shared = ("weights", "held_out") if arm.kind == "placebo" else ("weights", "batches", "held_out")
     of_baseline: Mapping[int, RunResult] = {run.seed: run for run in baseline.runs}
     pairs = [(run, of_baseline[run.seed]) for run in arm.runs if run.seed in of_baseline]
-    return {a.seed for a, b in pairs if any(getattr(a, name) != getattr(b, name) for name in shared)}
+    ended = [(a, b) for a, b in pairs if not (math.isinf(a.loss) or math.isinf(b.loss))]
+    return {a.seed for a, b in ended if any(getattr(a, name) != getattr(b, name) for name in shared)}
 
 
 def paired(arm: ArmResult, result: BenchResult, of: Callable[[RunResult], float]) -> BySeed:

@@ -9,12 +9,13 @@ from time import sleep
 from typing import Any
 
 from zerosum.bench import bigram
+from zerosum.bench.declaration import BASELINE, BIGRAM
 from zerosum.bench.final_loss import measure_final_loss
 from zerosum.bench.identity import check_identity
 from zerosum.bench.identity_file import read_identities, write_identities
 from zerosum.bench.movement import is_measured, measure
-from zerosum.bench.plan import BASELINE, Bench
-from zerosum.bench.progress import BIGRAM, ArmProgress, Runs, progress_of
+from zerosum.bench.plan import Bench
+from zerosum.bench.progress import ArmProgress, Runs, progress_of
 from zerosum.bench.reading import require_own_folder, write_declaration
 from zerosum.bench.results import IdentityCheck
 from zerosum.errors import InputError

@@ -27,7 +27,7 @@ class KnownRun:
 
     result: of a trunk and its branch, or of a table of bigrams; levels: losses between which its movement was measured,
     and of a full tuning run those that follow from it, should it be a baseline's best. ngrams: losses of n-gram models
-    of the text.
+    of the text. text: what it was trained on, see `trained_on`.
     """
 
     run: str
@@ -36,6 +36,7 @@ class KnownRun:
     result: RunResult | None = None
     levels: tuple[float, ...] = ()
     ngrams: Mapping[str, float] = field(default_factory=dict)
+    text: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from zerosum.bench.arms import at_rate, decay_product
-from zerosum.bench.declaration import Declaration
+from zerosum.bench.declaration import BASELINE, Declaration
 from zerosum.bench.known import KnownRun
 from zerosum.sweep.plan import Plan, SweptRun
 from zerosum.training.changes import with_changes
@@ -21,7 +21,6 @@ from zerosum.training.recipe import Recipe
 from zerosum.training.schedules.wsd import WSDSettings
 
 POOL = "bench-runs"
-BASELINE = "baseline"
 PLACEBO_SEED = 1_000_000
 """Added to the seed of the batches of the placebo; the initial weights are the baseline's."""
 

@@ -8,15 +8,15 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from zerosum.bench.declaration import BASELINE, BIGRAM, HALF_RATE, PLACEBO
 from zerosum.bench.final_loss import FinalLoss, read_final_loss
 from zerosum.bench.known import KnownRun
-from zerosum.bench.plan import BASELINE, Bench
+from zerosum.bench.plan import Bench
 from zerosum.bench.results import RunResult
 from zerosum.bench.tuning import Tuning, tune
 from zerosum.sweep import RunState, SweptRun, state_of
 from zerosum.training.recipe import Recipe
 
-HALF_RATE, PLACEBO, BIGRAM = "half-rate", "placebo", "bigram"
 Levels = tuple[float, ...]
 
 

@@ -8,15 +8,13 @@ from typing import Any
 
 from zerosum.bench import bigram
 from zerosum.bench.arms import differences, notes
+from zerosum.bench.declaration import BASELINE, BIGRAM, HALF_RATE, PLACEBO
 from zerosum.bench.facts import TrunkFacts, read_facts
 from zerosum.bench.identity_file import read_identities
 from zerosum.bench.known import KnownRun
 from zerosum.bench.movement import is_measured, movement
-from zerosum.bench.plan import BASELINE, Bench
+from zerosum.bench.plan import Bench
 from zerosum.bench.progress import (
-    BIGRAM,
-    HALF_RATE,
-    PLACEBO,
     ArmProgress,
     Levels,
     Runs,
@@ -208,12 +206,15 @@ def _systematic_share(trunk: Path) -> float:
 
 
 def _horizons(baseline: ArmProgress, runs: Runs) -> list[HorizonResult]:
-    return [
-        HorizonResult(multiple, one.seed, run.recipe.tokens_seen(run.recipe.steps), runs.loss(run))
-        for one in baseline.seeds
-        for multiple, run in one.horizons.items()
-        if runs.has_loss(run)
-    ]
+    """Losses of the cooled baseline; infinite also where the trunk diverged on the way there."""
+    found = []
+    for one in baseline.seeds:
+        trunk, longer = (run is not None and runs.state(run).diverged for run in (one.trunk, one.extension))
+        for multiple, run in one.horizons.items():
+            loss = math.inf if trunk or (longer and multiple > 1) else runs.loss(run)
+            if not math.isnan(loss):
+                found.append(HorizonResult(multiple, one.seed, run.recipe.tokens_seen(run.recipe.steps), loss))
+    return found
 
 
 def ngrams_at(baseline: ArmProgress, runs: Runs) -> Mapping[str, float]:

@@ -7,8 +7,8 @@ import yaml
 from pydantic import Field, ValidationError
 
 from zerosum.atomic import write_text
-from zerosum.bench.arms import ArmChanges, arm_changes, changed, require_method
-from zerosum.bench.declaration import Declaration
+from zerosum.bench.arms import ArmChanges, arm_changes, changed, require_method, tuned_alike
+from zerosum.bench.declaration import BASELINE, BIGRAM, HALF_RATE, PLACEBO, Declaration
 from zerosum.errors import InputError
 from zerosum.recipes import find_recipe
 from zerosum.training.changes import plain_value, with_changes
@@ -16,6 +16,8 @@ from zerosum.training.recipe import Recipe
 from zerosum.training.settings import Part, first_problem
 
 FILE = "bench.yaml"
+RESERVED = (BASELINE, PLACEBO, HALF_RATE, BIGRAM)
+"""Names that an arm cannot have: those of the baseline and the null arms."""
 
 
 class _File(Part):
@@ -87,6 +89,8 @@ def _arms(
     arms: dict[str, dict[str, ArmChanges]] = {}
     entries = given.items() if isinstance(given, dict) else [(text.partition(":")[0], text) for text in given]
     for name, value in entries:
+        if name in RESERVED:
+            raise InputError(f"arm {name}: this name is taken by what every bench has. Give the arm another name.")
         if name in arms:
             raise InputError(f"arm {name}: comes twice. Give each arm a name: arms: {{{name}: ..., other: ...}}.")
         by_size = value if isinstance(value, dict) and value.keys() == sizes.keys() else dict.fromkeys(sizes, value)
@@ -98,7 +102,16 @@ def _arms(
             arms[name][size] = changed(with_changes(recipe, changes), recipe)
             if not arms[name][size]:
                 raise InputError(f"arm {name}: changes nothing of the baseline. Give it changes, or take it out.")
+            if not changed(tuned_alike(with_changes(recipe, changes), recipe), recipe):
+                raise InputError(
+                    f"arm {name}: changes only {_listed(arms[name][size])}: every arm is tuned over the rate, with the "
+                    "baseline's product of rate and decay. Give it other changes, or take it out."
+                )
     return arms
+
+
+def _listed(changes: ArmChanges) -> str:
+    return " and ".join(changes)
 
 
 def _beside(name: str, folder: Path | None) -> str:
@@ -116,12 +129,9 @@ def _measured(declaration: Declaration, name: str) -> Recipe:
         )
     if recipe.start is not None:
         raise InputError(f"{name}: starts from {recipe.start.checkpoint}: runs of a bench start anew. Take start out.")
-    short = max(1, round(declaration.tuning_share * recipe.steps))
-    if recipe.schedule.warmup_steps >= short:
-        raise InputError(
-            f"{name}: schedule.warmup_steps {recipe.schedule.warmup_steps} is not below the {short} updates of a "
-            "tuning run: the full rate is never reached. Shorten the warm-up, or lengthen the horizon or tuning_share."
-        )
+    _require_full_rate(name, recipe, declaration)
+    for arm, by_size in declaration.arms.items():
+        _require_full_rate(f"arm {arm}, {name}", with_changes(recipe, by_size[name]), declaration)
     also = {round(multiple * recipe.steps) for multiple in declaration.speed_up if multiple < 1}
     return with_changes(
         recipe,
@@ -135,6 +145,15 @@ def _measured(declaration: Declaration, name: str) -> Recipe:
             "checkpoints.also": sorted(also),
         },
     )
+
+
+def _require_full_rate(name: str, recipe: Recipe, declaration: Declaration) -> None:
+    short = max(1, round(declaration.tuning_share * recipe.steps))
+    if recipe.schedule.warmup_steps >= short:
+        raise InputError(
+            f"{name}: schedule.warmup_steps {recipe.schedule.warmup_steps} is not below the {short} updates of a "
+            "tuning run: the full rate is never reached. Shorten the warm-up, or lengthen the horizon or tuning_share."
+        )
 
 
 def require_own_folder(declaration: Declaration, folder: Path) -> None:

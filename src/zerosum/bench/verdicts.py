@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from zerosum.bench.answer_record import ArmAnswer, Code, Reason, Verdict
 from zerosum.bench.differences import unpaired_seeds
 from zerosum.bench.results import ArmResult, BenchResult
-from zerosum.comparison import PairedDifference, seeds_needed, verdict_of
+from zerosum.comparison import PairedDifference, more_seeds_needed, seeds_needed, verdict_of
 
 OF_CODE: Mapping[str, Verdict] = {
     "identity-failed": "cannot-tell",
@@ -49,6 +49,8 @@ def judge(
     if verdict is None:
         verdict = verdict_of(primary, result.margin)
         if verdict == "cannot-tell":
+            if needed is not None and needed <= primary.n:
+                needed = more_seeds_needed(primary, result.margin, arms)
             reasons.append(_more_seeds(primary, needed))
     return verdict, tuple(reasons), needed
 
@@ -69,7 +71,7 @@ def _blocking(arm: ArmResult, result: BenchResult, primary: PairedDifference) ->
     if arm.kind == "arm" and result.baseline.at_edge:
         message = f"the best rate of the baseline, {result.baseline.best_lr:.3g}, lies at the edge of the rates tried"
         yield _blocks("baseline-edge", message)
-    if missing := {*result.seeds} - _done(arm) & _done(result.baseline):
+    if missing := {*result.seeds} - (_done(arm) & _done(result.baseline)):
         yield _blocks("incomplete", f"seeds {_listed(missing)} are not finished in both; a verdict waits for all")
 
 

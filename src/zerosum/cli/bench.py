@@ -15,6 +15,7 @@ from zerosum.show.names import printable
 
 if TYPE_CHECKING:
     from zerosum.bench.declaration import Declaration
+    from zerosum.bench.known import KnownRun
     from zerosum.bench.plan import Bench
     from zerosum.bench.progress import Runs
     from zerosum.sweep import RunState
@@ -64,15 +65,14 @@ def bench(
 
     Stopped at any moment, the same command continues. Two benches of one baseline, side by side, share its runs.
     """
-    from zerosum.bench.known import read_all_known
     from zerosum.bench.plan import Bench
+    from zerosum.bench.reading import require_own_folder
     from zerosum.training.run_folder import writing
 
     declaration, name = _declaration(file, recipe, arm or [], changes or [], seeds, rates)
-    results = read_all_known(known or [], declaration)
-    if known:
-        print(f"zerosum: {', '.join(map(str, known))}: results of {len(results)} finished runs.", file=sys.stderr)
-    place = Bench(declaration, (out or Path("runs") / name).expanduser(), results)
+    folder = (out or Path("runs") / name).expanduser()
+    require_own_folder(declaration, folder)
+    place = Bench(declaration, folder, _known(declaration, known or [], folder, trains=not dry))
     with writing(place.folder):
         runs = _there(place) if dry else _on_slurm(place, jobs) if executor == "slurm" else _here(place, jobs)
         if isinstance(runs, list):
@@ -106,13 +106,32 @@ def _declaration(
     return declared(content, "the call"), names
 
 
+def _known(declaration: "Declaration", files: list[Path], folder: Path, trains: bool) -> "dict[str, KnownRun]":
+    """Results of runs that may not be here: of the files, and of the folder's own. Where runs are to be trained beside
+    them, those of other text are left out.
+    """
+    from zerosum.bench.known import FILE, read_all_known
+    from zerosum.bench.trained_on import texts_now
+
+    own = [folder / FILE] if (folder / FILE).is_file() else []
+    found = read_all_known([*files, *own], declaration)
+    there = ", ".join(map(str, files or own))
+    if files:
+        print(f"zerosum: {there}: results of {len(found)} finished runs.", file=sys.stderr)
+    if not (found and trains):
+        return found
+    texts = texts_now(declaration)
+    fitting = {name: run for name, run in found.items() if run.text in texts}
+    if left_out := len(found) - len(fitting):
+        print(f"zerosum: {there}: {left_out} results are of other text than is here: left out.", file=sys.stderr)
+    return fitting
+
+
 def _there(place: "Bench") -> "Runs":
     from zerosum.bench.engine import next_runs, unmeasured
     from zerosum.bench.progress import Runs
-    from zerosum.bench.reading import require_own_folder
     from zerosum.show import numbers as n
 
-    require_own_folder(place.declaration, place.folder)
     runs = Runs(place)
     left, waiting = (len(list(found)) for found in (next_runs(place, runs), unmeasured(place, runs)))
     parts = [f"{n.counted(left, 'run')} can be trained now; others wait for them."] if left else []
@@ -156,11 +175,13 @@ def _tell(notice: "Notice") -> None:
 def _give(place: "Bench", runs: "Runs", details: bool, as_json: bool) -> None:
     from zerosum.bench.answer import answer as answer_of
     from zerosum.bench.collect import collect
-    from zerosum.bench.known import FILE, write_known
+    from zerosum.bench.known import FILE, read_known, write_known
     from zerosum.bench.read import read_results
     from zerosum.show.report import Report
 
-    write_known(place.folder / FILE, place.declaration, collect(place, runs))
+    file = place.folder / FILE
+    before = read_known(file, place.declaration).values() if file.is_file() else ()
+    write_known(file, place.declaration, [*before, *collect(place, runs)])
     results = [result for result in read_results(place, runs) if result.baseline.runs]
     if not results:
         raise InputError(f"{place.folder}: no reporting seed of the baseline is there yet. Start without --status.")

@@ -2,7 +2,14 @@
 
 from zerosum.comparison.equal_loss import EqualLoss, LossInterval, equal_loss, preset_levels
 from zerosum.comparison.over_sizes import gain_slope, rate_slope
-from zerosum.comparison.paired import PairedDifference, Verdict, paired_differences, seeds_needed, verdict_of
+from zerosum.comparison.paired import (
+    PairedDifference,
+    Verdict,
+    more_seeds_needed,
+    paired_differences,
+    seeds_needed,
+    verdict_of,
+)
 from zerosum.comparison.rates import best_between, rate_sensitivity
 from zerosum.comparison.seeds import AcrossSeeds, OneSeed, PairOverSeeds, across_seeds
 from zerosum.comparison.speed_up import SpeedUp, speed_up
@@ -20,6 +27,7 @@ __all__ = [
     "best_between",
     "equal_loss",
     "gain_slope",
+    "more_seeds_needed",
     "paired_differences",
     "preset_levels",
     "rate_sensitivity",

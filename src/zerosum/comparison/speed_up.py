@@ -61,11 +61,15 @@ def speed_up(arm: Mapping[int, float], baseline: Mapping[float, Mapping[int, flo
 
     arm: cooled loss by seed. baseline: multiple of the horizon -> cooled loss by seed. Losses of the baseline are
     joined by straight lines over the log of the multiple, and made to fall with it (least squares, of the means over
-    seeds). Seeds that lack a loss anywhere are left out; an arm of which a run diverged has no speed-up. The interval
-    holds every multiple at which the paired t interval of arm minus baseline contains 0.
+    seeds). Seeds that lack a loss anywhere are left out; where a run of arm or baseline diverged (an infinite
+    loss), there is no speed-up. The interval holds every multiple at which the paired t interval of arm minus
+    baseline contains 0.
     """
     if diverged := sum(map(math.isinf, arm.values())):
         why = f"{diverged} of {len(arm)} runs diverged"
+        return SpeedUp(Estimate(math.nan, reason=why, N=len(arm), of="seeds"), "", math.nan, math.nan)
+    if diverged := len({seed for losses in baseline.values() for seed, loss in losses.items() if math.isinf(loss)}):
+        why = f"{diverged} of {len(arm)} runs of the baseline diverged"
         return SpeedUp(Estimate(math.nan, reason=why, N=len(arm), of="seeds"), "", math.nan, math.nan)
     multiples = sorted(baseline)
     by_seed = [arm, *(baseline[multiple] for multiple in multiples)]

@@ -239,7 +239,7 @@ class Recipe(Part):
         ]
 
 
-def flat_values(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat_values(values: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
     """Values of nested mappings by dotted name.
 
     >>> flat_values({"batch": {"length": 64}, "steps": 8})
@@ -247,5 +247,5 @@ def flat_values(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """
     flat: dict[str, Any] = {}
     for name, value in values.items():
-        flat |= flat_values(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+        flat |= flat_values(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
     return flat

@@ -97,11 +97,11 @@ def plot(report: Report, layout: "d.Layout" = "wide") -> "d.Figure":
         rungs: list[d.Line2D] = []
         for k, size in enumerate(bench.sizes):
             M, differences, D = axes[3 * k : 3 * k + 3]
-            weights = weights_measured(size.result)[0]
+            weights = next(iter(weights_measured(size.result)), "")
             _values(M, size, weights, "per_nat", looks)
             _differences(differences, size, weights, looks)
             _values(D, size, weights, "D", looks)
-            M.set_title(f"{b.at(size, bench)} {_weights(weights)}".strip())
+            M.set_title(f"{b.at(size, bench)} {_weights(weights) if weights else 'not measured yet'}".strip())
             differences.set_title("arm minus baseline")
             for ax in (M, differences, D):
                 rungs = d.rung_lines(ax, size.result.ngrams, "x") or rungs
