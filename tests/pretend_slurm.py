@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import submitit
 
 
 def pretend_slurm(folder: Path, patch: pytest.MonkeyPatch, jobs: str = "4711_0|PENDING") -> Path:
@@ -17,5 +18,7 @@ def pretend_slurm(folder: Path, patch: pytest.MonkeyPatch, jobs: str = "4711_0|P
         kept = f'cp "$1" {programs}/script.sh 2>/dev/null\necho called >> {programs}/{name}.calls'
         (programs / name).write_text(f"#!/bin/sh\n{kept}\nprintf '{answer}\\n'\n")
         (programs / name).chmod(0o755)
+    watcher = type(submitit.SlurmJob.watcher)()  # the one of the class remembers jobs of other tests
+    patch.setattr(submitit.SlurmJob, "watcher", watcher)
     patch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     return programs
