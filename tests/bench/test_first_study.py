@@ -21,7 +21,7 @@ ARMS = {
 WIDTHS = {"25k": 32, "100k": 96}
 
 
-@pytest.mark.parametrize("name", ["25k", "others", "robustness", "sizes", "warm-up"])
+@pytest.mark.parametrize("name", ["25k", "others", "robustness", "sizes", "warm-up", "six-seeds"])
 def test_results_are_those_of_the_declaration(name: str) -> None:
     declaration = read_declaration(STUDY / f"{name}.yaml")
     known = read_known(STUDY / name / RUNS, declaration)
