@@ -104,7 +104,7 @@ def test_an_arm_has_the_settings_of_the_baseline_that_both_have(name: str, tmp_p
             "arm a: changes only optimizer.lr and optimizer.weight_decay",
         ),
         ({"arms": {"baseline": {"optimizer.betas": [0.9, 0.5]}}}, "arm baseline: this name is taken"),
-        ({"arms": {"placebo": "muon"}}, "arm placebo: this name is taken"),
+        *(({"arms": {name: "muon"}}, f"arm {name}: this name is taken") for name in ("placebo", "half-rate", "bigram")),
         ({"arms": {"a": {1: 2}}}, "arm a: differs from the baseline in 1, which is no method"),
         (
             {"arms": {"a": {"schedule.warmup_steps": 12}}},

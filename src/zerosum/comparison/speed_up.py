@@ -5,7 +5,7 @@ The baseline is tuned, and cooled down after several multiples of the horizon; t
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -43,8 +43,7 @@ class SpeedUp:
         0.75
         """
         if math.isnan(ratio):
-            unknown = replace(self.multiple, value=math.nan, interval=None, reason="the costs are not known")
-            return SpeedUp(unknown, "", math.nan, math.nan)
+            return _unknown("the costs are not known", self.multiple.N)
         factor = 1 / ratio
         return SpeedUp(self.multiple.scaled(factor), self.beyond, factor * self.lowest, factor * self.highest)
 
@@ -66,18 +65,16 @@ def speed_up(arm: Mapping[int, float], baseline: Mapping[float, Mapping[int, flo
     baseline contains 0.
     """
     if diverged := sum(map(math.isinf, arm.values())):
-        why = f"{diverged} of {len(arm)} runs diverged"
-        return SpeedUp(Estimate(math.nan, reason=why, N=len(arm), of="seeds"), "", math.nan, math.nan)
+        return _unknown(f"{diverged} of {len(arm)} runs diverged", len(arm))
     if diverged := len({seed for losses in baseline.values() for seed, loss in losses.items() if math.isinf(loss)}):
-        why = f"{diverged} of {len(arm)} runs of the baseline diverged"
-        return SpeedUp(Estimate(math.nan, reason=why, N=len(arm), of="seeds"), "", math.nan, math.nan)
+        return _unknown(f"{diverged} of {len(arm)} runs of the baseline diverged", len(arm))
     multiples = sorted(baseline)
     by_seed = [arm, *(baseline[multiple] for multiple in multiples)]
     seeds = [seed for seed in arm if all(math.isfinite(values.get(seed, math.nan)) for values in by_seed)]
     if len(multiples) < 2 or len(seeds) < 2:
         why = "the baseline was not trained to several multiples of the horizon"
         why = why if len(multiples) < 2 else f"{len(seeds)} seeds have every loss; an interval needs 2"
-        return SpeedUp(Estimate(math.nan, reason=why, N=len(seeds), of="seeds"), "", math.nan, math.nan)
+        return _unknown(why, len(seeds))
     losses = np.array([[baseline[multiple][seed] for seed in seeds] for multiple in multiples])
     losses += (falling(losses.mean(axis=1)) - losses.mean(axis=1))[:, None]
     log_multiple = np.linspace(math.log(multiples[0]), math.log(multiples[-1]), GRID)
@@ -85,6 +82,10 @@ def speed_up(arm: Mapping[int, float], baseline: Mapping[float, Mapping[int, flo
     d = np.array([arm[seed] for seed in seeds])[:, None] - curves
     multiple, beyond = _where_zero(d, np.exp(log_multiple))
     return SpeedUp(multiple, beyond, multiples[0], multiples[-1])
+
+
+def _unknown(why: str, seeds: int | None) -> SpeedUp:
+    return SpeedUp(Estimate(math.nan, reason=why, N=seeds, of="seeds"), "", math.nan, math.nan)
 
 
 def _where_zero(d: Float[np.ndarray, "n g"], multiples: Float[np.ndarray, " g"]) -> tuple[Estimate, Beyond]:
