@@ -188,6 +188,11 @@ def test_null_arms_that_are_not_finished_say_nothing_of_the_bench(result):
     assert answer([waiting]).sizes[0].reasons == ()
 
 
+def test_a_bench_without_its_null_arms_says_so(result):
+    alone = replace(result, arms=tuple(arm for arm in result.arms if arm.kind == "arm"))
+    assert [reason.code for reason in answer([alone]).sizes[0].reasons] == ["no-placebo", "no-half-rate"]
+
+
 def test_what_differs_beside_the_method_is_said(result):
     notes = tuple(verdicts.NOTES)
     muon = arms_of(changed(result, "muon", notes=notes))["muon"]

@@ -63,6 +63,24 @@ def movement_study(seed, n=6, shift=0.1, faster=2.0, noise=0.01):
     return paired_differences({"arm": (baseline, arm)})["arm"].mean, true
 
 
+def wandering_of(rng, ratio, tokens=600, noise=0.0):
+    """EqualLoss of a run whose tokens wander, over an interval crossed within a factor of steps, and its true M.
+
+    Each token's loss goes its own random walk in log step beside a mean of 5 step^-0.15. noise: sd of the mean loss of
+    a checkpoint. Checkpoints every 2^(1/8), walks and crossings on a grid of 2^(1/32).
+    """
+    octaves = np.arange(12 * 32) / 32
+    walk = np.cumsum(rng.normal(0, 0.5 / math.sqrt(32), (len(octaves), tokens)), axis=0)
+    mean = 5 * (32 * 2**octaves) ** -0.15
+    losses = mean[:, None] + walk - walk.mean(axis=1, keepdims=True)
+    first = 180 + int(rng.integers(0, 32))
+    last = first + round(32 * math.log2(ratio))
+    seen = slice(int(rng.integers(0, 4)), None, 4)
+    measured = losses[seen] + noise * rng.normal(size=(len(octaves[seen]), 1))
+    found = equal_loss((32 * 2 ** octaves[seen]).tolist(), measured, [mean[first], mean[last]])
+    return found, float(np.abs(losses[last] - losses[first]).mean())
+
+
 def speed_study(seed, multiple, n=6, sd=0.002):
     """Speed-up of an arm that has the loss of the baseline at `multiple` times the horizon, with noise in all runs."""
     rng = np.random.default_rng([seed, 2])

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from simulated_benches import LEVELS, movement_of, movement_study
+from simulated_benches import LEVELS, movement_of, movement_study, wandering_of
 
 from zerosum.comparison import equal_loss, preset_levels
 from zerosum.errors import InputError
@@ -47,6 +47,20 @@ def test_speed_changes_nothing_at_equal_losses_but_much_at_equal_steps():
     assert pytest.approx(slow.M, rel=1e-3) == fast.M
     assert slow.from_step / fast.from_step == pytest.approx(2, rel=0.02)
     assert pytest.approx(3 * math.log(LEVELS[0] / LEVELS[1]), rel=1e-3) == slow.M
+
+
+@pytest.mark.parametrize("ratio", [1.25, 1.5, 2.0, 3.0])
+def test_fast_crossings_have_no_less_movement(ratio):
+    """Tokens that wander move like the square root of the distance, which a plane over overlapping windows misses."""
+    runs = [wandering_of(np.random.default_rng(k), ratio) for k in range(60)]
+    assert np.mean([found.parts[0].M / true for found, true in runs]) == pytest.approx(1, abs=0.015)
+
+
+def test_an_interval_between_two_checkpoints_is_left_out():
+    losses = losses_at(5 * STEP**-0.15)
+    above, below = losses.mean(axis=1)[20:22] + np.array([-0.005, 0.005])
+    parts = equal_loss(STEP.tolist(), losses, [2.5, above, below]).parts
+    assert [(one.L_a, one.L_b) for one in parts] == [(2.5, above)]
 
 
 def test_losses_that_are_not_crossed_are_in_no_interval():

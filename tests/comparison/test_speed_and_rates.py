@@ -105,11 +105,14 @@ def test_a_diverged_rate_counts_as_the_unigram_loss():
 
 
 def test_the_best_rate_lies_between_grid_points():
-    assert best_between(LOSSES, 1e-3) == pytest.approx(1.2e-3)
-    assert best_between(LOSSES, RATES[0]) == RATES[0]
-    assert best_between(LOSSES | {2e-3: math.inf}, 1e-3) == 1e-3
-    assert best_between(LOSSES, 4e-3) == 4e-3
-    assert best_between({}, 1e-3) == 1e-3
+    assert best_between(LOSSES) == pytest.approx(1.2e-3)
+
+
+@pytest.mark.parametrize(
+    "losses", [{}, {1e-3: 1.6}, LOSSES | {2e-3: math.inf}, LOSSES | {RATES[0]: 1.5}, dict.fromkeys(RATES, 1.6)]
+)
+def test_the_best_rate_between_grid_points_is_not_known(losses):
+    assert math.isnan(best_between(losses))
 
 
 def test_slopes_over_sizes():

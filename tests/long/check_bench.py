@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 import pytest
-from simulated_benches import measure_study, movement_study, speed_study
+from simulated_benches import measure_study, movement_study, speed_study, wandering_of
 
 from zerosum.comparison import seeds_needed
 
@@ -65,6 +65,20 @@ def test_equal_loss_intervals(shift, noise, table, count, whole):
     if whole:
         assert 0.92 <= covers <= 0.98
         assert mean == pytest.approx(true, abs=0.01)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+@pytest.mark.parametrize("ratio", [1.25, 1.5, 2.0, 3.0])
+def test_movement_of_tokens_that_wander(ratio, noise, table, count, whole):
+    runs = [wandering_of(np.random.default_rng(k), ratio, noise=noise) for k in range(count(1_000))]
+    shares = [found.parts[0].M / true for found, true in runs if found.parts]
+    table.add(
+        study=f"movement of wandering tokens, in {ratio:g} times the steps, checkpoints' noise {noise:g}: found "
+        f"{np.mean(shares):.3f} of the true one",
+        n=1, arms=1, N=len(shares), covers="", false="", found="", no_difference="",
+    )  # fmt: skip
+    if whole:
+        assert np.mean(shares) == pytest.approx(1, abs=0.015 if ratio >= 1.5 or not noise else 0.05)
 
 
 @pytest.mark.parametrize("multiple", [0.7, 1.3, 1.8])

@@ -108,9 +108,7 @@ def _tuning(arm: ArmResult, result: BenchResult) -> Tuning:
     grids = [{point.lr: point.loss for point in points if point.full is full} for full in (False, True)]
     grid = max(grids, key=len)
     highest = result.ngrams.get("unigram", math.nan)
-    return Tuning(
-        points, arm.best_lr, best_between(grid, arm.best_lr), arm.at_edge, rate_sensitivity(grid, arm.best_lr, highest)
-    )
+    return Tuning(points, arm.best_lr, best_between(grid), arm.at_edge, rate_sensitivity(grid, arm.best_lr, highest))
 
 
 def _cost(arm: ArmResult) -> dict[str, float]:

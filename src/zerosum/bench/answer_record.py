@@ -25,6 +25,8 @@ Code = Literal[
     "placebo-differs",
     "placebo-open",
     "half-rate-not-worse",
+    "no-placebo",
+    "no-half-rate",
     "other-batch",
     "other-accumulation",
     "other-clip",
@@ -75,7 +77,7 @@ class RatePoint:
 
 @dataclass(frozen=True)
 class Tuning:
-    """rates: every rate tried. best_lr: the chosen rate. best_between: lowest point of the parabola around it.
+    """rates: every rate tried. best_lr: the chosen rate. best_between: of the short runs, see `best_between`; else NaN.
 
     sensitivity: mean excess of the loss from best / 4 to 4 best.
     """

@@ -23,6 +23,7 @@ from zerosum.training.recipe import Recipe
 from zerosum.training.run_folder import METRICS
 
 FILE = "bench.json"
+NOWHERE = "break-not-located"  # the code of a fit that has a break, but no place for it
 HASHED_BATCHES = 64
 """Batches whose hash stands for all: evenly spaced, the first and the last among them."""
 
@@ -56,7 +57,7 @@ def write_facts(trunk: SweptRun) -> None:
     rows = read_rows(trunk.folder / METRICS, recipe.first_step)
     held_out = [row for row in rows if row.get("held_out_loss") is not None]
     conflicts = [row["conflict_rate"] for row in rows if row.get("conflict_rate") is not None]
-    L_d, t_d, r_d, verdict = _fit(run)
+    L_d, t_d, r_d, verdict = break_of(run)
     facts = TrunkFacts(
         L_d=L_d,
         t_d=t_d,
@@ -84,13 +85,13 @@ def hash_of_batches(recipe: Recipe) -> str:
     return digest.hexdigest()
 
 
-def _fit(run: RunDirectory) -> tuple[float | None, float | None, float | None, str]:
-    """L_d, t_d, r_d, each None where there is no break, and the verdict."""
+def break_of(run: RunDirectory) -> tuple[float | None, float | None, float | None, str]:
+    """L_d, t_d, r_d, each None where there is no break or where its place is not known, and the verdict."""
     try:
         fit = deceleration.fit(run.curve())
     except InputError:
         return None, None, None, "cannot-fit"
-    if fit.verdict != "decelerates":
+    if fit.verdict != "decelerates" or any(reason.code == NOWHERE for reason in fit.reasons):
         return None, None, None, str(fit.verdict)
     L_d, t_d, r_d = (float(value) if math.isfinite(value) else None for value in (fit.L_d, fit.t_d, fit.r_d))
     return L_d, t_d, r_d, str(fit.verdict)

@@ -53,11 +53,12 @@ class RunResult:
     """One reporting seed of an arm: a trunk at constant rate and the branch in which its rate falls to 0.
 
     loss: at the end of the branch. L_d (nats per token), t_d (steps), r_d: of the fit of the trunk's held-out loss, NaN
-    where verdict is not "decelerates". movement: `EqualLoss` of the weights of each step ("raw") and of averages
-    ("last:64"); empty where not measured. systematic_share, conflict_rate: in [0, 1], where measured. tokens, flops,
-    seconds, peak_memory (bytes): of trunk and branch together, peak_memory the larger; flops are those of matrix
-    products, counted in one update, reference models included. weights, batches, held_out: hashes of the initial
-    weights, of batches and of the held-out tokens, which must agree with the baseline's of the same seed.
+    where verdict is not "decelerates", or the place of the break is not known. movement: `EqualLoss` of the weights of
+    each step ("raw") and of averages ("last:64"); empty where not measured. systematic_share, conflict_rate: in [0, 1],
+    where measured. tokens, flops, seconds, peak_memory (bytes): of trunk and branch together, peak_memory the larger;
+    flops are those of matrix products, counted in one update, reference models included. weights, batches, held_out:
+    hashes of the initial weights, of batches and of the held-out tokens, which must agree with the baseline's of the
+    same seed.
     """
 
     seed: int

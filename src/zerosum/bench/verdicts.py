@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from zerosum.bench.answer_record import ArmAnswer, Code, Reason, Verdict
 from zerosum.bench.differences import unpaired_seeds
-from zerosum.bench.results import ArmResult, BenchResult
+from zerosum.bench.results import ArmKind, ArmResult, BenchResult
 from zerosum.comparison import PairedDifference, more_seeds_needed, seeds_needed, verdict_of
 
 OF_CODE: Mapping[str, Verdict] = {
@@ -34,6 +34,11 @@ NOTES: Mapping[Code, str] = {
     "weighted-loss": "it trains on a weighted loss; all losses given here are unweighted",
 }
 """What an arm differs in beside the method, by the codes of `ArmResult.notes`."""
+NULL_ARMS: Mapping[Code, tuple[ArmKind, str]] = {
+    "no-placebo": ("placebo", "no placebo was declared: how much chance alone makes of a difference is not shown"),
+    "no-half-rate": ("half-rate", "no half rate was declared: that this bench finds a small difference is not shown"),
+}
+"""What a bench without a null arm does not show."""
 FEWEST = 6  # seeds: fewer sign flips cannot have p <= 0.05
 
 
@@ -86,7 +91,7 @@ def _done(arm: ArmResult) -> set[int]:
 def _notes(arm: ArmResult, differences: Mapping[str, PairedDifference]) -> Iterator[Reason]:
     breaks = differences["L_d"]
     if breaks.n_censored:
-        known = f"{breaks.n} of {breaks.n + breaks.n_censored} pairs have a break in both runs"
+        known = f"{breaks.n} of {breaks.n + breaks.n_censored} pairs have a break that is located in both runs"
         yield Reason("censored", "note", f"{known}; L_d, t_d and r_d are theirs")
     yield from (Reason(code, "note", message) for code, message in NOTES.items() if code in arm.notes)
 
@@ -101,7 +106,7 @@ def _more_seeds(primary: PairedDifference, needed: int | None) -> Reason:
 
 
 def of_null_arms(arms: Sequence[ArmAnswer]) -> Iterator[Reason]:
-    """What the placebo and the untuned half rate say of the bench itself, once their runs are finished."""
+    """What the placebo and the untuned half rate say of the bench itself, once finished, or by not being there."""
     for arm in arms:
         if any(reason.code == "incomplete" for reason in arm.reasons):
             continue
@@ -116,6 +121,8 @@ def of_null_arms(arms: Sequence[ArmAnswer]) -> Iterator[Reason]:
                 "half the best rate, untuned, is not shown to be worse: this bench would not find such a difference"
             )
             yield Reason("half-rate-not-worse", "note", message)
+    there = {arm.result.kind for arm in arms}
+    yield from (Reason(code, "note", message) for code, (kind, message) in NULL_ARMS.items() if kind not in there)
 
 
 def _listed(seeds: set[int]) -> str:

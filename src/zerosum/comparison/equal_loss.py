@@ -19,6 +19,8 @@ from zerosum.errors import InputError
 Reason = Literal["", "not-crossed", "few-checkpoints"]
 WINDOW = 2 ** (3 / 8)  # checkpoints within this factor of the step of a crossing are used
 FEWEST = 4  # checkpoints
+INSIDE = 2  # checkpoints between two crossings
+BENDS = 8  # pairs of checkpoints: with fewer, no bend is fitted
 TENTH = 1.1  # least ratio of the losses of a wide interval
 
 
@@ -72,8 +74,10 @@ def equal_loss(step: Sequence[float], losses: Float[np.ndarray, "c N"], levels: 
     the mean loss, from high to low.
 
     A mean loss is crossed where the falling curve nearest to the run's (least squares, over log step) crosses it. M is
-    measured between the real checkpoints around both crossings, and a plane through these values, over the mean losses
-    of the two checkpoints, gives M at exactly L_a and L_b. Losses of tokens are never interpolated.
+    measured between the real checkpoints around both crossings, and a surface through these values, over the mean
+    losses of the two checkpoints, gives M at exactly L_a and L_b: a plane, bent in the distance of the two losses,
+    because tokens that wander move by less than in proportion to it. Losses of tokens are never interpolated. An
+    interval with fewer than two checkpoints between its crossings is left out.
     Raises InputError where levels do not fall, or steps do not rise.
     """
     if len(levels) < 2 or not all(a > b for a, b in pairwise(levels)):
@@ -85,9 +89,12 @@ def equal_loss(step: Sequence[float], losses: Float[np.ndarray, "c N"], levels: 
         return EqualLoss((), (), "few-checkpoints")
     crossed = {level: at for level in levels if math.isfinite(at := run.crossing(level))}
     above = {b: [a for a in crossed if a >= TENTH * b] for b in crossed}
-    parts = tuple(run.interval(a, b, crossed) for a, b in pairwise(crossed))
     highest = max(crossed, default=math.nan)
-    wide = tuple(run.interval(min(over, default=highest), b, crossed) for b, over in above.items() if b < highest)
+    down = [(min(over, default=highest), b) for b, over in above.items() if b < highest]
+    parts, wide = (
+        tuple(run.interval(a, b, crossed) for a, b in ends if run.inside(crossed[a], crossed[b]) >= INSIDE)
+        for ends in (pairwise(crossed), down)
+    )
     return EqualLoss(parts, wide, "" if parts else "not-crossed")
 
 
@@ -148,6 +155,10 @@ class _Run:
         x, y = self.log_step[first - 1 : first + 1], self.curve[first - 1 : first + 1]
         return float(np.interp(-level, -y, x))
 
+    def inside(self, first: float, last: float) -> int:
+        """Checkpoints between two log steps, these included."""
+        return int(((self.log_step >= first) & (self.log_step <= last)).sum())
+
     def _around(self, log_step: float) -> list[int]:
         """Checkpoints near a crossing: those within the window, at least one on either side."""
         near = np.abs(self.log_step - log_step) <= math.log(WINDOW)
@@ -156,12 +167,13 @@ class _Run:
         return [int(k) for k in np.flatnonzero(near)]
 
     def _movement(self, first: Sequence[int], last: Sequence[int], L_a: float, L_b: float) -> float:
-        """M at exactly L_a and L_b, of the plane through M of all pairs of checkpoints near both crossings.
+        """M at exactly L_a and L_b, of the surface through M of all pairs of checkpoints near both crossings.
 
         M is never below L_a - L_b.
         """
-        pairs = [(a, b) for a in first for b in last]
+        pairs = np.array([(a, b) for a in first for b in last if a < b])
         M = np.array([np.abs(self.losses[b] - self.losses[a]).mean() for a, b in pairs])
-        away = np.array([(1.0, self.mean[a] - L_a, self.mean[b] - L_b) for a, b in pairs])
-        plane, *_ = np.linalg.lstsq(away, M, rcond=None)
-        return max(float(plane[0]), L_a - L_b)
+        from_a, from_b = (self.mean[pairs] - (L_a, L_b)).T
+        terms = [np.ones(len(pairs)), from_a, from_b, (from_a - from_b) ** 2]
+        surface, *_ = np.linalg.lstsq(np.column_stack(terms[: 4 if len(pairs) >= BENDS else 3]), M, rcond=None)
+        return max(float(surface[0]), L_a - L_b)

@@ -34,18 +34,19 @@ def rate_sensitivity(losses: Mapping[float, float], best: float, highest: float 
     return Estimate(value, reason=reason, N=len(known), of="rates", unit=NATS)
 
 
-def best_between(losses: Mapping[float, float], best: float) -> float:
-    """Rate with the lowest loss of the parabola in log rate through the best rate of a grid and its two neighbours.
+def best_between(losses: Mapping[float, float]) -> float:
+    """Lowest point of the parabola in log rate through the lowest loss of a grid of rates and its two neighbours.
 
-    `best` itself where a neighbour is missing or diverged, or where it is not the lowest of the three.
+    NaN where the lowest loss lies at the edge, a neighbour diverged, or the three are equal: then it is not known.
     """
     rates = sorted(losses)
-    place = rates.index(best) if best in losses else -1
-    if not 0 < place < len(rates) - 1:
-        return best
+    best = min(rates, key=losses.__getitem__, default=math.nan)
+    if not rates or best in (rates[0], rates[-1]):
+        return math.nan
+    place = rates.index(best)
     near = rates[place - 1 : place + 2]
     y = [losses[lr] for lr in near]
-    if not all(map(math.isfinite, y)) or y[1] > min(y[0], y[2]) or y[0] + y[2] <= 2 * y[1]:
-        return best
+    if not all(map(math.isfinite, y)) or y[0] + y[2] <= 2 * y[1]:
+        return math.nan
     a, b, _ = np.polyfit(np.log(np.array(near) / best), y, 2).tolist()
     return best * math.exp(-b / (2 * a))
