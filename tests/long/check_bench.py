@@ -5,7 +5,8 @@ holds the truth, goal 92 to 98 %. False: share in which any arm without an effec
 three standard errors). Found: share in which the first arm, with the effect named, is judged better; no difference:
 share in which the last arm, without one, is. Where n is what `seeds_needed` asks for, at least 80 % of both. Movement:
 covers is that of the difference of M per nat over an equal-loss interval, whose truth is known in closed form, with an
-arm twice as fast as the baseline. Speed-up: covers is that of the multiple of the baseline's tokens.
+arm twice as fast as the baseline; of wandering tokens, whose losses are random walks, the mean of M over its true value
+is given, of runs in which it is measured. Speed-up: covers is that of the multiple of the baseline's tokens.
 """
 
 import math
