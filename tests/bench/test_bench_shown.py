@@ -37,6 +37,7 @@ def test_a_sentence_for_each_arm(report):
     assert "p\xa0=\xa0" in text["muon"]
     assert "8 pairs" in text["muon"]
     assert "The baseline needs 1.4" in text["muon"]
+    assert re.search(r"pays less movement per nat: −0\.2\d+ \[.*\] of the baseline's 3\.64, loss 1\.9 to", text["muon"])
     assert text["lion"].startswith("is worse: held-out loss after the cooldown +0.0")
     assert "no difference above 0.003 nats per token; −0.00" in sentences[1]
     assert "undertuned, because its best rate" in sentences[4]

@@ -88,6 +88,7 @@ def test_numbers_of_a_pair():
     assert found.mean.value == pytest.approx(-0.095)
     assert found.mean.interval == pytest.approx(tuple(test.confidence_interval()))
     assert found.correlation == pytest.approx(np.corrcoef(list(arm.values()), list(baseline.values()))[0, 1])
+    assert (found.baseline, found.to_json()["baseline"]) == (pytest.approx(2.0125),) * 2
     assert (found.n, found.p, found.mean.unit) == (4, 2 / 16, "nats per token")
 
 
@@ -97,6 +98,8 @@ def test_diverged_and_censored_seeds_are_counted():
     found = paired_differences({name: (baseline, arm) for name, arm in arms.items()})
     counts = {name: (d.n, d.n_diverged, d.n_censored) for name, d in found.items()}
     assert counts == {"diverged": (2, 1, 1), "censored": (2, 0, 2), "none": (0, 0, 4)}
+    assert [found[name].baseline for name in ("diverged", "censored")] == [pytest.approx(2.0)] * 2
+    assert found["none"].to_json()["baseline"] is None
     assert {name: verdict_of(d, 0.01) for name, d in found.items()} == {
         "diverged": "diverges",
         "censored": "cannot-tell",

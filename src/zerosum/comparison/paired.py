@@ -30,14 +30,16 @@ class PairedDifference:
     """Arm minus baseline, one value for each seed at which both are known.
 
     mean: with Student's t interval over these seeds; no value where a run diverged, because the mean is infinite then.
-    sd: of the differences. p: of no difference, adjusted for all arms. correlation: of arm and baseline over seeds; the
-    nearer to 1, the more pairing helps. n_diverged: seeds at which the arm's value is infinite; n_baseline_diverged:
-    the baseline's. n_censored: seeds at which one of the two has no value. None of these is in `differences`.
+    baseline: mean of its values at these seeds, NaN without any. sd: of the differences. p: of no difference, adjusted
+    for all arms. correlation: of arm and baseline over seeds; the nearer to 1, the more pairing helps. n_diverged:
+    seeds at which the arm's value is infinite; n_baseline_diverged: the baseline's. n_censored: seeds at which one of
+    the two has no value. None of these is in `differences`.
     """
 
     seeds: tuple[int, ...]
     differences: tuple[float, ...]
     mean: Estimate
+    baseline: float
     sd: float
     p: float
     correlation: float
@@ -51,8 +53,8 @@ class PairedDifference:
         return len(self.differences)
 
     def to_json(self) -> dict[str, Any]:
-        """`{value, interval, N, unit, reason, p, n, censored, ...}`; null where there is no number."""
-        numbers = {"p": self.p, "sd": self.sd, "correlation": self.correlation}
+        """`{value, interval, N, unit, reason, baseline, p, n, censored, ...}`; null where there is no number."""
+        numbers = {"baseline": self.baseline, "p": self.p, "sd": self.sd, "correlation": self.correlation}
         return {
             **self.mean.to_json(),
             **{name: value if math.isfinite(value) else None for name, value in numbers.items()},
@@ -109,6 +111,7 @@ def _difference(
         seeds=tuple(seed for seed, known in zip(seeds, both.tolist(), strict=True) if known),
         differences=tuple(d.tolist()),
         mean=estimate,
+        baseline=float(baseline[both].mean()) if n else math.nan,
         sd=sd,
         p=p,
         correlation=float(np.corrcoef(pairs)[0, 1]) if varies else math.nan,

@@ -79,6 +79,11 @@ def in_words(estimate: Estimate, form: n.Form = SIGNED) -> str:
     return " ".join(filter(None, (*n.written(estimate.value, estimate.interval, form), form.unit)))
 
 
+def of_baseline(difference: PairedDifference) -> str:
+    """A difference beside the baseline's own value: "+0.051 [+0.027, +0.075] of the baseline's 2.29"."""
+    return f"{in_words(difference.mean)} of the baseline's {n.number(difference.baseline, 2)}"
+
+
 def p_value(p: float) -> str:
     """A p value; a dash where there is none.
 

@@ -119,7 +119,7 @@ def _movement(arm: ArmAnswer) -> str:
     if main is None or arm.verdict == "diverges" or not main.M.mean.excludes(0):
         return ""
     more = "more" if main.M.mean.value > 0 else "less"
-    number = b.in_words(main.M.mean)
+    number = b.of_baseline(main.M)
     weights = "the weights of a step" if main.weights == "raw" else f"averaged weights ({printable(main.weights, 20)})"
     return f" It pays {more} movement per nat: {number}, loss {main.L_a:.3g} to {main.L_b:.3g}, {weights}."
 

@@ -52,7 +52,7 @@ def sentences(report: Report) -> Iterator[str]:
 
 def _main(one: MovementDifference) -> str:
     ends = f"loss {one.L_a:.3g} to {one.L_b:.3g}"
-    return f"{_weights(one.weights)} {b.in_words(one.M.mean)} ({b.pairs(one.M)}), {ends}"
+    return f"{_weights(one.weights)} {b.of_baseline(one.M)} ({b.pairs(one.M)}), {ends}"
 
 
 def _weights(name: str) -> str:
@@ -68,6 +68,7 @@ def tables(report: Report) -> Iterator[Table]:
         Column("L_a", unit="nats per token"),
         Column("L_b", unit="nats per token"),
         Column("main"),
+        Column("of_baseline", "M per nat of the baseline"),
         Column("M_per_nat", "difference in M per nat", form=b.SIGNED, interval=True),
         Column("D", "difference in D", form=b.SIGNED, interval=True),
         Column("p", form=b.P),
@@ -76,7 +77,7 @@ def tables(report: Report) -> Iterator[Table]:
     rows = tuple(
         (
             *(size.result.size.name, arm.name, one.weights, one.L_a, one.L_b, one.main),
-            *(one.M.mean, one.D.mean, one.M.p, one.M.n),
+            *(one.M.baseline, one.M.mean, one.D.mean, one.M.p, one.M.n),
         )
         for size in b.record(report).sizes
         for arm in b.trained(size)
