@@ -29,7 +29,7 @@ def run_with(folder: Path, seed: int, noise: float) -> RunDirectory:
 
 def test_a_break_without_a_place_has_no_numbers(tmp_path: Path) -> None:
     known = unknown = 0
-    for seed in range(40):
+    for seed in range(16):
         run = run_with(tmp_path / str(seed), seed, 0.006)
         fit, (L_d, t_d, r_d, verdict) = deceleration.fit(run.curve()), break_of(run)
         assert verdict == fit.verdict
