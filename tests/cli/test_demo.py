@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -195,8 +196,9 @@ def test_interrupted_it_says_how_to_go_on(tmp_path):
     """Ctrl-C reaches every process of a terminal's group: one line, no traceback of a worker."""
     command = [*DEMO, "--out", str(tmp_path / "out")]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
+    )  # fmt: skip
     while not (tmp_path / "out" / "demo.json").is_file():
         assert process.poll() is None
         time.sleep(0.05)
