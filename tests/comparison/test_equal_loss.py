@@ -61,6 +61,8 @@ def test_an_interval_between_two_checkpoints_is_left_out():
     above, below = losses.mean(axis=1)[20:22] + np.array([-0.005, 0.005])
     parts = equal_loss(STEP.tolist(), losses, [2.5, above, below]).parts
     assert [(one.L_a, one.L_b) for one in parts] == [(2.5, above)]
+    assert equal_loss(STEP.tolist(), losses, [above, below]).reason == "few-checkpoints"
+    assert equal_loss(STEP.tolist(), losses, [9.0, above]).reason == "not-crossed"
 
 
 def test_losses_that_are_not_crossed_are_in_no_interval():

@@ -95,7 +95,8 @@ def equal_loss(step: Sequence[float], losses: Float[np.ndarray, "c N"], levels: 
         tuple(run.interval(a, b, crossed) for a, b in ends if run.inside(crossed[a], crossed[b]) >= INSIDE)
         for ends in (pairwise(crossed), down)
     )
-    return EqualLoss(parts, wide, "" if parts else "not-crossed")
+    reason: Reason = "not-crossed" if len(crossed) < 2 else "few-checkpoints"
+    return EqualLoss(parts, wide, "" if parts or wide else reason)
 
 
 def preset_levels(step: Sequence[float], loss: Sequence[float], n: int = 5) -> tuple[float, ...]:
